@@ -1,0 +1,83 @@
+# The commands of this project, each a line or two; `make help` lists them. What needs more than that is a script:
+# tests/controlplane/ensure.sh, deploy/demo.sh, .ci/run.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+ensure := tests/controlplane/ensure.sh
+# The parts of the Go module that need the standard library alone. The rest takes minutes to compile.
+go_quick := cd tests/controlplane && CGO_ENABLED=0 go
+deny_version := 0.20.2
+deny_bin := .tools/cargo-deny-$(deny_version)/bin/cargo-deny
+deny := $(deny_bin) --locked --config .ci/deny.toml check --hide-inclusion-graph
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## compile the operator and the simulator, without optimisation
+	cargo build
+
+.PHONY: test
+test: ## every test there is; the first time it builds a Kubernetes control plane too (5 to 10 minutes)
+	@$(MAKE) -j2 build-controlplane build-tests
+	@$(go_quick) test ./cluster ./assets
+	APPLINK_CONTROLPLANE="$$($(ensure))" cargo test
+
+.PHONY: check
+check: ## format, lints, docs, and that crds/ is what the code says
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --no-deps --lib
+	cargo run --quiet --bin applink-operator -- crds --dir crds --check
+	@unformatted=$$(gofmt -l tests/controlplane); [ -z "$$unformatted" ] || { echo "gofmt -w is wanted by: $$unformatted"; exit 1; }
+	@$(go_quick) vet ./cluster ./assets
+
+.PHONY: crds
+crds: ## write crds/ from the code
+	cargo run --quiet --bin applink-operator -- crds --dir crds
+
+.PHONY: demo
+demo: ## see it work: control plane, simulator and operator, with a story (DEMO_EXIT=1 ends it, DEMO_KUBECONFIG=file uses your cluster)
+	@deploy/demo.sh
+
+.PHONY: run
+run: ## run the operator from here against the cluster of KUBECONFIG (more flags: ARGS='...'); the CRDs must be there: kubectl apply -k crds
+	cargo run --bin applink-operator -- run --leader-elect=false $(ARGS)
+
+.PHONY: controlplane
+controlplane: ## run the local control plane in the foreground and tell how to use it
+	@bin=$$($(ensure)); \
+	echo "When the path of a kubeconfig appears below, the API server is ready. Then, in another terminal:"; \
+	echo "  export KUBECONFIG=$(CURDIR)/.demo/controlplane-by-hand/admin.kubeconfig"; \
+	echo "  $$bin/kubectl get namespaces"; \
+	echo "Ctrl-C stops it; what is in it is kept for the next time."; \
+	exec "$$bin/controlplane" -dir .demo/controlplane-by-hand
+
+.PHONY: deny
+deny: $(deny_bin) ## refused crates, licences and sources of the dependencies
+	$(deny) bans licenses sources
+
+.PHONY: audit
+audit: $(deny_bin) ## known vulnerabilities of the dependencies (fetches the advisory database)
+	$(deny) advisories
+
+.PHONY: clean
+clean: ## remove what was built here; .tools, which takes long to build, stays
+	cargo clean
+	rm -rf .demo
+
+# Below is what the commands above call.
+
+.PHONY: build-controlplane build-tests
+build-controlplane:
+	@$(ensure) >/dev/null
+
+build-tests:
+	cargo test --no-run
+
+$(deny_bin):
+	cargo install --locked --root $(@D:/bin=) cargo-deny@$(deny_version)
