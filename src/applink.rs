@@ -1,0 +1,216 @@
+//! The AppLink API: one method per endpoint.
+//!
+//! No loops, no decisions: an answer is decoded, an error is classed, nothing more. A refused SSO is renewed once.
+//! `observe` lists and confirms with it, `control::apply` writes with it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::heroku::{Access, AccessError, Found, at, bearer};
+use crate::plan::live::{Listing, RemoteConnection};
+use crate::transport::CallError;
+use crate::wire;
+
+/// The AppLink API of one add-on.
+#[derive(Clone, Debug)]
+pub struct AppLink {
+    access: Arc<Access>,
+}
+
+/// What a connection by JWT is created with. `login_url` and the others go out as given.
+#[derive(Clone, Debug)]
+pub struct JwtConnection {
+    /// `connection_name`
+    pub name: String,
+    /// `alias`
+    pub alias: String,
+    /// `client_id`
+    pub client_id: String,
+    /// `username`
+    pub username: String,
+    /// `login_url`
+    pub login_url: String,
+    /// `jwt_private_key`, PEM
+    pub private_key: SecretString,
+}
+
+#[derive(Serialize)]
+struct JwtBody<'a> {
+    connection_name: &'a str,
+    alias: &'a str,
+    client_id: &'a str,
+    username: &'a str,
+    login_url: &'a str,
+    jwt_private_key: &'a str,
+}
+
+struct Call<'a> {
+    operation: &'static str,
+    method: Method,
+    path: &'a [&'a str],
+    body: Bytes,
+    secret: &'a str,
+}
+
+impl AppLink {
+    /// The API that `access` leads to.
+    #[must_use]
+    pub fn new(access: Arc<Access>) -> Self {
+        Self { access }
+    }
+
+    /// The way to it.
+    #[must_use]
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// `GET /connections`
+    ///
+    /// # Errors
+    /// Any [`AccessError`].
+    pub async fn list_connections(&self) -> Result<Listing<RemoteConnection>, AccessError> {
+        let (host, answer) = self.call(Call::get("applink.list_connections", &["connections"])).await?;
+        let mut listing = wire::connections(answer.body()).map_err(unreadable(host))?;
+        // No source knows of pages; should they come, what is not on the first proves nothing.
+        let paged = answer.headers().contains_key(header::LINK) || answer.status() == StatusCode::PARTIAL_CONTENT;
+        if paged || answer.headers().contains_key(header::CONTENT_RANGE) {
+            tracing::error!(
+                "AppLink lists connections in pages, which this version cannot follow: nothing counts as absent"
+            );
+            listing.whole = false;
+        }
+        Ok(listing)
+    }
+
+    /// `GET /authorizations`, counted. `None` where the service has no such route.
+    ///
+    /// # Errors
+    /// Any [`AccessError`].
+    pub async fn count_authorizations(&self) -> Result<Option<i64>, AccessError> {
+        match self.call(Call::get("applink.list_authorizations", &["authorizations"])).await {
+            Ok((host, answer)) => Ok(Some(wire::count(answer.body()).map_err(unreadable(host))?)),
+            Err(AccessError::Call(error)) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `GET /connections/{id}`; `None` where there is none: 404, or an empty list.
+    ///
+    /// # Errors
+    /// Any [`AccessError`].
+    pub async fn get_connection(&self, id: &str) -> Result<Option<RemoteConnection>, AccessError> {
+        match self.call(Call::get("applink.get_connection", &["connections", id])).await {
+            Ok((host, answer)) => Ok(wire::connection(answer.body(), Some(id)).map_err(unreadable(host))?),
+            Err(AccessError::Call(error)) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `POST /connections/salesforce/jwt`
+    ///
+    /// # Errors
+    /// Any [`AccessError`]; an unreadable or empty success is one, too.
+    pub async fn create_jwt_connection(&self, new: &JwtConnection) -> Result<RemoteConnection, AccessError> {
+        let key = new.private_key.expose_secret();
+        let body = JwtBody {
+            connection_name: &new.name,
+            alias: &new.alias,
+            client_id: &new.client_id,
+            username: &new.username,
+            login_url: &new.login_url,
+            jwt_private_key: key,
+        };
+        let body = serde_json::to_vec(&body).map_err(|_| CallError::Url("an input that is no JSON".to_owned()))?;
+        let path = ["connections", "salesforce", "jwt"];
+        let (host, answer) = self
+            .call(Call {
+                operation: "applink.create_jwt_connection",
+                method: Method::POST,
+                path: &path,
+                body: body.into(),
+                secret: key,
+            })
+            .await?;
+        let created = wire::connection(answer.body(), None).map_err(unreadable(host.clone()))?;
+        let mut created = created.ok_or_else(|| unreadable(host)(wire::Unreadable("an empty list")))?;
+        // The name is ours; an answer may leave it out.
+        created.name.get_or_insert_with(|| new.name.clone());
+        Ok(created)
+    }
+
+    /// `DELETE /connections/{id}`; one that is not there counts as deleted.
+    ///
+    /// # Errors
+    /// Any [`AccessError`].
+    pub async fn delete_connection(&self, id: &str) -> Result<(), AccessError> {
+        let path = ["connections", id];
+        let call = Call { method: Method::DELETE, ..Call::get("applink.delete_connection", &path) };
+        match self.call(call).await {
+            Ok(_) => Ok(()),
+            Err(AccessError::Call(error)) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One call, repeated once with new SSO parameters where AppLink refuses the credential.
+    async fn call(&self, call: Call<'_>) -> Result<(String, Response<Bytes>), AccessError> {
+        let found = self.access.found().await?;
+        let sso = self.access.sso(&found).await?;
+        match self.send(&call, &found, &sso).await {
+            Err(error) if error.refuses_token() => self.access.forget_sso(&sso).await,
+            result => return Ok(result?),
+        }
+        let sso = self.access.sso(&found).await?;
+        let result = self.send(&call, &found, &sso).await;
+        if result.as_ref().is_err_and(CallError::refuses_token) {
+            // The add-on's token may have been rotated: look it up before the next call.
+            self.access.forget_sso(&sso).await;
+            self.access.forget_found().await;
+        }
+        Ok(result?)
+    }
+
+    async fn send(
+        &self,
+        call: &Call<'_>,
+        found: &Found,
+        sso: &SecretString,
+    ) -> Result<(String, Response<Bytes>), CallError> {
+        let mut path = vec!["addons", found.facts.addon_id.as_str()];
+        path.extend(call.path);
+        let url = at(&found.api_url, &path)?;
+        let token = found.token.expose_secret();
+        let mut sso_header = http::HeaderValue::from_str(sso.expose_secret())
+            .map_err(|_| CallError::Url("SSO parameters that no header can hold".to_owned()))?;
+        sso_header.set_sensitive(true);
+        let mut request = Request::builder()
+            .method(call.method.clone())
+            .header(header::ACCEPT, "application/json")
+            .header(header::AUTHORIZATION, bearer(token)?)
+            .header("x-addon-sso", sso_header)
+            .header("x-app-uuid", &found.facts.app_id)
+            .header("Request-Id", Uuid::new_v4().to_string());
+        if !call.body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let secrets = [token, sso.expose_secret(), call.secret];
+        let answer = self.access.http().send(call.operation, &url, request, call.body.clone(), &secrets).await?;
+        Ok((url.host_str().unwrap_or_default().to_owned(), answer))
+    }
+}
+
+impl<'a> Call<'a> {
+    fn get(operation: &'static str, path: &'a [&'a str]) -> Self {
+        Self { operation, method: Method::GET, path, body: Bytes::new(), secret: "" }
+    }
+}
+
+fn unreadable(host: String) -> impl FnOnce(wire::Unreadable) -> CallError {
+    move |cause| CallError::Unreadable { host, cause }
+}

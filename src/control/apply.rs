@@ -1,0 +1,245 @@
+//! Carries out the first step of a plan: at most one change, in AppLink or in Kubernetes.
+//!
+//! Decides nothing: what came of the step goes into memory or to the observer, and the next plan reads it there.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
+
+use super::driver::Driver;
+use super::gate::Effect;
+use super::kind::Kind;
+use super::permits::Permit;
+use super::report::tell;
+use super::roster::key;
+use super::{Error, Shell};
+use crate::crd::{FIELD_MANAGER, FINALIZER, Reason, annotation};
+use crate::heroku::AccessError;
+use crate::observe::trouble;
+use crate::plan::memory::{Answer, Intent, Memory};
+use crate::plan::remote::SETTLE;
+use crate::plan::verdict::Verdict;
+use crate::plan::{Plan, Step};
+use crate::transport::CallError;
+
+/// The first pause after a call that was not carried out, for no reason that lies in it; doubled each time.
+const PAUSE: SignedDuration = SignedDuration::from_secs(10);
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(10);
+/// The pause after a 429 that names none.
+const LIMITED_PAUSE: SignedDuration = SignedDuration::from_mins(1);
+
+/// What is held from the first effect to the report: leave to write, and a place within the gate.
+#[derive(Default)]
+pub(super) struct Hold {
+    permit: Option<Permit>,
+    effect: Option<Effect>,
+}
+
+impl Hold {
+    /// Enters the gate, once. Tells whether effects are still allowed.
+    pub(super) fn enter(&mut self, shell: &Shell) -> bool {
+        if self.effect.is_none() {
+            self.effect = shell.gate.enter();
+        }
+        self.effect.is_some()
+    }
+}
+
+/// What follows a step.
+pub(super) enum Next<K> {
+    /// Plan again.
+    Plan,
+    /// Plan again, with the object as this write left it.
+    PlanWith(Arc<K>),
+    /// Nothing can be done at once: report.
+    Report,
+    /// Nothing more may be done, or nothing is left.
+    Stop,
+}
+
+/// Carries out the first step of `plan`.
+pub(super) async fn apply<K: Kind>(
+    driver: &Driver<K>,
+    object: &Arc<K>,
+    desired: &Result<K::Desired, Verdict>,
+    memory: &Memory,
+    plan: &Plan<K::Status>,
+    hold: &mut Hold,
+) -> Result<Next<K>, Error> {
+    let shell = &*driver.shell;
+    let (me, addon) = (key(&**object), object.addon());
+    shell.observer.attend(&addon, &me, plan.steps.first() == Some(&Step::AwaitRemote));
+    let Some(step) = plan.steps.first().filter(|step| **step != Step::AwaitRemote) else { return Ok(Next::Report) };
+    if *step == Step::Look {
+        shell.observer.look(&addon, me);
+        return Ok(Next::Report);
+    }
+    if step.mutates() && hold.permit.is_none() {
+        let urgent = memory.deleting || memory.requested || !memory.judged();
+        hold.permit = Some(shell.permits.acquire(&addon.to_string(), urgent).await);
+        // The world moved while we waited.
+        return Ok(Next::Plan);
+    }
+    if !hold.enter(shell) {
+        return Ok(Next::Stop);
+    }
+    shell.metrics.step(K::KIND, label(step));
+    tracing::info!(object = %me, "{step}");
+    match step {
+        Step::Remember { intent } => remember(driver, object, Some(intent)).await,
+        Step::Guard => remember(driver, object, None).await,
+        Step::Release { orphaned } => release(driver, object, orphaned.as_deref()).await,
+        Step::Create { .. } | Step::Delete { .. } | Step::Confirm { .. } => {
+            call(driver, object, desired, memory, step).await
+        }
+        Step::Look | Step::AwaitRemote => Ok(Next::Report),
+    }
+}
+
+fn label(step: &Step) -> &'static str {
+    match step {
+        Step::Remember { .. } => "remember",
+        Step::Guard => "guard",
+        Step::Create { .. } => "create",
+        Step::Delete { .. } => "delete",
+        Step::Confirm { .. } => "confirm",
+        Step::Look => "look",
+        Step::AwaitRemote => "await_remote",
+        Step::Release { .. } => "release",
+    }
+}
+
+/// Calls AppLink, and remembers how that ended.
+async fn call<K: Kind>(
+    driver: &Driver<K>,
+    object: &Arc<K>,
+    desired: &Result<K::Desired, Verdict>,
+    memory: &Memory,
+    step: &Step,
+) -> Result<Next<K>, Error> {
+    let shell = &*driver.shell;
+    let result = match (step, desired) {
+        (Step::Create { .. }, Ok(desired)) => object.create(shell, desired).await,
+        (Step::Delete { id }, _) => object.delete(shell, id).await,
+        (Step::Confirm { id }, _) => object.confirm(shell, id).await,
+        _ => return Ok(Next::Report),
+    };
+    let now = shell.clock.now();
+    let answer = match (&result, step) {
+        (Ok(()), Step::Create { name }) => {
+            let again = memory.intent.as_ref().is_some_and(|intent| !intent.recreated.is_empty());
+            let reason = if again { Reason::Recreated } else { Reason::Created };
+            tell(shell, &**object, false, reason, format!("created {name} in AppLink")).await;
+            None
+        }
+        (Ok(()), Step::Delete { id }) => Some(Answer::Deleting { id: id.clone(), at: now }),
+        (Ok(()), _) => memory.answer.clone(),
+        (Err(error), _) => Some(answer(error, step, now, driver.recall.call_failed(object))),
+    };
+    match &result {
+        Ok(()) => driver.recall.call_worked(object),
+        Err(error) => tracing::warn!(object = %key(&**object), "cannot {step}: {error}"),
+    }
+    driver.recall.answered(object, answer);
+    Ok(Next::Plan)
+}
+
+/// What a failed call means for the next plan; it is the nth in a row.
+fn answer(error: &AccessError, step: &Step, now: Timestamp, nth: u32) -> Answer {
+    let verdict = trouble(error);
+    let later = |pause| Answer::Later { verdict: verdict.clone(), until: now + pause };
+    let pause =
+        |first: SignedDuration| (first * 2_i32.saturating_pow(nth.saturating_sub(1).min(10))).min(LONGEST_PAUSE);
+    let AccessError::Call(call) = error else { return later(pause(PAUSE)) };
+    match call.status() {
+        Some(StatusCode::TOO_MANY_REQUESTS) => later(asked_pause(call).unwrap_or(LIMITED_PAUSE)),
+        Some(_) if call.refuses_token() && !blames_jwt(call) => Answer::Refused { verdict, at: now },
+        Some(status) if status.is_client_error() => {
+            let text = format!(
+                "AppLink refused to {step}: {call}. It is tried again every 10 minutes, and at once when the spec changes"
+            );
+            Answer::Refused { verdict: Verdict::needs_user(Reason::RemoteRejected, text), at: now }
+        }
+        // Only a creation must not be repeated before it is known how it ended.
+        _ if call.may_have_worked() && matches!(step, Step::Create { .. }) => {
+            Answer::Lost { verdict, pause: pause(SETTLE) }
+        }
+        _ => later(asked_pause(call).unwrap_or(pause(PAUSE))),
+    }
+}
+
+fn asked_pause(call: &CallError) -> Option<SignedDuration> {
+    match call {
+        CallError::Status { retry_after: Some(wait), .. } => SignedDuration::try_from(*wait).ok(),
+        _ => None,
+    }
+}
+
+fn blames_jwt(call: &CallError) -> bool {
+    matches!(call, CallError::Status { error, .. } if error.blames_jwt())
+}
+
+/// Writes finalizer and intent in one merge patch that fails on an object that is not the one planned for.
+async fn remember<K: Kind>(driver: &Driver<K>, object: &Arc<K>, intent: Option<&Intent>) -> Result<Next<K>, Error> {
+    let mut metadata = preconditions(&**object);
+    let mut finalizers = object.finalizers().to_vec();
+    if !finalizers.iter().any(|f| f == FINALIZER) {
+        finalizers.push(FINALIZER.to_owned());
+        metadata["finalizers"] = json!(finalizers);
+    }
+    if let Some(intent) = intent {
+        let text = serde_json::to_string(intent).map_err(|_| Error::Json("intent"))?;
+        metadata["annotations"] = json!({ annotation::INTENT: text });
+    }
+    // From here on no answer of an earlier attempt counts.
+    driver.recall.answered(object, None);
+    let newer = patch(driver, object, json!({ "metadata": metadata }), "remember").await?;
+    Ok(Next::PlanWith(newer))
+}
+
+/// Takes the finalizer off.
+async fn release<K: Kind>(driver: &Driver<K>, object: &Arc<K>, orphaned: Option<&str>) -> Result<Next<K>, Error> {
+    let shell = &*driver.shell;
+    if let Some(id) = orphaned {
+        tell(shell, &**object, true, Reason::Orphaned, format!("left {id} in AppLink as it is")).await;
+    } else if object.meta().deletion_timestamp.is_some() && driver.recall.deleted(object) {
+        tell(shell, &**object, false, Reason::Deleted, "deleted from AppLink".to_owned()).await;
+    }
+    let rest: Vec<_> = object.finalizers().iter().filter(|f| *f != FINALIZER).collect();
+    let mut metadata = preconditions(&**object);
+    metadata["finalizers"] = json!(rest);
+    let newer = patch(driver, object, json!({ "metadata": metadata }), "release").await?;
+    object.released(shell);
+    if object.meta().deletion_timestamp.is_none() {
+        return Ok(Next::PlanWith(newer));
+    }
+    shell.observer.attend(&object.addon(), &key(&**object), false);
+    driver.recall.forget(&key(&**object));
+    Ok(Next::Stop)
+}
+
+/// What makes a patch fail with a conflict where the object is another one, or another version, than was planned for.
+pub(super) fn preconditions<K: Kind>(object: &K) -> Value {
+    json!({ "uid": object.uid(), "resourceVersion": object.resource_version() })
+}
+
+async fn patch<K: Kind>(
+    driver: &Driver<K>,
+    object: &Arc<K>,
+    patch: Value,
+    part: &'static str,
+) -> Result<Arc<K>, Error> {
+    let shell = &*driver.shell;
+    let me = key(&**object);
+    let api: Api<K> = Api::namespaced(shell.client.clone(), &me.namespace);
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let newer = api.patch(&me.name, &params, &Patch::Merge(patch)).await.map_err(Error::kube(format!("patch {me}")))?;
+    shell.metrics.write(K::KIND, part);
+    let newer = Arc::new(newer);
+    driver.recall.wrote(object, newer.clone());
+    Ok(newer)
+}

@@ -1,0 +1,158 @@
+//! AppLinkAddon for the driver.
+//!
+//! Nothing is created or deleted for it in AppLink. Resolving it starts its poller; releasing it ends that.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::core::Duration as GoDuration;
+use secrecy::ExposeSecret;
+
+use super::{Kind, secret};
+use crate::control::roster::key;
+use crate::control::{Error, Shell};
+use crate::crd::{AppLinkAddon, AppLinkAddonStatus, FINALIZER, Reason};
+use crate::heroku::{AccessError, Target};
+use crate::observe::{Cause, Following, Key, trouble};
+use crate::plan::Plan;
+use crate::plan::diff::addon;
+use crate::plan::live::AddonLive;
+use crate::plan::memory::Memory;
+use crate::plan::verdict::Verdict;
+
+/// What is live of an add-on, and who needs it.
+pub(in crate::control) struct Live {
+    addon: AddonLive,
+    dependants: Vec<String>,
+}
+
+impl Kind for AppLinkAddon {
+    const KIND: &'static str = "AppLinkAddon";
+    type Status = AppLinkAddonStatus;
+    type Desired = ();
+    type Live = Live;
+
+    fn status(&self) -> Option<&AppLinkAddonStatus> {
+        self.status.as_ref()
+    }
+
+    fn addon(&self) -> Key {
+        key(self)
+    }
+
+    fn secrets(&self) -> Vec<&str> {
+        vec![&self.spec.token_secret_ref.name]
+    }
+
+    fn concerned(&self, _moved: &BTreeSet<String>) -> bool {
+        false
+    }
+
+    async fn resolve(&self, shell: &Shell) -> Result<Result<(), Verdict>, Error> {
+        let namespace = self.namespace().unwrap_or_default();
+        let invalid = |text: String| Verdict::needs_user(Reason::InvalidSpec, text);
+        let poll = match self.spec.poll_interval.parse::<GoDuration>() {
+            Ok(poll) => poll.into(),
+            Err(error) => return Ok(Err(invalid(format!("spec.pollInterval: {error}")))),
+        };
+        let allowed = match self.spec.platform_url.parse() {
+            Ok(url) => shell.hosts.check(&url).map_err(|error| trouble(&AccessError::Call(error))),
+            Err(_) => Err(invalid("spec.platformURL is not a URL".to_owned())),
+        };
+        if let Err(verdict) = allowed {
+            shell.observer.forget(&key(self));
+            return Ok(Err(verdict));
+        }
+        // Where the Secret is gone, what follows the add-on keeps the token it has: a namespace deleted at once, Secret
+        // first, still ends clean.
+        let token = match secret(shell, &namespace, &self.spec.token_secret_ref).await? {
+            Ok(token) => token,
+            Err(verdict) => return Ok(Err(verdict)),
+        };
+        if token.expose_secret().trim().chars().any(|c| c.is_control() || !c.is_ascii()) {
+            let at = &self.spec.token_secret_ref;
+            let text = format!(
+                "Secret {}, key {}: not a Heroku API token (it has line breaks or odd characters)",
+                at.name, at.key
+            );
+            return Ok(Err(Verdict::needs_user(Reason::InvalidSecret, text)));
+        }
+        let target = Target {
+            platform_url: self.spec.platform_url.clone(),
+            app: self.spec.app.clone(),
+            addon: self.spec.addon.clone(),
+            token,
+        };
+        let recorded = self.status.clone().unwrap_or_default();
+        shell.observer.follow(&key(self), Following { target, poll, recorded });
+        Ok(Ok(()))
+    }
+
+    fn live(&self, shell: &Shell, memory: &Memory) -> Live {
+        let me = key(self);
+        let needs_me = |object: &crate::crd::Connection| {
+            object.addon() == me && object.finalizers().iter().any(|f| f == FINALIZER)
+        };
+        let mut dependants = Vec::new();
+        if memory.deleting {
+            let guards = shell.connections.all();
+            dependants = guards
+                .filter_map(|guard| {
+                    guard.0.as_ref().ok().filter(|c| needs_me(c)).map(|c| format!("Connection {}", c.name_any()))
+                })
+                .collect();
+            dependants.sort();
+        }
+        Live { addon: shell.observer.addon(&me).unwrap_or_default(), dependants }
+    }
+
+    fn plan(
+        &self,
+        desired: &Result<(), Verdict>,
+        live: &Live,
+        memory: &Memory,
+        now: Timestamp,
+    ) -> Plan<AppLinkAddonStatus> {
+        addon::plan(&addon::Input {
+            management: self.spec.management_policy,
+            desired: desired.clone(),
+            live: &live.addon,
+            dependants: &live.dependants,
+            memory,
+            status: &self.status.clone().unwrap_or_default(),
+            now,
+        })
+    }
+
+    async fn create(&self, _shell: &Shell, (): &()) -> Result<(), AccessError> {
+        Ok(())
+    }
+
+    async fn delete(&self, _shell: &Shell, _id: &str) -> Result<(), AccessError> {
+        Ok(())
+    }
+
+    async fn confirm(&self, _shell: &Shell, _id: &str) -> Result<(), AccessError> {
+        Ok(())
+    }
+
+    fn reported(&self, shell: &Shell, generation_moved: bool) {
+        if generation_moved {
+            shell.wake(&Cause::Everything(key(self)));
+        }
+    }
+
+    fn released(&self, shell: &Shell) {
+        if self.meta_deleting() {
+            shell.observer.forget(&key(self));
+        }
+        shell.wake(&Cause::Everything(key(self)));
+    }
+}
+
+impl AppLinkAddon {
+    fn meta_deleting(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+}

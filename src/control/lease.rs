@@ -1,0 +1,191 @@
+//! Leader election on a Lease: of several replicas, one writes.
+//!
+//! Every write carries the resourceVersion that it was decided on, so two takers cannot both succeed. Whether the other
+//! holder is gone is judged by its renewTime standing still on this process's own clock. `run` holds the lease, and
+//! stops when it is lost.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::crd::FIELD_MANAGER;
+
+/// Name of the Lease.
+pub const NAME: &str = "applink-operator";
+/// A holder that has not renewed for this long is gone.
+const LENGTH: Duration = Duration::from_secs(15);
+/// The holder writes no later than this after its last renewal.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How often it is renewed, or looked at.
+const PACE: Duration = Duration::from_secs(3);
+
+/// Our claim to one Lease.
+pub struct Claim {
+    api: Api<Lease>,
+    clock: Clock,
+    identity: String,
+    held: Option<Lease>,
+    other: Option<Other>,
+    deadline: watch::Sender<Option<Instant>>,
+}
+
+/// What is known of another holder.
+#[derive(Debug, PartialEq)]
+struct Other {
+    holder: String,
+    renewed: Option<Timestamp>,
+    /// When this process first saw that renewal.
+    seen: Instant,
+}
+
+/// The lease is no longer ours.
+#[derive(Debug, thiserror::Error)]
+#[error("the lease was lost: {0}")]
+pub struct Lost(String);
+
+impl Claim {
+    /// A claim to the Lease in `namespace`. `deadline` carries until when this process may write.
+    #[must_use]
+    pub fn new(client: Client, namespace: &str, clock: Clock, deadline: watch::Sender<Option<Instant>>) -> Self {
+        let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "applink-operator".to_owned());
+        // Nothing may be written before the first claim succeeds.
+        deadline.send_replace(Some(Instant::now()));
+        Self {
+            api: Api::namespaced(client, namespace),
+            clock,
+            identity: format!("{host}_{}", Uuid::new_v4()),
+            held: None,
+            other: None,
+            deadline,
+        }
+    }
+
+    /// Waits until the lease is ours.
+    pub async fn acquire(&mut self) {
+        let mut told = String::new();
+        loop {
+            match self.attempt().await {
+                Ok(None) => {
+                    tracing::info!(identity = self.identity, "leading");
+                    return;
+                }
+                Ok(Some(holder)) => {
+                    if told != holder {
+                        tracing::info!(%holder, "another replica leads; standing by");
+                        told = holder;
+                    }
+                }
+                Err(error) => tracing::warn!("cannot read or write Lease {NAME}: {error}"),
+            }
+            tokio::time::sleep(PACE).await;
+        }
+    }
+
+    /// Renews the lease until that fails for too long.
+    pub async fn keep(&mut self) -> Lost {
+        loop {
+            tokio::time::sleep(PACE).await;
+            let until = self.deadline.borrow().unwrap_or_else(Instant::now);
+            match tokio::time::timeout_at(until, self.attempt()).await {
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(holder))) => return Lost(format!("{holder} took it")),
+                Ok(Err(error)) if Instant::now() < until => tracing::warn!("cannot renew Lease {NAME}: {error}"),
+                Ok(Err(error)) => return Lost(format!("not renewed in time: {error}")),
+                Err(_) => return Lost("not renewed in time: the API server does not answer".to_owned()),
+            }
+        }
+    }
+
+    /// Gives the lease back, so that the next one need not wait.
+    pub async fn release(&mut self) {
+        let Some(mut lease) = self.held.take() else { return };
+        // Nothing may be written from here on.
+        self.deadline.send_replace(Some(Instant::now()));
+        if let Some(spec) = lease.spec.as_mut() {
+            spec.holder_identity = None;
+        }
+        if let Err(error) = self.api.replace(NAME, &params(), &lease).await {
+            tracing::warn!("cannot give Lease {NAME} back: {error}");
+        }
+    }
+
+    /// One try; `Some` names who holds it instead.
+    async fn attempt(&mut self) -> Result<Option<String>, kube::Error> {
+        let began = Instant::now();
+        let lease = match self.held.take() {
+            Some(lease) => lease,
+            None => match self.api.get_opt(NAME).await? {
+                None => return self.take(began, self.new_lease()).await,
+                Some(lease) => lease,
+            },
+        };
+        if let Some(holder) = self.living_holder(&lease) {
+            return Ok(Some(holder));
+        }
+        self.take(began, self.renewed(lease)).await
+    }
+
+    /// Writes ourselves in. A conflict is an error like any other: the next try reads anew who holds it.
+    async fn take(&mut self, began: Instant, lease: Lease) -> Result<Option<String>, kube::Error> {
+        let written = if lease.metadata.resource_version.is_none() {
+            self.api.create(&params(), &lease).await?
+        } else {
+            self.api.replace(NAME, &params(), &lease).await?
+        };
+        self.held = Some(written);
+        self.deadline.send_replace(Some(began + DEADLINE));
+        Ok(None)
+    }
+
+    /// Who holds it and is not known to be gone.
+    fn living_holder(&mut self, lease: &Lease) -> Option<String> {
+        let spec = lease.spec.as_ref()?;
+        let holder = spec.holder_identity.clone().filter(|h| !h.is_empty() && *h != self.identity)?;
+        let renewed = spec.renew_time.as_ref().map(|t| t.0);
+        let known = self.other.as_ref().filter(|o| o.holder == holder && o.renewed == renewed);
+        let seen = known.map_or_else(Instant::now, |o| o.seen);
+        self.other = Some(Other { holder: holder.clone(), renewed, seen });
+        let length =
+            spec.lease_duration_seconds.and_then(|s| u64::try_from(s).ok()).map_or(LENGTH, Duration::from_secs);
+        (seen.elapsed() < length).then_some(holder)
+    }
+
+    fn new_lease(&self) -> Lease {
+        self.renewed(Lease {
+            metadata: ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() },
+            spec: None,
+        })
+    }
+
+    fn renewed(&self, mut lease: Lease) -> Lease {
+        let old = lease.spec.take().unwrap_or_default();
+        let ours = old.holder_identity.as_ref() == Some(&self.identity);
+        let now = MicroTime(micros(self.clock.now()));
+        lease.spec = Some(LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: i32::try_from(LENGTH.as_secs()).ok(),
+            acquire_time: if ours { old.acquire_time } else { Some(now.clone()) },
+            lease_transitions: Some(old.lease_transitions.unwrap_or_default() + i32::from(!ours)),
+            renew_time: Some(now),
+            ..old
+        });
+        lease
+    }
+}
+
+fn params() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
+/// The API keeps microseconds.
+fn micros(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}

@@ -1,0 +1,136 @@
+//! Permits to write to an add-on: so many at a time, and the user's edits before the operator's own repairs.
+//!
+//! kube's queue knows no order, so this is where order is made. The driver takes one before it changes anything in
+//! AppLink, and plans again once it has it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+/// All queues, one per add-on.
+#[derive(Clone, Debug)]
+pub(super) struct Permits(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    limit: usize,
+    queues: Mutex<HashMap<String, Queue>>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    out: usize,
+    urgent: VecDeque<oneshot::Sender<Permit>>,
+    ordinary: VecDeque<oneshot::Sender<Permit>>,
+}
+
+/// Leave to write to one add-on; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    permits: Option<Permits>,
+    addon: String,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(permits) = self.permits.take() {
+            permits.give_back(&self.addon);
+        }
+    }
+}
+
+impl Permits {
+    /// `limit` writers at a time on each add-on.
+    pub(super) fn new(limit: usize) -> Self {
+        Self(Arc::new(Shared { limit: limit.max(1), queues: Mutex::default() }))
+    }
+
+    /// Waits for leave to write to `addon`; the urgent go first.
+    pub(super) async fn acquire(&self, addon: &str, urgent: bool) -> Permit {
+        let (give, get) = oneshot::channel();
+        {
+            let mut queues = self.queues();
+            let queue = queues.entry(addon.to_owned()).or_default();
+            if queue.out < self.0.limit {
+                queue.out += 1;
+                return self.permit(addon);
+            }
+            if urgent { queue.urgent.push_back(give) } else { queue.ordinary.push_back(give) }
+        }
+        // The queue keeps the sender until it gives; were it lost, writing on is what keeps things moving.
+        get.await.unwrap_or_else(|_| Permit { permits: None, addon: addon.to_owned() })
+    }
+
+    fn permit(&self, addon: &str) -> Permit {
+        Permit { permits: Some(self.clone()), addon: addon.to_owned() }
+    }
+
+    fn give_back(&self, addon: &str) {
+        let mut unwanted = Vec::new();
+        let mut queues = self.queues();
+        let Some(queue) = queues.get_mut(addon) else { return };
+        loop {
+            let Some(next) = queue.urgent.pop_front().or_else(|| queue.ordinary.pop_front()) else {
+                queue.out -= 1;
+                if queue.out == 0 {
+                    queues.remove(addon);
+                }
+                break;
+            };
+            match next.send(self.permit(addon)) {
+                Ok(()) => break,
+                // Who asked has gone; its drop must not come back here while the queues are locked.
+                Err(mut permit) => {
+                    permit.permits = None;
+                    unwanted.push(permit);
+                }
+            }
+        }
+    }
+
+    fn queues(&self) -> MutexGuard<'_, HashMap<String, Queue>> {
+        self.0.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_urgent_go_first_and_one_at_a_time() {
+        let permits = Permits::new(1);
+        let first = permits.acquire("a", false).await;
+        let (tx, mut rx) = mpsc::unbounded_channel();
+        for (name, urgent) in [("poll1", false), ("poll2", false), ("edit", true)] {
+            let (permits, tx) = (permits.clone(), tx.clone());
+            tokio::spawn(async move {
+                let _permit = permits.acquire("a", urgent).await;
+                tx.send(name).unwrap();
+            });
+            tokio::task::yield_now().await;
+        }
+        assert!(rx.try_recv().is_err(), "the permit is out");
+        drop(first);
+        let order = [rx.recv().await.unwrap(), rx.recv().await.unwrap(), rx.recv().await.unwrap()];
+        assert_eq!(order, ["edit", "poll1", "poll2"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stops_waiting_holds_up_nobody_and_add_ons_are_apart() {
+        let permits = Permits::new(1);
+        let first = permits.acquire("a", false).await;
+        let _other = permits.acquire("b", false).await;
+        let gone = tokio::spawn({
+            let permits = permits.clone();
+            async move { permits.acquire("a", true).await }
+        });
+        tokio::task::yield_now().await;
+        gone.abort();
+        let _ = gone.await;
+        drop(first);
+        let _again = permits.acquire("a", false).await;
+    }
+}

@@ -1,0 +1,151 @@
+//! What this process remembers of each object of one kind between two plans.
+//!
+//! Nothing here decides correctness: it saves waiting, and sees through a watch that lags behind our own writes. The
+//! driver reads and writes it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::kind::{Kind, Status};
+use super::roster::key;
+use crate::crd::annotation;
+use crate::observe::Key;
+use crate::plan::memory::{Answer, Memory};
+
+/// The pauses after errors: 1 s, 2 s, 4 s … 5 min.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// The process's memory of one kind.
+pub(super) struct Recall<K>(Mutex<HashMap<Key, Recollection<K>>>);
+
+struct Recollection<K> {
+    uid: String,
+    version: (i64, Option<String>),
+    since: Timestamp,
+    answer: Option<Answer>,
+    failures: u32,
+    call_failures: u32,
+    /// What our last write returned, and the versions that it and those before it took the place of.
+    newest: Option<(Arc<K>, Vec<String>)>,
+}
+
+impl<K> Default for Recall<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Kind> Recall<K> {
+    /// The object as it is now: as read, or as our own last write left it where the watch has not caught up.
+    pub(super) fn newest(&self, read: Arc<K>) -> Arc<K> {
+        let mut all = self.all();
+        let Some(known) = all.get_mut(&key(&*read)).filter(|k| Some(&k.uid) == read.meta().uid.as_ref()) else {
+            return read;
+        };
+        match &known.newest {
+            Some((newest, superseded)) if read.resource_version().is_some_and(|v| superseded.contains(&v)) => {
+                newest.clone()
+            }
+            _ => {
+                known.newest = None;
+                read
+            }
+        }
+    }
+
+    /// Our write turned `before` into `after`.
+    pub(super) fn wrote(&self, before: &K, after: Arc<K>) {
+        if before.resource_version() == after.resource_version() {
+            return;
+        }
+        let mut all = self.all();
+        let Some(known) = all.get_mut(&key(before)) else { return };
+        let mut superseded = known.newest.take().map(|(_, versions)| versions).unwrap_or_default();
+        superseded.extend(before.resource_version());
+        known.newest = Some((after, superseded));
+    }
+
+    /// What the object and this process remember.
+    pub(super) fn memory(&self, object: &K, now: Timestamp) -> Memory {
+        let meta = object.meta();
+        let asked = object.annotations().get(annotation::REQUESTED_AT).cloned();
+        let version = (meta.generation.unwrap_or_default(), asked);
+        let uid = meta.uid.clone().unwrap_or_default();
+        let mut all = self.all();
+        let fresh = || Recollection {
+            uid: uid.clone(),
+            version: version.clone(),
+            since: now,
+            answer: None,
+            failures: 0,
+            call_failures: 0,
+            newest: None,
+        };
+        let known = all.entry(key(object)).or_insert_with(fresh);
+        if known.uid != uid {
+            *known = fresh();
+        } else if known.version != version {
+            known.version = version;
+            known.since = now;
+        }
+        let none = K::Status::default();
+        let status = object.status().unwrap_or(&none);
+        Memory::read(meta, status.memory(), known.since, known.answer.clone())
+    }
+
+    /// How the last call for the object ended; `None` before a new one.
+    pub(super) fn answered(&self, object: &K, answer: Option<Answer>) {
+        if let Some(known) = self.all().get_mut(&key(object)) {
+            known.answer = answer;
+        }
+    }
+
+    /// Whether the service took a deletion of the object.
+    pub(super) fn deleted(&self, object: &K) -> bool {
+        self.all().get(&key(object)).is_some_and(|known| matches!(known.answer, Some(Answer::Deleting { .. })))
+    }
+
+    /// One more failed call in a row for the object: how many those are.
+    pub(super) fn call_failed(&self, object: &K) -> u32 {
+        self.all().get_mut(&key(object)).map_or(1, |known| {
+            known.call_failures = known.call_failures.saturating_add(1);
+            known.call_failures
+        })
+    }
+
+    /// A call for the object worked.
+    pub(super) fn call_worked(&self, object: &K) {
+        if let Some(known) = self.all().get_mut(&key(object)) {
+            known.call_failures = 0;
+        }
+    }
+
+    /// One more failure in a row: how long to pause.
+    pub(super) fn failed(&self, key: &Key) -> Duration {
+        let mut all = self.all();
+        let Some(known) = all.get_mut(key) else { return FIRST_PAUSE };
+        known.failures = known.failures.saturating_add(1);
+        FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(known.failures - 1)).min(LONGEST_PAUSE)
+    }
+
+    /// The row of failures is over.
+    pub(super) fn succeeded(&self, key: &Key) {
+        if let Some(known) = self.all().get_mut(key) {
+            known.failures = 0;
+        }
+    }
+
+    /// The object is gone.
+    pub(super) fn forget(&self, key: &Key) {
+        self.all().remove(key);
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Key, Recollection<K>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

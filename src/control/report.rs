@@ -1,0 +1,167 @@
+//! Writes what a plan says: the status where it differs, and one Event per transition.
+//!
+//! Decides nothing, and writes nothing at rest. `driver` calls it at the end of each way through.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Patch, PatchParams};
+use kube::core::ObjectMeta;
+use kube::runtime::controller::Action;
+use kube::runtime::events::{Event, EventType};
+use kube::{Api, ResourceExt};
+use serde_json::{Map, Value, json};
+
+use super::apply::{Hold, preconditions};
+use super::driver::Driver;
+use super::kind::{Kind, Status};
+use super::roster::key;
+use super::{Error, Shell};
+use crate::crd::{ConditionType, FIELD_MANAGER, Reason, annotation, condition};
+use crate::plan::Plan;
+use crate::plan::memory::Memory;
+use crate::plan::verdict::{Report, conditions};
+
+/// An Event is worth waiting for only so long.
+const EVENT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Writes the status where `plan` changes it, and tells when to plan again.
+pub(super) async fn report<K: Kind>(
+    driver: &Driver<K>,
+    object: &Arc<K>,
+    memory: &Memory,
+    plan: Plan<K::Status>,
+    hold: &mut Hold,
+) -> Result<Action, Error> {
+    let shell = &*driver.shell;
+    let before = object.status().cloned().unwrap_or_default();
+    let mut after = plan.status;
+    let generation = memory.generation;
+    *after.conditions() = conditions(after.conditions(), &plan.report, generation, shell.clock.now());
+    if plan.report == Report::Hold {
+        after = before.clone();
+    } else if plan.report != Report::Note {
+        after.judge(generation);
+        if let Some(token) = object.annotations().get(annotation::REQUESTED_AT) {
+            after.handle_request(token.clone());
+        }
+    }
+    if after != before && hold.enter(shell) {
+        let moved = before.memory().observed_generation != after.memory().observed_generation;
+        write(driver, object, &before, &after).await?;
+        transitions(shell, &**object, before.memory().conditions, after.memory().conditions).await;
+        object.reported(shell, moved);
+    }
+    Ok(plan.again.map_or_else(Action::await_change, Action::requeue))
+}
+
+async fn write<K: Kind>(
+    driver: &Driver<K>,
+    object: &Arc<K>,
+    before: &K::Status,
+    after: &K::Status,
+) -> Result<(), Error> {
+    let shell = &*driver.shell;
+    let me = key(&**object);
+    let as_json = |status: &K::Status| serde_json::to_value(status).map_err(|_| Error::Json("status"));
+    let body =
+        json!({ "metadata": preconditions(&**object), "status": difference(&as_json(before)?, &as_json(after)?) });
+    let api: Api<K> = Api::namespaced(shell.client.clone(), &me.namespace);
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let newer = api.patch_status(&me.name, &params, &Patch::Merge(body)).await;
+    let newer = newer.map_err(Error::kube(format!("patch the status of {me}")))?;
+    shell.metrics.write(K::KIND, "status");
+    driver.recall.wrote(object, Arc::new(newer));
+    Ok(())
+}
+
+/// The merge patch that turns `before` into `after`.
+fn difference(before: &Value, after: &Value) -> Value {
+    let (Value::Object(old), Value::Object(new)) = (before, after) else { return after.clone() };
+    let mut patch: Map<String, Value> = new
+        .iter()
+        .filter(|(field, value)| old.get(*field) != Some(value))
+        .map(|(field, value)| (field.clone(), difference(old.get(field).unwrap_or(&Value::Null), value)))
+        .collect();
+    patch.extend(old.keys().filter(|field| !new.contains_key(*field)).map(|field| (field.clone(), Value::Null)));
+    Value::Object(patch)
+}
+
+/// One Event for each of the conditions that people watch, where its status or reason moved.
+async fn transitions<K: Kind>(shell: &Shell, object: &K, before: &[Condition], after: &[Condition]) {
+    for kind in [ConditionType::Reachable, ConditionType::Ready] {
+        let (old, new) = (condition(before, kind), condition(after, kind));
+        let Some(new) =
+            new.filter(|new| old.is_none_or(|old| (&old.status, &old.reason) != (&new.status, &new.reason)))
+        else {
+            continue;
+        };
+        // The first good word of an add-on's service is no news beside the add-on's own.
+        if kind == ConditionType::Reachable && old.is_none() && new.status == "True" {
+            continue;
+        }
+        let stalled = condition(after, ConditionType::Stalled).is_some();
+        let warning = new.status != "True" && (stalled || kind == ConditionType::Reachable);
+        if let Some(reason) = Reason::parse(&new.reason) {
+            tell(shell, object, warning, reason, new.message.clone()).await;
+        }
+    }
+}
+
+/// Publishes one Event. One that cannot be is logged and let go: nothing depends on it.
+pub(super) async fn tell<K: Kind>(shell: &Shell, object: &K, warning: bool, reason: Reason, note: String) {
+    let who = key(object);
+    tracing::info!(object = %who, %reason, "{note}");
+    let event = Event {
+        type_: if warning { EventType::Warning } else { EventType::Normal },
+        reason: reason.as_str().to_owned(),
+        note: Some(note.chars().take(1000).collect()),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    let reference = object.object_ref(&());
+    match tokio::time::timeout(EVENT_DEADLINE, shell.recorder.publish(&event, &reference)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(object = %who, "cannot publish an Event: {error}"),
+        Err(_) => tracing::debug!(object = %who, "cannot publish an Event: no answer"),
+    }
+}
+
+/// Says of an object that this version cannot read what is wrong with it, and leaves it alone.
+pub(super) async fn malformed<K: Kind>(shell: &Shell, meta: &ObjectMeta, error: &str) -> Result<Action, Error> {
+    let (namespace, name) = (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
+    tracing::warn!(kind = K::KIND, %namespace, %name, "cannot be read: {error}");
+    let mut raw: K::Status = K::Status::default();
+    let text = format!("this version of the operator cannot read the object: {error}");
+    let verdict = crate::plan::Verdict::needs_user(Reason::InvalidSpec, text);
+    let generation = meta.generation.unwrap_or_default();
+    *raw.conditions() = conditions(&[], &verdict.into(), generation, shell.clock.now());
+    raw.judge(generation);
+    let api: Api<kube::api::DynamicObject> =
+        Api::namespaced_with(shell.client.clone(), &namespace, &kube::api::ApiResource::erase::<K>(&()));
+    let known = api.get_opt(&name).await.map_err(Error::kube(format!("get {} {namespace}/{name}", K::KIND)))?;
+    let told = known.as_ref().and_then(|o| o.data.pointer("/status/observedGeneration")).and_then(Value::as_i64);
+    if told == Some(generation) || known.is_none() {
+        return Ok(Action::await_change());
+    }
+    let body = json!({ "metadata": { "resourceVersion": known.and_then(|o| o.resource_version()) }, "status": raw });
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let done = api.patch_status(&name, &params, &Patch::Merge(body)).await;
+    done.map_err(Error::kube(format!("patch the status of {} {namespace}/{name}", K::KIND)))?;
+    Ok(Action::await_change())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_names_what_changed_and_nulls_what_went() {
+        let before = json!({"id": "a", "org": {"id": "1", "type": "x"}, "gone": 1, "conditions": [1]});
+        let after = json!({"id": "a", "org": {"id": "2", "type": "x"}, "conditions": [1, 2]});
+        assert_eq!(difference(&before, &after), json!({"org": {"id": "2"}, "gone": null, "conditions": [1, 2]}));
+        assert_eq!(difference(&before, &before), json!({}));
+        assert_eq!(difference(&json!({}), &json!({"org": {"id": "1"}})), json!({"org": {"id": "1"}}));
+    }
+}

@@ -1,0 +1,265 @@
+//! Puts the operator together, and takes it apart in order.
+//!
+//! `main` calls [`run`] with what leads outside: the API server's client, the transport, the clock, the signal to stop.
+//! Tests call it with the same, in-process.
+
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{ListParams, PartialObjectMeta};
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Error as RuntimeError;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::{Controller, watcher};
+use kube::{Api, Client};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::driver::{Driver, error_policy, reconcile};
+use super::gate::Gate;
+use super::kind::Kind;
+use super::lease::{Claim, Lost};
+use super::permits::Permits;
+use super::recall::Recall;
+use super::roster::{Post, Roster};
+use super::{Shell, secrets};
+use crate::clock::Clock;
+use crate::crd::{AppLinkAddon, Connection, FIELD_MANAGER};
+use crate::metrics::Metrics;
+use crate::observe::{Cause, Key, Observer};
+use crate::transport::{AllowedHosts, Http, Transport};
+
+/// How long an effect under way may take to end once the process is to stop.
+const LAST_EFFECT: Duration = Duration::from_secs(8);
+/// How long giving the lease back may take.
+const LAST_WORD: Duration = Duration::from_secs(1);
+/// How often add-ons that are gone without a word are looked for, and missing CRDs.
+const SWEEP: Duration = Duration::from_secs(30);
+const CRD_PACE: Duration = Duration::from_secs(2);
+
+/// What the user chooses.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Namespaces to watch; none means all.
+    pub namespaces: Vec<String>,
+    /// Hosts that tokens may be sent to.
+    pub hosts: AllowedHosts,
+    /// Writers at a time on each add-on.
+    pub write_concurrency: usize,
+    /// Namespace of the Lease; `None` runs without election.
+    pub lease_namespace: Option<String>,
+}
+
+/// What leads outside.
+pub struct Outside {
+    /// The API server.
+    pub client: Client,
+    /// Heroku and AppLink.
+    pub transport: Transport,
+    /// The time.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Told whether the operator is ready.
+    pub ready: watch::Sender<bool>,
+}
+
+type Queue<K> = (Post<K>, Controller<DeserializeGuard<K>>, mpsc::UnboundedReceiver<ObjectRef<DeserializeGuard<K>>>);
+
+/// Runs until `stop` is done.
+///
+/// # Errors
+/// [`Lost`] where another replica took over, or the lease could not be renewed.
+pub async fn run(outside: Outside, options: Options, stop: impl Future<Output = ()>) -> Result<(), Lost> {
+    let (deadline, until) = watch::channel(None);
+    let gate = Gate::new(until);
+    let mut claim = None;
+    let mut stop = std::pin::pin!(stop);
+    let result = tokio::select! {
+        () = &mut stop => Ok(()),
+        lost = lead(&outside, &options, &gate, deadline, &mut claim) => Err(lost),
+    };
+    outside.ready.send_replace(false);
+    tracing::info!("stopping");
+    if !gate.shut(LAST_EFFECT).await {
+        tracing::warn!(
+            "an effect is still under way after {} s; what came of it is found after the next start",
+            LAST_EFFECT.as_secs()
+        );
+    }
+    if let Some(mut claim) = claim
+        && tokio::time::timeout(LAST_WORD, claim.release()).await.is_err()
+    {
+        tracing::warn!("could not give the lease back: the API server does not answer");
+    }
+    result
+}
+
+/// Waits for the CRDs and the lease, then works until the lease is lost.
+async fn lead(
+    outside: &Outside,
+    options: &Options,
+    gate: &Gate,
+    deadline: watch::Sender<Option<Instant>>,
+    claim: &mut Option<Claim>,
+) -> Lost {
+    tokio::join!(served::<AppLinkAddon>(outside, options), served::<Connection>(outside, options));
+    let Some(namespace) = &options.lease_namespace else {
+        let _unlimited = deadline;
+        work(outside, options, gate).await;
+        return std::future::pending().await;
+    };
+    outside.ready.send_replace(true);
+    let claim = claim.insert(Claim::new(outside.client.clone(), namespace, outside.clock, deadline));
+    claim.acquire().await;
+    tokio::select! {
+        lost = claim.keep() => lost,
+        () = work(outside, options, gate) => std::future::pending().await,
+    }
+}
+
+/// Waits until the API server serves a kind.
+async fn served<K: Kind>(outside: &Outside, options: &Options) {
+    let mut told = String::new();
+    loop {
+        let api = apis::<K>(&outside.client, &options.namespaces).swap_remove(0).1;
+        match api.list(&ListParams::default().limit(1)).await {
+            Ok(_) => return,
+            Err(kube::Error::Api(status)) if status.is_not_found() => {
+                if told.is_empty() {
+                    tracing::warn!(
+                        kind = K::KIND,
+                        "the API server does not know this kind: install the CRDs with `applink-operator crds | kubectl apply --server-side -f -`"
+                    );
+                    told.push('-');
+                }
+            }
+            Err(error) if error.to_string() != told => {
+                tracing::warn!(kind = K::KIND, "cannot list: {error}");
+                told = error.to_string();
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(CRD_PACE).await;
+    }
+}
+
+/// All watches, queues and pollers, for ever.
+async fn work(outside: &Outside, options: &Options, gate: &Gate) {
+    let addons = queues::<AppLinkAddon>(&outside.client, &options.namespaces);
+    let connections = queues::<Connection>(&outside.client, &options.namespaces);
+    let ((addons, addon_queues), (connections, connection_queues)) = (addons, connections);
+    let shell = shell(outside, options, gate, addons, connections);
+    let mut background = JoinSet::new();
+    for (_, api) in apis::<PartialObjectMeta<Secret>>(&outside.client, &options.namespaces) {
+        background.spawn(secrets::watch(shell.clone(), api));
+    }
+    background.spawn(sweep(shell.clone()));
+    let complete = async {
+        for roster in shell.rosters() {
+            roster.complete().await;
+        }
+        outside.ready.send_replace(true);
+    };
+    let all: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
+    drive(&all, &shell, addon_queues);
+    drive(&all, &shell, connection_queues);
+    tokio::join!(complete, all.for_each(|()| std::future::ready(())));
+}
+
+fn shell(
+    outside: &Outside,
+    options: &Options,
+    gate: &Gate,
+    addons: Roster<AppLinkAddon>,
+    connections: Roster<Connection>,
+) -> Arc<Shell> {
+    let slot: Arc<OnceLock<Weak<Shell>>> = Arc::default();
+    let woken = slot.clone();
+    let wake = Arc::new(move |cause: Cause| {
+        if let Some(shell) = woken.get().and_then(Weak::upgrade) {
+            shell.wake(&cause);
+        }
+    });
+    let http = Http::new(outside.transport.clone(), options.hosts.clone(), outside.metrics.clone());
+    let shell = Arc::new(Shell {
+        client: outside.client.clone(),
+        clock: outside.clock,
+        hosts: options.hosts.clone(),
+        observer: Observer::new(http, outside.clock, outside.metrics.clone(), wake),
+        addons: Arc::new(addons),
+        connections: Arc::new(connections),
+        permits: Permits::new(options.write_concurrency),
+        gate: gate.clone(),
+        recorder: Recorder::new(outside.client.clone(), Reporter { controller: FIELD_MANAGER.into(), instance: None }),
+        metrics: outside.metrics.clone(),
+    });
+    // Set once, here.
+    let _ = slot.set(Arc::downgrade(&shell));
+    shell
+}
+
+/// The API of a kind, once for all namespaces or once for each.
+fn apis<K>(client: &Client, namespaces: &[String]) -> Vec<(Option<String>, Api<K>)>
+where
+    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    if namespaces.is_empty() {
+        return vec![(None, Api::all(client.clone()))];
+    }
+    namespaces.iter().map(|ns| (Some(ns.clone()), Api::namespaced(client.clone(), ns))).collect()
+}
+
+type Controls<K> = Vec<(Controller<DeserializeGuard<K>>, mpsc::UnboundedReceiver<ObjectRef<DeserializeGuard<K>>>)>;
+
+fn queues<K: Kind>(client: &Client, namespaces: &[String]) -> (Roster<K>, Controls<K>) {
+    let each = apis::<DeserializeGuard<K>>(client, namespaces).into_iter().map(|(namespace, api)| -> Queue<K> {
+        let controller = Controller::new(api, watcher::Config::default());
+        let (wake, woken) = mpsc::unbounded_channel();
+        (Post { namespace, store: controller.store(), wake }, controller, woken)
+    });
+    let (posts, controls) = each.map(|(post, controller, woken)| (post, (controller, woken))).unzip();
+    (Roster::new(posts), controls)
+}
+
+fn drive<'a, K: Kind>(all: &FuturesUnordered<BoxFuture<'a, ()>>, shell: &Arc<Shell>, controls: Controls<K>) {
+    let driver = Arc::new(Driver { shell: shell.clone(), recall: Recall::<K>::default() });
+    for (controller, woken) in controls {
+        let woken =
+            futures::stream::unfold(woken, |mut woken| async move { woken.recv().await.map(|who| (who, woken)) });
+        let driver = driver.clone();
+        let results = controller.reconcile_on(woken).run(reconcile::<K>, error_policy::<K>, driver.clone());
+        all.push(Box::pin(results.for_each(move |result| {
+            match result {
+                Err(RuntimeError::ObjectNotFound(gone)) => driver.recall.forget(&Key {
+                    kind: K::KIND,
+                    namespace: gone.namespace.clone().unwrap_or_default(),
+                    name: gone.name.clone(),
+                }),
+                Err(RuntimeError::QueueError(error)) => tracing::warn!(kind = K::KIND, "cannot watch: {error}"),
+                // The driver's own errors are told by its error policy.
+                _ => {}
+            }
+            std::future::ready(())
+        })));
+    }
+}
+
+/// An add-on without finalizer goes without a word; whoever lived on it must learn that.
+async fn sweep(shell: Arc<Shell>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        for addon in shell.observer.followed() {
+            if shell.addons.get(&addon).is_none() {
+                shell.observer.forget(&addon);
+                shell.wake(&Cause::Everything(addon));
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! AppLinkAddon: the AppLink add-on of one Heroku app, and the credential to reach it.
+//!
+//! Pure types and rules. `plan::diff::addon` decides with it, `observe` polls by it.
+
+// Two columns may have the same type.
+#![allow(clippy::duplicated_attributes)]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::common::{ManagementPolicy, SecretKeyRef, conditions_schema, initial_status};
+
+/// The AppLink add-on of one Heroku app, and how to reach it.
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
+#[kube(
+    group = "applink.dev",
+    version = "v1alpha1",
+    kind = "AppLinkAddon",
+    plural = "applinkaddons",
+    singular = "applinkaddon",
+    shortname = "ala",
+    category = "applink",
+    namespaced,
+    status = "AppLinkAddonStatus",
+    derive = "PartialEq",
+    doc = "The Heroku AppLink add-on of one Heroku app, and the credential to reach it.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "Add-on", type_ = "string", json_path = ".status.addonName"),
+    printcolumn(name = "App", type_ = "string", json_path = ".spec.app"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "ID", type_ = "string", json_path = ".status.addonID", priority = "1"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = "1"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, kube(cel))]
+pub struct AppLinkAddonSpec {
+    /// Heroku app, by name or UUID. Immutable.
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[A-Za-z0-9][A-Za-z0-9-]*$')").message("app is the name or UUID of a Heroku app: letters, digits and dashes"),
+        validation = Rule::new("self == oldSelf").message("app is immutable: create another AppLinkAddon for another app")
+    )]
+    pub app: String,
+
+    /// AppLink add-on, by name or UUID. May be left out where the app has exactly one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9][A-Za-z0-9-]*$')").message("addon is the name or UUID of a Heroku add-on: letters, digits and dashes"))]
+    pub addon: Option<String>,
+
+    /// Secret that holds a Heroku API token (a direct authorization: `heroku authorizations:create`).
+    pub token_secret_ref: SecretKeyRef,
+
+    /// Heroku Platform API. Its host must be one that the operator's --allowed-host names.
+    #[serde(rename = "platformURL", default = "default_platform_url")]
+    #[schemars(length(max = 2048))]
+    #[x_kube(
+        validation = Rule::new("isURL(self) && !self.contains('@') && url(self).getHostname() != ''").message("platformURL must be an absolute URL without user or password, like https://api.heroku.com"),
+        validation = Rule::new("!isURL(self) || url(self).getScheme() == 'https' || (url(self).getScheme() == 'http' && url(self).getHostname() in ['localhost', '127.0.0.1', '::1', '[::1]'])").message("platformURL must begin with https:// (http:// only for localhost)")
+    )]
+    pub platform_url: String,
+
+    /// How often live state is read when nothing happens, 10s to 1h.
+    #[serde(default = "default_poll_interval")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('1h')").message("pollInterval must be a duration from 10s to 1h, like 60s or 5m"))]
+    pub poll_interval: String,
+
+    /// Full manages what is declared on this add-on; Observe is a ceiling: nothing below it is created, changed or deleted.
+    #[serde(default)]
+    pub management_policy: ManagementPolicy,
+}
+
+fn default_platform_url() -> String {
+    "https://api.heroku.com".to_owned()
+}
+
+fn default_poll_interval() -> String {
+    "60s".to_owned()
+}
+
+/// What was found on Heroku, and how it goes.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = initial_status()))]
+pub struct AppLinkAddonStatus {
+    /// Generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready; Reachable; Reconciling and Stalled while true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions_schema")]
+    pub conditions: Vec<Condition>,
+    /// The last value of applink.dev/requestedAt that was acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+    /// UUID of the Heroku app. Kept once resolved.
+    #[serde(rename = "appID", default, skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<String>,
+    /// UUID of the add-on. Kept once resolved.
+    #[serde(rename = "addonID", default, skip_serializing_if = "Option::is_none")]
+    pub addon_id: Option<String>,
+    /// Name of the add-on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addon_name: Option<String>,
+    /// Where the add-on's AppLink API is, as Heroku tells it.
+    #[serde(rename = "apiURL", default, skip_serializing_if = "Option::is_none")]
+    pub api_url: Option<String>,
+    /// Connections seen on the add-on, whoever made them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<i64>,
+    /// Authorizations seen on the add-on, whoever made them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorizations: Option<i64>,
+}

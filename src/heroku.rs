@@ -1,0 +1,286 @@
+//! The way to an add-on: app, add-on, attachment, config vars and SSO of the Heroku Platform API, cached.
+//!
+//! Decides nothing but which add-on is meant, and never guesses between two. `applink` asks it for credentials,
+//! `observe` for what was found.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use jiff::SignedDuration;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::plan::live::AddonFacts;
+use crate::plan::verdict::Verdict;
+use crate::transport::{CallError, Http};
+use crate::wire;
+
+/// Slug of the AppLink add-on service.
+const SERVICE: &str = "heroku-applink";
+const ACCEPT: &str = "application/vnd.heroku+json; version=3";
+/// Variants of the route that gives SSO parameters: what the CLI sends, then what the reference names.
+const ACCEPT_SSO: [&str; 2] =
+    ["application/vnd.heroku+json; version=3.sdk", "application/vnd.heroku+json; version=3.add-ons-sso"];
+/// What was found is looked up again after this: an app may get another add-on of the same name.
+const FOUND_FRESH: SignedDuration = SignedDuration::from_mins(10);
+/// Partners commonly refuse SSO parameters older than two minutes.
+const SSO_FRESH: SignedDuration = SignedDuration::from_mins(2);
+
+/// Which add-on is meant, and with what to look for it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Platform API.
+    pub platform_url: String,
+    /// App, by name or UUID.
+    pub app: String,
+    /// Add-on, by name or UUID, where the user says.
+    pub addon: Option<String>,
+    /// Heroku API token.
+    pub token: SecretString,
+}
+
+impl Target {
+    /// Whether both mean the same, token included.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        self.platform_url == other.platform_url
+            && self.app == other.app
+            && self.addon == other.addon
+            && self.token.expose_secret() == other.token.expose_secret()
+    }
+}
+
+/// Why an add-on cannot be reached.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// No such app, or not for this token.
+    #[error("Heroku app {0} does not exist, or the token may not see it: check spec.app")]
+    NoApp(String),
+    /// The app has no AppLink add-on, or none of that name.
+    #[error("{0}")]
+    NoAddon(String),
+    /// The app has several, and none is named.
+    #[error("app {app} has several AppLink add-ons: set spec.addon to one of {}", names.join(", "))]
+    Several {
+        /// App.
+        app: String,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Heroku is still setting it up.
+    #[error("Heroku is still setting up the add-on {0}")]
+    Provisioning(String),
+    /// Nobody follows it any more.
+    #[error("the add-on is not followed any more")]
+    Forgotten,
+    /// It is not what it was.
+    #[error("{}", .0.message)]
+    Changed(Verdict),
+}
+
+/// An add-on that was found, and the token that its API takes.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What may be shown.
+    pub facts: AddonFacts,
+    /// API URL, parsed.
+    pub api_url: Url,
+    /// The add-on's own token.
+    pub token: SecretString,
+    at: jiff::Timestamp,
+}
+
+/// One way to one add-on.
+#[derive(Debug)]
+pub struct Access {
+    http: Http,
+    clock: Clock,
+    target: Target,
+    found: Mutex<Option<Arc<Found>>>,
+    sso: Mutex<Option<(jiff::Timestamp, SecretString)>>,
+}
+
+impl Access {
+    /// A way to `target`; nothing is called yet.
+    #[must_use]
+    pub fn new(http: Http, clock: Clock, target: Target) -> Self {
+        Self { http, clock, target, found: Mutex::default(), sso: Mutex::default() }
+    }
+
+    /// What everything is sent through.
+    #[must_use]
+    pub fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// What it leads to.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The add-on, looked up at most every 10 minutes.
+    ///
+    /// # Errors
+    /// Any [`AccessError`].
+    pub async fn found(&self) -> Result<Arc<Found>, AccessError> {
+        let mut cache = self.found.lock().await;
+        let now = self.clock.now();
+        if let Some(found) = cache.as_ref().filter(|f| now.duration_since(f.at) < FOUND_FRESH) {
+            return Ok(found.clone());
+        }
+        let found = Arc::new(self.discover().await?);
+        *cache = Some(found.clone());
+        Ok(found)
+    }
+
+    /// The value of `x-addon-sso`, at most two minutes old.
+    ///
+    /// # Errors
+    /// Any [`AccessError`].
+    pub async fn sso(&self, found: &Found) -> Result<SecretString, AccessError> {
+        let mut cache = self.sso.lock().await;
+        let now = self.clock.now();
+        if let Some((_, sso)) = cache.as_ref().filter(|(at, _)| now.duration_since(*at) < SSO_FRESH) {
+            return Ok(sso.clone());
+        }
+        let path = ["apps", &found.facts.app_id, "addons", &found.facts.addon_id, "sso"];
+        let mut body = self.get("heroku.sso", &path, ACCEPT_SSO[0]).await;
+        let other_variant = body
+            .as_ref()
+            .is_err_and(|e| e.status().is_some_and(|s| s.is_client_error() && s != StatusCode::TOO_MANY_REQUESTS));
+        if other_variant {
+            body = self.get("heroku.sso", &path, ACCEPT_SSO[1]).await;
+        }
+        let sso = SecretString::from(base64::engine::general_purpose::STANDARD.encode(body?));
+        *cache = Some((now, sso.clone()));
+        Ok(sso)
+    }
+
+    /// Forgets the SSO parameters, unless others have taken their place since: AppLink refused them.
+    pub async fn forget_sso(&self, refused: &SecretString) {
+        let mut cache = self.sso.lock().await;
+        if cache.as_ref().is_some_and(|(_, sso)| sso.expose_secret() == refused.expose_secret()) {
+            *cache = None;
+        }
+    }
+
+    /// Forgets the add-on: its token or address may have changed.
+    pub async fn forget_found(&self) {
+        *self.found.lock().await = None;
+    }
+
+    async fn discover(&self) -> Result<Found, AccessError> {
+        let app = self.target.app.as_str();
+        let (app_body, addons, attachments, vars) = tokio::try_join!(
+            self.get_of_app("heroku.app", None),
+            self.get_of_app("heroku.addons", Some("addons")),
+            self.get_of_app("heroku.attachments", Some("addon-attachments")),
+            self.get_of_app("heroku.config_vars", Some("config-vars")),
+        )
+        .map_err(|error| match error.status() {
+            Some(StatusCode::NOT_FOUND) => AccessError::NoApp(app.to_owned()),
+            _ => error.into(),
+        })?;
+        let host = || self.target.platform_url.clone();
+        let unreadable = |cause| AccessError::Call(CallError::Unreadable { host: host(), cause });
+        let addon = self.choose(wire::addons(&addons).map_err(unreadable)?)?;
+        let attached = wire::attachments(&attachments).map_err(unreadable)?;
+        let provisioning = || AccessError::Provisioning(addon.name.clone());
+        let prefix = &attached.iter().find(|a| a.addon_id == addon.id).ok_or_else(provisioning)?.name;
+        let var = |suffix: &str| wire::config_var(&vars, &format!("{prefix}_{suffix}")).map_err(unreadable);
+        let (Some(api_url), Some(token)) = (var("API_URL")?, var("TOKEN")?) else { return Err(provisioning()) };
+        if addon.provisioning {
+            return Err(provisioning());
+        }
+        let api_url = parse(api_url.expose_secret())?;
+        self.http.check(&api_url)?;
+        Ok(Found {
+            facts: AddonFacts {
+                app_id: wire::app_id(&app_body).map_err(unreadable)?,
+                addon_id: addon.id,
+                addon_name: addon.name,
+                api_url: api_url.to_string(),
+            },
+            api_url,
+            token,
+            at: self.clock.now(),
+        })
+    }
+
+    fn choose(&self, all: Vec<wire::Addon>) -> Result<wire::Addon, AccessError> {
+        let app = &self.target.app;
+        let mut all: Vec<_> = all.into_iter().filter(|a| a.service == SERVICE && !a.deprovisioned).collect();
+        let mut names: Vec<_> = all.iter().map(|a| a.name.clone()).collect();
+        names.sort();
+        if let Some(wanted) = &self.target.addon {
+            let found = all.into_iter().find(|a| a.name == *wanted || a.id == *wanted);
+            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            return found.ok_or_else(|| {
+                AccessError::NoAddon(format!(
+                    "app {app} has no AppLink add-on {wanted} (it has: {known}): check spec.addon"
+                ))
+            });
+        }
+        if all.len() > 1 {
+            return Err(AccessError::Several { app: app.clone(), names });
+        }
+        all.pop().ok_or_else(|| {
+            AccessError::NoAddon(format!(
+                "app {app} has no AppLink add-on: add one with heroku addons:create {SERVICE} -a {app}"
+            ))
+        })
+    }
+
+    async fn get_of_app(&self, operation: &'static str, what: Option<&str>) -> Result<Bytes, CallError> {
+        let path: Vec<&str> = ["apps", &self.target.app].into_iter().chain(what).collect();
+        self.get(operation, &path, ACCEPT).await
+    }
+
+    async fn get(&self, operation: &'static str, path: &[&str], accept: &str) -> Result<Bytes, CallError> {
+        let url = at(&parse(&self.target.platform_url)?, path)?;
+        let token = self.target.token.expose_secret();
+        let request = Request::builder()
+            .method(Method::GET)
+            .header(header::ACCEPT, accept)
+            .header(header::AUTHORIZATION, bearer(token)?);
+        Ok(self.http.send(operation, &url, request, Bytes::new(), &[token]).await?.into_body())
+    }
+}
+
+/// An `Authorization` header that no log prints.
+///
+/// # Errors
+/// Where the token has characters that no header may have.
+pub fn bearer(token: &str) -> Result<http::HeaderValue, CallError> {
+    let mut value = http::HeaderValue::from_str(&format!("Bearer {}", token.trim()))
+        .map_err(|_| CallError::Url("a token with line breaks or control characters".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// `base` with these path segments in place of its path, each encoded.
+///
+/// # Errors
+/// Where `base` cannot have a path.
+pub fn at(base: &Url, path: &[&str]) -> Result<Url, CallError> {
+    let mut url = base.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.path_segments_mut().map_err(|()| CallError::Url("an address without a path".to_owned()))?.clear().extend(path);
+    Ok(url)
+}
+
+fn parse(text: &str) -> Result<Url, CallError> {
+    let url =
+        text.trim().parse::<Url>().ok().filter(|u| u.has_host() && u.username().is_empty() && u.password().is_none());
+    // The text itself is not shown: a config var may hold anything.
+    url.ok_or_else(|| CallError::Url("the address given".to_owned()))
+}

@@ -1,0 +1,160 @@
+//! applink-operator: reads its arguments and calls the library.
+
+#![forbid(unsafe_code)]
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use applink_operator::clock::Clock;
+use applink_operator::control::run::{Options, Outside, run};
+use applink_operator::metrics::Metrics;
+use applink_operator::telemetry::{self, LogFormat};
+use applink_operator::transport::{self, AllowedHosts};
+use applink_operator::{admin, crd};
+use clap::{Args, Parser, Subcommand};
+use kube::Client;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Manages Heroku AppLink connections as Kubernetes resources.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the operator, with KUBECONFIG or in-cluster credentials.
+    Run(RunArgs),
+    /// Print the custom resource definitions as YAML.
+    Crds(CrdsArgs),
+}
+
+#[derive(Args)]
+struct RunArgs {
+    /// Namespace to watch; repeat it for several. Default: all.
+    #[arg(long = "namespace", env = "APPLINK_NAMESPACE", value_delimiter = ',')]
+    namespaces: Vec<String>,
+    /// Host that tokens may be sent to, like api.example.com or *.example.com; repeat it for several. Loopback hosts count
+    /// only where listed.
+    #[arg(long = "allowed-host", env = "APPLINK_ALLOWED_HOST", value_delimiter = ',', default_value = "*.heroku.com")]
+    allowed_hosts: Vec<String>,
+    /// Address of /healthz, /readyz and /metrics; port 0 takes a free one and logs it.
+    #[arg(long, env = "APPLINK_ADMIN_ADDR", default_value = "0.0.0.0:8080")]
+    admin_addr: SocketAddr,
+    /// Writes to one add-on at a time.
+    #[arg(long, env = "APPLINK_WRITE_CONCURRENCY", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    write_concurrency: u16,
+    /// Whether to write only while holding a Lease, so that several replicas can run.
+    #[arg(long, env = "APPLINK_LEADER_ELECT", default_value_t = true, action = clap::ArgAction::Set)]
+    leader_elect: bool,
+    /// Namespace of that Lease. Default: the one the operator runs in.
+    #[arg(long, env = "APPLINK_LEADER_ELECT_NAMESPACE")]
+    leader_elect_namespace: Option<String>,
+    /// Form of the log lines.
+    #[arg(long, env = "APPLINK_LOG_FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+}
+
+#[derive(Args)]
+struct CrdsArgs {
+    /// Write one file per kind into this directory instead.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Only tell whether the files are up to date.
+    #[arg(long, requires = "dir")]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(args) => start(args),
+        Command::Crds(args) => crds(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("applink-operator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: RunArgs) -> anyhow::Result<()> {
+    telemetry::start(args.log_format);
+    // Two libraries here speak TLS; with one provider installed neither has to guess.
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| anyhow!("a TLS provider is installed already"))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let result = runtime.block_on(operate(args));
+    // What still waits for an API server that is away must not hold up the exit.
+    runtime.shutdown_background();
+    result
+}
+
+async fn operate(args: RunArgs) -> anyhow::Result<()> {
+    let hosts = AllowedHosts::new(&args.allowed_hosts).map_err(|text| anyhow!(text))?;
+    let metrics = Metrics::default();
+    let (ready, is_ready) = watch::channel(false);
+    let admin = admin::serve(args.admin_addr, metrics.clone(), is_ready)
+        .await
+        .with_context(|| format!("cannot listen on {} (--admin-addr)", args.admin_addr))?;
+    let admin = tokio::spawn(admin);
+    let client = Client::try_default().await.context("no way to a cluster: set KUBECONFIG, or run in one")?;
+    let own_namespace = client.default_namespace().to_owned();
+    let options = Options {
+        namespaces: args.namespaces,
+        hosts,
+        write_concurrency: args.write_concurrency.into(),
+        lease_namespace: args.leader_elect.then(|| args.leader_elect_namespace.unwrap_or(own_namespace)),
+    };
+    let transport = transport::network().context("cannot set up TLS")?;
+    let outside = Outside { client, transport, clock: Clock::system(), metrics, ready };
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
+    let result = run(outside, options, stop).await;
+    admin.abort();
+    Ok(result?)
+}
+
+fn crds(args: &CrdsArgs) -> anyhow::Result<()> {
+    let mut stale = Vec::new();
+    for definition in crd::definitions() {
+        let yaml = serde_saphyr::to_string(&definition).context("cannot write YAML")?;
+        let Some(dir) = &args.dir else {
+            // Not println!, which panics where a pager has gone.
+            match writeln!(std::io::stdout(), "---\n{}", yaml.trim_end()) {
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+                result => result.context("cannot write to standard output")?,
+            }
+            continue;
+        };
+        let path = dir.join(format!("{}.yaml", definition.spec.names.plural));
+        let yaml = format!("# Generated by `make crds` from src/crd.\n{yaml}");
+        if !args.check {
+            std::fs::create_dir_all(dir)
+                .and_then(|()| std::fs::write(&path, yaml))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        } else if std::fs::read_to_string(&path).ok().as_deref() != Some(&yaml) {
+            stale.push(path.display().to_string());
+        }
+    }
+    match stale.as_slice() {
+        [] => Ok(()),
+        _ => Err(anyhow!("not up to date: {}; run `make crds`", stale.join(", "))),
+    }
+}

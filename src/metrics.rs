@@ -1,0 +1,107 @@
+//! What is counted, and how Prometheus reads it.
+//!
+//! No names, messages or ids as labels. Every room counts through [`Metrics`]; `admin` prints it.
+
+use std::sync::Arc;
+
+use http::Response;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use crate::transport::CallError;
+
+/// Labels of a remote call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Call {
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+/// Labels of what happens to a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: &'static str,
+    what: &'static str,
+}
+
+/// Labels of a pass.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Pass {
+    outcome: &'static str,
+}
+
+/// All counters; clones count together.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    calls: Family<Call, Counter>,
+    passes: Family<Pass, Counter>,
+    reconciles: Family<Kind, Counter>,
+    steps: Family<Kind, Counter>,
+    writes: Family<Kind, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("applink");
+        let (calls, passes, reconciles, steps, writes) =
+            (Family::default(), Family::default(), Family::default(), Family::default(), Family::default());
+        registry.register("remote_calls", "Calls to the Heroku Platform API and to AppLink", Family::clone(&calls));
+        registry.register("passes", "Listings of an add-on's collections", Family::clone(&passes));
+        registry.register("reconciles", "Reconciles by outcome", Family::clone(&reconciles));
+        registry.register("steps", "Steps carried out", Family::clone(&steps));
+        registry.register("kubernetes_writes", "Writes to our resources", Family::clone(&writes));
+        Self { registry: Arc::new(registry), calls, passes, reconciles, steps, writes }
+    }
+}
+
+impl Metrics {
+    /// Counts one remote call.
+    pub fn call(&self, operation: &'static str, result: &Result<Response<bytes::Bytes>, CallError>) {
+        let outcome = match result {
+            Ok(_) => "ok",
+            Err(CallError::Host(_) | CallError::Url(_)) => "not_sent",
+            Err(CallError::Transport { .. } | CallError::Unreadable { .. }) => "no_answer",
+            Err(CallError::Status { status, .. }) => match status.as_u16() {
+                401 | 403 => "unauthorized",
+                404 => "not_found",
+                429 => "rate_limited",
+                300..400 => "redirect",
+                400..500 => "client_error",
+                _ => "server_error",
+            },
+        };
+        self.calls.get_or_create(&Call { operation, outcome }).inc();
+    }
+
+    /// Counts one pass over an add-on.
+    pub fn pass(&self, ok: bool) {
+        self.passes.get_or_create(&Pass { outcome: if ok { "ok" } else { "failed" } }).inc();
+    }
+
+    /// Counts one reconcile.
+    pub fn reconcile(&self, kind: &'static str, outcome: &'static str) {
+        self.reconciles.get_or_create(&Kind { kind, what: outcome }).inc();
+    }
+
+    /// Counts one step.
+    pub fn step(&self, kind: &'static str, step: &'static str) {
+        self.steps.get_or_create(&Kind { kind, what: step }).inc();
+    }
+
+    /// Counts one write to Kubernetes.
+    pub fn write(&self, kind: &'static str, part: &'static str) {
+        self.writes.get_or_create(&Kind { kind, what: part }).inc();
+    }
+
+    /// All of it, in the OpenMetrics text format.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}

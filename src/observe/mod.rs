@@ -1,0 +1,185 @@
+//! The only source of what is live: one poller per add-on lists the collections, however many objects there are.
+//!
+//! Writes neither to Kubernetes nor to AppLink. `control` tells it what to follow, asks it to look, hands it the
+//! answers to its own writes, and is woken when something moved.
+
+mod poller;
+mod trouble;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::applink::AppLink;
+use crate::clock::Clock;
+use crate::crd::AppLinkAddonStatus;
+use crate::heroku::{Access, AccessError, Target};
+use crate::metrics::Metrics;
+use crate::plan::live::{AddonLive, Live, RemoteConnection, Witness};
+use crate::transport::Http;
+
+use poller::Poller;
+pub use trouble::trouble;
+
+/// One object of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Kind, as in `kind:`.
+    pub kind: &'static str,
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+/// Why objects are to be planned again. A cause carries no data: whoever is woken looks for himself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// What is known of the add-on itself changed.
+    Addon(Key),
+    /// Every object on the add-on is concerned.
+    Everything(Key),
+    /// The remote objects of these ids and names changed.
+    Moved(Key, BTreeSet<String>),
+    /// These asked for a look, and it was taken.
+    Looked(BTreeSet<Key>),
+}
+
+/// Called with each cause.
+pub type Wake = Arc<dyn Fn(Cause) + Send + Sync>;
+
+/// How to follow one add-on.
+#[derive(Clone, Debug)]
+pub struct Following {
+    /// Which add-on, and with what token.
+    pub target: Target,
+    /// How often, when nothing happens.
+    pub poll: Duration,
+    /// What was recorded of it; whatever bears its name now must be the same.
+    pub recorded: AppLinkAddonStatus,
+}
+
+/// All pollers.
+pub struct Observer {
+    http: Http,
+    clock: Clock,
+    metrics: Metrics,
+    wake: Wake,
+    pollers: Mutex<HashMap<Key, Followed>>,
+}
+
+struct Followed {
+    poller: Arc<Poller>,
+    task: tokio::task::AbortHandle,
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Observer {
+    /// An observer of nothing yet.
+    #[must_use]
+    pub fn new(http: Http, clock: Clock, metrics: Metrics, wake: Wake) -> Self {
+        Self { http, clock, metrics, wake, pollers: Mutex::default() }
+    }
+
+    /// Follows `addon` from now on, in this way. Following it already in the same way changes nothing.
+    pub fn follow(&self, addon: &Key, following: Following) {
+        let mut pollers = self.pollers();
+        let known = pollers.get(addon).map(|f| f.poller.following());
+        if known.is_some_and(|k| k.target.same(&following.target) && k.poll == following.poll) {
+            return;
+        }
+        let access = Access::new(self.http.clone(), self.clock, following.target.clone());
+        let link = AppLink::new(Arc::new(access));
+        let poller = Poller::new(addon.clone(), following, link, self.clock, self.wake.clone());
+        let poller = Arc::new(poller);
+        let task = tokio::spawn(poller.clone().run(self.metrics.clone())).abort_handle();
+        pollers.insert(addon.clone(), Followed { poller, task });
+    }
+
+    /// Follows `addon` no longer.
+    pub fn forget(&self, addon: &Key) {
+        self.pollers().remove(addon);
+    }
+
+    /// The add-ons that are followed.
+    #[must_use]
+    pub fn followed(&self) -> Vec<Key> {
+        self.pollers().keys().cloned().collect()
+    }
+
+    /// What is known of `addon`; `None` where it is not followed.
+    #[must_use]
+    pub fn addon(&self, addon: &Key) -> Option<AddonLive> {
+        Some(self.poller(addon)?.addon())
+    }
+
+    /// What is known of one connection; see [`crate::plan::live::Collection::view`].
+    #[must_use]
+    pub fn connection(&self, addon: &Key, id: Option<&str>, name: &str, since: Timestamp) -> Live<RemoteConnection> {
+        self.poller(addon).map(|p| p.connection(id, name, since)).unwrap_or_default()
+    }
+
+    /// The API of `addon`, for those who write.
+    #[must_use]
+    pub fn link(&self, addon: &Key) -> Option<AppLink> {
+        Some(self.poller(addon)?.link().clone())
+    }
+
+    /// Asks for a pass now; `who` is woken after one that began after this.
+    pub fn look(&self, addon: &Key, who: Key) {
+        if let Some(poller) = self.poller(addon) {
+            poller.look(who);
+        }
+    }
+
+    /// Says whether `who` waits for the service, which is then looked at often.
+    pub fn attend(&self, addon: &Key, who: &Key, waits: bool) {
+        if let Some(poller) = self.poller(addon) {
+            poller.attend(who, waits);
+        }
+    }
+
+    /// Takes in what a call of ours told about a connection.
+    pub fn witness(&self, addon: &Key, at: Timestamp, witness: Witness<RemoteConnection>) {
+        if let Some(poller) = self.poller(addon) {
+            poller.witness(at, witness);
+        }
+    }
+
+    /// Reads one connection by id, and takes in what that shows.
+    ///
+    /// # Errors
+    /// Any [`AccessError`]; then nothing is taken in.
+    pub async fn confirm(&self, addon: &Key, id: &str) -> Result<(), AccessError> {
+        let poller = self.poller(addon).ok_or(AccessError::Forgotten)?;
+        let began = self.clock.now();
+        let seen = poller.link().get_connection(id).await?;
+        poller.witness(began, seen.map_or_else(|| Witness::Gone(id.to_owned()), Witness::Present));
+        Ok(())
+    }
+
+    fn poller(&self, addon: &Key) -> Option<Arc<Poller>> {
+        Some(self.pollers().get(addon)?.poller.clone())
+    }
+
+    fn pollers(&self) -> MutexGuard<'_, HashMap<Key, Followed>> {
+        self.pollers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Those who wait for something, and since when.
+type Waiters = BTreeMap<Key, Timestamp>;

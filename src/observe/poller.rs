@@ -1,0 +1,277 @@
+//! The poller of one add-on: when to list, what to keep, whom to wake.
+//!
+//! Writes nothing anywhere. A pass is a fixed number of list calls; asking for one early is cheap, since all who ask
+//! share it.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::{Cause, Following, Key, Waiters, Wake, trouble};
+use crate::applink::AppLink;
+use crate::clock::Clock;
+use crate::crd::{AppLinkAddonStatus, Reason};
+use crate::heroku::AccessError;
+use crate::metrics::Metrics;
+use crate::plan::diff::addon::identify;
+use crate::plan::live::{AddonFacts, AddonLive, Collection, Listing, Live, RemoteConnection, Witness};
+use crate::transport::CallError;
+
+/// Passes begin no closer together than this, however many ask.
+const GAP: SignedDuration = SignedDuration::from_millis(500);
+/// The pace while somebody waits for the service, and the first pause after a failure.
+const FAST: SignedDuration = SignedDuration::from_secs(5);
+/// Nothing counts as silent before this.
+const SILENCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// One add-on, followed.
+pub(super) struct Poller {
+    addon: Key,
+    following: Following,
+    link: AppLink,
+    clock: Clock,
+    wake: Wake,
+    asked: Notify,
+    view: Mutex<View>,
+}
+
+struct View {
+    live: AddonLive,
+    connections: Collection<RemoteConnection>,
+    looking: BTreeSet<Key>,
+    attending: Waiters,
+    schedule: Schedule,
+}
+
+/// When to list next.
+struct Schedule {
+    due: Timestamp,
+    /// Nobody's asking brings a pass nearer than this.
+    not_before: Timestamp,
+    last_good: Timestamp,
+    failures: u32,
+}
+
+impl Poller {
+    pub(super) fn new(addon: Key, following: Following, link: AppLink, clock: Clock, wake: Wake) -> Self {
+        let now = clock.now();
+        let view = View {
+            live: AddonLive::default(),
+            connections: Collection::default(),
+            looking: BTreeSet::new(),
+            attending: Waiters::new(),
+            schedule: Schedule { due: now, not_before: now, last_good: now, failures: 0 },
+        };
+        Self { addon, following, link, clock, wake, asked: Notify::new(), view: Mutex::new(view) }
+    }
+
+    pub(super) fn following(&self) -> &Following {
+        &self.following
+    }
+
+    pub(super) fn link(&self) -> &AppLink {
+        &self.link
+    }
+
+    pub(super) fn addon(&self) -> AddonLive {
+        self.view().live.clone()
+    }
+
+    pub(super) fn connection(&self, id: Option<&str>, name: &str, since: Timestamp) -> Live<RemoteConnection> {
+        self.view().connections.view(id, name, since)
+    }
+
+    pub(super) fn look(&self, who: Key) {
+        self.view().looking.insert(who);
+        self.asked.notify_one();
+    }
+
+    pub(super) fn attend(&self, who: &Key, waits: bool) {
+        let now = self.clock.now();
+        let mut view = self.view();
+        if !waits {
+            view.attending.remove(who);
+        } else if !view.attending.contains_key(who) {
+            view.attending.insert(who.clone(), now);
+            drop(view);
+            self.asked.notify_one();
+        }
+    }
+
+    pub(super) fn witness(&self, at: Timestamp, witness: Witness<RemoteConnection>) {
+        // Whoever made the call plans again anyway; others of the name learn it by the next pass at the latest.
+        self.view().connections.witness(at, witness);
+    }
+
+    /// Lists for ever.
+    pub(super) async fn run(self: Arc<Self>, metrics: Metrics) {
+        loop {
+            self.wait().await;
+            let began = self.clock.now();
+            let looked = std::mem::take(&mut self.view().looking);
+            let result = self.pass().await;
+            metrics.pass(result.is_ok());
+            let causes = self.take_in(began, result, looked);
+            causes.into_iter().for_each(|cause| (self.wake)(cause));
+        }
+    }
+
+    async fn wait(&self) {
+        loop {
+            let (next, silence) = self.next();
+            if self.clock.until(next).is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.clock.until(next)) => {}
+                () = self.asked.notified() => {}
+                () = tokio::time::sleep(silence.map_or(Duration::MAX / 4, |at| self.clock.until(at))), if silence.is_some() => {
+                    self.fall_silent();
+                }
+            }
+        }
+    }
+
+    /// When to list next, and when what is known becomes too old.
+    fn next(&self) -> (Timestamp, Option<Timestamp>) {
+        let now = self.clock.now();
+        let view = self.view();
+        let Schedule { due, not_before, last_good, .. } = view.schedule;
+        let began = view.live.at;
+        let early = if !view.looking.is_empty() {
+            due.min(began.map_or(now, |at| at + GAP))
+        } else if let Some(since) = view.attending.values().max() {
+            // Five seconds at first, then slower as the wait grows.
+            let pace = (now.duration_since(*since) / 4).clamp(FAST, FAST.max(self.poll()));
+            due.min(began.map_or(now, |at| at + pace))
+        } else {
+            due
+        };
+        let silence = (view.live.trouble.is_some() && !view.live.silent).then(|| last_good + self.silence());
+        (early.max(not_before), silence)
+    }
+
+    fn fall_silent(&self) {
+        let mut view = self.view();
+        if self.clock.now() < view.schedule.last_good + self.silence() {
+            return;
+        }
+        view.live.silent = true;
+        drop(view);
+        (self.wake)(Cause::Addon(self.addon.clone()));
+        (self.wake)(Cause::Everything(self.addon.clone()));
+    }
+
+    async fn pass(&self) -> Result<Pass, AccessError> {
+        let found = self.link.access().found().await?;
+        self.same(&found.facts)?;
+        let began = self.clock.now();
+        let (connections, authorizations) =
+            tokio::join!(self.link.list_connections(), self.link.count_authorizations());
+        // The number of authorizations is only shown; it must not cost us the connections.
+        let authorizations = authorizations.unwrap_or_default();
+        Ok(Pass { began, facts: found.facts.clone(), connections: connections?, authorizations })
+    }
+
+    fn same(&self, found: &AddonFacts) -> Result<(), AccessError> {
+        let resolved = self.view().live.facts.clone();
+        let known = resolved.map(|facts| AppLinkAddonStatus {
+            app_id: Some(facts.app_id),
+            addon_id: Some(facts.addon_id),
+            ..AppLinkAddonStatus::default()
+        });
+        identify(found, known.as_ref().unwrap_or(&self.following.recorded)).map_err(AccessError::Changed)
+    }
+
+    fn take_in(&self, began: Timestamp, result: Result<Pass, AccessError>, looked: BTreeSet<Key>) -> Vec<Cause> {
+        let now = self.clock.now();
+        let mut view = self.view();
+        let before = view.live.clone();
+        let mut moved = BTreeSet::new();
+        view.live.at = Some(began);
+        match result {
+            Ok(pass) => {
+                moved = view.connections.list(pass.began, pass.connections);
+                view.live.facts = Some(pass.facts);
+                view.live.trouble = None;
+                view.live.silent = false;
+                view.live.connections = view.connections.count();
+                view.live.authorizations = pass.authorizations.or(before.authorizations);
+                view.schedule.good(now, self.poll());
+            }
+            Err(error) => self.failed(&mut view, &error, now),
+        }
+        let mut causes = Vec::new();
+        let turned = before.trouble != view.live.trouble || before.silent != view.live.silent || before.facts.is_none();
+        if turned || (AddonLive { at: None, ..before }) != (AddonLive { at: None, ..view.live.clone() }) {
+            causes.push(Cause::Addon(self.addon.clone()));
+        }
+        if turned {
+            causes.push(Cause::Everything(self.addon.clone()));
+        } else if !moved.is_empty() {
+            causes.push(Cause::Moved(self.addon.clone(), moved));
+        }
+        if !looked.is_empty() {
+            causes.push(Cause::Looked(looked));
+        }
+        causes
+    }
+
+    fn failed(&self, view: &mut View, error: &AccessError, now: Timestamp) {
+        let verdict = trouble(error);
+        tracing::warn!(addon = %self.addon, reason = %verdict.reason, "{}", verdict.message);
+        let outage = matches!(verdict.reason, Reason::RateLimited | Reason::RemoteUnavailable);
+        // One outage is told once, in the words it began with.
+        if view.live.trouble.as_ref().is_none_or(|known| known.reason != verdict.reason || !outage) {
+            view.live.trouble = Some(verdict);
+        }
+        view.live.silent = now >= view.schedule.last_good + self.silence();
+        view.schedule.bad(now, self.poll(), outage, retry_after(error));
+    }
+
+    fn poll(&self) -> SignedDuration {
+        SignedDuration::try_from(self.following.poll).unwrap_or(SignedDuration::from_mins(1))
+    }
+
+    fn silence(&self) -> SignedDuration {
+        SILENCE.max(self.poll() * 3)
+    }
+
+    fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Pass {
+    began: Timestamp,
+    facts: AddonFacts,
+    connections: Listing<RemoteConnection>,
+    authorizations: Option<i64>,
+}
+
+impl Schedule {
+    fn good(&mut self, now: Timestamp, poll: SignedDuration) {
+        // Up to a tenth more, so that many add-ons do not poll in step.
+        let jitter = poll / 1000 * i32::try_from(Uuid::new_v4().as_u128() % 100).unwrap_or_default();
+        *self = Self { due: now + poll + jitter, not_before: now, last_good: now, failures: 0 };
+    }
+
+    fn bad(&mut self, now: Timestamp, poll: SignedDuration, outage: bool, retry_after: Option<Duration>) {
+        self.failures = self.failures.saturating_add(1);
+        let backoff = (FAST * 2_i32.saturating_pow(self.failures.min(10) - 1)).min(poll);
+        let asked = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
+        self.due = now + asked.unwrap_or(if outage { backoff } else { poll });
+        self.not_before = if outage { self.due } else { now + FAST };
+    }
+}
+
+fn retry_after(error: &AccessError) -> Option<Duration> {
+    match error {
+        AccessError::Call(CallError::Status { retry_after, .. }) => *retry_after,
+        _ => None,
+    }
+}

@@ -1,0 +1,6 @@
+//! What is to be done for each kind: one file per kind.
+//!
+//! Pure. `control::kind` calls the kind's `plan`.
+
+pub mod addon;
+pub mod connection;

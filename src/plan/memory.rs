@@ -1,0 +1,140 @@
+//! What the object itself, and this process, remember of what was done.
+//!
+//! Pure. Correctness rests on what is in the object; what the process adds only saves waiting. `control` reads it off
+//! the object before each plan.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use serde::{Deserialize, Serialize};
+
+use super::verdict::Verdict;
+use crate::crd::{ConditionType, FINALIZER, Reason, annotation, condition};
+
+/// The word given before a creation, in the annotation `applink.dev/intent`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Uid of the object that gave it; another's proves nothing.
+    pub uid: String,
+    /// Add-on that it speaks of.
+    #[serde(rename = "addonID")]
+    pub addon_id: String,
+    /// Digest of the inputs that are about to be sent.
+    pub hash: String,
+    /// Counts every creation of this object, from 1.
+    pub attempt: i64,
+    /// When it was given; deadlines count from here.
+    pub at: Timestamp,
+    /// When something that once existed was created anew, of late.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recreated: Vec<Timestamp>,
+}
+
+/// How the last call of this process for the object ended, where that matters to the next plan.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// The service took the deletion of this id.
+    Deleting {
+        /// Remote id.
+        id: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// The service refused for good.
+    Refused {
+        /// What to tell the user.
+        verdict: Verdict,
+        /// When.
+        at: Timestamp,
+    },
+    /// Not now; a call that was never carried out.
+    Later {
+        /// What to tell the user while it never was Ready.
+        verdict: Verdict,
+        /// When to try again.
+        until: Timestamp,
+    },
+    /// No answer, or one that does not tell whether the call was carried out.
+    Lost {
+        /// What to tell the user while it never was Ready.
+        verdict: Verdict,
+        /// How long after its intent the call is not repeated.
+        pause: SignedDuration,
+    },
+}
+
+/// All that is remembered of one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Memory {
+    /// Uid of the object.
+    pub uid: String,
+    /// Its generation.
+    pub generation: i64,
+    /// The generation that its status speaks of.
+    pub observed_generation: Option<i64>,
+    /// When it was made; the older one of two keeps a name.
+    pub created: Timestamp,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Whether our finalizer is on it.
+    pub finalizer: bool,
+    /// The last word it gave; only one of its own uid.
+    pub intent: Option<Intent>,
+    /// Whether `applink.dev/requestedAt` has a value that was not acted on.
+    pub requested: bool,
+    /// Whether `applink.dev/force-orphan` is "true".
+    pub force_orphan: bool,
+    /// Whether Ready is True.
+    pub ready: bool,
+    /// Reason of Ready.
+    pub reason: Option<Reason>,
+    /// When this process first saw this generation and this request.
+    pub since: Timestamp,
+    /// How the last call of this process ended.
+    pub answer: Option<Answer>,
+}
+
+impl Memory {
+    /// Reads what an object remembers. `since` and `answer` are the process's.
+    #[must_use]
+    pub fn read(meta: &ObjectMeta, status: StatusMemory<'_>, since: Timestamp, answer: Option<Answer>) -> Self {
+        let note = |key: &str| meta.annotations.as_ref().and_then(|a| a.get(key));
+        let ready = condition(status.conditions, ConditionType::Ready);
+        let uid = meta.uid.clone().unwrap_or_default();
+        let intent = note(annotation::INTENT)
+            .and_then(|text| serde_json::from_str::<Intent>(text).ok())
+            .filter(|intent| intent.uid == uid);
+        Self {
+            generation: meta.generation.unwrap_or_default(),
+            observed_generation: status.observed_generation,
+            created: meta.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0),
+            deleting: meta.deletion_timestamp.is_some(),
+            finalizer: meta.finalizers.as_ref().is_some_and(|all| all.iter().any(|f| f == FINALIZER)),
+            intent,
+            requested: note(annotation::REQUESTED_AT).map(String::as_str) != status.handled_request
+                && note(annotation::REQUESTED_AT).is_some(),
+            force_orphan: note(annotation::FORCE_ORPHAN).is_some_and(|v| v == "true"),
+            ready: ready.is_some_and(|c| c.status == "True"),
+            reason: ready.and_then(|c| Reason::parse(&c.reason)),
+            uid,
+            since,
+            answer,
+        }
+    }
+
+    /// Whether its status already speaks of this generation.
+    #[must_use]
+    pub fn judged(&self) -> bool {
+        self.observed_generation == Some(self.generation)
+    }
+}
+
+/// The parts of a status that `Memory` reads, the same in every kind.
+#[derive(Clone, Copy, Debug)]
+pub struct StatusMemory<'a> {
+    /// `status.observedGeneration`
+    pub observed_generation: Option<i64>,
+    /// `status.conditions`
+    pub conditions: &'a [Condition],
+    /// `status.lastHandledReconcileAt`
+    pub handled_request: Option<&'a str>,
+}

@@ -1,0 +1,30 @@
+//! What may be done, as the user says: filters over what the diff would do.
+//!
+//! Pure. Read off the spec by `diff`; the add-on's managementPolicy is a ceiling for everything below it.
+
+use crate::crd::{DeletionPolicy, ManagementPolicy};
+
+/// The policies that hold for one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policies {
+    /// Full or Observe, the add-on's ceiling counted in.
+    pub management: ManagementPolicy,
+    /// Delete or Orphan.
+    pub deletion: DeletionPolicy,
+    /// Whether all work is stopped.
+    pub suspend: bool,
+}
+
+impl Policies {
+    /// Whether nothing may ever be created, changed or deleted.
+    #[must_use]
+    pub fn observes(&self) -> bool {
+        self.management == ManagementPolicy::Observe
+    }
+
+    /// The same policies under an add-on's ceiling.
+    #[must_use]
+    pub fn under(self, ceiling: ManagementPolicy) -> Self {
+        Self { management: self.management.max(ceiling), ..self }
+    }
+}

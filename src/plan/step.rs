@@ -1,0 +1,76 @@
+//! What can be done for an object: a closed list, so that a plan can be printed, logged and compared.
+//!
+//! Pure. Holds no secret: what a creation sends stays with the shell. `control::apply` carries steps out.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::memory::Intent;
+
+/// One thing to do for one object.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "step", rename_all = "camelCase")]
+pub enum Step {
+    /// Write finalizer and intent to the object: the word given before anything is created.
+    Remember {
+        /// What is about to be created.
+        intent: Intent,
+    },
+    /// Write the finalizer alone.
+    Guard,
+    /// Create the remote object that the intent announced.
+    Create {
+        /// Remote name.
+        name: String,
+    },
+    /// Delete the remote object of this id.
+    Delete {
+        /// Remote id.
+        id: String,
+    },
+    /// Read the remote object of this id: a listing's silence alone does not prove that it is gone.
+    Confirm {
+        /// Remote id.
+        id: String,
+    },
+    /// Have the collections listed now, and plan again with what they show.
+    Look,
+    /// The service is at work: have the collections listed often until it is done.
+    AwaitRemote,
+    /// Let the object go: take the finalizer off.
+    Release {
+        /// The remote object that is left behind on purpose.
+        orphaned: Option<String>,
+    },
+}
+
+impl Step {
+    /// Whether this step changes something in AppLink, or announces such a change: it needs a permit to write.
+    #[must_use]
+    pub fn mutates(&self) -> bool {
+        matches!(self, Self::Remember { .. } | Self::Create { .. } | Self::Delete { .. })
+    }
+
+    /// Whether there is only waiting to be done.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::Look | Self::AwaitRemote)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Remember { intent } => write!(f, "remember attempt {}", intent.attempt),
+            Self::Guard => f.write_str("guard"),
+            Self::Create { name } => write!(f, "create {name}"),
+            Self::Delete { id } => write!(f, "delete {id}"),
+            Self::Confirm { id } => write!(f, "confirm {id}"),
+            Self::Look => f.write_str("look"),
+            Self::AwaitRemote => f.write_str("await remote"),
+            Self::Release { orphaned: Some(id) } => write!(f, "release, orphan {id}"),
+            Self::Release { orphaned: None } => f.write_str("release"),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Connections in every spelling: reference, CLI, and mixtures of both.
+//!
+//! Pure. Access tokens and OAuth links are never read out of a body.
+
+use serde_json::Value;
+
+use super::{Unreadable, json, redact, text};
+use crate::plan::live::{Listing, Method, Org, Phase, Provider, RemoteConnection};
+
+/// A list of connections. Items that cannot be told apart are left out, and then the list proves nothing absent.
+///
+/// # Errors
+/// Where the body is no JSON array.
+pub fn connections(body: &[u8]) -> Result<Listing<RemoteConnection>, Unreadable> {
+    let value = json(body)?;
+    let all = value.as_array().ok_or(Unreadable("not a list"))?;
+    let items: Vec<_> = all.iter().filter_map(decode).collect();
+    let whole = items.len() == all.len() && items.iter().all(|item| item.name.is_some());
+    Ok(Listing { items, whole })
+}
+
+/// One connection: an object, or, by another reading of the same route, a list that holds it. `None` where it is empty.
+///
+/// # Errors
+/// Where the body is neither, or has no id.
+pub fn connection(body: &[u8], id: Option<&str>) -> Result<Option<RemoteConnection>, Unreadable> {
+    match json(body)? {
+        Value::Array(all) => Ok(all.iter().filter_map(decode).find(|c| id.is_none_or(|id| c.id == id))),
+        object @ Value::Object(_) => decode(&object).map(Some).ok_or(Unreadable("a connection without id")),
+        _ => Err(Unreadable("neither an object nor a list")),
+    }
+}
+
+/// How many objects a list holds, those that were taken away left out.
+///
+/// # Errors
+/// Where the body is no JSON array.
+pub fn count(body: &[u8]) -> Result<i64, Unreadable> {
+    let value = json(body)?;
+    let all = value.as_array().ok_or(Unreadable("not a list"))?;
+    let there = all.iter().filter(|item| phase(&text(item, &["status", "state"]).unwrap_or_default()) != Phase::Gone);
+    i64::try_from(there.count()).map_err(|_| Unreadable("too long a list"))
+}
+
+fn decode(value: &Value) -> Option<RemoteConnection> {
+    let none = Value::Null;
+    let org = value.get("org").unwrap_or(&none);
+    let user = org.get("user_auth").unwrap_or(&none);
+    let status = text(value, &["status", "state"]).unwrap_or_default();
+    let kind = text(org, &["type"]);
+    Some(RemoteConnection {
+        id: text(value, &["id"])?,
+        name: text(org, &["connection_name"]).or_else(|| text(value, &["connection_name", "name"])),
+        phase: phase(&status),
+        provider: kind.as_deref().and_then(provider),
+        method: text(value, &["connection_method"]).as_deref().and_then(method),
+        error: value.get("error").and_then(error),
+        org: Org {
+            id: text(org, &["id"]),
+            instance_url: text(org, &["instance_url"]),
+            kind: kind.map(|k| kind_name(&k)),
+            api_version: text(org, &["api_version", "api_verion"]).map(|v| v.trim_start_matches('v').to_owned()),
+            username: text(user, &["username"]).or_else(|| text(org, &["username"])),
+            user_id: text(user, &["user_id"]).or_else(|| text(org, &["user_id"])),
+        },
+        created_at: text(value, &["created_at"]),
+        created_by: text(value, &["created_by"]),
+        created_via_app: text(value, &["created_via_app"]),
+        status,
+    })
+}
+
+/// The phase a status word stands for: current words, those of the pilot, and any other, which counts as in progress.
+fn phase(status: &str) -> Phase {
+    let word = status.to_ascii_lowercase().replace([' ', '-'], "_");
+    match word.as_str() {
+        "connected" | "authorized" | "authenticated" => Phase::Up,
+        "failed" | "error" => Phase::Failed,
+        "disconnecting" => Phase::Leaving,
+        "disconnected" => Phase::Gone,
+        other if other.ends_with("_failed") => Phase::Failed,
+        _ => Phase::Going,
+    }
+}
+
+fn provider(kind: &str) -> Option<Provider> {
+    match kind.to_ascii_lowercase().as_str() {
+        "salesforceorg" | "salesforce" => Some(Provider::Salesforce),
+        "datacloudorg" | "datacloud" => Some(Provider::DataCloud),
+        _ => None,
+    }
+}
+
+/// One spelling for one thing, or the status would change with the server's mood.
+fn kind_name(kind: &str) -> String {
+    match provider(kind) {
+        Some(Provider::Salesforce) => "SalesforceOrg".to_owned(),
+        Some(Provider::DataCloud) => "DataCloudOrg".to_owned(),
+        None => kind.to_owned(),
+    }
+}
+
+fn method(word: &str) -> Option<Method> {
+    match word.to_ascii_lowercase().as_str() {
+        "jwt" => Some(Method::Jwt),
+        "oauth" => Some(Method::Oauth),
+        _ => None,
+    }
+}
+
+fn error(value: &Value) -> Option<String> {
+    let told = match value {
+        Value::String(message) if !message.is_empty() => message.clone(),
+        _ => match (text(value, &["id"]), text(value, &["message", "detail"])) {
+            (Some(id), Some(message)) => format!("{id}: {message}"),
+            (one, other) => one.or(other)?,
+        },
+    };
+    Some(redact(&told, &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFERENCE: &str = r#"{"id":"c1","status":"connecting","redirect_uri":"https://x/?state=ey",
+        "org":{"id":"00D","connection_name":"prod","instance_url":"https://i","type":"DatacloudOrg","api_verion":"57.0",
+        "user_auth":{"username":"u@x","user_id":"005","access_token":"00D!canary"}},
+        "created_at":"2025-04-06T18:20:42.226577Z","connection_method":"OAuth"}"#;
+    const CLI: &str = r#"{"id":"c1","status":"connecting","org":{"id":"00D","connection_name":"prod",
+        "instance_url":"https://i","type":"DataCloudOrg","api_version":"v57.0","username":"u@x","user_id":"005"},
+        "created_at":"2025-04-06T18:20:42.226577Z","connection_method":"OAuth"}"#;
+
+    #[test]
+    fn reference_and_cli_spelling_read_alike() {
+        let one = connection(REFERENCE.as_bytes(), None).unwrap().unwrap();
+        assert_eq!(one, connection(CLI.as_bytes(), None).unwrap().unwrap());
+        assert_eq!(one.provider, Some(Provider::DataCloud));
+        assert_eq!(one.org.api_version.as_deref(), Some("57.0"));
+        assert_eq!(one.org.username.as_deref(), Some("u@x"));
+        assert!(!format!("{one:?}").contains("canary"), "tokens stay behind");
+    }
+
+    #[test]
+    fn every_status_word_has_a_phase() {
+        let table = [
+            ("connected", Phase::Up),
+            ("Connected", Phase::Up),
+            ("connecting", Phase::Going),
+            ("authenticating", Phase::Going),
+            ("", Phase::Going),
+            ("some new word", Phase::Going),
+            ("failed", Phase::Failed),
+            ("error", Phase::Failed),
+            ("connection_failed", Phase::Failed),
+            ("authentication-failed", Phase::Failed),
+            ("disconnecting", Phase::Leaving),
+            ("disconnected", Phase::Gone),
+        ];
+        for (word, wanted) in table {
+            assert_eq!(phase(word), wanted, "{word}");
+        }
+    }
+
+    #[test]
+    fn missing_null_and_empty_fields_are_one() {
+        for org in ["null", "{}", r#"{"id":null}"#, r#"{"id":"","instance_url":""}"#] {
+            let body = format!(r#"{{"id":"c1","status":"connecting","connection_name":"prod","org":{org}}}"#);
+            let one = connection(body.as_bytes(), None).unwrap().unwrap();
+            assert_eq!((one.org, one.name.as_deref()), (Org::default(), Some("prod")), "{org}");
+        }
+    }
+
+    #[test]
+    fn one_unreadable_item_silences_no_other_but_proves_nothing_absent() {
+        let list = connections(br#"[{"id":"c1","status":"connected","org":{"connection_name":"a"}},{"status":"x"}]"#);
+        let list = list.unwrap();
+        assert_eq!((list.items.len(), list.whole), (1, false));
+        let nameless = connections(br#"[{"id":"c1","status":"connected","org":{}}]"#).unwrap();
+        assert_eq!((nameless.items.len(), nameless.whole), (1, false));
+        assert!(connections(b"[]").unwrap().whole);
+        assert!(connections(b"{}").is_err() && connections(b"<html>").is_err() && connections(b"").is_err());
+    }
+
+    #[test]
+    fn a_list_in_place_of_an_object_is_searched_by_id() {
+        let body = br#"[{"id":"c1","status":"connected"},{"id":"c2","status":"failed"}]"#;
+        assert_eq!(connection(body, Some("c2")).unwrap().unwrap().phase, Phase::Failed);
+        assert_eq!(connection(b"[]", Some("c2")).unwrap(), None);
+    }
+
+    #[test]
+    fn errors_within_a_resource_are_told_in_one_line() {
+        let body = br#"{"id":"c1","status":"failed","error":{"id":"authentication_failed","message":"JWT failed"}}"#;
+        let one = connection(body, None).unwrap().unwrap();
+        assert_eq!(one.error.as_deref(), Some("authentication_failed: JWT failed"));
+    }
+}

@@ -1,0 +1,30 @@
+//! Tolerant decoding of both remote APIs into plain facts; secrets are left behind on the way in.
+//!
+//! Pure: bytes in, facts out, no HTTP. Both spellings of whatever the sources dispute are read. `heroku` and `applink`
+//! call it.
+
+mod connection;
+mod error;
+mod platform;
+mod redact;
+
+pub use connection::{connection, connections, count};
+pub use error::{ErrorText, error_text};
+pub use platform::{Addon, Attachment, addons, app_id, attachments, config_var};
+pub use redact::redact;
+
+use serde_json::Value;
+
+/// A body that does not say what it must.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the answer cannot be read: {0}")]
+pub struct Unreadable(pub &'static str);
+
+fn json(body: &[u8]) -> Result<Value, Unreadable> {
+    serde_json::from_slice(body).map_err(|_| Unreadable("not JSON"))
+}
+
+/// The text under the first of these keys that holds one; empty counts as absent.
+fn text(value: &Value, keys: &[&str]) -> Option<String> {
+    keys.iter().filter_map(|key| value.get(key)?.as_str()).find(|s| !s.is_empty()).map(str::to_owned)
+}
