@@ -2,7 +2,7 @@
 //!
 //! One way through: what is declared ([`crd`]), what is live ([`observe`]) and what is remembered go into one pure
 //! [`plan`]; one shell ([`control`]) carries out its first step, and plans again. [`wire`], [`transport`], [`heroku`]
-//! and [`applink`] lead to the two remote APIs.
+//! and [`applink`] lead to the two remote APIs; [`simulator`] plays both of them, and shares no type with the rest.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -16,6 +16,7 @@ pub mod heroku;
 pub mod metrics;
 pub mod observe;
 pub mod plan;
+pub mod simulator;
 pub mod telemetry;
 pub mod transport;
 pub mod wire;

@@ -1,0 +1,206 @@
+//! Connections, behind everyone's back: plant, change, consent, remove.
+//!
+//! Must not obey the rules of the AppLink API: it plays the other people. Called by the router.
+
+use axum::extract::{Path, State};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::super::super::Simulator;
+use super::super::super::state::{
+    Grant, NewConnection, Org, Planted, Provider, RemoteError, StateError, Status, World,
+};
+use super::super::answer::{Answer, ApiError};
+use super::super::connections::login_url as login_url_of;
+use super::{created, no_content, parse, places, views};
+
+/// Who consents when the body does not say.
+const SOMEBODY: &str = "admin@example.com";
+
+pub(super) fn routes() -> Router<Simulator> {
+    Router::new()
+        .route("/connections", get(list).post(plant))
+        .route("/connections/{id}", get(read).patch(change).delete(remove))
+        .route("/connections/{id}/consent", post(consent))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PlantBody {
+    name: String,
+    addon: Option<String>,
+    app: Option<String>,
+    provider: Option<String>,
+    method: Option<String>,
+    status: Option<String>,
+    error: Option<ErrorBody>,
+    username: Option<String>,
+    org_id: Option<String>,
+    alias: Option<String>,
+    client_id: Option<String>,
+    login_url: Option<String>,
+    created_by: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ErrorBody {
+    id: String,
+    message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ChangeBody {
+    status: Option<String>,
+    error: Option<ErrorBody>,
+    username: Option<String>,
+    org_id: Option<String>,
+    name: Option<String>,
+    created_by: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ConsentBody {
+    org_id: Option<String>,
+    username: Option<String>,
+}
+
+impl From<ErrorBody> for RemoteError {
+    fn from(body: ErrorBody) -> Self {
+        Self::new(&body.id, &body.message)
+    }
+}
+
+fn org(org_id: Option<String>, username: &str) -> Org {
+    match org_id {
+        Some(id) => Org::known_as(id, username),
+        None => Org::of(username),
+    }
+}
+
+fn view(world: &World, id: Uuid, now: Timestamp) -> Result<Value, ApiError> {
+    Ok(views::connection(world.connection(id)?, now))
+}
+
+/// The id in a path, which may be a name where only one connection has it.
+fn meant(world: &World, key: &str, now: Timestamp) -> Result<Uuid, ApiError> {
+    let existing = world.connections().filter(|c| c.status_at(now).is_some());
+    let found: Vec<_> = existing.filter(|c| c.id.to_string() == key || c.name == key).collect();
+    match found[..] {
+        [] => Err(StateError::NoConnection.into()),
+        [one] => Ok(one.id),
+        _ => Err(ApiError::bad_request("Several connections have this name.")),
+    }
+}
+
+async fn list(State(simulator): State<Simulator>) -> Json<Value> {
+    let now = simulator.now();
+    Json(simulator.world(|world| views::connections(world, now)))
+}
+
+async fn read(State(simulator): State<Simulator>, Path(key): Path<String>) -> Answer {
+    let now = simulator.now();
+    simulator.world(|world| {
+        let id = meant(world, &key, now)?;
+        Ok(Json(view(world, id, now)?).into_response())
+    })
+}
+
+async fn plant(State(simulator): State<Simulator>, body: Bytes) -> Answer {
+    let body: PlantBody = parse(&body)?;
+    let now = simulator.now();
+    simulator.world(|world| {
+        let planted = planted(world, body)?;
+        let id = world.plant(planted, now);
+        Ok(created(view(world, id, now)?))
+    })
+}
+
+fn planted(world: &World, body: PlantBody) -> Result<Planted, ApiError> {
+    let addon = places::addon_or_only(world, body.addon.as_deref())?;
+    let app = match &body.app {
+        Some(app) => world.app(app)?.id,
+        None => addon.owner,
+    };
+    let provider = body.provider.as_deref().unwrap_or("salesforce");
+    let provider = Provider::of_segment(provider)
+        .ok_or_else(|| ApiError::bad_request("provider: must be salesforce or datacloud"))?;
+    let username = body.username.unwrap_or_else(|| SOMEBODY.to_owned());
+    let grant = match body.method.as_deref() {
+        None | Some("OAuth") => Grant::OAuth,
+        Some("JWT") => Grant::Jwt {
+            alias: body.alias.unwrap_or_default(),
+            client_id: body.client_id.unwrap_or_default(),
+            username: username.clone(),
+            key_digest: None,
+        },
+        Some(_) => return Err(ApiError::bad_request("method: must be JWT or OAuth")),
+    };
+    let login_url = body.login_url.map(|url| ("login_url".to_owned(), url.into()));
+    let login_url = login_url_of(&login_url.into_iter().collect())?;
+    Ok(Planted {
+        new: NewConnection { addon: addon.id, app, name: body.name, provider, login_url, grant },
+        status: Status::from(body.status.as_deref().unwrap_or("connected")),
+        error: body.error.map(RemoteError::from),
+        org: Some(org(body.org_id, &username)),
+        created_by: body.created_by,
+    })
+}
+
+async fn change(State(simulator): State<Simulator>, Path(key): Path<String>, body: Bytes) -> Answer {
+    let body: ChangeBody = parse(&body)?;
+    let now = simulator.now();
+    simulator.world(|world| {
+        let id = meant(world, &key, now)?;
+        let connection = world.connection_mut(id, now)?;
+        if let Some(name) = body.name {
+            connection.name = name;
+        }
+        if let Some(created_by) = body.created_by {
+            connection.created_by = created_by;
+        }
+        if body.username.is_some() || body.org_id.is_some() {
+            let known = connection.org_at(now);
+            let username = body.username.or(known.map(|org| org.username.clone()));
+            let org_id = body.org_id.or(known.map(|org| org.id.clone()));
+            connection.set_org(org(org_id, username.as_deref().unwrap_or(SOMEBODY)));
+        }
+        if body.status.is_some() || body.error.is_some() {
+            let status = match body.status {
+                Some(status) => Some(Status::from(status.as_str())),
+                None => connection.status_at(now).cloned(),
+            };
+            let error = body.error.map(RemoteError::from);
+            world.set_status(id, status.ok_or(StateError::NoConnection)?, error, now)?;
+        }
+        Ok(Json(view(world, id, now)?).into_response())
+    })
+}
+
+async fn consent(State(simulator): State<Simulator>, Path(key): Path<String>, body: Bytes) -> Answer {
+    let body: ConsentBody = parse(&body)?;
+    let now = simulator.now();
+    simulator.world(|world| {
+        let id = meant(world, &key, now)?;
+        let username = body.username.as_deref().unwrap_or(SOMEBODY);
+        world.consent(id, org(body.org_id, username), now)?;
+        Ok(Json(view(world, id, now)?).into_response())
+    })
+}
+
+async fn remove(State(simulator): State<Simulator>, Path(key): Path<String>) -> Answer {
+    let now = simulator.now();
+    simulator.world(|world| {
+        let id = meant(world, &key, now)?;
+        world.vanish(id, now)?;
+        Ok(no_content())
+    })
+}

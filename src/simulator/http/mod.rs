@@ -1,0 +1,35 @@
+//! HTTP: the Platform API, the AppLink API and the control API on one port.
+//!
+//! Must not decide what becomes of the world: the handlers read requests, call `state`, and write
+//! answers. Called through `Simulator::router`.
+//!
+//! - `platform`: `/apps/...`, `/account/...`. `applink`: who may call `/addons/...`, and its routes.
+//! - `connections`: AppLink's connection endpoints; authorizations, publications and data action
+//!   targets will be files beside it. `dialect`: how a connection is spelled.
+//! - `intercept`: request log and faults, around both APIs. `control`: `/_control/...`.
+
+mod answer;
+mod applink;
+mod connections;
+mod control;
+mod dialect;
+mod intercept;
+mod platform;
+#[cfg(test)]
+mod tests;
+
+use axum::Router;
+use axum::middleware::{from_fn_with_state, map_response};
+
+use super::Simulator;
+
+pub(super) fn router(simulator: Simulator) -> Router {
+    let apis = Router::new()
+        .merge(platform::routes())
+        .merge(applink::routes())
+        .fallback(answer::no_route)
+        .layer(map_response(answer::as_json))
+        .layer(from_fn_with_state(simulator.clone(), intercept::intercept));
+    let control = control::routes().fallback(answer::no_route).layer(map_response(answer::as_json));
+    Router::new().merge(apis).nest("/_control", control).with_state(simulator)
+}

@@ -1,0 +1,288 @@
+//! The switches: one for each thing that the documentation leaves open or that its sources tell
+//! differently, so that a client can be tried against every reading.
+//!
+//! Must not act: `state` and `http` read them. Called by the control API and the tests.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use thiserror::Error;
+use url::Url;
+
+/// Every switch. JSON names are the camelCase ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Settings {
+    /// Whose spelling the answers follow.
+    pub dialect: Dialect,
+    /// Seconds until a JWT connection connects; absent: 0 in the CLI dialect, 1 in the reference's.
+    pub connect_seconds: Option<f64>,
+    /// Seconds that a deleted connection spends `disconnecting`.
+    pub disconnect_seconds: f64,
+    /// How a JWT connection fails when its key is not accepted.
+    pub jwt_failure: JwtFailure,
+    /// SHA-256 (lowercase hex) of the PEM texts, trimmed, that are accepted; empty accepts any PEM
+    /// private key.
+    pub accepted_keys: Vec<String>,
+    /// What a POST with a taken name does.
+    pub taken_name: TakenName,
+    /// Whether a deleted connection stays listed as `disconnected`.
+    pub keep_disconnected: bool,
+    /// Whether such a tombstone keeps its name taken.
+    pub tombstones_hold_names: bool,
+    /// How `GET /connections/{id, name or org id}` answers.
+    pub get_one: OneAnswer,
+    /// How the same GET answers when it matches nothing.
+    pub get_unknown: UnknownAnswer,
+    /// How a DELETE answers.
+    pub delete_answer: DeleteAnswer,
+    /// Lists show the world as it was this many seconds ago (up to an hour).
+    pub list_lag_seconds: f64,
+    /// How old an `x-addon-sso` may be.
+    pub sso_window_seconds: f64,
+    /// The `Accept` variant that the Platform API's SSO route refuses.
+    pub refused_sso_variant: Option<SsoVariant>,
+    /// Origin of every `_API_URL`; absent: where the request for the config vars was sent to.
+    pub api_origin: Option<String>,
+    /// Platform API requests that an account may save up.
+    pub rate_limit: u32,
+    /// Platform API requests that an account gains per minute.
+    pub rate_refill_per_minute: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            dialect: Dialect::Cli,
+            connect_seconds: None,
+            disconnect_seconds: 1.0,
+            jwt_failure: JwtFailure::Failed,
+            accepted_keys: Vec::new(),
+            taken_name: TakenName::Conflict,
+            keep_disconnected: false,
+            tombstones_hold_names: false,
+            get_one: OneAnswer::Object,
+            get_unknown: UnknownAnswer::NotFound,
+            delete_answer: DeleteAnswer::Accepted,
+            list_lag_seconds: 0.0,
+            sso_window_seconds: 120.0,
+            refused_sso_variant: None,
+            api_origin: None,
+            rate_limit: 4500,
+            rate_refill_per_minute: 75,
+        }
+    }
+}
+
+/// Whose spelling the answers follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Dialect {
+    /// The Dev Center article, its `api_verion` included.
+    Reference,
+    /// The types and fixtures of the Heroku CLI plugin.
+    Cli,
+    /// Connections alternate between the two in the order of their creation.
+    Mixed,
+}
+
+/// How a JWT connection fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum JwtFailure {
+    /// 202 and status `failed` at once.
+    Failed,
+    /// 202 and `connecting`, then `failed`.
+    FailedLater,
+    /// 401 `unauthorized`, nothing created.
+    Unauthorized,
+    /// 422 `validation_failed`, nothing created.
+    Unprocessable,
+}
+
+/// What a POST with a taken name does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TakenName {
+    /// 409 `conflict`.
+    Conflict,
+    /// The connection of that name starts over with the new inputs and keeps its id.
+    Upsert,
+    /// A second connection of the same name.
+    Duplicate,
+}
+
+/// How a GET of one connection answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OneAnswer {
+    /// The connection.
+    Object,
+    /// An array of everything that matches.
+    Array,
+}
+
+/// How a GET of an unknown connection answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum UnknownAnswer {
+    /// 404 `record_not_found`.
+    NotFound,
+    /// 200 and an empty array, as if the segment named an app without connections.
+    EmptyList,
+}
+
+/// How a DELETE answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DeleteAnswer {
+    /// 202 and the connection, `disconnecting`.
+    Accepted,
+    /// 204 without a body.
+    NoContent,
+    /// 200 and `{}`.
+    EmptyObject,
+}
+
+/// The two variants of the Platform API under which the SSO route exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SsoVariant {
+    /// What the CLI plugin asks for.
+    #[serde(rename = "3.sdk")]
+    Sdk,
+    /// What the Dev Center article asks for.
+    #[serde(rename = "3.add-ons-sso")]
+    AddonsSso,
+}
+
+/// Why settings were refused.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// An unknown field or a value of the wrong shape.
+    #[error("{0}")]
+    Shape(#[from] serde_json::Error),
+    /// A value out of range.
+    #[error("{field}: {rule}")]
+    Range {
+        /// The JSON name of the field.
+        field: &'static str,
+        /// What it must be.
+        rule: &'static str,
+    },
+}
+
+impl Settings {
+    /// These settings with the given fields replaced; `null` clears an optional one.
+    pub fn merged(&self, patch: Map<String, Value>) -> Result<Self, SettingsError> {
+        let mut fields = serde_json::to_value(self)?;
+        if let Value::Object(fields) = &mut fields {
+            fields.extend(patch);
+        }
+        let settings: Self = serde_json::from_value(fields)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        let durations = [
+            ("connectSeconds", self.connect_seconds.unwrap_or(0.0)),
+            ("disconnectSeconds", self.disconnect_seconds),
+            ("listLagSeconds", self.list_lag_seconds),
+            ("ssoWindowSeconds", self.sso_window_seconds),
+        ];
+        for (field, value) in durations {
+            if !(0.0..=1e9).contains(&value) {
+                let rule = "must be a number of seconds from 0 to 1e9";
+                return Err(SettingsError::Range { field, rule });
+            }
+        }
+        if self.list_lag_seconds > 3600.0 {
+            return Err(SettingsError::Range { field: "listLagSeconds", rule: "must be at most 3600" });
+        }
+        let hex = |key: &String| key.len() == 64 && key.bytes().all(is_lower_hex);
+        if !self.accepted_keys.iter().all(hex) {
+            return Err(SettingsError::Range {
+                field: "acceptedKeys",
+                rule: "must be SHA-256 digests in lowercase hex",
+            });
+        }
+        let web = |origin: &String| Url::parse(origin).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        if !self.api_origin.iter().all(web) {
+            return Err(SettingsError::Range { field: "apiOrigin", rule: "must be an http or https URL" });
+        }
+        Ok(())
+    }
+
+    /// The dialect of the connection with this serial number: never `Mixed`.
+    pub(super) fn dialect_of(&self, serial: u64) -> Dialect {
+        match self.dialect {
+            Dialect::Mixed if serial.is_multiple_of(2) => Dialect::Reference,
+            Dialect::Mixed => Dialect::Cli,
+            dialect => dialect,
+        }
+    }
+
+    /// How long the JWT connection with this serial number takes to connect.
+    pub(super) fn connect_delay(&self, serial: u64) -> SignedDuration {
+        let default = match self.dialect_of(serial) {
+            Dialect::Reference => 1.0,
+            Dialect::Cli | Dialect::Mixed => 0.0,
+        };
+        seconds(self.connect_seconds.unwrap_or(default))
+    }
+}
+
+fn is_lower_hex(byte: u8) -> bool {
+    byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
+}
+
+/// A duration from a setting; what is not a positive number counts as none at all.
+pub(super) fn seconds(value: f64) -> SignedDuration {
+    if value > 0.0 {
+        SignedDuration::try_from_secs_f64(value).unwrap_or(SignedDuration::MAX)
+    } else {
+        SignedDuration::ZERO
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patch(text: &str) -> Result<Settings, SettingsError> {
+        Settings::default().merged(serde_json::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn a_merge_replaces_what_it_names_and_null_clears() {
+        let settings = patch(r#"{"dialect":"mixed","connectSeconds":2.5}"#).unwrap();
+        assert_eq!(settings.dialect, Dialect::Mixed);
+        assert_eq!(settings.connect_delay(0), SignedDuration::from_millis(2_500));
+        assert_eq!(settings.taken_name, TakenName::Conflict);
+        let cleared = settings.merged(serde_json::from_str(r#"{"connectSeconds":null}"#).unwrap_or_default());
+        assert_eq!(cleared.unwrap().connect_seconds, None);
+    }
+
+    #[test]
+    fn a_bad_field_is_named() {
+        for (text, named) in [
+            (r#"{"dialekt":"cli"}"#, "dialekt"),
+            (r#"{"disconnectSeconds":-1}"#, "disconnectSeconds"),
+            (r#"{"listLagSeconds":4000}"#, "listLagSeconds"),
+            (r#"{"acceptedKeys":["ABC"]}"#, "acceptedKeys"),
+            (r#"{"apiOrigin":"ftp://x"}"#, "apiOrigin"),
+        ] {
+            let error = patch(text).unwrap_err().to_string();
+            assert!(error.contains(named), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn mixed_alternates() {
+        let settings = patch(r#"{"dialect":"mixed"}"#).unwrap();
+        assert_eq!(settings.dialect_of(2), Dialect::Reference);
+        assert_eq!(settings.dialect_of(3), Dialect::Cli);
+        assert_eq!(settings.connect_delay(2), SignedDuration::from_secs(1));
+        assert_eq!(settings.connect_delay(3), SignedDuration::ZERO);
+    }
+}

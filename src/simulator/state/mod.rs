@@ -1,0 +1,109 @@
+//! The simulated world: one Heroku account, its apps and add-ons, and the AppLink connections.
+//!
+//! Must not read a clock or do I/O: every operation that depends on time is given it. Ids and
+//! tokens are drawn at random, as the service's are. Called by `http` and, through
+//! `Simulator::world`, by the tests.
+//!
+//! - `account`: tokens and the rate limit. `places`: apps, add-ons and their config vars.
+//! - `sso`: the `x-addon-sso` payload. `connection`: one connection and its history.
+//! - `connections`: what can be done to connections. `salesforce`: made-up orgs.
+
+mod account;
+mod connection;
+mod connections;
+mod places;
+mod salesforce;
+mod sso;
+#[cfg(test)]
+mod tests;
+
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::seed::Seed;
+use super::settings::Settings;
+
+pub use self::account::Account;
+pub use self::connection::{Connection, Grant, Provider, RemoteError, Status, Transition};
+pub use self::connections::{NewConnection, Planted};
+pub use self::places::{Addon, AddonState, App, Attachment};
+pub use self::salesforce::{ACCESS_TOKEN_MARK, Org};
+pub(super) use self::sso::Sso;
+
+/// Everything there is. `Debug` shows tokens as digests.
+#[derive(Debug)]
+pub struct World {
+    /// The switches.
+    pub settings: Settings,
+    /// The Heroku account.
+    pub account: Account,
+    /// Its apps.
+    pub apps: Vec<App>,
+    /// Its add-ons.
+    pub addons: Vec<Addon>,
+    connections: Vec<Connection>,
+    created: u64,
+    // Differs from world to world, so that an SSO payload of another one is refused.
+    sso_salt: Uuid,
+}
+
+impl World {
+    /// The world of a seed.
+    pub fn new(seed: Seed) -> Self {
+        Self {
+            settings: seed.settings,
+            account: Account::new(seed.email, seed.heroku_tokens),
+            apps: seed.apps,
+            addons: seed.addons,
+            connections: Vec::new(),
+            created: 0,
+            sso_salt: Uuid::new_v4(),
+        }
+    }
+}
+
+/// Why something was refused. The texts are what the service answers.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StateError {
+    /// The name breaks the rule for names.
+    #[error(
+        "Invalid connection name format: {0:?} must start with a letter, end with a letter or \
+         digit, have 3 to 30 characters, and only letters, digits and single underscores"
+    )]
+    InvalidName(String),
+    /// A connection of that name exists.
+    #[error("Connection already exists: {0}")]
+    NameTaken(String),
+    /// The JWT was refused.
+    #[error("JWT authentication failed")]
+    KeyRefused,
+    /// The key is not a key.
+    #[error("jwt_private_key is not a usable private key")]
+    KeyUnusable,
+    /// There is no such connection.
+    #[error("record not found")]
+    NoConnection,
+    /// Nobody is asked to consent.
+    #[error("the connection is not an OAuth connection that waits for consent")]
+    NotAwaitingConsent,
+    /// There is no such app or add-on.
+    #[error("Couldn't find that {0}.")]
+    NotFound(&'static str),
+    /// An app, add-on or connection of that name or id exists.
+    #[error("there is already {0}")]
+    Exists(String),
+    /// The account has no requests left.
+    #[error("Your account reached the API rate limit. Please wait a few minutes.")]
+    RateLimited,
+    /// The `x-addon-sso` payload was not issued for this add-on.
+    #[error("x-addon-sso was not issued for this add-on")]
+    SsoForeign,
+    /// The `x-addon-sso` payload is too old.
+    #[error("x-addon-sso is {age} s old, more than {window} s")]
+    SsoStale {
+        /// Its age in seconds.
+        age: i64,
+        /// How old it may be.
+        window: i64,
+    },
+}

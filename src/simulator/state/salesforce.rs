@@ -1,0 +1,83 @@
+//! Made-up Salesforce orgs and users: the same user name always leads to the same org.
+//!
+//! Must not be taken for a model of Salesforce. Called by `connections`.
+
+use super::super::token::sha256_hex;
+
+/// In every access token that an answer carries, so that a leak is easily found.
+pub const ACCESS_TOKEN_MARK: &str = "!AQ.canary.";
+
+/// An org, and the user through whom it was reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Org {
+    /// 18 characters.
+    pub id: String,
+    /// Where the org lives.
+    pub instance_url: String,
+    /// Who consented, or whom the JWT names.
+    pub username: String,
+    /// 18 characters.
+    pub user_id: String,
+}
+
+impl Org {
+    /// The org that a user belongs to.
+    pub fn of(username: &str) -> Self {
+        let id = salesforce_id("00D", &sha256_hex(username));
+        Self::known_as(id, username)
+    }
+
+    /// A user of the org with this id.
+    pub fn known_as(id: String, username: &str) -> Self {
+        let domain: String = id.chars().skip(3).collect::<String>().to_lowercase();
+        Self {
+            instance_url: format!("https://d{domain}.my.salesforce.com"),
+            username: username.to_owned(),
+            user_id: salesforce_id("005", &sha256_hex(&format!("{id}{username}"))),
+            id,
+        }
+    }
+
+    /// The token that answers carry.
+    pub fn access_token(&self) -> String {
+        let digest = sha256_hex(&format!("{}{}", self.id, self.user_id));
+        format!("{}{ACCESS_TOKEN_MARK}{digest}", self.id)
+    }
+}
+
+/// A Salesforce id of 15 characters from a key prefix and a hex digest, with the 3 characters that
+/// tell the case of the others.
+fn salesforce_id(prefix: &str, digest: &str) -> String {
+    const SUFFIX: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
+    // Every other letter in capitals, so that the case matters.
+    let cased = digest.chars().take(12).enumerate().map(|(i, c)| if i % 2 == 0 { c.to_ascii_uppercase() } else { c });
+    let mut id: String = prefix.chars().chain(cased).collect();
+    let suffix: String = (id.as_bytes().chunks(5))
+        .map(|five| {
+            let bits = (five.iter().enumerate())
+                .filter(|(_, byte)| byte.is_ascii_uppercase())
+                .fold(0, |bits, (place, _)| bits | 1 << place);
+            char::from(SUFFIX[bits])
+        })
+        .collect();
+    id.push_str(&suffix);
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_carry_the_suffix_that_salesforce_computes() {
+        // The org id of the AppLink API's documentation.
+        let id = salesforce_id("00DSG00000DGEIr", "");
+        assert_eq!(id, "00DSG00000DGEIr2AP");
+        let org = Org::of("ci@example.com");
+        assert_eq!((org.id.len(), org.user_id.len()), (18, 18));
+        assert_eq!(org, Org::of("ci@example.com"));
+        assert_ne!(org.id, Org::of("other@example.com").id);
+        assert!(org.access_token().starts_with("00D"));
+        assert!(org.access_token().contains(ACCESS_TOKEN_MARK));
+    }
+}

@@ -1,0 +1,261 @@
+//! The state machine, as case tables.
+
+use jiff::{SignedDuration, Timestamp};
+use url::Url;
+
+use super::super::settings::{Dialect, JwtFailure, TakenName};
+use super::*;
+
+const T0: Timestamp = Timestamp::UNIX_EPOCH;
+
+fn at(millis: i64) -> Timestamp {
+    T0 + SignedDuration::from_millis(millis)
+}
+
+fn world() -> World {
+    World::new(Seed::default())
+}
+
+fn new(name: &str, grant: Grant) -> NewConnection {
+    NewConnection {
+        addon: Seed::ADDON_ID,
+        app: Seed::APP_ID,
+        name: name.to_owned(),
+        provider: Provider::Salesforce,
+        login_url: Url::parse("https://login.salesforce.com").unwrap(),
+        grant,
+    }
+}
+
+fn jwt(key_digest: Option<&str>) -> Grant {
+    Grant::Jwt {
+        alias: "alias".to_owned(),
+        client_id: "3MVG9".to_owned(),
+        username: "ci@example.com".to_owned(),
+        key_digest: key_digest.map(str::to_owned),
+    }
+}
+
+/// The statuses at these milliseconds, "-" where the connection does not exist.
+fn story<const N: usize>(world: &World, id: Uuid, millis: [i64; N]) -> [String; N] {
+    let connection = world.connection(id).unwrap();
+    millis.map(|ms| match connection.status_at(at(ms)) {
+        Some(status) => status.to_string(),
+        None => "-".to_owned(),
+    })
+}
+
+#[test]
+fn a_jwt_connection_takes_the_time_of_its_dialect_or_setting() {
+    for (dialect, connect_seconds, then) in [
+        (Dialect::Cli, None, ["connected", "connected", "connected"]),
+        (Dialect::Reference, None, ["connecting", "connecting", "connected"]),
+        (Dialect::Cli, Some(1.0), ["connecting", "connecting", "connected"]),
+        (Dialect::Reference, Some(0.0), ["connected", "connected", "connected"]),
+        (Dialect::Mixed, None, ["connecting", "connecting", "connected"]),
+    ] {
+        let mut world = world();
+        world.settings.dialect = dialect;
+        world.settings.connect_seconds = connect_seconds;
+        let id = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
+        assert_eq!(story(&world, id, [0, 999, 1000]), then, "{dialect:?}");
+        assert_eq!(story(&world, id, [-1]), ["-"]);
+    }
+}
+
+#[test]
+fn a_key_that_is_not_accepted_fails_in_the_shape_that_is_set() {
+    let wrong = ["0".repeat(64)];
+    for (failure, expected) in [
+        (JwtFailure::Failed, Ok(["failed", "failed"])),
+        (JwtFailure::FailedLater, Ok(["connecting", "failed"])),
+        (JwtFailure::Unauthorized, Err(StateError::KeyRefused)),
+        (JwtFailure::Unprocessable, Err(StateError::KeyUnusable)),
+    ] {
+        for (digest, accepted) in [(None, &[][..]), (Some("d"), &wrong[..])] {
+            let mut world = world();
+            world.settings.jwt_failure = failure;
+            world.settings.accepted_keys = accepted.to_vec();
+            let made = world.connect(new("prod", jwt(digest)), T0);
+            let count = world.connections().count();
+            match &expected {
+                Ok(then) => {
+                    let id = made.unwrap();
+                    assert_eq!(&story(&world, id, [0, 1000]), then);
+                    let error = world.connection(id).unwrap().error_at(at(1000));
+                    assert_eq!(error.map(|e| e.id.as_str()), Some("authentication_failed"));
+                }
+                Err(error) => assert_eq!((made.as_ref(), count), (Err(error), 0)),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_accepted_key_connects() {
+    let mut world = world();
+    let digest = "a".repeat(64);
+    world.settings.accepted_keys = vec!["b".repeat(64), digest.clone()];
+    let id = world.connect(new("prod", jwt(Some(&digest))), T0).unwrap();
+    assert_eq!(story(&world, id, [0]), ["connected"]);
+    let org = world.connection(id).unwrap().org_at(T0).unwrap();
+    assert_eq!(org, &Org::of("ci@example.com"));
+}
+
+#[test]
+fn oauth_waits_for_consent_and_only_once() {
+    let mut world = world();
+    let id = world.connect(new("prod", Grant::OAuth), T0).unwrap();
+    let hours = 3_600_000;
+    assert_eq!(story(&world, id, [0, 9 * hours]), ["connecting"; 2]);
+    assert_eq!(world.connection(id).unwrap().org_at(at(hours)), None);
+    world.consent(id, Org::of("me@x"), at(hours)).unwrap();
+    assert_eq!(story(&world, id, [0, hours]), ["connecting", "connected"]);
+    assert_eq!(world.connection(id).unwrap().org_at(at(hours - 1)), None);
+    let org = world.connection(id).unwrap().org_at(at(hours)).cloned();
+    assert_eq!(org, Some(Org::of("me@x")));
+    let again = world.consent(id, Org::of("you@x"), at(hours));
+    assert_eq!(again, Err(StateError::NotAwaitingConsent));
+    let robot = world.connect(new("robot", jwt(Some("d"))), T0).unwrap();
+    let refused = world.consent(robot, Org::of("me@x"), T0);
+    assert_eq!(refused, Err(StateError::NotAwaitingConsent));
+}
+
+#[test]
+fn a_deleted_connection_goes_or_stays_as_a_tombstone() {
+    for (keep, end) in [(false, "-"), (true, "disconnected")] {
+        let mut world = world();
+        world.settings.keep_disconnected = keep;
+        world.settings.disconnect_seconds = 2.0;
+        let id = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
+        world.disconnect(id, at(100)).unwrap();
+        let then = story(&world, id, [99, 100, 2099, 2100]);
+        assert_eq!(then, ["connected", "disconnecting", "disconnecting", end]);
+        // A second DELETE on the way neither fails nor starts over.
+        world.disconnect(id, at(1500)).unwrap();
+        assert_eq!(story(&world, id, [2099, 2100]), ["disconnecting", end]);
+        let third = world.disconnect(id, at(3000));
+        assert_eq!(third.is_ok(), keep);
+        assert_eq!(story(&world, id, [3000]), ["-"]);
+    }
+}
+
+#[test]
+fn deleting_one_that_connects_cancels_what_was_to_come() {
+    let mut world = world();
+    world.settings.connect_seconds = Some(5.0);
+    let id = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
+    world.disconnect(id, at(1000)).unwrap();
+    assert_eq!(story(&world, id, [1999, 2000, 6000]), ["disconnecting", "-", "-"]);
+}
+
+#[test]
+fn a_taken_name_conflicts_updates_or_duplicates() {
+    for (switch, count) in [
+        (TakenName::Conflict, Err(StateError::NameTaken("prod".to_owned()))),
+        (TakenName::Upsert, Ok(1)),
+        (TakenName::Duplicate, Ok(2)),
+    ] {
+        let mut world = world();
+        world.settings.taken_name = switch;
+        let first = world.connect(new("prod", Grant::OAuth), T0).unwrap();
+        let second = world.connect(new("prod", jwt(Some("d"))), at(10));
+        let listed = world.connections_at(Seed::ADDON_ID, at(10)).count();
+        assert_eq!(second.clone().map(|_| listed), count);
+        assert_eq!(second == Ok(first), switch == TakenName::Upsert);
+        if switch == TakenName::Upsert {
+            assert_eq!(story(&world, first, [9, 10]), ["connecting", "connected"]);
+            assert_eq!(world.connection(first).unwrap().grant, jwt(Some("d")));
+        }
+        assert!(world.connect(new("Prod", Grant::OAuth), at(10)).is_ok());
+    }
+}
+
+#[test]
+fn a_name_is_free_again_once_its_holder_is_gone() {
+    for (tombstones_hold, free) in [(false, true), (true, false)] {
+        let mut world = world();
+        world.settings.keep_disconnected = true;
+        world.settings.tombstones_hold_names = tombstones_hold;
+        let id = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
+        world.disconnect(id, T0).unwrap();
+        assert!(world.connect(new("prod", Grant::OAuth), at(999)).is_err());
+        let second = world.connect(new("prod", Grant::OAuth), at(1000));
+        assert_eq!(second.is_ok(), free);
+        // By name, the living one is meant.
+        let meant = world.find(Seed::ADDON_ID, "prod", at(1000))[0].id;
+        assert_eq!(meant, second.unwrap_or(id));
+    }
+}
+
+#[test]
+fn names_obey_the_rule() {
+    for (name, ok) in [
+        ("abc", true),
+        ("a_1", true),
+        ("A23456789012345678901234567890", true),
+        ("ab", false),
+        ("A234567890123456789012345678901", false),
+        ("1abc", false),
+        ("_abc", false),
+        ("abc_", false),
+        ("a__b", false),
+        ("my-org", false),
+        ("größe", false),
+    ] {
+        let made = world().connect(new(name, Grant::OAuth), T0);
+        assert_eq!(made.is_ok(), ok, "{name}");
+        let bad_name = StateError::InvalidName(name.to_owned());
+        assert!(ok || made == Err(bad_name), "{name}");
+    }
+}
+
+#[test]
+fn connections_are_found_by_id_name_or_org() {
+    let mut world = world();
+    let id = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
+    let org = Org::of("ci@example.com").id;
+    let find = |addon, key: &str, ms| {
+        let found = world.find(addon, key, at(ms));
+        found.iter().map(|c| c.id).collect::<Vec<_>>()
+    };
+    for key in [id.to_string().as_str(), "prod", &org] {
+        assert_eq!(find(Seed::ADDON_ID, key, 0), [id], "{key}");
+        assert!(find(Seed::APP_ID, key, 0).is_empty());
+        assert!(find(Seed::ADDON_ID, key, -1).is_empty());
+    }
+    assert!(find(Seed::ADDON_ID, "Prod", 0).is_empty());
+}
+
+#[test]
+fn what_is_gone_is_remembered_for_an_hour_only() {
+    let mut world = world();
+    let id = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
+    world.vanish(id, T0).unwrap();
+    assert_eq!(world.vanish(id, T0), Err(StateError::NoConnection));
+    world.connect(new("next", Grant::OAuth), at(3_599_999)).unwrap();
+    assert_eq!(world.connections().count(), 2);
+    world.connect(new("last", Grant::OAuth), at(3_600_000)).unwrap();
+    assert!(world.connections().all(|c| c.id != id));
+}
+
+#[test]
+fn the_rate_limit_refills_by_the_minute() {
+    let mut world = world();
+    world.settings.rate_limit = 2;
+    let World { account, settings, .. } = &mut world;
+    account.spend(settings, T0).unwrap();
+    account.spend(settings, T0).unwrap();
+    assert_eq!(account.spend(settings, T0), Err(StateError::RateLimited));
+    assert_eq!(account.remaining(settings, at(800)), 1);
+    account.spend(settings, at(800)).unwrap();
+    assert_eq!(account.remaining(settings, at(60_000)), 2);
+}
+
+#[test]
+fn debug_output_has_no_token() {
+    let text = format!("{:?} {:?}", world(), Seed::default());
+    assert!(text.contains("Token(sha256:"));
+    assert!(!text.contains(Seed::HEROKU_TOKEN));
+    assert!(!text.contains(Seed::ADDON_TOKEN));
+}
