@@ -1,0 +1,268 @@
+//! A small Kubernetes API server in memory, over a tower service: no socket, and all of its waiting is on tokio's clock,
+//! so that tests can pause it. It keeps the rules that an operator leans on (resourceVersion, finalizers, generation, the
+//! status subresource, watches, metadata-only answers) and validates no schema and no CEL: a real server has to be asked for
+//! these. Used by in-process tests, which hold an `ApiServer` and give its `client()` to what they test.
+
+mod faults;
+mod resource;
+mod routes;
+mod rules;
+mod store;
+mod watches;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::Client;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use faults::{Fault, Faults};
+use resource::{Refusal, Resource, Selection, text};
+use rules::{Scope, merge};
+use store::{Clock, Object, Store};
+
+/// A handle on one server; clones share it. What a test does through its methods is not in `writes`.
+#[derive(Clone)]
+pub struct ApiServer {
+    state: Arc<Mutex<State>>,
+    changed: watch::Sender<()>,
+}
+
+struct State {
+    store: Store,
+    faults: Faults,
+    writes: Vec<Write>,
+    on_write: Option<Hook>,
+}
+
+type Hook = Arc<dyn Fn(&Write) + Send + Sync>;
+
+/// A write that a client asked for, and the status code that it was answered with. A write that changes nothing is
+/// one too; a request that an outage kept away is none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    /// create, update, patch or delete
+    pub verb: &'static str,
+    pub group: &'static str,
+    /// The plural, as in `connections`.
+    pub resource: &'static str,
+    /// `status` or nothing.
+    pub subresource: &'static str,
+    pub namespace: String,
+    pub name: String,
+    pub field_manager: String,
+    pub body: Value,
+    pub status: u16,
+}
+
+impl ApiServer {
+    /// Its wall clock starts at now and goes as tokio's clock does.
+    pub fn new() -> Self {
+        let (start, origin) = (Timestamp::now(), tokio::time::Instant::now());
+        Self::with_clock(Arc::new(move || start + origin.elapsed()))
+    }
+
+    /// The clock is read for creationTimestamp and deletionTimestamp.
+    pub fn with_clock(clock: Clock) -> Self {
+        let store = Store::new(clock);
+        let state = State { store, faults: Faults::default(), writes: Vec::new(), on_write: None };
+        Self { state: Arc::new(Mutex::new(state)), changed: watch::Sender::new(()) }
+    }
+
+    /// Retries nothing by itself, as a client made of a kubeconfig would.
+    pub fn client(&self) -> Client {
+        let server = self.clone();
+        Client::new(tower::service_fn(move |request| routes::serve(server.clone(), request)), "default")
+    }
+
+    // What the clients wrote.
+
+    pub fn writes(&self) -> Vec<Write> {
+        self.state().writes.clone()
+    }
+
+    pub fn clear_writes(&self) {
+        self.state().writes.clear();
+    }
+
+    /// Called after each write has been done and before it is answered; may use this handle.
+    pub fn on_write(&self, hook: impl Fn(&Write) + Send + Sync + 'static) {
+        self.state().on_write = Some(Arc::new(hook));
+    }
+
+    // Faults. A resource is named as roles do: `connections`, `connections/status`.
+
+    /// While it lasts no request arrives; open watches break when it begins.
+    pub fn outage(&self, outage: bool) {
+        self.state().faults.set_outage(outage);
+        self.changed.send_replace(());
+    }
+
+    pub fn forbid(&self, verb: &str, resource: &str) {
+        self.state().faults.set_forbidden(verb, resource, true);
+    }
+
+    pub fn allow(&self, verb: &str, resource: &str) {
+        self.state().faults.set_forbidden(verb, resource, false);
+    }
+
+    /// The next so many requests are answered with `code`, and not done.
+    pub fn fail_next(&self, verb: &str, resource: &str, times: usize, code: u16) {
+        self.state().faults.add(verb, resource, times, &Fault::Refuse(Refusal::injected(code)));
+    }
+
+    /// The next so many requests are done, and their answers lost.
+    pub fn lose_next(&self, verb: &str, resource: &str, times: usize) {
+        self.state().faults.add(verb, resource, times, &Fault::LoseAnswer);
+    }
+
+    /// Watches that start at an older version are told 410 Expired, as are open ones that have not read on.
+    pub fn compact(&self) {
+        self.state().store.forget_history();
+    }
+
+    // The world, as the test sees it. Namespace is "" for what has none.
+
+    pub fn get(&self, plural: &str, namespace: &str, name: &str) -> Option<Value> {
+        let found = self.state().store.get(Resource::named(plural), namespace, name);
+        found.ok().map(|object| (*object).clone())
+    }
+
+    /// Of all namespaces.
+    pub fn list(&self, plural: &str) -> Vec<Value> {
+        let selection = Selection::all(Resource::named(plural));
+        self.state().store.list(&selection).iter().map(|object| (**object).clone()).collect()
+    }
+
+    pub fn events(&self) -> Vec<Value> {
+        self.list("events")
+    }
+
+    /// Waits until the object is as wanted, and gives it; panics with what it is when the time is up.
+    pub async fn wait_until(
+        &self,
+        plural: &str,
+        namespace: &str,
+        name: &str,
+        what: impl Fn(Option<&Value>) -> bool,
+        at_most: Duration,
+    ) -> Option<Value> {
+        let mut changed = self.subscribe();
+        let wanted = async {
+            loop {
+                let object = self.get(plural, namespace, name);
+                if what(object.as_ref()) {
+                    return object;
+                }
+                changed.changed().await.expect("this handle keeps the sender");
+            }
+        };
+        tokio::time::timeout(at_most, wanted).await.unwrap_or_else(|_| {
+            let last = self.get(plural, namespace, name);
+            panic!("{plural} {namespace}/{name} after {at_most:?} is not what the test waits for, but {last:#?}")
+        })
+    }
+
+    // The world, as the test changes it; each gives or needs objects that exist, and panics otherwise.
+
+    /// As `kubectl apply`: creates, or sets the fields given; metadata is merged, and a status not given is kept.
+    pub fn apply(&self, manifest: Value) -> Value {
+        let (resource, namespace, name) = locate(&manifest);
+        self.arrange(|store| match store.get(resource, &namespace, &name) {
+            Err(_) => store.create(resource, &namespace, manifest, Scope::Whole),
+            Ok(old) => {
+                let mut new = (*old).clone();
+                for (field, value) in manifest.as_object().into_iter().flatten() {
+                    match field.as_str() {
+                        "metadata" => merge(&mut new["metadata"], value),
+                        _ => new[field] = value.clone(),
+                    }
+                }
+                store.replace(resource, &namespace, &name, new, Scope::Whole)
+            }
+        })
+    }
+
+    /// As `kubectl replace`: finalizers and annotations that the manifest does not have are lost, the status is kept.
+    pub fn replace(&self, mut manifest: Value) -> Value {
+        let (resource, namespace, name) = locate(&manifest);
+        self.arrange(|store| {
+            let old = store.get(resource, &namespace, &name)?;
+            manifest["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
+            store.replace(resource, &namespace, &name, manifest, Scope::Main)
+        })
+    }
+
+    /// A merge patch that may touch the status as well as the rest.
+    pub fn patch(&self, plural: &str, namespace: &str, name: &str, patch: Value) -> Value {
+        self.arrange(|store| store.patch(Resource::named(plural), namespace, name, &patch, Scope::Whole))
+    }
+
+    /// Sets an annotation, or takes it away.
+    pub fn annotate(&self, plural: &str, namespace: &str, name: &str, annotation: &str, value: Option<&str>) -> Value {
+        self.patch(plural, namespace, name, json!({"metadata": {"annotations": {annotation: value}}}))
+    }
+
+    /// As `kubectl delete --wait=false`: finalizers are honoured.
+    pub fn delete(&self, plural: &str, namespace: &str, name: &str) {
+        self.arrange(|store| {
+            let deleted = store.delete(Resource::named(plural), namespace, name, &Value::Null);
+            deleted.map(|(object, _)| object)
+        });
+    }
+
+    /// Creates the Secret, or gives it these data and no others.
+    pub fn set_secret(&self, namespace: &str, name: &str, data: &[(&str, &str)]) {
+        let strings: serde_json::Map<_, _> = data.iter().map(|(key, value)| ((*key).into(), json!(value))).collect();
+        self.apply(json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+            "metadata": {"namespace": namespace, "name": name}, "data": {}, "stringData": strings,
+        }));
+    }
+
+    // For the modules of this server.
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test panics while it holds the state")
+    }
+
+    fn subscribe(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Store) -> T) -> T {
+        let outcome = change(&mut self.state().store);
+        self.changed.send_replace(());
+        outcome
+    }
+
+    fn arrange(&self, change: impl FnOnce(&mut Store) -> resource::Result<Object>) -> Value {
+        let outcome = self.change(change);
+        let object = outcome.unwrap_or_else(|refusal| panic!("the test arranges what cannot be: {}", refusal.message));
+        (*object).clone()
+    }
+
+    fn log(&self, write: Write) {
+        let hook = {
+            let mut state = self.state();
+            state.writes.push(write.clone());
+            state.on_write.clone()
+        };
+        if let Some(hook) = hook {
+            hook(&write);
+        }
+    }
+}
+
+/// Where a manifest belongs.
+fn locate(manifest: &Value) -> (&'static Resource, String, String) {
+    let resource = Resource::of(manifest);
+    let namespace = match text(manifest, "/metadata/namespace") {
+        _ if !resource.namespaced => "",
+        "" => "default",
+        namespace => namespace,
+    };
+    (resource, namespace.to_owned(), text(manifest, "/metadata/name").to_owned())
+}

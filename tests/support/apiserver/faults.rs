@@ -1,0 +1,52 @@
+//! The faults that a test sets on the API server, and which of them a request meets.
+//! It knows requests only by verb and resource. Set through `ApiServer`, met in the routes.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::resource::Refusal;
+
+#[derive(Default)]
+pub struct Faults {
+    pub outage: bool,
+    /// How many outages have begun: an open watch breaks when it moves.
+    pub outages: u64,
+    forbidden: BTreeSet<(String, String)>,
+    next: VecDeque<(String, String, Fault)>,
+}
+
+#[derive(Clone)]
+pub enum Fault {
+    /// Nothing is done, and this is the answer.
+    Refuse(Refusal),
+    /// Everything is done, and the connection breaks before the answer.
+    LoseAnswer,
+}
+
+impl Faults {
+    pub fn set_outage(&mut self, outage: bool) {
+        self.outages += u64::from(outage && !self.outage);
+        self.outage = outage;
+    }
+
+    pub fn set_forbidden(&mut self, verb: &str, resource: &str, forbidden: bool) {
+        let rule = (verb.to_owned(), resource.to_owned());
+        match forbidden {
+            true => self.forbidden.insert(rule),
+            false => self.forbidden.remove(&rule),
+        };
+    }
+
+    pub fn add(&mut self, verb: &str, resource: &str, times: usize, fault: &Fault) {
+        let again = std::iter::repeat_n((verb.to_owned(), resource.to_owned(), fault.clone()), times);
+        self.next.extend(again);
+    }
+
+    /// Those of one verb and resource are met in the order in which they were added.
+    pub fn meet(&mut self, verb: &str, resource: &str) -> Option<Fault> {
+        if self.forbidden.contains(&(verb.to_owned(), resource.to_owned())) {
+            return Some(Fault::Refuse(Refusal::forbidden(verb, resource)));
+        }
+        let found = self.next.iter().position(|(v, r, _)| (v.as_str(), r.as_str()) == (verb, resource))?;
+        self.next.remove(found).map(|(_, _, fault)| fault)
+    }
+}
