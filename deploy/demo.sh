@@ -1,0 +1,344 @@
+#!/usr/bin/env bash
+# The product in a few minutes: starts a Kubernetes API server, a simulator of Heroku AppLink and the operator, and
+# lives through the life of one connection. Called by `make demo`. It leaves no process behind; files are in .demo.
+#
+#   DEMO_EXIT=1            end when the story does, with its exit status, instead of staying until Ctrl-C
+#   DEMO_KUBECONFIG=FILE   use the cluster of this kubeconfig; the demo works in its namespace applink-demo alone
+set -euo pipefail
+case "${DEMO_KUBECONFIG:-/}" in
+/*) ;;
+*) DEMO_KUBECONFIG=$PWD/$DEMO_KUBECONFIG ;;
+esac
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+root=$PWD
+work=.demo
+namespace=applink-demo
+patience=60 # seconds for anything that should take a few
+bin=${CARGO_TARGET_DIR:-target}/debug
+pids=()     # what runs, in the order it is to be stopped
+names=()    # how it is called
+suspects=() # logs to show if the step at hand fails
+step="getting ready"
+namespace_is_ours=
+control_plane_build=
+
+# Nothing here may go through a proxy.
+export NO_PROXY="127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}"
+export no_proxy=$NO_PROXY
+
+# --- telling ---
+
+# tell STEP [LOG...]: says what comes now, and whose logs explain it if it fails.
+tell() {
+    step=$1
+    shift
+    suspects=("$@")
+    printf '\n==> %s\n' "$step"
+}
+
+fail() {
+    echo "demo: $*" >&2
+    exit 1
+}
+
+show() {
+    printf '    $ %s\n' "$*"
+    "$@" | sed 's/^/    /'
+}
+
+# --- processes and waiting ---
+
+# launch NAME STDOUT COMMAND...: in a process group of its own, so that Ctrl-C reaches this script alone, which then
+# stops things in an order that lets the operator finish.
+launch() {
+    local name=$1 out=$2
+    shift 2
+    set -m
+    "$@" >"$out" 2>"$work/$name.log" </dev/null &
+    set +m
+    pids=("$!" ${pids[@]+"${pids[@]}"})
+    names=("$name" ${names[@]+"${names[@]}"})
+}
+
+all_run() {
+    local i
+    for i in "${!pids[@]}"; do
+        kill -0 "${pids[$i]}" 2>/dev/null || fail "the ${names[$i]} ended by itself (its log: $work/${names[$i]}.log)"
+    done
+}
+
+# await WHAT COMMAND...: until the command succeeds.
+await() {
+    local what=$1 deadline=$((SECONDS + patience))
+    shift
+    until "$@"; do
+        all_run
+        [ "$SECONDS" -lt "$deadline" ] || fail "after $patience s still no sign of this: $what"
+        sleep 0.1
+    done
+}
+
+stop_all() {
+    local pid
+    for pid in ${pids[@]+"${pids[@]}"}; do
+        kill -TERM "$pid" 2>/dev/null || continue
+        local deadline=$((SECONDS + 15))
+        while kill -0 "$pid" 2>/dev/null; do
+            if [ "$SECONDS" -ge "$deadline" ]; then kill -KILL "$pid" 2>/dev/null || true; fi
+            sleep 0.1
+        done
+        wait "$pid" 2>/dev/null || true
+    done
+    pids=()
+}
+
+# --- the end ---
+
+# A cluster of the user's gets back what it gave. The simulator goes away, so where the operator cannot finish its
+# work any more, the finalizers hold nothing worth holding.
+leave_cluster() {
+    local kinds=connections.applink.dev,applinkaddons.applink.dev object
+    [ -n "$namespace_is_ours" ] || return 0
+    echo "==> Taking the namespace $namespace out of your cluster again"
+    if ! kubectl -n "$namespace" delete "$kinds" --all --timeout=20s >/dev/null 2>&1; then
+        for object in $(kubectl -n "$namespace" get "$kinds" -o name 2>/dev/null); do
+            kubectl -n "$namespace" patch "$object" --type=merge -p '{"metadata":{"finalizers":null}}' >/dev/null || true
+        done
+    fi
+    kubectl delete namespace "$namespace" --timeout=60s >/dev/null ||
+        echo "    the namespace $namespace would not go; try: kubectl delete namespace $namespace"
+    echo "    What stays: the CRDs. 'kubectl delete -k crds' removes them, and every object of theirs with them."
+}
+
+finish() {
+    local status=$?
+    trap - EXIT
+    trap '' INT TERM HUP
+    if [ "$status" -gt 128 ]; then
+        printf '\ndemo: stopped while: %s\n' "$step" >&2
+    elif [ "$status" -ne 0 ]; then
+        printf '\ndemo: failed while: %s\n' "$step" >&2
+        (all_run) || true # tells who ended, while a command of ours was waiting for something else
+        for log in ${suspects[@]+"${suspects[@]}"}; do
+            printf -- '--- the end of %s\n' "$log" >&2
+            tail -n 25 "$log" >&2 || true
+        done
+    fi
+    if [ -n "${DEMO_KUBECONFIG:-}" ]; then leave_cluster; fi
+    stop_all
+    if [ -n "$control_plane_build" ]; then kill "$control_plane_build" 2>/dev/null || true; fi
+    rm -f "$work/pid"
+    exit "$status"
+}
+
+# --- the steps ---
+
+get_ready() {
+    command -v openssl >/dev/null || fail "openssl is needed to make a throwaway key: install the package 'openssl'"
+    command -v curl >/dev/null || fail "curl is needed to talk to the simulator: install the package 'curl'"
+    command -v cargo >/dev/null || fail "Rust is needed to build the operator: install it from https://rustup.rs"
+    mkdir -p "$work"
+    local other
+    if other=$(cat "$work/pid" 2>/dev/null) && kill -0 "$other" 2>/dev/null; then
+        fail "another demo runs here (process $other): stop it first, or remove $work/pid if that is something else"
+    fi
+    trap finish EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    echo $$ >"$work/pid"
+    rm -rf "$work/cluster" "$work/samples" "$work"/*.log "$work"/*.out
+}
+
+# Both builds at the same time: each is long the first time, and at once when nothing changed.
+build() {
+    if [ -z "${DEMO_KUBECONFIG:-}" ]; then
+        tell "Building what is missing: the operator (Rust) and a Kubernetes control plane (Go). The first time takes minutes"
+        tests/controlplane/ensure.sh >"$work/tools.out" &
+        control_plane_build=$!
+    else
+        tell "Building the operator and the simulator"
+    fi
+    # A progress bar would fight with the lines of the other build.
+    CARGO_TERM_PROGRESS_WHEN=never cargo build --bins || fail "cargo build failed, see above"
+    if [ -n "$control_plane_build" ]; then
+        wait "$control_plane_build" || fail "the control plane could not be built, see above"
+        control_plane_build=
+    fi
+}
+
+start_control_plane() {
+    local tools
+    tools=$(cat "$work/tools.out")
+    export PATH="$tools:$PATH"
+    tell "Starting a Kubernetes API server, with etcd and four controllers in one process" "$work/control-plane.log" "$work/cluster/controlplane.log"
+    launch control-plane "$work/cluster.out" "$tools/controlplane" -dir "$work/cluster"
+    await "the API server is ready" test -s "$work/cluster.out"
+    KUBECONFIG=$(cat "$work/cluster.out")
+    export KUBECONFIG
+    echo "    ready: Kubernetes $(kubectl get --raw /version | sed -n 's/.*"gitVersion": "\(.*\)".*/\1/p')"
+}
+
+enter_cluster() {
+    [ -r "$DEMO_KUBECONFIG" ] || fail "DEMO_KUBECONFIG names $DEMO_KUBECONFIG, which cannot be read"
+    command -v kubectl >/dev/null || fail "kubectl is needed to use a cluster of yours: install it first"
+    export KUBECONFIG=$DEMO_KUBECONFIG
+    tell "Using your cluster: context $(kubectl config current-context), namespace $namespace"
+    if kubectl get namespace "$namespace" >/dev/null 2>&1; then
+        fail "the namespace $namespace exists already, so the demo keeps its hands off; delete it if it is left over"
+    fi
+    # Two operators would fight over the objects of the demo.
+    local others
+    others=$(kubectl get deployments -A -l app.kubernetes.io/name=applink-operator -o name)
+    [ -z "$others" ] || fail "an operator is at work in this cluster ($others): use another cluster, or none"
+    kubectl create namespace "$namespace" --save-config >/dev/null
+    namespace_is_ours=yes
+}
+
+apply_crds() {
+    tell "Teaching the cluster the kinds AppLinkAddon and Connection"
+    if [ -n "${DEMO_KUBECONFIG:-}" ] && kubectl get -k crds >/dev/null 2>&1; then
+        echo "    it knows them already: left as they are"
+        return
+    fi
+    kubectl apply --server-side -k crds | sed 's/^/    /'
+    kubectl kustomize crds | kubectl wait --for=condition=Established --timeout="${patience}s" -f - >/dev/null
+}
+
+start_simulator() {
+    tell "Starting a simulator of Heroku and AppLink, so that no account is needed" "$work/simulator.log"
+    launch simulator "$work/simulator.out" "$bin/applink-simulator" --listen 127.0.0.1:0
+    await "the simulator listens" grep -q '^listening on ' "$work/simulator.out"
+    simulator=$(sed -n '1s/^listening on //p' "$work/simulator.out")
+    echo "    ready: $simulator"
+}
+
+start_operator() {
+    local only=()
+    tell "Starting the operator" "$work/operator.log"
+    if [ -n "${DEMO_KUBECONFIG:-}" ]; then only=(--namespace "$namespace"); fi
+    launch operator "$work/operator.out" "$bin/applink-operator" run --allowed-host 127.0.0.1 \
+        --admin-addr 127.0.0.1:0 --leader-elect=false ${only[@]+"${only[@]}"}
+    await "the operator opens its admin endpoints" grep -q 'admin endpoints on http' "$work/operator.log"
+    local admin
+    admin=$(sed -n 's/.*admin endpoints on \(http:[0-9./:]*\).*/\1/p' "$work/operator.log" | head -n 1)
+    await "the operator is ready" curl -fs --max-time 5 -o "$work/ready.out" "$admin/readyz"
+    echo "    ready: $admin"
+}
+
+# The samples as they are, but with the simulator in place of Heroku, its token, and a key that nobody else has.
+make_samples() {
+    mkdir -p "$work/samples"
+    openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$work/samples/server.key" 2>/dev/null
+    cat >"$work/samples/kustomization.yaml" <<END
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: $namespace
+resources:
+- ../../deploy/samples
+generatorOptions:
+  disableNameSuffixHash: true
+secretGenerator:
+- name: heroku-api
+  literals: [token=HRKU-demo-token]
+- name: sf-jwt
+  files: [server.key]
+patches:
+- target: {kind: AppLinkAddon}
+  patch: |
+    - {op: replace, path: /spec/platformURL, value: "$simulator"}
+    - {op: replace, path: /spec/pollInterval, value: 10s}
+END
+}
+
+objects() { kubectl -n "$namespace" "$@"; }
+remote() { curl -fsS --max-time 5 "$@"; }
+connection_id() { objects get connection production -o jsonpath='{.status.id}'; }
+remote_lacks() { ! remote "$simulator/_control/connections" | grep -q "$1"; }
+id_changed_from() {
+    local now
+    now=$(connection_id)
+    [ -n "$now" ] && [ "$now" != "$1" ]
+}
+
+wait_ready() {
+    objects wait --for=condition=Ready applinkaddon/orders connection/production --timeout="${patience}s" | sed 's/^/    /' || {
+        show_conditions
+        return 1
+    }
+}
+
+show_conditions() {
+    objects get connection production -o \
+        jsonpath='{range .status.conditions[*]}    {.type}={.status} {.reason}: {.message}{"\n"}{end}'
+}
+
+create() {
+    tell "Applying deploy/samples: one add-on, one connection to Salesforce" "$work/operator.log"
+    make_samples
+    show kubectl apply -k "$work/samples"
+    tell "Waiting for Ready" "$work/operator.log" "$work/simulator.log"
+    wait_ready
+    show kubectl get applink -A
+    show_conditions
+    echo "    and this is what AppLink has:"
+    remote "$simulator/_control/connections" | sed 's/^/    /'
+    echo
+}
+
+heal() {
+    local lost
+    lost=$(connection_id)
+    tell "Deleting that connection behind the operator's back, in AppLink itself" "$work/operator.log" "$work/simulator.log"
+    remote -X DELETE -o "$work/delete.out" "$simulator/_control/connections/$lost"
+    echo "    gone: $lost. The operator looks every 10 s..."
+    await "the operator makes the connection anew" id_changed_from "$lost"
+    wait_ready
+    echo "    healed: $(connection_id)"
+}
+
+remove() {
+    local last
+    last=$(connection_id)
+    tell "Deleting the Connection resource: what it stands for goes with it" "$work/operator.log" "$work/simulator.log"
+    show kubectl -n "$namespace" delete connection production --timeout="${patience}s"
+    await "the connection is gone from AppLink too" remote_lacks "$last"
+    echo "    gone from Kubernetes, and from AppLink: $(remote "$simulator/_control/connections")"
+}
+
+stay() {
+    trap 'exit 0' INT TERM HUP # from now on, to be told to stop is no failure
+    cat <<END
+
+==> That was the story. Everything still runs; look around from another terminal:
+
+    export KUBECONFIG=$KUBECONFIG
+    export PATH=$(dirname "$(command -v kubectl)"):\$PATH
+    kubectl apply -k $root/$work/samples     # brings the connection back
+    kubectl get applink -A
+    kubectl explain connection.spec
+    curl $simulator/_control/connections
+    tail -f $root/$work/operator.log
+
+    Ctrl-C ends it.
+END
+    while :; do
+        sleep 1
+        all_run
+    done
+}
+
+get_ready
+build
+if [ -n "${DEMO_KUBECONFIG:-}" ]; then enter_cluster; else start_control_plane; fi
+apply_crds
+start_simulator
+start_operator
+create
+heal
+remove
+if [ -n "${DEMO_EXIT:-}" ] && [ "$DEMO_EXIT" != 0 ]; then
+    printf '\n==> That was the story: %s s, builds included\n' "$SECONDS"
+else
+    stay
+fi
