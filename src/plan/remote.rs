@@ -159,12 +159,11 @@ impl<'a, R: RemoteObject> Case<'a, R> {
         }
     }
 
-    /// The intent whose outcome is not recorded yet, if it speaks of this add-on.
+    /// The intent whose outcome is not recorded yet.
     #[must_use]
     pub fn open_intent(&self) -> Option<&'a Intent> {
         let intent = self.memory.intent.as_ref()?;
-        let open = self.record.answered.is_none_or(|answered| intent.attempt > answered);
-        (open && self.addon_id().is_none_or(|id| id == intent.addon_id)).then_some(intent)
+        self.record.answered.is_none_or(|answered| intent.attempt > answered).then_some(intent)
     }
 
     /// Whose the object is. `fits` tells whether one found by name alone can be what the intent announced.
@@ -224,7 +223,8 @@ impl<'a, R: RemoteObject> Case<'a, R> {
     }
 
     fn moved(&self, id: &str) -> bool {
-        self.record.addon_id.as_deref().is_some_and(|recorded| recorded != id)
+        let given = self.memory.intent.as_ref().map(|intent| intent.addon_id.as_str());
+        self.record.addon_id.as_deref().or(given).is_some_and(|known| known != id)
     }
 
     fn trouble(&self, verdict: &Verdict, silent: bool) -> Course {
@@ -272,15 +272,15 @@ impl<'a, R: RemoteObject> Case<'a, R> {
         if let Some(rest) = self.rest(hash) {
             return rest;
         }
+        let create = Step::Create { name: self.name.to_owned() };
+        if self.word_given(hash) {
+            return Course::act(vec![create]);
+        }
         let recreated = self.recreations();
         if recreated.len() > CONTEST_LIMIT || self.contested() {
             return Course::say(self.contest());
         }
         let Some(addon_id) = self.addon_id() else { return Course::act(vec![Step::Look]) };
-        let create = Step::Create { name: self.name.to_owned() };
-        if self.word_given(hash) {
-            return Course::act(vec![create]);
-        }
         let intent = Intent {
             uid: self.memory.uid.clone(),
             addon_id: addon_id.to_owned(),

@@ -324,26 +324,31 @@ fn judge(case: &Case<'_, RemoteConnection>, remote: &RemoteConnection) -> Course
     match remote.phase {
         Phase::Up => Course::say(Verdict::settled(Reason::Connected, format!("connection {name} is connected"))),
         Phase::Failed => Course::say(failed(name, remote)),
-        Phase::Going => {
-            let begun = case.memory.intent.as_ref().map_or(case.memory.since, |intent| intent.at);
-            let past = elapsed(begun, case.now);
-            if past >= PROGRESS_LIMIT {
-                let text = format!(
-                    "connection {name} is still \"{}\" after {} minutes; delete this resource and create it anew, or \
-                     ask Heroku support",
-                    remote.status,
-                    PROGRESS_LIMIT.as_mins()
-                );
-                return Course::say(Verdict::needs_user(Reason::RemoteFailed, text));
-            }
-            let text = format!("AppLink is connecting {name} (status \"{}\")", remote.status);
-            Course::attend(Verdict::waits(Reason::Connecting, text)).again(PROGRESS_LIMIT - past)
-        }
+        Phase::Going => connecting(case, remote),
         Phase::Leaving | Phase::Gone => {
             let text = format!("connection {name} is being disconnected");
             Course::attend(Verdict::waits(Reason::Deleting, text))
         }
     }
+}
+
+fn connecting(case: &Case<'_, RemoteConnection>, remote: &RemoteConnection) -> Course {
+    let name = case.name;
+    let text = format!("AppLink is connecting {name} (status \"{}\")", remote.status);
+    let waiting = Course::attend(Verdict::waits(Reason::Connecting, text));
+    // One that was connected before has no beginning to count from.
+    let Some(intent) = case.memory.intent.as_ref().filter(|_| !case.record.was_up) else { return waiting };
+    let left = PROGRESS_LIMIT - elapsed(intent.at, case.now);
+    if left.is_positive() {
+        return waiting.again(left);
+    }
+    let text = format!(
+        "connection {name} is still \"{}\" after {} minutes: delete this resource and create it anew, or ask Heroku \
+         support",
+        remote.status,
+        PROGRESS_LIMIT.as_mins()
+    );
+    Course::say(Verdict::needs_user(Reason::RemoteFailed, text))
 }
 
 fn failed(name: &str, remote: &RemoteConnection) -> Verdict {

@@ -1,0 +1,412 @@
+//! What comes out for a Connection: one line a case.
+
+use applink_operator::crd::{DeletionPolicy, ManagementPolicy, Reason};
+use applink_operator::plan::diff::connection::Rival;
+use applink_operator::plan::live::{Method, Phase};
+use applink_operator::plan::memory::{Answer, Intent};
+use applink_operator::plan::remote::Addon;
+use applink_operator::plan::verdict::Verdict;
+use jiff::SignedDuration;
+
+use crate::fixture::{ADDON, World, at, desired, fresh, remote, settled};
+
+fn table(cases: Vec<(&str, World, &str)>) {
+    for (name, world, wanted) in cases {
+        assert_eq!(world.says(), wanted, "{name}: {:#?}", world.plan());
+    }
+}
+
+fn waits(reason: Reason) -> Verdict {
+    Verdict::waits(reason, "why")
+}
+
+fn intent(attempt: i64, second: i64) -> Intent {
+    Intent {
+        uid: "uid-1".into(),
+        addon_id: ADDON.into(),
+        hash: desired("Z29vZA==").hash,
+        attempt,
+        at: at(second),
+        recreated: vec![],
+    }
+}
+
+#[test]
+fn creation() {
+    let given = |second| fresh().with(|w| (w.memory.finalizer, w.memory.intent) = (true, Some(intent(1, second))));
+    table(vec![
+        ("nothing there", fresh(), "remember attempt 1, create prod"),
+        ("not known whether", fresh().with(|w| w.live.complete = false), "look"),
+        ("the word is given", given(1), "create prod"),
+        ("by a process that died: its call may still land", given(-5), "await remote: Creating"),
+        ("by one that died long ago", given(-60), "remember attempt 2, create prod"),
+        ("the answer never came, the fruit is there", given(-5).with(|w| w.see(remote("x", Phase::Up))), "Connected"),
+        ("there first", fresh().with(|w| w.see(remote("x", Phase::Up))), "AdoptionRefused"),
+        (
+            "there first, and disconnected",
+            fresh().with(|w| w.see(remote("x", Phase::Gone))),
+            "remember attempt 1, create prod",
+        ),
+        (
+            "there before our word",
+            given(-5).with(|w| {
+                let mut old = remote("x", Phase::Up);
+                old.created_at = Some(at(-3600).to_string());
+                w.see(old);
+            }),
+            "AdoptionRefused",
+        ),
+        (
+            "a person made it",
+            given(-5).with(|w| {
+                let mut other = remote("x", Phase::Up);
+                other.method = Some(Method::Oauth);
+                w.see(other);
+            }),
+            "AdoptionRefused",
+        ),
+        (
+            "another user's",
+            given(-5).with(|w| {
+                let mut other = remote("x", Phase::Up);
+                other.org.username = Some("else@example.com".into());
+                w.see(other);
+            }),
+            "AdoptionRefused",
+        ),
+    ]);
+}
+
+#[test]
+fn answers() {
+    let verdict = Verdict::needs_user(Reason::RemoteRejected, "no");
+    let refused = |second: i64| {
+        let verdict = verdict.clone();
+        fresh().with(move |w| {
+            (w.memory.finalizer, w.memory.intent) = (true, Some(intent(1, 1)));
+            w.memory.answer = Some(Answer::Refused { verdict, at: at(1) });
+            w.now = at(second);
+        })
+    };
+    let lost = |second: i64| {
+        fresh().with(move |w| {
+            (w.memory.finalizer, w.memory.intent) = (true, Some(intent(1, 1)));
+            let verdict = waits(Reason::RemoteUnavailable);
+            w.memory.answer = Some(Answer::Lost { verdict, pause: SignedDuration::from_secs(35) });
+            w.now = at(second);
+        })
+    };
+    let later = fresh().with(|w| {
+        (w.memory.finalizer, w.memory.intent) = (true, Some(intent(1, 1)));
+        w.memory.answer = Some(Answer::Later { verdict: waits(Reason::RateLimited), until: at(17) });
+    });
+    table(vec![
+        ("refused", refused(2), "RemoteRejected"),
+        ("refused, not looked since", refused(2).with(|w| w.live.complete = false), "look: note"),
+        ("refused since another has it", refused(2).with(|w| w.see(remote("x", Phase::Up))), "AdoptionRefused"),
+        ("refused ten minutes ago", refused(602), "remember attempt 2, create prod"),
+        (
+            "refused, other input now",
+            refused(2).with(|w| w.desired = Ok(desired("b3RoZXI="))),
+            "remember attempt 2, create prod",
+        ),
+        (
+            "refused, asked again",
+            refused(20).with(|w| (w.memory.requested, w.memory.since) = (true, at(19))),
+            "remember attempt 2, create prod",
+        ),
+        (
+            "refused before a restart",
+            refused(20).with(|w| {
+                (w.memory.answer, w.status.answered_attempt, w.memory.since) = (None, Some(1), at(10));
+            }),
+            "keep",
+        ),
+        (
+            "refused before a restart, another's now",
+            refused(20).with(|w| {
+                (w.memory.answer, w.status.answered_attempt, w.memory.since) = (None, Some(1), at(10));
+                w.see(remote("x", Phase::Up));
+            }),
+            "AdoptionRefused",
+        ),
+        ("lost", lost(2), "await remote: RemoteUnavailable"),
+        ("lost, and bore no fruit", lost(40), "remember attempt 2, create prod"),
+        ("lost, and bore fruit", lost(2).with(|w| w.see(remote("x", Phase::Going))), "await remote: Connecting"),
+        ("not now", later.clone(), "RateLimited"),
+        ("not now is over", later.with(|w| w.now = at(17)), "remember attempt 2, create prod"),
+    ]);
+}
+
+#[test]
+fn keeping() {
+    let gone = || settled().with(|w| w.live.sightings.clear());
+    let turned = |phase| settled().with(move |w| w.see(remote("id-1", phase)));
+    table(vec![
+        ("at rest", settled(), "Connected"),
+        ("failed", turned(Phase::Failed), "RemoteFailed"),
+        ("connecting again", turned(Phase::Going), "await remote: Connecting"),
+        ("being disconnected", turned(Phase::Leaving), "await remote: Creating"),
+        ("disconnected", turned(Phase::Gone), "remember attempt 2, create prod"),
+        ("gone by a list that may be stale", gone().with(|w| w.live.complete = false), "look"),
+        ("gone by the list", gone(), "confirm id-1"),
+        ("gone for certain", gone().with(|w| w.live.gone.push("id-1".into())), "remember attempt 2, create prod"),
+        ("gone, and another took the name", gone().with(|w| w.see(remote("x", Phase::Up))), "AdoptionRefused"),
+        (
+            "edited",
+            settled().with(|w| (w.memory.generation, w.memory.since) = (2, w.now + SignedDuration::from_secs(1))),
+            "look",
+        ),
+        (
+            "intent and finalizer wiped",
+            settled().with(|w| (w.memory.intent, w.memory.finalizer) = (None, false)),
+            "remember attempt 1",
+        ),
+        ("finalizer wiped", settled().with(|w| w.memory.finalizer = false), "remember attempt 1"),
+        (
+            "restored under another uid, status stripped",
+            settled().with(|w| {
+                (w.memory.intent, w.memory.finalizer, w.status) = (None, false, Default::default());
+            }),
+            "AdoptionRefused",
+        ),
+        ("status stripped", settled().with(|w| w.status = Default::default()), "Connected"),
+        ("key changed", settled().with(|w| w.desired = Ok(desired("b3RoZXI="))), "ReplacementRequired"),
+        ("recorded by another version", settled().with(|w| w.status.applied_hash = Some("v0:x".into())), "Connected"),
+    ]);
+}
+
+#[test]
+fn never_connected() {
+    let failed = || {
+        let mut world = fresh();
+        world.see(remote("id-1", Phase::Failed));
+        (world.memory.finalizer, world.memory.intent) = (true, Some(intent(1, 1)));
+        world.run();
+        assert_eq!(world.told(), "RemoteFailed");
+        world
+    };
+    table(vec![
+        ("same key", failed(), "RemoteFailed"),
+        (
+            "other key",
+            failed().with(|w| w.desired = Ok(desired("b3RoZXI="))),
+            "delete id-1, remember attempt 2, create prod",
+        ),
+        (
+            "other key that is none",
+            failed().with(|w| w.desired = Err(Verdict::needs_user(Reason::InvalidSecret, "x"))),
+            "InvalidSecret",
+        ),
+        (
+            "other key, the old one is going",
+            failed().with(|w| {
+                w.desired = Ok(desired("b3RoZXI="));
+                w.see(remote("id-1", Phase::Leaving));
+            }),
+            "await remote: Creating",
+        ),
+        (
+            "still connecting after 15 minutes",
+            failed().with(|w| {
+                w.see(remote("id-1", Phase::Going));
+                w.now = at(902);
+            }),
+            "RemoteFailed",
+        ),
+    ]);
+}
+
+#[test]
+fn contest() {
+    let contested = || {
+        let mut world = settled();
+        for _ in 0..3 {
+            world.live.sightings.clear();
+            world.run();
+            assert_eq!(world.told(), "Connected");
+            world.now += SignedDuration::from_mins(10);
+        }
+        world.live.sightings.clear();
+        world.live.gone.extend((1..9).map(|n| format!("id-{n}")));
+        world
+    };
+    table(vec![
+        ("a fourth time within the hour", contested(), "Contested"),
+        (
+            "an hour later, nobody asked",
+            contested().with(|w| {
+                w.run();
+                w.now += SignedDuration::from_hours(2);
+            }),
+            "Contested",
+        ),
+        (
+            "asked to resume",
+            contested().with(|w| {
+                w.run();
+                (w.memory.requested, w.memory.since) = (true, w.now);
+            }),
+            "remember attempt 5, create prod",
+        ),
+        (
+            "a fourth time, hours later",
+            contested().with(|w| w.now += SignedDuration::from_hours(2)),
+            "remember attempt 5, create prod",
+        ),
+    ]);
+}
+
+#[test]
+fn deletion() {
+    let deleting = || settled().with(|w| w.memory.deleting = true);
+    let trouble =
+        || Addon::Troubled { id: Some(ADDON.into()), verdict: waits(Reason::RemoteUnavailable), silent: false };
+    table(vec![
+        ("there", deleting(), "delete id-1, release"),
+        ("gone for certain", deleting().with(|w| w.live.sightings.clear()), "release"),
+        ("not seen of late", deleting().with(|w| (w.live.sightings.clear(), w.live.complete = false).1), "look"),
+        ("going", deleting().with(|w| w.see(remote("id-1", Phase::Leaving))), "await remote: Deleting"),
+        ("disconnected", deleting().with(|w| w.see(remote("id-1", Phase::Gone))), "release"),
+        (
+            "taken, but still shown",
+            deleting().with(|w| {
+                w.memory.answer = Some(Answer::Deleting { id: "id-1".into(), at: w.now });
+            }),
+            "await remote: Deleting",
+        ),
+        (
+            "another has the name",
+            deleting().with(|w| {
+                w.live.sightings.clear();
+                w.see(remote("x", Phase::Up));
+            }),
+            "release",
+        ),
+        ("orphaned", deleting().with(|w| w.policies.deletion = DeletionPolicy::Orphan), "release, orphan id-1"),
+        ("forced", deleting().with(|w| (w.memory.force_orphan, w.addon) = (true, trouble())), "release, orphan id-1"),
+        ("observed", deleting().with(|w| w.policies.management = ManagementPolicy::Observe), "release"),
+        ("suspended", deleting().with(|w| w.policies.suspend = true), "Suspended"),
+        ("unreachable", deleting().with(|w| w.addon = trouble()), "Deleting"),
+        ("no add-on", deleting().with(|w| w.addon = Addon::Missing), "DependencyNotFound"),
+        ("another add-on", deleting().with(|w| w.addon = Addon::Ready { id: "addon-2".into() }), "AddonChanged"),
+        (
+            "the key is gone",
+            deleting().with(|w| w.desired = Err(waits(Reason::SecretNotFound))),
+            "delete id-1, release",
+        ),
+        (
+            "never created",
+            fresh().with(|w| (w.memory.deleting, w.memory.finalizer, w.addon) = (true, true, Addon::Missing)),
+            "release",
+        ),
+        (
+            "never ours",
+            fresh().with(|w| {
+                (w.memory.deleting, w.memory.finalizer) = (true, true);
+                w.see(remote("x", Phase::Up));
+            }),
+            "release",
+        ),
+        (
+            "created, the answer was lost",
+            fresh().with(|w| {
+                (w.memory.deleting, w.memory.finalizer, w.memory.intent) = (true, true, Some(intent(1, -5)));
+                w.see(remote("x", Phase::Up));
+            }),
+            "delete x, release",
+        ),
+        (
+            "perhaps created",
+            fresh().with(|w| {
+                (w.memory.deleting, w.memory.finalizer, w.memory.intent) = (true, true, Some(intent(1, -5)));
+            }),
+            "await remote: Deleting",
+        ),
+        (
+            "not created after all",
+            fresh().with(|w| {
+                (w.memory.deleting, w.memory.finalizer, w.memory.intent) = (true, true, Some(intent(1, -60)));
+            }),
+            "release",
+        ),
+    ]);
+}
+
+#[test]
+fn policies() {
+    let observed = || fresh().with(|w| w.policies.management = ManagementPolicy::Observe);
+    table(vec![
+        ("observed, there", observed().with(|w| w.see(remote("x", Phase::Up))), "Connected"),
+        ("observed, failed", observed().with(|w| w.see(remote("x", Phase::Failed))), "RemoteFailed"),
+        ("observed, not there", observed(), "RemoteMissing"),
+        ("observed, not known", observed().with(|w| w.live.complete = false), "look"),
+        (
+            "observed, input missing",
+            observed().with(|w| {
+                w.desired = Err(waits(Reason::SecretNotFound));
+                w.see(remote("x", Phase::Up));
+            }),
+            "Connected",
+        ),
+        ("observed from now on", settled().with(|w| w.policies.management = ManagementPolicy::Observe), "release"),
+        (
+            "managed from now on",
+            observed().with(|w| {
+                w.see(remote("x", Phase::Up));
+                w.run();
+                w.policies.management = ManagementPolicy::Full;
+            }),
+            "AdoptionRefused",
+        ),
+        ("suspended", settled().with(|w| (w.policies.suspend = true, w.live.sightings.clear()).1), "Suspended"),
+    ]);
+}
+
+#[test]
+fn obstacles() {
+    let trouble = |reason, silent| Addon::Troubled { id: Some(ADDON.into()), verdict: waits(reason), silent };
+    let late = || fresh().with(|w| w.now = at(3));
+    table(vec![
+        ("no add-on, just applied", fresh().with(|w| w.addon = Addon::Missing), ""),
+        ("no add-on", late().with(|w| w.addon = Addon::Missing), "DependencyNotFound"),
+        ("add-on not read yet", late().with(|w| w.addon = Addon::Unseen), "AddonNotReady"),
+        ("add-on not read yet, was Ready", settled().with(|w| w.addon = Addon::Unseen), ""),
+        ("bad token", late().with(|w| w.addon = trouble(Reason::CredentialInvalid, false)), "AddonNotReady"),
+        (
+            "outage, never Ready",
+            late().with(|w| w.addon = trouble(Reason::RemoteUnavailable, false)),
+            "RemoteUnavailable",
+        ),
+        ("limited, never Ready", late().with(|w| w.addon = trouble(Reason::RateLimited, false)), "RateLimited"),
+        ("outage, Ready", settled().with(|w| w.addon = trouble(Reason::RemoteUnavailable, false)), ""),
+        (
+            "outage, Ready, for too long",
+            settled().with(|w| w.addon = trouble(Reason::RemoteUnavailable, true)),
+            "RemoteUnavailable",
+        ),
+        ("another add-on", settled().with(|w| w.addon = Addon::Ready { id: "addon-2".into() }), "AddonChanged"),
+        ("key missing, just applied", fresh().with(|w| w.desired = Err(waits(Reason::SecretNotFound))), ""),
+        ("key missing", late().with(|w| w.desired = Err(waits(Reason::SecretNotFound))), "SecretNotFound"),
+        (
+            "key of no use",
+            fresh().with(|w| w.desired = Err(Verdict::needs_user(Reason::InvalidSecret, "x"))),
+            "InvalidSecret",
+        ),
+    ]);
+}
+
+#[test]
+fn names() {
+    let rival =
+        |holds, created, uid: &str| Rival { object: "ns/other".into(), holds, created: at(created), uid: uid.into() };
+    let against = |rival: Rival| fresh().with(|w| w.rivals.push(rival));
+    table(vec![
+        ("an older one", against(rival(false, -20, "uid-9")), "NameConflict"),
+        ("a younger one", against(rival(false, 5, "uid-0")), "remember attempt 1, create prod"),
+        ("as old, smaller uid", against(rival(false, -10, "uid-0")), "NameConflict"),
+        ("as old, larger uid", against(rival(false, -10, "uid-2")), "remember attempt 1, create prod"),
+        ("a younger one that holds it", against(rival(true, 5, "uid-9")), "NameConflict"),
+        ("an older one, but it is ours", settled().with(|w| w.rivals.push(rival(false, -20, "uid-0"))), "Connected"),
+    ]);
+}

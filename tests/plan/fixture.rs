@@ -1,0 +1,219 @@
+//! One Connection in its world, as plain values: made in a line, planned, and moved on step by step.
+//!
+//! Plays the service and the API server as far as one step needs them; knows nothing of how plans are made.
+
+use applink_operator::crd::{ConnectionSpec, ConnectionStatus, DeletionPolicy, ManagementPolicy, Org, Provider};
+use applink_operator::plan::desired::{DesiredConnection, jwt_of};
+use applink_operator::plan::diff::connection::{Input, Rival, plan};
+use applink_operator::plan::live::{Live, Method, Phase, RemoteConnection, Sighting};
+use applink_operator::plan::memory::{Answer, Intent, Memory};
+use applink_operator::plan::policy::Policies;
+use applink_operator::plan::remote::Addon;
+use applink_operator::plan::verdict::{Report, Verdict};
+use applink_operator::plan::{Plan, Step};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+pub const NAME: &str = "prod";
+pub const ADDON: &str = "addon-1";
+
+/// Everything a plan is made of.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub policies: Policies,
+    pub addon: Addon,
+    pub desired: Result<DesiredConnection, Verdict>,
+    pub live: Live<RemoteConnection>,
+    pub rivals: Vec<Rival>,
+    pub memory: Memory,
+    pub status: ConnectionStatus,
+    pub now: Timestamp,
+}
+
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+pub fn desired(key: &str) -> DesiredConnection {
+    let spec: ConnectionSpec = serde_json::from_value(json!({
+        "addonRef": {"name": "orders"}, "connectionName": NAME, "provider": "Salesforce",
+        "jwt": {"clientID": "3MVG9", "username": "ci@example.com", "privateKeySecretRef": {"name": "k", "key": "k"}},
+    }))
+    .unwrap();
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----");
+    DesiredConnection::new(&spec, jwt_of(&spec).unwrap(), &pem.into()).unwrap()
+}
+
+pub fn remote(id: &str, phase: Phase) -> RemoteConnection {
+    let status = match phase {
+        Phase::Going => "connecting",
+        Phase::Up => "connected",
+        Phase::Failed => "failed",
+        Phase::Leaving => "disconnecting",
+        Phase::Gone => "disconnected",
+    };
+    RemoteConnection {
+        id: id.into(),
+        name: Some(NAME.into()),
+        status: status.into(),
+        phase,
+        provider: Some(Provider::Salesforce),
+        method: Some(Method::Jwt),
+        org: Org::default(),
+        error: None,
+        created_at: None,
+        created_by: None,
+        created_via_app: None,
+    }
+}
+
+/// Nothing done yet, nothing there, and that is certain.
+pub fn fresh() -> World {
+    World {
+        policies: Policies { management: ManagementPolicy::Full, deletion: DeletionPolicy::Delete, suspend: false },
+        addon: Addon::Ready { id: ADDON.into() },
+        desired: Ok(desired("Z29vZA==")),
+        live: Live { sightings: vec![], complete: true, gone: vec![] },
+        rivals: vec![],
+        memory: Memory {
+            uid: "uid-1".into(),
+            generation: 1,
+            observed_generation: Some(-1),
+            created: at(-10),
+            deleting: false,
+            finalizer: false,
+            intent: None,
+            requested: false,
+            force_orphan: false,
+            ready: false,
+            reason: None,
+            since: at(0),
+            answer: None,
+        },
+        status: ConnectionStatus::default(),
+        now: at(1),
+    }
+}
+
+/// Connected long ago, and at rest.
+pub fn settled() -> World {
+    let mut world = fresh();
+    world.run();
+    assert_eq!(world.told(), "Connected");
+    world.now = at(3600);
+    world
+}
+
+impl World {
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    pub fn see(&mut self, remote: RemoteConnection) {
+        self.live.sightings.retain(|s| s.object.id != remote.id);
+        self.live.sightings.push(Sighting { object: remote, at: self.now });
+    }
+
+    pub fn plan(&self) -> Plan<ConnectionStatus> {
+        plan(&Input {
+            name: NAME,
+            addon_name: "orders",
+            policies: self.policies,
+            addon: &self.addon,
+            desired: &self.desired,
+            live: &self.live,
+            rivals: &self.rivals,
+            memory: &self.memory,
+            status: &self.status,
+            now: self.now,
+        })
+    }
+
+    /// The plan in a line: its steps, or the reason it gives.
+    pub fn says(&self) -> String {
+        let plan = self.plan();
+        let steps: Vec<_> = plan.steps.iter().map(ToString::to_string).collect();
+        let report = match plan.report {
+            Report::Say(verdict) => verdict.reason.to_string(),
+            Report::Keep => "keep".into(),
+            Report::Note => "note".into(),
+            Report::Hold => String::new(),
+        };
+        [steps.join(", "), report].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(": ")
+    }
+
+    /// Ready's reason as it is recorded.
+    pub fn told(&self) -> &str {
+        self.memory.reason.map_or("", |reason| reason.as_str())
+    }
+
+    /// Carries out the first step as a faithful service would.
+    pub fn perform(&mut self, step: &Step) {
+        self.now += SignedDuration::from_millis(10);
+        match step {
+            Step::Remember { intent } => {
+                self.memory.finalizer = true;
+                self.memory.intent = Some(intent.clone());
+                self.memory.answer = None;
+            }
+            Step::Guard => self.memory.finalizer = true,
+            Step::Create { .. } => {
+                let attempt = self.memory.intent.as_ref().map_or(0, |i: &Intent| i.attempt);
+                self.see(remote(&format!("id-{attempt}"), Phase::Up));
+                self.memory.answer = None;
+            }
+            Step::Delete { id } | Step::Confirm { id } => {
+                let gone =
+                    !self.live.sightings.iter().any(|s| s.object.id == *id) || matches!(step, Step::Delete { .. });
+                if gone {
+                    self.live.sightings.retain(|s| s.object.id != *id);
+                    self.live.gone.push(id.clone());
+                }
+                if matches!(step, Step::Delete { .. }) {
+                    self.live.complete = false;
+                    self.memory.answer = Some(Answer::Deleting { id: id.clone(), at: self.now });
+                }
+            }
+            Step::Look => {
+                self.live.complete = true;
+                let now = self.now;
+                self.live.sightings.iter_mut().for_each(|s| s.at = now);
+            }
+            Step::Release { .. } => self.memory.finalizer = false,
+            Step::AwaitRemote => {}
+        }
+    }
+
+    /// Plans and performs until there is nothing left but to wait, and records what is reported. Gives the steps taken.
+    pub fn run(&mut self) -> Vec<Step> {
+        let mut taken = Vec::new();
+        loop {
+            let plan = self.plan();
+            match plan.steps.first() {
+                Some(Step::AwaitRemote) | None => {
+                    self.record(plan);
+                    return taken;
+                }
+                Some(step) => {
+                    taken.push(step.clone());
+                    assert!(taken.len() < 12, "goes in circles: {taken:?}");
+                    self.perform(step);
+                }
+            }
+        }
+    }
+
+    fn record(&mut self, plan: Plan<ConnectionStatus>) {
+        if plan.report == Report::Hold {
+            return;
+        }
+        self.status = plan.status;
+        if let Report::Say(verdict) = &plan.report {
+            self.memory.ready = verdict.ready == applink_operator::plan::verdict::Readiness::True;
+            self.memory.reason = Some(verdict.reason);
+        }
+        self.memory.observed_generation = Some(self.memory.generation);
+        self.memory.requested = false;
+    }
+}

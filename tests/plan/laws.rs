@@ -1,0 +1,170 @@
+//! What holds for whatever goes in.
+
+use applink_operator::crd::{ConditionType, DeletionPolicy, ManagementPolicy, Reason, condition};
+use applink_operator::plan::Step;
+use applink_operator::plan::live::Phase;
+use applink_operator::plan::memory::{Answer, Intent};
+use applink_operator::plan::remote::Addon;
+use applink_operator::plan::verdict::{Report, Verdict, conditions};
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use crate::fixture::{ADDON, World, at, desired, fresh, remote};
+
+fn phase() -> impl Strategy<Value = Phase> {
+    prop::sample::select(vec![Phase::Going, Phase::Up, Phase::Failed, Phase::Leaving, Phase::Gone])
+}
+
+fn answer() -> impl Strategy<Value = Option<Answer>> {
+    let verdict = || Verdict::waits(Reason::RemoteUnavailable, "why");
+    prop::sample::select(vec![
+        None,
+        Some(Answer::Deleting { id: "id-1".into(), at: at(0) }),
+        Some(Answer::Refused { verdict: verdict(), at: at(0) }),
+        Some(Answer::Later { verdict: verdict(), until: at(5) }),
+        Some(Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35) }),
+    ])
+}
+
+fn addon() -> impl Strategy<Value = Addon> {
+    let troubled =
+        |silent| Addon::Troubled { id: Some(ADDON.into()), verdict: Verdict::waits(Reason::RateLimited, "x"), silent };
+    prop::sample::select(vec![
+        Addon::Ready { id: ADDON.into() },
+        Addon::Ready { id: ADDON.into() },
+        Addon::Ready { id: ADDON.into() },
+        Addon::Ready { id: "addon-2".into() },
+        Addon::Missing,
+        Addon::Unseen,
+        troubled(false),
+        troubled(true),
+    ])
+}
+
+/// A sighting of our own id, of another id under our name, both or neither.
+fn sightings() -> impl Strategy<Value = Vec<(&'static str, Phase)>> {
+    (prop::option::of(phase()), prop::option::of(phase()))
+        .prop_map(|(ours, theirs)| ours.map(|p| ("id-1", p)).into_iter().chain(theirs.map(|p| ("x", p))).collect())
+}
+
+prop_compose! {
+    fn world()(
+        addon in addon(), answer in answer(), seen in sightings(),
+        (observe, orphan, suspend) in any::<(bool, bool, bool)>(),
+        (deleting, finalizer, requested, ready, complete) in any::<(bool, bool, bool, bool, bool)>(),
+        (recorded, connected, other_key, no_key) in any::<(bool, bool, bool, bool)>(),
+        attempt in 0i64..3, answered in 0i64..3, now in 0i64..4000, since in 0i64..60,
+    ) -> World {
+        let mut world = fresh();
+        world.now = at(now);
+        world.addon = addon;
+        if observe { world.policies.management = ManagementPolicy::Observe; }
+        if orphan { world.policies.deletion = DeletionPolicy::Orphan; }
+        world.policies.suspend = suspend;
+        seen.into_iter().for_each(|(id, phase)| world.see(remote(id, phase)));
+        world.live.complete = complete;
+        let hash = desired("Z29vZA==").hash;
+        if other_key { world.desired = Ok(desired("b3RoZXI=")); }
+        if no_key { world.desired = Err(Verdict::waits(Reason::SecretNotFound, "x")); }
+        if attempt > 0 {
+            world.memory.intent = Some(Intent {
+                uid: "uid-1".into(), addon_id: ADDON.into(), hash: hash.clone(), attempt, at: at(1), recreated: vec![],
+            });
+        }
+        world.memory.deleting = deleting;
+        world.memory.finalizer = finalizer || attempt > 0;
+        world.memory.requested = requested;
+        world.memory.ready = ready;
+        world.memory.since = at(since.min(now));
+        world.memory.answer = answer;
+        if recorded {
+            world.status.id = Some("id-1".into());
+            world.status.addon_id = Some(ADDON.into());
+            world.status.applied_hash = Some(hash);
+            world.status.connected_at = connected.then(|| k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1)));
+        }
+        world.status.answered_attempt = (answered > 0).then_some(answered.min(attempt)).filter(|a| *a > 0);
+        world
+    }
+}
+
+/// Whether the plan may do anything to AppLink at all.
+fn free(world: &World) -> bool {
+    let known = world.status.addon_id.as_ref().or(world.memory.intent.as_ref().map(|i| &i.addon_id));
+    matches!(&world.addon, Addon::Ready { id } if known.is_none_or(|known| known == id))
+        && world.policies.management == ManagementPolicy::Full
+        && !world.policies.suspend
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_changed_where_nothing_may_be(world in world()) {
+        let plan = world.plan();
+        let mutates = plan.steps.iter().any(Step::mutates);
+        prop_assert!(!mutates || free(&world), "{:?}", plan.steps);
+    }
+
+    #[test]
+    fn a_creation_is_announced_and_only_where_the_name_is_proved_free(world in world()) {
+        let plan = world.plan();
+        let creates = plan.steps.iter().position(|s| matches!(s, Step::Create { .. }));
+        if let Some(at) = creates {
+            let announced = matches!(plan.steps.get(at.wrapping_sub(1)), Some(Step::Remember { .. })) || world.memory.intent.is_some();
+            prop_assert!(announced);
+            let frees = plan.steps.iter().any(|s| matches!(s, Step::Delete { .. }));
+            let held = world.live.sightings.iter().any(|s| s.object.phase != Phase::Gone && s.object.id == "x");
+            prop_assert!(frees || (world.live.complete && !held), "{:?}", plan.steps);
+        }
+    }
+
+    #[test]
+    fn only_what_is_ours_is_deleted(world in world()) {
+        for step in world.plan().steps {
+            if let Step::Delete { id } = step {
+                let recorded = world.status.id.as_deref() == Some(&id);
+                let open = world.memory.intent.as_ref().is_some_and(|i| i.attempt > world.status.answered_attempt.unwrap_or(0));
+                let refused = matches!(world.memory.answer, Some(Answer::Refused { .. }));
+                prop_assert!(recorded || (open && !refused), "{id}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_faithful_service_ends_it_and_then_nothing_moves(world in world()) {
+        let mut world = world;
+        let taken = world.run();
+        let creations = taken.iter().filter(|s| matches!(s, Step::Create { .. })).count();
+        prop_assert!(creations <= 1, "{taken:?}");
+        let plan = world.plan();
+        let still: Vec<_> = plan.steps.iter().filter(|s| !s.waits()).collect();
+        prop_assert!(still.is_empty(), "{taken:?} and then {still:?}");
+        if !matches!(plan.report, Report::Hold) {
+            prop_assert_eq!(&plan.status, &world.status, "the status is written again at rest");
+        }
+    }
+
+    #[test]
+    fn what_follows_the_first_step_is_the_rest_of_the_plan(world in world()) {
+        let plan = world.plan();
+        if let [Step::Remember { .. }, rest @ ..] = plan.steps.as_slice()
+            && !rest.is_empty()
+        {
+            let mut next = world.clone();
+            next.perform(&plan.steps[0]);
+            prop_assert_eq!(next.plan().steps, rest.to_vec());
+        }
+    }
+
+    #[test]
+    fn conditions_are_those_that_kstatus_reads(world in world()) {
+        let plan = world.plan();
+        let before = conditions(&[], &Verdict::waits(Reason::Pending, "x").into(), 1, at(0));
+        let after = conditions(&before, &plan.report, 1, world.now);
+        prop_assert!(condition(&after, ConditionType::Ready).is_some());
+        let both = condition(&after, ConditionType::Reconciling).is_some() && condition(&after, ConditionType::Stalled).is_some();
+        prop_assert!(!both);
+        prop_assert_eq!(conditions(&after, &plan.report, 1, world.now + SignedDuration::from_hours(1)), after, "a transition time moved");
+    }
+}

@@ -1,0 +1,8 @@
+//! The plan, by cases and by laws: milliseconds, no I/O.
+//!
+//! `fixture` makes a case in a line, `cases` are tables of what comes out, `laws` hold for whatever goes in.
+
+mod addon_cases;
+mod cases;
+mod fixture;
+mod laws;
