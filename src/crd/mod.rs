@@ -3,10 +3,14 @@
 //! Pure: types, schemas, validation rules and accessors. No behaviour, no client, no clock. Everything else reads it;
 //! `crds/` is generated from it.
 
+#![deny(clippy::disallowed_methods)]
+
 mod addon;
 mod common;
 mod connection;
 mod reason;
+#[cfg(test)]
+mod tests;
 
 pub use addon::{AppLinkAddon, AppLinkAddonSpec, AppLinkAddonStatus};
 pub use common::{

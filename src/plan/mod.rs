@@ -3,6 +3,8 @@
 //! Pure: no async, no client, no clock, no randomness, no logging. Time arrives as a value. `control` runs what comes
 //! out, one step at a time, and plans again after each; `observe` and `wire` fill `live`.
 
+#![deny(clippy::disallowed_methods)]
+
 pub mod desired;
 pub mod diff;
 pub mod live;

@@ -3,6 +3,8 @@
 //! Pure: bytes in, facts out, no HTTP. Both spellings of whatever the sources dispute are read. `heroku` and `applink`
 //! call it.
 
+#![deny(clippy::disallowed_methods)]
+
 mod connection;
 mod error;
 mod platform;

@@ -1,0 +1,95 @@
+//! The validation rules, run without a cluster: what is refused, and that the message says what to do.
+
+use serde_json::{Value, json};
+
+use super::{AppLinkAddon, Connection};
+
+/// A change to a spec, and what the refusal must say.
+type Case = (fn(&mut Value), &'static str);
+
+fn connection(change: impl FnOnce(&mut Value)) -> Connection {
+    let mut object = json!({
+        "apiVersion": "applink.dev/v1alpha1", "kind": "Connection", "metadata": {"name": "c", "namespace": "n"},
+        "spec": {
+            "addonRef": {"name": "orders"}, "connectionName": "productionOrg", "provider": "Salesforce",
+            "jwt": {"clientID": "3MVG9", "username": "ci@example.com", "privateKeySecretRef": {"name": "k", "key": "k"}},
+        },
+    });
+    change(&mut object["spec"]);
+    serde_json::from_value(object).expect("decodes")
+}
+
+fn addon(change: impl FnOnce(&mut Value)) -> AppLinkAddon {
+    let mut object = json!({
+        "apiVersion": "applink.dev/v1alpha1", "kind": "AppLinkAddon", "metadata": {"name": "a", "namespace": "n"},
+        "spec": {"app": "orders-prod", "tokenSecretRef": {"name": "heroku-api", "key": "token"}},
+    });
+    change(&mut object["spec"]);
+    serde_json::from_value(object).expect("decodes")
+}
+
+fn refused<T: std::fmt::Debug>(result: Result<(), T>, hint: &str) {
+    let told = format!("{:?}", result.expect_err(hint));
+    assert!(told.contains(hint), "{told} lacks {hint}");
+}
+
+#[test]
+fn what_is_in_order_passes() {
+    connection(|_| {}).validate_cel().expect("jwt");
+    let oauth = connection(|s| (s["jwt"], s["oauth"], s["provider"]) = (Value::Null, json!({}), json!("DataCloud")));
+    oauth.validate_cel().expect("oauth");
+    addon(|_| {}).validate_cel().expect("defaults");
+    addon(|s| s["pollInterval"] = json!("1m30s")).validate_cel().expect("poll");
+}
+
+#[test]
+fn connections_that_cannot_be_are_refused_with_a_way_out() {
+    let table: &[Case] = &[
+        (|s| s["connectionName"] = json!("production-org"), "no dashes"),
+        (|s| s["connectionName"] = json!("1org"), "begin with a letter"),
+        (|s| s["connectionName"] = json!("org__x"), "single underscores"),
+        (|s| s["connectionName"] = json!("org_"), "end with a letter or digit"),
+        (|s| s["jwt"] = Value::Null, "exactly one of jwt"),
+        (|s| s["oauth"] = json!({}), "exactly one of jwt"),
+        (|s| s["provider"] = json!("DataCloud"), "use oauth: {} instead"),
+        (|s| s["loginURL"] = json!("http://login.salesforce.com"), "must begin with https://"),
+        (|s| s["expect"] = json!({"orgID": "short"}), "15 or 18"),
+    ];
+    for (change, hint) in table.iter().copied() {
+        refused(connection(change).validate_cel(), hint);
+    }
+}
+
+#[test]
+fn add_ons_that_cannot_be_are_refused_with_a_way_out() {
+    let table: &[Case] = &[
+        (|s| s["app"] = json!("a/b"), "letters, digits and dashes"),
+        (|s| s["pollInterval"] = json!("5s"), "from 10s to 1h"),
+        (|s| s["pollInterval"] = json!("2h"), "from 10s to 1h"),
+        (|s| s["pollInterval"] = json!("soon"), "from 10s to 1h"),
+        (|s| s["platformURL"] = json!("http://api.heroku.com"), "must begin with https://"),
+        (|s| s["platformURL"] = json!("https://user:pw@api.heroku.com"), "without user or password"),
+        (|s| s["platformURL"] = json!("api.heroku.com"), "absolute URL"),
+    ];
+    for (change, hint) in table.iter().copied() {
+        refused(addon(change).validate_cel(), hint);
+    }
+}
+
+#[test]
+fn what_is_immutable_stays() {
+    let old = connection(|_| {});
+    let table: &[Case] = &[
+        (|s| s["connectionName"] = json!("other"), "connectionName is immutable"),
+        (|s| s["addonRef"] = json!({"name": "other"}), "addonRef is immutable"),
+        (
+            |s| (s["provider"], s["jwt"], s["oauth"]) = (json!("DataCloud"), Value::Null, json!({})),
+            "provider is immutable",
+        ),
+    ];
+    for (change, hint) in table.iter().copied() {
+        refused(connection(change).validate_cel_update(&old), hint);
+    }
+    let moved = addon(|s| s["app"] = json!("other"));
+    refused(moved.validate_cel_update(&addon(|_| {})), "app is immutable");
+}

@@ -1,0 +1,141 @@
+//! How a remote object is made, once.
+//!
+//! Pure. Nothing is created before it is proved absent and announced, nor again before it is known how the last try
+//! ended. The kinds' plans call [`Case::create`].
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{CONTEST_LIMIT, CONTEST_WINDOW, Case, Course, REFUSAL_REST, SETTLE, elapsed};
+use crate::crd::Reason;
+use crate::plan::Step;
+use crate::plan::live::RemoteObject;
+use crate::plan::memory::{Answer, Intent};
+use crate::plan::verdict::{Report, Verdict};
+
+impl<R: RemoteObject> Case<'_, R> {
+    /// How to bring the object into being where none is seen. `hash` is the digest of what would be sent.
+    #[must_use]
+    pub fn create(&self, hash: &str) -> Course {
+        if !self.live.complete {
+            // That an attempt was refused is put down at once: what is found under the name now is not its fruit.
+            let refused = matches!(self.memory.answer, Some(Answer::Refused { .. }));
+            let report = if refused { Report::Note } else { Report::Hold };
+            return Course { report, ..Course::act(vec![Step::Look]) };
+        }
+        if let Some(id) = self.unconfirmed() {
+            return Course::act(vec![Step::Confirm { id: id.to_owned() }]);
+        }
+        if let Some(rest) = self.rest(hash) {
+            return rest;
+        }
+        let create = Step::Create { name: self.name.to_owned() };
+        if self.word_given(hash) {
+            return Course::act(vec![create]);
+        }
+        let recreated = self.recreations();
+        if recreated.len() > CONTEST_LIMIT || self.contested() {
+            return Course::say(self.contest());
+        }
+        let Some(addon_id) = self.addon_id() else { return Course::act(vec![Step::Look]) };
+        let intent = Intent {
+            uid: self.memory.uid.clone(),
+            addon_id: addon_id.to_owned(),
+            hash: hash.to_owned(),
+            attempt: self.last_attempt() + 1,
+            at: self.now,
+            recreated,
+        };
+        Course::act(vec![Step::Remember { intent }, create])
+    }
+
+    /// Whether this process wrote the intent and has not acted on it yet.
+    fn word_given(&self, hash: &str) -> bool {
+        self.memory.finalizer
+            && self.memory.answer.is_none()
+            && self.open_intent().is_some_and(|i| i.hash == hash && i.at >= self.memory.since)
+    }
+
+    fn contested(&self) -> bool {
+        self.memory.reason == Some(Reason::Contested) && !self.memory.requested
+    }
+
+    fn contest(&self) -> Verdict {
+        let text = format!(
+            "{} {} was created anew {CONTEST_LIMIT} times within an hour and went away again: somebody else manages it \
+             too. Find out who, then set a new value of applink.dev/requestedAt to resume",
+            self.noun, self.name
+        );
+        Verdict::needs_user(Reason::Contested, text)
+    }
+
+    /// The recorded id, while only a listing says that it is gone.
+    fn unconfirmed(&self) -> Option<&str> {
+        let id = self.record.id.as_deref()?;
+        let known = self.live.gone.iter().any(|gone| gone == id) || self.live.of_id(id).is_some();
+        (!known).then_some(id)
+    }
+
+    /// The number of the last creation, tried or recorded.
+    #[must_use]
+    pub fn last_attempt(&self) -> i64 {
+        let given = self.memory.intent.as_ref().map_or(0, |i| i.attempt);
+        given.max(self.record.answered.unwrap_or(0))
+    }
+
+    /// The wait that an earlier attempt with the same inputs imposes.
+    fn rest(&self, hash: &str) -> Option<Course> {
+        let intent = self.memory.intent.as_ref().filter(|i| i.hash == hash)?;
+        let asked_again = self.memory.requested && intent.at < self.memory.since;
+        let past = elapsed(intent.at, self.now);
+        if let Some(wait) = self.unsettled() {
+            let verdict = match &self.memory.answer {
+                Some(Answer::Lost { verdict, .. }) => verdict.clone(),
+                _ => Verdict::waits(
+                    Reason::Creating,
+                    format!("the answer to the creation of {} was lost; looking whether it took effect", self.name),
+                ),
+            };
+            let report = if self.memory.ready { Report::Hold } else { verdict.into() };
+            return Some(Course::attend(report).again(wait));
+        }
+        let refused = self.open_intent().is_none() && self.record.id.is_none();
+        if refused && past < REFUSAL_REST && !asked_again {
+            return Some(Course { steps: vec![], report: self.refusal(), again: None }.again(REFUSAL_REST - past));
+        }
+        None
+    }
+
+    /// How long the open intent's POST may still bear fruit, where it may have been sent without our knowing how it
+    /// ended.
+    pub(super) fn unsettled(&self) -> Option<SignedDuration> {
+        let intent = self.open_intent()?;
+        let pause = match &self.memory.answer {
+            Some(Answer::Lost { pause, .. }) => *pause,
+            Some(_) => return None,
+            // Written by this process a moment ago; it has not acted on it yet.
+            None if intent.at >= self.memory.since => return None,
+            // By one that died since.
+            None => SETTLE,
+        };
+        let left = pause - elapsed(intent.at, self.now);
+        left.is_positive().then_some(left)
+    }
+
+    fn refusal(&self) -> Report {
+        match &self.memory.answer {
+            Some(Answer::Refused { verdict, .. }) => verdict.clone().into(),
+            _ => Report::Keep,
+        }
+    }
+
+    /// The re-creations of the last hour, with the one at hand.
+    fn recreations(&self) -> Vec<Timestamp> {
+        let known = self.memory.intent.iter().flat_map(|i| i.recreated.iter().copied());
+        let recent = known.filter(|at| elapsed(*at, self.now) < CONTEST_WINDOW);
+        let mut all: Vec<_> = recent.filter(|at| !(self.memory.requested && *at < self.memory.since)).collect();
+        if self.record.was_up {
+            all.push(self.now);
+        }
+        all
+    }
+}

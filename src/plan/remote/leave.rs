@@ -1,0 +1,90 @@
+//! How a remote object is let go of when its resource is deleted.
+//!
+//! Pure. Deletes go by the recorded id, or by the id that a listing shows for an intent of our own; never by name. The
+//! kinds' plans call [`Case::leave`].
+
+use super::{Addon, Case, Course, DELETION_REST, Holder, REFUSAL_REST, elapsed};
+use crate::crd::{DeletionPolicy, Reason};
+use crate::plan::Step;
+use crate::plan::live::{Phase, RemoteObject};
+use crate::plan::memory::Answer;
+use crate::plan::verdict::{Report, Verdict};
+
+impl<R: RemoteObject> Case<'_, R> {
+    /// How to let go of an object that is being deleted. `fits` as for [`Case::holder`].
+    pub fn leave(&self, fits: impl Fn(&R) -> bool) -> Course {
+        let deleting = || Verdict::waits(Reason::Deleting, format!("deleting {} {}", self.noun, self.name));
+        let release =
+            |orphaned: Option<&str>| Course::act(vec![Step::Release { orphaned: orphaned.map(str::to_owned) }]);
+        if !self.memory.finalizer {
+            return Course::hold();
+        }
+        let id = self.record.id.as_deref();
+        if self.memory.force_orphan {
+            return release(id.or(Some(self.name)));
+        }
+        if self.policies.suspend {
+            return Course::say(Verdict::suspended("suspended: the deletion waits for spec.suspend: false"));
+        }
+        if self.policies.observes() {
+            return release(None);
+        }
+        if id.is_none() && self.open_intent().is_none() {
+            return release(None);
+        }
+        if self.policies.deletion == DeletionPolicy::Orphan {
+            return release(id.or(Some(self.name)));
+        }
+        if let Some(course) = self.obstacle() {
+            return self.stuck(course);
+        }
+        self.after_answer().unwrap_or_else(|| self.remove(fits, release(None), deleting()))
+    }
+
+    /// A deletion that cannot go on says so even where the object was Ready, and names the way out.
+    fn stuck(&self, course: Course) -> Course {
+        let report = match course.report {
+            Report::Say(mut verdict) => {
+                verdict.message.push_str("; to delete without it, set applink.dev/force-orphan: \"true\"");
+                verdict.into()
+            }
+            Report::Hold | Report::Note | Report::Keep => match self.addon {
+                Addon::Troubled { verdict, .. } => Verdict::waits(
+                    Reason::Deleting,
+                    format!("deleting {} {} waits: {}", self.noun, self.name, verdict.message),
+                )
+                .into(),
+                _ => Report::Hold,
+            },
+        };
+        Course { report, ..course }
+    }
+
+    fn remove(&self, fits: impl Fn(&R) -> bool, release: Course, deleting: Verdict) -> Course {
+        let target = match self.holder(fits) {
+            Holder::Recorded(seen) | Holder::Intended(seen) => Some(seen),
+            Holder::Foreign(_) | Holder::Nobody => None,
+        };
+        let Some(seen) = target else {
+            let known_gone = self.record.id.as_deref().is_some_and(|id| self.live.gone.iter().any(|g| g == id));
+            if let Some(wait) = self.unsettled() {
+                return Course::attend(deleting).again(wait);
+            }
+            return if known_gone || self.live.complete { release } else { Course::act(vec![Step::Look]) };
+        };
+        let id = seen.object.id();
+        if let Some(Answer::Refused { verdict, at }) = &self.memory.answer
+            && elapsed(*at, self.now) < REFUSAL_REST
+        {
+            return Course::say(verdict.clone()).again(REFUSAL_REST - elapsed(*at, self.now));
+        }
+        let asked = matches!(&self.memory.answer, Some(Answer::Deleting { id: asked, at })
+            if asked == id && elapsed(*at, self.now) < DELETION_REST);
+        if asked || seen.object.phase() == Phase::Leaving {
+            return Course::attend(deleting).again(DELETION_REST);
+        }
+        let mut steps = vec![Step::Delete { id: id.to_owned() }];
+        steps.extend(release.steps);
+        Course::act(steps)
+    }
+}
