@@ -14,12 +14,12 @@ use uuid::Uuid;
 use super::super::Simulator;
 use super::super::state::{Sso, World};
 use super::answer::{Answer, ApiError};
-use super::connections;
 use super::intercept::bearer;
+use super::{authorizations, connections};
 
-/// `authorizations`, `publications` and `data_action_targets` belong here when they exist.
+/// `publications` and `data_action_targets` belong here when they exist.
 pub(super) fn routes() -> Router<Simulator> {
-    connections::routes()
+    connections::routes().merge(authorizations::routes())
 }
 
 /// On whose behalf a request comes.

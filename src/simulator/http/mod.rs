@@ -4,12 +4,13 @@
 //! answers. Called through `Simulator::router`.
 //!
 //! - `platform`: `/apps/...`, `/account/...`. `applink`: who may call `/addons/...`, and its routes.
-//! - `connections`: AppLink's connection endpoints; authorizations, publications and data action
-//!   targets will be files beside it. `dialect`: how a connection is spelled.
+//! - `connections`: AppLink's connection endpoints; publications and data action targets will be files beside it.
+//!   `authorizations`: their list. `dialect`: how a connection is spelled.
 //! - `intercept`: request log and faults, around both APIs. `control`: `/_control/...`.
 
 mod answer;
 mod applink;
+mod authorizations;
 mod connections;
 mod control;
 mod dialect;

@@ -41,10 +41,25 @@ pub struct World {
     pub apps: Vec<App>,
     /// Its add-ons.
     pub addons: Vec<Addon>,
+    /// Stored user credentials, as far as a list shows them.
+    pub authorizations: Vec<Authorization>,
     connections: Vec<Connection>,
     created: u64,
     // Differs from world to world, so that an SSO payload of another one is refused.
     sso_salt: Uuid,
+}
+
+/// A stored user credential, as far as a list shows it.
+#[derive(Debug, Clone)]
+pub struct Authorization {
+    /// Id.
+    pub id: Uuid,
+    /// Add-on that it belongs to.
+    pub addon: Uuid,
+    /// Its name.
+    pub developer_name: String,
+    /// Its status, in the service's word.
+    pub status: String,
 }
 
 impl World {
@@ -55,10 +70,18 @@ impl World {
             account: Account::new(seed.email, seed.heroku_tokens),
             apps: seed.apps,
             addons: seed.addons,
+            authorizations: Vec::new(),
             connections: Vec::new(),
             created: 0,
             sso_salt: Uuid::new_v4(),
         }
+    }
+
+    /// Puts an authorization there behind everyone's back.
+    pub fn plant_authorization(&mut self, addon: Uuid, developer_name: String, status: String) -> Uuid {
+        let id = Uuid::new_v4();
+        self.authorizations.push(Authorization { id, addon, developer_name, status });
+        id
     }
 }
 

@@ -33,16 +33,17 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/faults/{id}", delete(remove_fault))
         .route("/requests", get(requests).delete(clear_requests))
         .merge(connections::routes())
+        .merge(super::authorizations::control_routes())
         .merge(places::routes())
 }
 
 /// A JSON body, of which an empty one is an empty object.
-fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
+pub(in super::super) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
     let body: &[u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(body).map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
-fn created(body: Value) -> Response {
+pub(in super::super) fn created(body: Value) -> Response {
     (StatusCode::CREATED, Json(body)).into_response()
 }
 

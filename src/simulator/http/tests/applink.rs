@@ -291,7 +291,6 @@ async fn what_does_not_exist_answers_404_in_json() {
     let bench = Bench::new().await;
     let body = Some(json!({"connection_name": "prod"}));
     for (method, path, refusal) in [
-        ("GET", "/authorizations", (404, "not_found")),
         ("POST", "/connections/datacloud/jwt", (404, "not_found")),
         ("POST", "/connections/other", (404, "not_found")),
         ("PATCH", "/connections/prod", (405, "method_not_allowed")),
@@ -300,4 +299,18 @@ async fn what_does_not_exist_answers_404_in_json() {
         let reply = bench.applink(method, path, body.clone()).await;
         assert_eq!(reply.refusal(), refusal, "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn planted_authorizations_are_listed() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.applink("GET", "/authorizations", None).await.body, json!([]));
+    let plant = json!({"addon": Seed::ADDON_NAME, "developerName": "batchUser"});
+    let planted = bench.send("POST", "/_control/authorizations", &[], Some(plant)).await;
+    let listed = bench.applink("GET", "/authorizations", None).await.body;
+    assert_eq!(listed[0]["id"], planted.body["id"]);
+    assert_eq!(
+        (&listed[0]["status"], &listed[0]["org"]["developer_name"]),
+        (&json!("authorized"), &json!("batchUser"))
+    );
 }
