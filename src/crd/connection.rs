@@ -65,7 +65,7 @@ pub struct ConnectionSpec {
     #[x_kube(validation = Rule::new("self == oldSelf").message("provider is immutable: create another Connection for another provider"))]
     pub provider: Provider,
 
-    /// Salesforce login URL; https://test.salesforce.com for sandboxes.
+    /// Salesforce login URL; sandboxes have test.salesforce.com in place of login.salesforce.com.
     #[serde(rename = "loginURL", default = "default_login_url")]
     #[schemars(length(max = 2048))]
     #[x_kube(

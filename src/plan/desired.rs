@@ -3,13 +3,15 @@
 //! Pure. `control::resolve` reads the Secrets; this file judges and digests them. Nothing here can be printed with a
 //! key in it.
 
+use std::collections::BTreeMap;
+
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::verdict::Verdict;
-use crate::crd::{ConnectionSpec, JwtMethod, Provider, Reason, ReplacePolicy};
+use crate::crd::{ConnectionSpec, JwtMethod, Provider, Reason, ReplacePolicy, annotation};
 
 /// Version of the digest; one of another version never counts as a change.
 const HASH_VERSION: &str = "v1:";
@@ -39,20 +41,23 @@ pub struct DesiredConnection {
 ///
 /// # Errors
 /// The verdict to show.
-pub fn jwt_of(spec: &ConnectionSpec) -> Result<&JwtMethod, Verdict> {
+pub fn jwt_of<'a>(spec: &'a ConnectionSpec, annotations: &BTreeMap<String, String>) -> Result<&'a JwtMethod, Verdict> {
     let unsupported = |what: &str| {
-        let text = format!("spec.{what} is not supported yet by this version of the operator: remove it");
+        let text = format!("{what} is not supported yet by this version of the operator: remove it");
         Err(Verdict::needs_user(Reason::InvalidSpec, text))
     };
     if spec.expect.is_some() {
-        return unsupported("expect");
+        return unsupported("spec.expect");
     }
     if spec.replace_policy == ReplacePolicy::DeleteAndRecreate {
-        return unsupported("replacePolicy DeleteAndRecreate");
+        return unsupported("spec.replacePolicy DeleteAndRecreate");
+    }
+    if annotations.contains_key(annotation::CONFIRM_CASCADE) {
+        return unsupported("the annotation applink.dev/confirm-cascade");
     }
     match &spec.jwt {
         Some(jwt) => Ok(jwt),
-        None => unsupported("oauth"),
+        None => unsupported("spec.oauth"),
     }
 }
 
@@ -116,5 +121,84 @@ fn private_key(jwt: &JwtMethod, key: &SecretString) -> Result<SecretString, Verd
     match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
         Ok(_) => Ok(text.into()),
         Err(_) => Err(invalid("not a PEM private key (a block that begins with -----BEGIN PRIVATE KEY-----)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn spec(change: impl FnOnce(&mut serde_json::Value)) -> ConnectionSpec {
+        let mut spec = json!({
+            "addonRef": {"name": "a"}, "connectionName": "prod", "provider": "Salesforce",
+            "jwt": {"clientID": "c", "username": "u", "privateKeySecretRef": {"name": "s", "key": "k"}},
+        });
+        change(&mut spec);
+        serde_json::from_value(spec).unwrap()
+    }
+
+    fn hash(spec: &ConnectionSpec, key: &str) -> Result<String, Verdict> {
+        let jwt = jwt_of(spec, &BTreeMap::new())?;
+        DesiredConnection::new(spec, jwt, &SecretString::from(key)).map(|desired| desired.hash)
+    }
+
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----\nZ29vZA==\n-----END PRIVATE KEY-----\n";
+
+    #[test]
+    fn the_digest_tells_every_write_only_input_apart_and_nothing_else() {
+        let base = hash(&spec(|_| {}), KEY).unwrap();
+        assert!(base.starts_with("v1:") && base.len() == 3 + 64);
+        let changes: [fn(&mut serde_json::Value); 5] = [
+            |s| s["jwt"]["clientID"] = json!("d"),
+            |s| s["jwt"]["username"] = json!("v"),
+            |s| s["jwt"]["alias"] = json!("a"),
+            |s| s["loginURL"] = json!("https://test.salesforce.com"),
+            // The same characters, split in another place.
+            |s| (s["jwt"]["clientID"], s["jwt"]["username"]) = (json!("cu"), json!("")),
+        ];
+        for change in changes {
+            assert_ne!(hash(&spec(change), KEY).unwrap(), base);
+        }
+        assert_ne!(hash(&spec(|_| {}), &KEY.replace("Z29v", "b29v")).unwrap(), base);
+        assert_eq!(hash(&spec(|s| s["deletionPolicy"] = json!("Orphan")), KEY).unwrap(), base);
+        assert_eq!(hash(&spec(|_| {}), &format!("\n{}", KEY.replace('\n', "\r\n"))).unwrap(), base, "line ends");
+    }
+
+    #[test]
+    fn what_is_no_key_is_told_by_the_secret_and_not_by_its_content() {
+        for key in ["CANARY", "-----BEGIN CERTIFICATE-----\nQ0FOQVJZ\n-----END CERTIFICATE-----"] {
+            let verdict = hash(&spec(|_| {}), key).unwrap_err();
+            assert_eq!(verdict.reason, Reason::InvalidSecret);
+            assert!(verdict.message.contains("Secret s, key k") && !verdict.message.contains("CANARY"));
+        }
+        let sealed = KEY.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+        assert!(hash(&spec(|_| {}), &sealed).unwrap_err().message.contains("store it decrypted"));
+    }
+
+    #[test]
+    fn what_is_for_later_is_refused_by_name() {
+        let unsupported = |change: fn(&mut serde_json::Value)| hash(&spec(change), KEY).unwrap_err().message;
+        assert!(
+            unsupported(|s| s["expect"] = json!({"username": "u"})).starts_with("spec.expect is not supported yet")
+        );
+        assert!(unsupported(|s| s["replacePolicy"] = json!("DeleteAndRecreate")).contains("DeleteAndRecreate is not"));
+        assert!(unsupported(|s| (s["jwt"], s["oauth"]) = (json!(null), json!({}))).contains("oauth is not"));
+        let confirmed = BTreeMap::from([(annotation::CONFIRM_CASCADE.to_owned(), "true".to_owned())]);
+        assert!(jwt_of(&spec(|_| {}), &confirmed).unwrap_err().message.contains("confirm-cascade is not"));
+    }
+
+    #[test]
+    fn only_a_digest_of_this_version_counts_as_another() {
+        assert!(changed(Some("v1:a"), "v1:b"));
+        assert!(!changed(Some("v1:a"), "v1:a") && !changed(Some("v0:a"), "v1:b") && !changed(None, "v1:b"));
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        let spec = spec(|_| {});
+        let desired = DesiredConnection::new(&spec, spec.jwt.as_ref().unwrap(), &SecretString::from(KEY)).unwrap();
+        assert!(!format!("{desired:?}").contains("Z29v"));
     }
 }

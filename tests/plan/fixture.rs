@@ -41,7 +41,7 @@ pub fn desired(key: &str) -> DesiredConnection {
     }))
     .unwrap();
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----");
-    DesiredConnection::new(&spec, jwt_of(&spec).unwrap(), &pem.into()).unwrap()
+    DesiredConnection::new(&spec, jwt_of(&spec, &Default::default()).unwrap(), &pem.into()).unwrap()
 }
 
 pub fn remote(id: &str, phase: Phase) -> RemoteConnection {

@@ -56,7 +56,7 @@ impl Kind for Connection {
     }
 
     async fn resolve(&self, shell: &Shell) -> Result<Result<DesiredConnection, Verdict>, Error> {
-        let jwt = match jwt_of(&self.spec) {
+        let jwt = match jwt_of(&self.spec, self.annotations()) {
             Ok(jwt) => jwt,
             Err(verdict) => return Ok(Err(verdict)),
         };

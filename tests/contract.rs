@@ -1,0 +1,221 @@
+//! The clients against the simulator on a socket: every spelling of an answer is one fact, every failure has its class.
+//!
+//! Knows nothing of Kubernetes. Real sockets, real time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use applink_operator::applink::{AppLink, JwtConnection};
+use applink_operator::clock::Clock;
+use applink_operator::heroku::{Access, AccessError, Target};
+use applink_operator::metrics::Metrics;
+use applink_operator::plan::live::{Method, Phase};
+use applink_operator::simulator::{AddonState, Fault, Seed, Settings, Simulator, What, Where};
+use applink_operator::transport::{AllowedHosts, CallError, Http, TransportError, network};
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+
+const PEM: &str = "-----BEGIN PRIVATE KEY-----\nQ0FOQVJZLUtFWQ==\n-----END PRIVATE KEY-----\n";
+
+struct Bench {
+    simulator: Simulator,
+    link: AppLink,
+}
+
+async fn bench(settings: Value) -> Bench {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let settings: Map<String, Value> = settings.as_object().cloned().unwrap_or_default();
+    let seed = Seed { settings: Settings::default().merged(settings).unwrap(), ..Seed::default() };
+    let simulator = Simulator::new(seed);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = simulator.clone();
+    tokio::spawn(async move { serving.serve(listener).await });
+    Bench { simulator, link: link(url, &["127.0.0.1"], Seed::HEROKU_TOKEN) }
+}
+
+fn link(platform_url: String, hosts: &[&str], token: &str) -> AppLink {
+    let hosts = AllowedHosts::new(&hosts.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+    let http = Http::new(network().unwrap(), hosts, Metrics::default());
+    let target = Target { platform_url, app: Seed::APP_NAME.into(), addon: None, token: token.to_owned().into() };
+    AppLink::new(Arc::new(Access::new(http, Clock::system(), target)))
+}
+
+fn new(name: &str) -> JwtConnection {
+    JwtConnection {
+        name: name.into(),
+        alias: "alias".into(),
+        client_id: "3MVG9".into(),
+        username: "ci@example.com".into(),
+        login_url: "https://login.salesforce.com".into(),
+        private_key: PEM.to_owned().into(),
+    }
+}
+
+fn status_of(error: &AccessError) -> Option<u16> {
+    match error {
+        AccessError::Call(call) => call.status().map(|s| s.as_u16()),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_the_same_fact_in_every_spelling() {
+    let mut orgs = Vec::new();
+    for dialect in ["reference", "cli", "mixed"] {
+        for get_one in ["object", "array"] {
+            for (delete_answer, get_unknown) in
+                [("accepted", "notFound"), ("noContent", "emptyList"), ("emptyObject", "notFound")]
+            {
+                let bench = bench(json!({
+                    "dialect": dialect, "getOne": get_one, "getUnknown": get_unknown, "deleteAnswer": delete_answer,
+                    "connectSeconds": 0, "disconnectSeconds": 0,
+                }))
+                .await;
+                let id = bench.link.create_jwt_connection(&new("productionOrg")).await.unwrap().id;
+                let listed = bench.link.list_connections().await.unwrap();
+                assert!(listed.whole);
+                assert_eq!(listed.items.len(), 1);
+                assert_eq!((&listed.items[0].id, listed.items[0].name.as_deref()), (&id, Some("productionOrg")));
+                let got = bench.link.get_connection(&id).await.unwrap().unwrap();
+                assert_eq!(got.phase, Phase::Up);
+                assert!(got.method.is_none_or(|m| m == Method::Jwt));
+                // The dialects come from two releases; beside that number, the org is one.
+                let mut org = got.org;
+                let version = org.api_version.take().unwrap();
+                assert!(version.ends_with(".0") && !version.starts_with('v'), "{version}");
+                orgs.push(org);
+                bench.link.delete_connection(&id).await.unwrap();
+                assert_eq!(bench.link.get_connection(&id).await.unwrap(), None, "{dialect} {get_unknown}");
+                bench.link.delete_connection(&id).await.unwrap();
+            }
+        }
+    }
+    assert!(orgs.windows(2).all(|pair| pair[0] == pair[1]), "{orgs:#?}");
+}
+
+#[tokio::test]
+async fn every_failure_tells_whether_the_call_may_have_worked() {
+    let table = [
+        (Fault::status(Where::Before, 503), true, Some(503)),
+        (Fault::status(Where::Before, 422), false, Some(422)),
+        (Fault::status(Where::Before, 429), false, Some(429)),
+        (Fault::new(Where::Before, What::Reset), true, None),
+        (Fault::new(Where::After, What::Reset), true, None),
+        (Fault::new(Where::After, What::Truncate), true, None),
+    ];
+    for (fault, may_have_worked, status) in table {
+        let bench = bench(json!({})).await;
+        let committed = bench.link.list_connections().await.unwrap().items.len();
+        assert_eq!(committed, 0);
+        let told = format!("{fault:?}");
+        bench.simulator.faults(|faults| faults.add(fault.method("POST"))).unwrap();
+        let error = bench.link.create_jwt_connection(&new("productionOrg")).await.unwrap_err();
+        let AccessError::Call(call) = &error else { panic!("{error}") };
+        assert_eq!((call.may_have_worked(), status_of(&error)), (may_have_worked, status), "{told}: {call}");
+        assert!(!format!("{error} {error:?}").contains("CANARY"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_where_nobody_listens() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let error = link(url, &["127.0.0.1"], "t").list_connections().await.unwrap_err();
+    let unsent = matches!(&error, AccessError::Call(CallError::Transport { cause: TransportError::Unsent(_), .. }));
+    assert!(unsent, "{error}");
+}
+
+#[tokio::test]
+async fn an_error_that_echoes_what_it_was_sent_shows_none_of_it() {
+    let bench = bench(json!({})).await;
+    let body = json!({"id": "validation_failed", "message": format!("you sent {PEM} and {}", Seed::ADDON_TOKEN)});
+    let what = What::Status { code: 422, headers: Default::default(), body: Some(body) };
+    bench.simulator.faults(|faults| faults.add(Fault::new(Where::Before, what).method("POST"))).unwrap();
+    let error = bench.link.create_jwt_connection(&new("productionOrg")).await.unwrap_err();
+    let told = format!("{error} {error:?}");
+    assert!(told.contains("validation_failed: you sent <secret> and <secret>"), "{told}");
+    assert!(!told.contains("Q0FOQVJZ") && !told.contains(Seed::ADDON_TOKEN));
+}
+
+#[tokio::test]
+async fn no_redirect_is_followed() {
+    let bench = bench(json!({})).await;
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = format!("http://{}/stolen", elsewhere.local_addr().unwrap());
+    let visits = Arc::new(AtomicUsize::new(0));
+    let counted = visits.clone();
+    tokio::spawn(async move {
+        while elsewhere.accept().await.is_ok() {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let headers = [("location".to_owned(), target)].into_iter().collect();
+    let what = What::Status { code: 307, headers, body: None };
+    bench.simulator.faults(|faults| faults.add(Fault::new(Where::Before, what))).unwrap();
+    let error = bench.link.list_connections().await.unwrap_err();
+    assert!(error.to_string().contains("redirect"), "{error}");
+    assert_eq!(visits.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn two_add_ons_are_never_guessed_between() {
+    let bench = bench(json!({})).await;
+    let second = bench.simulator.world(|world| {
+        let mut second = world.addon(Seed::ADDON_NAME).unwrap().clone();
+        (second.id, second.name) = (uuid::Uuid::new_v4(), "heroku-applink-round-5678".into());
+        second.attachments.iter_mut().for_each(|a| a.name = "HEROKU_APPLINK_COBALT".into());
+        world.add_addon(second)
+    });
+    second.unwrap();
+    let error = bench.link.list_connections().await.unwrap_err();
+    let told = error.to_string();
+    assert!(matches!(error, AccessError::Several { .. }), "{told}");
+    assert!(
+        told.contains(Seed::ADDON_NAME) && told.contains("heroku-applink-round-5678") && told.contains("spec.addon")
+    );
+}
+
+#[tokio::test]
+async fn an_add_on_that_is_being_set_up_is_waited_for() {
+    let bench = bench(json!({})).await;
+    bench.simulator.world(|world| world.addon_mut(Seed::ADDON_NAME).unwrap().state = AddonState::Provisioning);
+    let error = bench.link.list_connections().await.unwrap_err();
+    assert!(matches!(error, AccessError::Provisioning(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_refused_token_is_a_refused_token() {
+    let bench = bench(json!({})).await;
+    let url = bench.link.access().target().platform_url.clone();
+    let error = link(url, &["127.0.0.1"], "HRKU-CANARY").list_connections().await.unwrap_err();
+    let AccessError::Call(call) = &error else { panic!("{error}") };
+    assert!(call.refuses_token());
+    assert!(!format!("{error:?}").contains("CANARY"));
+}
+
+#[tokio::test]
+async fn either_sso_variant_will_do_and_one_is_fetched_for_many_calls() {
+    for refused in [json!(null), json!("3.sdk"), json!("3.add-ons-sso")] {
+        let bench = bench(json!({"refusedSsoVariant": refused})).await;
+        for _ in 0..5 {
+            bench.link.list_connections().await.unwrap();
+        }
+        let fetched = bench
+            .simulator
+            .requests(|log| log.count(|r| r.path.ends_with("/sso") && r.status == Some(http::StatusCode::OK)));
+        assert_eq!(fetched, 1);
+    }
+}
+
+#[tokio::test]
+async fn no_debug_output_shows_a_secret() {
+    let bench = bench(json!({})).await;
+    bench.link.list_connections().await.unwrap();
+    let told = format!("{:?} {:?} {:?}", bench.link, bench.link.access().found().await.unwrap(), new("x"));
+    for secret in [Seed::HEROKU_TOKEN, Seed::ADDON_TOKEN, "Q0FOQVJZ"] {
+        assert!(!told.contains(secret), "{told}");
+    }
+}
