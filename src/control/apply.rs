@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
-use serde_json::{Value, json};
+use kube::ResourceExt;
+use serde_json::json;
 
 use super::driver::Driver;
 use super::gate::Effect;
 use super::kind::Kind;
+use super::patch::{Part, patch, preconditions};
 use super::permits::Permit;
 use super::report::tell;
 use super::roster::key;
 use super::{Error, Shell};
-use crate::crd::{FIELD_MANAGER, FINALIZER, Reason, annotation};
+use crate::crd::{FINALIZER, Reason, annotation};
 use crate::heroku::AccessError;
 use crate::observe::trouble;
 use crate::plan::memory::{Answer, Intent, Memory};
@@ -37,6 +37,15 @@ const LIMITED_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 pub(super) struct Hold {
     permit: Option<Permit>,
     effect: Option<Effect>,
+    /// What is to be told once it is written down.
+    news: Vec<News>,
+}
+
+/// One Event to come.
+pub(super) struct News {
+    pub(super) warning: bool,
+    pub(super) reason: Reason,
+    pub(super) note: String,
 }
 
 impl Hold {
@@ -46,6 +55,11 @@ impl Hold {
             self.effect = shell.gate.enter();
         }
         self.effect.is_some()
+    }
+
+    /// Gives back what is held, and gives out what is to be told.
+    pub(super) fn let_go(&mut self) -> Vec<News> {
+        std::mem::take(self).news
     }
 }
 
@@ -94,7 +108,7 @@ pub(super) async fn apply<K: Kind>(
         Step::Guard => remember(driver, object, None).await,
         Step::Release { orphaned } => release(driver, object, orphaned.as_deref()).await,
         Step::Create { .. } | Step::Delete { .. } | Step::Confirm { .. } => {
-            call(driver, object, desired, memory, step).await
+            call(driver, object, desired, memory, step, hold).await
         }
         Step::Look | Step::AwaitRemote => Ok(Next::Report),
     }
@@ -120,6 +134,7 @@ async fn call<K: Kind>(
     desired: &Result<K::Desired, Verdict>,
     memory: &Memory,
     step: &Step,
+    hold: &mut Hold,
 ) -> Result<Next<K>, Error> {
     let shell = &*driver.shell;
     let result = match (step, desired) {
@@ -133,7 +148,8 @@ async fn call<K: Kind>(
         (Ok(()), Step::Create { name }) => {
             let again = memory.intent.as_ref().is_some_and(|intent| !intent.recreated.is_empty());
             let reason = if again { Reason::Recreated } else { Reason::Created };
-            tell(shell, &**object, false, reason, format!("created {name} in AppLink")).await;
+            // Told once its id is written down: until then, nothing may come between.
+            hold.news.push(News { warning: false, reason, note: format!("created {name} in AppLink") });
             None
         }
         (Ok(()), Step::Delete { id }) => Some(Answer::Deleting { id: id.clone(), at: now }),
@@ -197,49 +213,34 @@ async fn remember<K: Kind>(driver: &Driver<K>, object: &Arc<K>, intent: Option<&
     }
     // From here on no answer of an earlier attempt counts.
     driver.recall.answered(object, None);
-    let newer = patch(driver, object, json!({ "metadata": metadata }), "remember").await?;
+    let newer = patch(driver, object, Part::Object("remember"), json!({ "metadata": metadata })).await?;
     Ok(Next::PlanWith(newer))
 }
 
 /// Takes the finalizer off.
 async fn release<K: Kind>(driver: &Driver<K>, object: &Arc<K>, orphaned: Option<&str>) -> Result<Next<K>, Error> {
     let shell = &*driver.shell;
-    if let Some(id) = orphaned {
-        tell(shell, &**object, true, Reason::Orphaned, format!("left {id} in AppLink as it is")).await;
-    } else if object.meta().deletion_timestamp.is_some() && driver.recall.deleted(object) {
-        tell(shell, &**object, false, Reason::Deleted, "deleted from AppLink".to_owned()).await;
-    }
+    let news = match orphaned {
+        Some(id) => {
+            Some(News { warning: true, reason: Reason::Orphaned, note: format!("left {id} in AppLink as it is") })
+        }
+        None if object.meta().deletion_timestamp.is_some() && driver.recall.deleted(object) => {
+            Some(News { warning: false, reason: Reason::Deleted, note: "deleted from AppLink".to_owned() })
+        }
+        None => None,
+    };
     let rest: Vec<_> = object.finalizers().iter().filter(|f| *f != FINALIZER).collect();
     let mut metadata = preconditions(&**object);
     metadata["finalizers"] = json!(rest);
-    let newer = patch(driver, object, json!({ "metadata": metadata }), "release").await?;
+    let newer = patch(driver, object, Part::Object("release"), json!({ "metadata": metadata })).await?;
     object.released(shell);
+    if let Some(news) = news {
+        tell(shell, &**object, news).await;
+    }
     if object.meta().deletion_timestamp.is_none() {
         return Ok(Next::PlanWith(newer));
     }
     shell.observer.attend(&object.addon(), &key(&**object), false);
     driver.recall.forget(&key(&**object));
     Ok(Next::Stop)
-}
-
-/// What makes a patch fail with a conflict where the object is another one, or another version, than was planned for.
-pub(super) fn preconditions<K: Kind>(object: &K) -> Value {
-    json!({ "uid": object.uid(), "resourceVersion": object.resource_version() })
-}
-
-async fn patch<K: Kind>(
-    driver: &Driver<K>,
-    object: &Arc<K>,
-    patch: Value,
-    part: &'static str,
-) -> Result<Arc<K>, Error> {
-    let shell = &*driver.shell;
-    let me = key(&**object);
-    let api: Api<K> = Api::namespaced(shell.client.clone(), &me.namespace);
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let newer = api.patch(&me.name, &params, &Patch::Merge(patch)).await.map_err(Error::kube(format!("patch {me}")))?;
-    shell.metrics.write(K::KIND, part);
-    let newer = Arc::new(newer);
-    driver.recall.wrote(object, newer.clone());
-    Ok(newer)
 }

@@ -8,6 +8,7 @@ mod driver;
 mod gate;
 mod kind;
 pub mod lease;
+mod patch;
 mod permits;
 mod recall;
 mod report;

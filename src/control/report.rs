@@ -6,19 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use kube::core::ObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::events::{Event, EventType};
 use kube::{Api, ResourceExt};
 use serde_json::{Map, Value, json};
 
-use super::apply::{Hold, preconditions};
+use super::apply::{Hold, News};
 use super::driver::Driver;
 use super::kind::{Kind, Status};
+use super::patch::{Part, params, patch, preconditions};
 use super::roster::key;
 use super::{Error, Shell};
-use crate::crd::{ConditionType, FIELD_MANAGER, Reason, annotation, condition};
+use crate::crd::{ConditionType, Reason, annotation, condition};
 use crate::plan::Plan;
 use crate::plan::memory::Memory;
 use crate::plan::verdict::{Report, conditions};
@@ -47,33 +48,23 @@ pub(super) async fn report<K: Kind>(
             after.handle_request(token.clone());
         }
     }
-    if after != before && hold.enter(shell) {
-        let moved = before.memory().observed_generation != after.memory().observed_generation;
-        write(driver, object, &before, &after).await?;
+    let written = if after != before && hold.enter(shell) {
+        let as_json = |status: &K::Status| serde_json::to_value(status).map_err(|_| Error::Json("status"));
+        let status = difference(&as_json(&before)?, &as_json(&after)?);
+        let body = json!({ "metadata": preconditions(&**object), "status": status });
+        patch(driver, object, Part::Status, body).await.map(Some)
+    } else {
+        Ok(None)
+    };
+    // Whoever waits for leave to write need not wait for Events.
+    for news in hold.let_go() {
+        tell(shell, &**object, news).await;
+    }
+    if written?.is_some() {
         transitions(shell, &**object, before.memory().conditions, after.memory().conditions).await;
-        object.reported(shell, moved);
+        object.reported(shell, before.memory().observed_generation != after.memory().observed_generation);
     }
     Ok(plan.again.map_or_else(Action::await_change, Action::requeue))
-}
-
-async fn write<K: Kind>(
-    driver: &Driver<K>,
-    object: &Arc<K>,
-    before: &K::Status,
-    after: &K::Status,
-) -> Result<(), Error> {
-    let shell = &*driver.shell;
-    let me = key(&**object);
-    let as_json = |status: &K::Status| serde_json::to_value(status).map_err(|_| Error::Json("status"));
-    let body =
-        json!({ "metadata": preconditions(&**object), "status": difference(&as_json(before)?, &as_json(after)?) });
-    let api: Api<K> = Api::namespaced(shell.client.clone(), &me.namespace);
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let newer = api.patch_status(&me.name, &params, &Patch::Merge(body)).await;
-    let newer = newer.map_err(Error::kube(format!("patch the status of {me}")))?;
-    shell.metrics.write(K::KIND, "status");
-    driver.recall.wrote(object, Arc::new(newer));
-    Ok(())
 }
 
 /// The merge patch that turns `before` into `after`.
@@ -104,13 +95,14 @@ async fn transitions<K: Kind>(shell: &Shell, object: &K, before: &[Condition], a
         let stalled = condition(after, ConditionType::Stalled).is_some();
         let warning = new.status != "True" && (stalled || kind == ConditionType::Reachable);
         if let Some(reason) = Reason::parse(&new.reason) {
-            tell(shell, object, warning, reason, new.message.clone()).await;
+            tell(shell, object, News { warning, reason, note: new.message.clone() }).await;
         }
     }
 }
 
 /// Publishes one Event. One that cannot be is logged and let go: nothing depends on it.
-pub(super) async fn tell<K: Kind>(shell: &Shell, object: &K, warning: bool, reason: Reason, note: String) {
+pub(super) async fn tell<K: Kind>(shell: &Shell, object: &K, news: News) {
+    let News { warning, reason, note } = news;
     let who = key(object);
     tracing::info!(object = %who, %reason, "{note}");
     let event = Event {
@@ -146,8 +138,7 @@ pub(super) async fn malformed<K: Kind>(shell: &Shell, meta: &ObjectMeta, error: 
         return Ok(Action::await_change());
     }
     let body = json!({ "metadata": { "resourceVersion": known.and_then(|o| o.resource_version()) }, "status": raw });
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let done = api.patch_status(&name, &params, &Patch::Merge(body)).await;
+    let done = api.patch_status(&name, &params(), &Patch::Merge(body)).await;
     done.map_err(Error::kube(format!("patch the status of {} {namespace}/{name}", K::KIND)))?;
     Ok(Action::await_change())
 }

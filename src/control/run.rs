@@ -80,18 +80,22 @@ pub async fn run(outside: Outside, options: Options, stop: impl Future<Output = 
     let (deadline, until) = watch::channel(None);
     let gate = Gate::new(until);
     let mut claim = None;
-    let mut stop = std::pin::pin!(stop);
-    let result = tokio::select! {
-        () = &mut stop => Ok(()),
-        lost = lead(&outside, &options, &gate, deadline, &mut claim) => Err(lost),
-    };
-    outside.ready.send_replace(false);
-    tracing::info!("stopping");
-    if !gate.shut(LAST_EFFECT).await {
-        tracing::warn!(
-            "an effect is still under way after {} s; what came of it is found after the next start",
-            LAST_EFFECT.as_secs()
-        );
+    let mut result = Ok(());
+    {
+        let mut lead = std::pin::pin!(lead(&outside, &options, &gate, deadline, &mut claim));
+        tokio::select! {
+            () = stop => {}
+            lost = &mut lead => result = Err(lost),
+        }
+        outside.ready.send_replace(false);
+        tracing::info!("stopping");
+        if result.is_ok() {
+            // What is under way goes on; nothing new begins.
+            tokio::select! {
+                () = last_effect(&gate) => {}
+                _lost = &mut lead => {}
+            }
+        }
     }
     if let Some(mut claim) = claim
         && tokio::time::timeout(LAST_WORD, claim.release()).await.is_err()
@@ -99,6 +103,14 @@ pub async fn run(outside: Outside, options: Options, stop: impl Future<Output = 
         tracing::warn!("could not give the lease back: the API server does not answer");
     }
     result
+}
+
+/// Shuts the gate, and waits for the effect under way.
+async fn last_effect(gate: &Gate) {
+    let seconds = LAST_EFFECT.as_secs();
+    if !gate.shut(LAST_EFFECT).await {
+        tracing::warn!("an effect is still under way after {seconds} s; what came of it is found after the next start");
+    }
 }
 
 /// Waits for the CRDs and the lease, then works until the lease is lost.

@@ -273,6 +273,14 @@ fn deletion() {
             deleting().with(|w| {
                 w.memory.answer = Some(Answer::Deleting { id: "id-1".into(), at: w.now });
             }),
+            "confirm id-1",
+        ),
+        (
+            "taken, and still there a moment ago",
+            deleting().with(|w| {
+                w.memory.answer = Some(Answer::Deleting { id: "id-1".into(), at: w.now });
+                w.see(remote("id-1", Phase::Leaving));
+            }),
             "await remote: Deleting",
         ),
         (

@@ -125,18 +125,6 @@ impl Kind for AppLinkAddon {
         })
     }
 
-    async fn create(&self, _shell: &Shell, (): &()) -> Result<(), AccessError> {
-        Ok(())
-    }
-
-    async fn delete(&self, _shell: &Shell, _id: &str) -> Result<(), AccessError> {
-        Ok(())
-    }
-
-    async fn confirm(&self, _shell: &Shell, _id: &str) -> Result<(), AccessError> {
-        Ok(())
-    }
-
     fn reported(&self, shell: &Shell, generation_moved: bool) {
         if generation_moved {
             shell.wake(&Cause::Everything(key(self)));
@@ -144,15 +132,9 @@ impl Kind for AppLinkAddon {
     }
 
     fn released(&self, shell: &Shell) {
-        if self.meta_deleting() {
+        if self.metadata.deletion_timestamp.is_some() {
             shell.observer.forget(&key(self));
         }
         shell.wake(&Cause::Everything(key(self)));
-    }
-}
-
-impl AppLinkAddon {
-    fn meta_deleting(&self) -> bool {
-        self.metadata.deletion_timestamp.is_some()
     }
 }

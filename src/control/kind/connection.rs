@@ -138,8 +138,6 @@ impl Kind for Connection {
         shell.observer.confirm(&self.addon(), id).await
     }
 
-    fn reported(&self, _shell: &Shell, _generation_moved: bool) {}
-
     fn released(&self, shell: &Shell) {
         // Its name may be free for another, and its add-on for deletion.
         let addon = self.addon();

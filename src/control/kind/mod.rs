@@ -67,14 +67,21 @@ pub(super) trait Kind:
         memory: &Memory,
         now: Timestamp,
     ) -> Plan<Self::Status>;
-    /// Creates the remote object, and hands the answer to the observer.
-    fn create(&self, shell: &Shell, desired: &Self::Desired) -> impl Future<Output = Result<(), AccessError>> + Send;
+    /// Creates the remote object, and hands the answer to the observer. Kinds that stand for nothing remote are never
+    /// asked for this or the next two.
+    fn create(&self, _shell: &Shell, _desired: &Self::Desired) -> impl Future<Output = Result<(), AccessError>> + Send {
+        std::future::ready(Err(AccessError::Forgotten))
+    }
     /// Deletes the remote object of this id, and hands what comes of it to the observer.
-    fn delete(&self, shell: &Shell, id: &str) -> impl Future<Output = Result<(), AccessError>> + Send;
+    fn delete(&self, _shell: &Shell, _id: &str) -> impl Future<Output = Result<(), AccessError>> + Send {
+        std::future::ready(Err(AccessError::Forgotten))
+    }
     /// Reads the remote object of this id, and hands it to the observer.
-    fn confirm(&self, shell: &Shell, id: &str) -> impl Future<Output = Result<(), AccessError>> + Send;
+    fn confirm(&self, _shell: &Shell, _id: &str) -> impl Future<Output = Result<(), AccessError>> + Send {
+        std::future::ready(Err(AccessError::Forgotten))
+    }
     /// Has planned again whoever depends on what a report of this object changed.
-    fn reported(&self, shell: &Shell, generation_moved: bool);
+    fn reported(&self, _shell: &Shell, _generation_moved: bool) {}
     /// The finalizer is off.
     fn released(&self, shell: &Shell);
 }

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::crd::{ConnectionStatus, Org, Reason};
 use crate::plan::desired::{DesiredConnection, changed};
-use crate::plan::live::{Live, Method, Phase, RemoteConnection};
+use crate::plan::live::{Live, Method, Phase, RemoteConnection, Sighting};
 use crate::plan::memory::{Answer, Intent, Memory};
 use crate::plan::policy::Policies;
 use crate::plan::remote::{Addon, Case, Course, Holder, PROGRESS_LIMIT, REFUSAL_REST, Record, elapsed};
@@ -111,14 +111,14 @@ fn decide(input: &Input<'_>, case: &Case<'_, RemoteConnection>, status: &mut Con
         Holder::Recorded(seen) => {
             let applied = status.applied_hash.take();
             adopt(status, &seen.object, case, applied.as_deref(), desired);
-            keep(case, &seen.object, seen.at, desired, status)
+            keep(case, seen, desired, status)
         }
         Holder::Intended(seen) => {
             let announced = case.open_intent();
             *status = ConnectionStatus { conditions: std::mem::take(&mut status.conditions), ..carried(status) };
             status.answered_attempt = announced.map(|i| i.attempt);
             adopt(status, &seen.object, case, announced.map(|i| i.hash.as_str()), desired);
-            keep(case, &seen.object, seen.at, desired, status)
+            keep(case, seen, desired, status)
         }
         Holder::Foreign(seen) => refuse_foreign(case, &seen.object, seen.at),
         Holder::Nobody => case.create(&desired.hash),
@@ -222,13 +222,17 @@ fn facts(status: &mut ConnectionStatus, remote: &RemoteConnection, case: &Case<'
 /// What to do with a connection that is ours.
 fn keep(
     case: &Case<'_, RemoteConnection>,
-    remote: &RemoteConnection,
-    seen: Timestamp,
+    seen: &Sighting<RemoteConnection>,
     desired: &DesiredConnection,
     status: &ConnectionStatus,
 ) -> Course {
+    let remote = &seen.object;
     if !case.memory.finalizer || case.memory.intent.is_none() {
         return Course::act(vec![Step::Remember { intent: restored(case, status, desired) }]);
+    }
+    let text = format!("connection {} is being replaced: waiting until the old one is gone", case.name);
+    if let Some(course) = case.own_deletion(seen, &Verdict::waits(Reason::Creating, text)) {
+        return course;
     }
     if remote.phase == Phase::Leaving {
         let text = format!("connection {} is being disconnected by somebody else; it will be created anew", case.name);
@@ -237,7 +241,7 @@ fn keep(
     if changed(status.applied_hash.as_deref(), &desired.hash) {
         return replace(case, remote, desired, status);
     }
-    if seen < case.memory.since && (!case.memory.judged() || case.memory.requested) {
+    if seen.at < case.memory.since && (!case.memory.judged() || case.memory.requested) {
         return Course::act(vec![Step::Look]);
     }
     judge(case, remote)
@@ -274,11 +278,6 @@ fn replace(
         && elapsed(*at, case.now) < REFUSAL_REST
     {
         return Course::say(verdict.clone()).again(REFUSAL_REST - elapsed(*at, case.now));
-    }
-    let asked = matches!(&case.memory.answer, Some(Answer::Deleting { id, .. }) if *id == remote.id);
-    if asked {
-        let text = format!("connection {} is being replaced: waiting until the old one is gone", case.name);
-        return Course::attend(Verdict::waits(Reason::Creating, text));
     }
     let delete = Step::Delete { id: remote.id.clone() };
     let next = Intent {

@@ -3,12 +3,18 @@
 //! Pure. Deletes go by the recorded id, or by the id that a listing shows for an intent of our own; never by name. The
 //! kinds' plans call [`Case::leave`].
 
+use jiff::SignedDuration;
+
 use super::{Addon, Case, Course, DELETION_REST, Holder, REFUSAL_REST, elapsed};
 use crate::crd::{DeletionPolicy, Reason};
 use crate::plan::Step;
-use crate::plan::live::{Phase, RemoteObject};
+use crate::plan::live::{Phase, RemoteObject, Sighting};
 use crate::plan::memory::Answer;
 use crate::plan::verdict::{Report, Verdict};
+
+/// The pauses between looks for an object that is on its way out begin with this, and end with that.
+const FIRST_LOOK: SignedDuration = SignedDuration::from_millis(300);
+const LAST_LOOK: SignedDuration = SignedDuration::from_secs(5);
 
 impl<R: RemoteObject> Case<'_, R> {
     /// How to let go of an object that is being deleted. `fits` as for [`Case::holder`].
@@ -60,6 +66,27 @@ impl<R: RemoteObject> Case<'_, R> {
         Course { report, ..course }
     }
 
+    /// What to do while the service carries out a deletion that it took from us: ask for the object by its id, soon at
+    /// first, then leave it to the passes.
+    #[must_use]
+    pub fn own_deletion(&self, seen: &Sighting<R>, meanwhile: &Verdict) -> Option<Course> {
+        let Some(Answer::Deleting { id, at }) = &self.memory.answer else { return None };
+        let past = elapsed(*at, self.now);
+        if id != seen.object.id() || past >= DELETION_REST {
+            return None;
+        }
+        let wait = Course::attend(meanwhile.clone());
+        let pace = (past / 2).max(FIRST_LOOK);
+        if pace >= LAST_LOOK {
+            return Some(wait.again(DELETION_REST - past));
+        }
+        let left = pace - elapsed(seen.at, self.now);
+        if left.is_positive() {
+            return Some(wait.again(left));
+        }
+        Some(Course::act(vec![Step::Confirm { id: id.clone() }]))
+    }
+
     fn remove(&self, fits: impl Fn(&R) -> bool, release: Course, deleting: Verdict) -> Course {
         let target = match self.holder(fits) {
             Holder::Recorded(seen) | Holder::Intended(seen) => Some(seen),
@@ -78,10 +105,11 @@ impl<R: RemoteObject> Case<'_, R> {
         {
             return Course::say(verdict.clone()).again(REFUSAL_REST - elapsed(*at, self.now));
         }
-        let asked = matches!(&self.memory.answer, Some(Answer::Deleting { id: asked, at })
-            if asked == id && elapsed(*at, self.now) < DELETION_REST);
-        if asked || seen.object.phase() == Phase::Leaving {
-            return Course::attend(deleting).again(DELETION_REST);
+        if let Some(course) = self.own_deletion(seen, &deleting) {
+            return course;
+        }
+        if seen.object.phase() == Phase::Leaving {
+            return Course::attend(deleting);
         }
         let mut steps = vec![Step::Delete { id: id.to_owned() }];
         steps.extend(release.steps);
