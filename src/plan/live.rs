@@ -182,12 +182,10 @@ impl<R: RemoteObject> Collection<R> {
         moved
     }
 
-    /// Takes in what was learnt of one object at `at`, and gives the ids and names that changed by it.
-    pub fn witness(&mut self, at: Timestamp, witness: Witness<R>) -> BTreeSet<String> {
-        let before = self.objects.clone();
+    /// Takes in what was learnt of one object at `at`.
+    pub fn witness(&mut self, at: Timestamp, witness: Witness<R>) {
         overlay(&mut self.objects, at, &witness);
         self.witnessed.push((at, witness));
-        changes(&before, &self.objects)
     }
 
     /// What is known of the key (id, name). Absence counts only from a listing that began at `since` or later, and
@@ -272,4 +270,88 @@ pub struct AddonLive {
     pub authorizations: Option<i64>,
     /// When the last pass that ended began.
     pub at: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Thing(&'static str, &'static str);
+
+    impl RemoteObject for Thing {
+        fn id(&self) -> &str {
+            self.0
+        }
+        fn name(&self) -> Option<&str> {
+            Some(self.1)
+        }
+        fn phase(&self) -> Phase {
+            Phase::Up
+        }
+        fn created(&self) -> Option<Timestamp> {
+            None
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn listing(items: &[Thing]) -> Listing<Thing> {
+        Listing { items: items.to_vec(), whole: true }
+    }
+
+    fn ids(live: &Live<Thing>) -> Vec<&str> {
+        live.sightings.iter().map(|s| s.object.id()).collect()
+    }
+
+    #[test]
+    fn absence_needs_a_whole_listing_that_began_late_enough() {
+        let mut all = Collection::default();
+        assert!(!all.view(None, "a", at(0)).complete, "never listed");
+        all.list(at(10), listing(&[]));
+        assert!(all.view(None, "a", at(10)).complete);
+        assert!(!all.view(None, "a", at(11)).complete, "began before");
+        all.list(at(20), Listing { items: vec![], whole: false });
+        assert!(!all.view(None, "a", at(10)).complete, "not whole");
+    }
+
+    #[test]
+    fn a_write_to_a_name_makes_only_that_name_uncertain_until_the_next_listing() {
+        let mut all = Collection::default();
+        all.list(at(10), listing(&[]));
+        all.witness(at(12), Witness::Touched("a".into()));
+        assert!(!all.view(None, "a", at(0)).complete);
+        assert!(all.view(None, "b", at(0)).complete);
+        all.list(at(11), listing(&[]));
+        assert!(!all.view(None, "a", at(0)).complete, "that listing began before the write");
+        all.list(at(13), listing(&[]));
+        assert!(all.view(None, "a", at(0)).complete);
+    }
+
+    #[test]
+    fn what_was_learnt_later_outlives_a_listing_that_began_before() {
+        let mut all = Collection::default();
+        all.witness(at(12), Witness::Present(Thing("1", "a")));
+        all.list(at(11), listing(&[Thing("2", "b")]));
+        assert_eq!(ids(&all.view(None, "a", at(0))), ["1"]);
+        all.witness(at(14), Witness::Gone("2".into()));
+        all.list(at(13), listing(&[Thing("1", "a"), Thing("2", "b")]));
+        assert!(ids(&all.view(None, "b", at(0))).is_empty());
+        assert_eq!(all.view(None, "b", at(0)).gone, ["2"]);
+        all.list(at(15), listing(&[Thing("1", "a"), Thing("2", "b")]));
+        assert_eq!(ids(&all.view(None, "b", at(0))), ["2"], "a younger listing is believed again");
+    }
+
+    #[test]
+    fn a_listing_tells_what_moved_and_nothing_at_rest() {
+        let mut all = Collection::default();
+        let moved = all.list(at(10), listing(&[Thing("1", "a"), Thing("2", "b")]));
+        assert_eq!(moved.into_iter().collect::<Vec<_>>(), ["1", "2", "a", "b"]);
+        assert!(all.list(at(20), listing(&[Thing("2", "b"), Thing("1", "a")])).is_empty());
+        let moved = all.list(at(30), listing(&[Thing("1", "renamed")]));
+        assert_eq!(moved.into_iter().collect::<Vec<_>>(), ["1", "2", "a", "b", "renamed"]);
+        assert_eq!(all.count(), Some(1));
+    }
 }

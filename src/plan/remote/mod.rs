@@ -194,7 +194,8 @@ impl<'a, R: RemoteObject> Case<'a, R> {
                 Reason::DependencyNotFound,
                 format!("AppLinkAddon {addon} does not exist in this namespace; waiting for it"),
             )),
-            Addon::Unseen if self.memory.ready => Some(Course::hold()),
+            // Its first pass is under way. What was said before stands until that ends.
+            Addon::Unseen if self.memory.judged() => Some(Course::hold()),
             Addon::Unseen => {
                 Some(self.missing(
                     Reason::AddonNotReady,
