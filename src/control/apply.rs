@@ -173,7 +173,8 @@ fn answer(error: &AccessError, step: &Step, now: Timestamp, nth: u32) -> Answer 
     let AccessError::Call(call) = error else { return later(pause(PAUSE)) };
     match call.status() {
         Some(StatusCode::TOO_MANY_REQUESTS) => later(asked_pause(call).unwrap_or(LIMITED_PAUSE)),
-        Some(_) if call.refuses_token() && !blames_jwt(call) => Answer::Refused { verdict, at: now },
+        // The add-on's token may have been rotated; it is looked up anew before the next try.
+        Some(_) if call.refuses_token() && !blames_jwt(call) => later(pause(PAUSE)),
         Some(status) if status.is_client_error() => {
             let text = format!(
                 "AppLink refused to {step}: {call}. It is tried again every 10 minutes, and at once when the spec changes"

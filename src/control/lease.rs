@@ -168,12 +168,13 @@ impl Claim {
     fn renewed(&self, mut lease: Lease) -> Lease {
         let old = lease.spec.take().unwrap_or_default();
         let ours = old.holder_identity.as_ref() == Some(&self.identity);
+        let from_another = !ours && old.acquire_time.is_some();
         let now = MicroTime(micros(self.clock.now()));
         lease.spec = Some(LeaseSpec {
             holder_identity: Some(self.identity.clone()),
             lease_duration_seconds: i32::try_from(LENGTH.as_secs()).ok(),
             acquire_time: if ours { old.acquire_time } else { Some(now.clone()) },
-            lease_transitions: Some(old.lease_transitions.unwrap_or_default() + i32::from(!ours)),
+            lease_transitions: Some(old.lease_transitions.unwrap_or_default() + i32::from(from_another)),
             renew_time: Some(now),
             ..old
         });
