@@ -3,6 +3,7 @@
 //! `main` calls [`run`] with what leads outside: the API server's client, the transport, the clock, the signal to stop.
 //! Tests call it with the same, in-process.
 
+use std::convert::Infallible;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -70,8 +71,6 @@ pub struct Outside {
     pub ready: watch::Sender<bool>,
 }
 
-type Queue<K> = (Post<K>, Controller<DeserializeGuard<K>>, mpsc::UnboundedReceiver<ObjectRef<DeserializeGuard<K>>>);
-
 /// Runs until `stop` is done.
 ///
 /// # Errors
@@ -124,49 +123,43 @@ async fn lead(
     tokio::join!(served::<AppLinkAddon>(outside, options), served::<Connection>(outside, options));
     let Some(namespace) = &options.lease_namespace else {
         let _unlimited = deadline;
-        work(outside, options, gate).await;
-        return std::future::pending().await;
+        match work(outside, options, gate).await {}
     };
     outside.ready.send_replace(true);
     let claim = claim.insert(Claim::new(outside.client.clone(), namespace, outside.clock, deadline));
     claim.acquire().await;
     tokio::select! {
         lost = claim.keep() => lost,
-        () = work(outside, options, gate) => std::future::pending().await,
+        never = work(outside, options, gate) => match never {},
     }
 }
 
 /// Waits until the API server serves a kind.
 async fn served<K: Kind>(outside: &Outside, options: &Options) {
+    let (_, api) = apis::<K>(&outside.client, &options.namespaces).swap_remove(0);
     let mut told = String::new();
     loop {
-        let api = apis::<K>(&outside.client, &options.namespaces).swap_remove(0).1;
-        match api.list(&ListParams::default().limit(1)).await {
+        let trouble = match api.list(&ListParams::default().limit(1)).await {
             Ok(_) => return,
             Err(kube::Error::Api(status)) if status.is_not_found() => {
-                if told.is_empty() {
-                    tracing::warn!(
-                        kind = K::KIND,
-                        "the API server does not know this kind: install the CRDs with `applink-operator crds | kubectl apply --server-side -f -`"
-                    );
-                    told.push('-');
-                }
+                "the API server does not know this kind: install the CRDs with `applink-operator crds | kubectl apply \
+                 --server-side -f -`"
+                    .to_owned()
             }
-            Err(error) if error.to_string() != told => {
-                tracing::warn!(kind = K::KIND, "cannot list: {error}");
-                told = error.to_string();
-            }
-            Err(_) => {}
+            Err(error) => format!("cannot list: {error}"),
+        };
+        if trouble != told {
+            tracing::warn!(kind = K::KIND, "{trouble}");
+            told = trouble;
         }
         tokio::time::sleep(CRD_PACE).await;
     }
 }
 
 /// All watches, queues and pollers, for ever.
-async fn work(outside: &Outside, options: &Options, gate: &Gate) {
-    let addons = queues::<AppLinkAddon>(&outside.client, &options.namespaces);
-    let connections = queues::<Connection>(&outside.client, &options.namespaces);
-    let ((addons, addon_queues), (connections, connection_queues)) = (addons, connections);
+async fn work(outside: &Outside, options: &Options, gate: &Gate) -> Infallible {
+    let (addons, addon_queues) = queues::<AppLinkAddon>(&outside.client, &options.namespaces);
+    let (connections, connection_queues) = queues::<Connection>(&outside.client, &options.namespaces);
     let shell = shell(outside, options, gate, addons, connections);
     let mut background = JoinSet::new();
     for (_, api) in apis::<PartialObjectMeta<Secret>>(&outside.client, &options.namespaces) {
@@ -183,6 +176,8 @@ async fn work(outside: &Outside, options: &Options, gate: &Gate) {
     drive(&all, &shell, addon_queues);
     drive(&all, &shell, connection_queues);
     tokio::join!(complete, all.for_each(|()| std::future::ready(())));
+    // The queues end only with the process.
+    std::future::pending().await
 }
 
 fn shell(
@@ -228,21 +223,22 @@ where
     namespaces.iter().map(|ns| (Some(ns.clone()), Api::namespaced(client.clone(), ns))).collect()
 }
 
-type Controls<K> = Vec<(Controller<DeserializeGuard<K>>, mpsc::UnboundedReceiver<ObjectRef<DeserializeGuard<K>>>)>;
+/// A controller, and the causes of ours that it is to act on beside its watch.
+type Queue<K> = (Controller<DeserializeGuard<K>>, mpsc::UnboundedReceiver<ObjectRef<DeserializeGuard<K>>>);
 
-fn queues<K: Kind>(client: &Client, namespaces: &[String]) -> (Roster<K>, Controls<K>) {
-    let each = apis::<DeserializeGuard<K>>(client, namespaces).into_iter().map(|(namespace, api)| -> Queue<K> {
+fn queues<K: Kind>(client: &Client, namespaces: &[String]) -> (Roster<K>, Vec<Queue<K>>) {
+    let each = apis::<DeserializeGuard<K>>(client, namespaces).into_iter().map(|(namespace, api)| {
         let controller = Controller::new(api, watcher::Config::default());
         let (wake, woken) = mpsc::unbounded_channel();
-        (Post { namespace, store: controller.store(), wake }, controller, woken)
+        (Post { namespace, store: controller.store(), wake }, (controller, woken))
     });
-    let (posts, controls) = each.map(|(post, controller, woken)| (post, (controller, woken))).unzip();
-    (Roster::new(posts), controls)
+    let (posts, queues) = each.unzip();
+    (Roster::new(posts), queues)
 }
 
-fn drive<'a, K: Kind>(all: &FuturesUnordered<BoxFuture<'a, ()>>, shell: &Arc<Shell>, controls: Controls<K>) {
+fn drive<'a, K: Kind>(all: &FuturesUnordered<BoxFuture<'a, ()>>, shell: &Arc<Shell>, queues: Vec<Queue<K>>) {
     let driver = Arc::new(Driver { shell: shell.clone(), recall: Recall::<K>::default() });
-    for (controller, woken) in controls {
+    for (controller, woken) in queues {
         let woken =
             futures::stream::unfold(woken, |mut woken| async move { woken.recv().await.map(|who| (who, woken)) });
         let driver = driver.clone();

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::common::{ManagementPolicy, SecretKeyRef, conditions_schema, initial_status};
+use super::common::{ManagementPolicy, SecretKeyRef, conditions_schema, initial_status, url_form, url_scheme};
 
 /// The AppLink add-on of one Heroku app, and how to reach it.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
@@ -61,10 +61,7 @@ pub struct AppLinkAddonSpec {
     /// Heroku Platform API. Its host must be one that the operator's --allowed-host names.
     #[serde(rename = "platformURL", default = "default_platform_url")]
     #[schemars(length(max = 2048))]
-    #[x_kube(
-        validation = Rule::new("isURL(self) && !self.contains('@') && url(self).getHostname() != ''").message("platformURL must be an absolute URL without user or password, like https://api.heroku.com"),
-        validation = Rule::new("!isURL(self) || url(self).getScheme() == 'https' || (url(self).getScheme() == 'http' && url(self).getHostname() in ['localhost', '127.0.0.1', '::1', '[::1]'])").message("platformURL must begin with https:// (http:// only for localhost)")
-    )]
+    #[x_kube(validation = url_form("platformURL"), validation = url_scheme("platformURL"))]
     pub platform_url: String,
 
     /// How often live state is read when nothing happens, 10s to 1h.

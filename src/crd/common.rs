@@ -4,6 +4,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
+use kube::core::Rule;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -135,4 +136,19 @@ pub(super) fn conditions_schema(generator: &mut schemars::SchemaGenerator) -> Sc
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
     })
+}
+
+/// The rule that a field holds an absolute URL without credentials.
+pub(super) fn url_form(field: &str) -> Rule {
+    Rule::new("isURL(self) && !self.contains('@') && url(self).getHostname() != ''")
+        .message(format!("{field} must be an absolute URL without user or password, like https://example.com").as_str())
+}
+
+/// The rule that a field holds a URL over TLS, or to this very machine.
+pub(super) fn url_scheme(field: &str) -> Rule {
+    Rule::new(
+        "!isURL(self) || url(self).getScheme() == 'https' || (url(self).getScheme() == 'http' && \
+         url(self).getHostname() in ['localhost', '127.0.0.1', '::1', '[::1]'])",
+    )
+    .message(format!("{field} must begin with https:// (http:// only for localhost)").as_str())
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{
     AdoptionPolicy, DeletionPolicy, ManagementPolicy, ObjectRef, ReplacePolicy, SecretKeyRef, conditions_schema,
-    initial_status,
+    initial_status, url_form, url_scheme,
 };
 
 /// A connection from an AppLink add-on to a Salesforce or Data Cloud org.
@@ -68,10 +68,7 @@ pub struct ConnectionSpec {
     /// Salesforce login URL; sandboxes have test.salesforce.com in place of login.salesforce.com.
     #[serde(rename = "loginURL", default = "default_login_url")]
     #[schemars(length(max = 2048))]
-    #[x_kube(
-        validation = Rule::new("isURL(self) && !self.contains('@') && url(self).getHostname() != ''").message("loginURL must be an absolute URL without user or password, like https://login.salesforce.com"),
-        validation = Rule::new("!isURL(self) || url(self).getScheme() == 'https' || (url(self).getScheme() == 'http' && url(self).getHostname() in ['localhost', '127.0.0.1', '::1', '[::1]'])").message("loginURL must begin with https:// (http:// only for localhost)")
-    )]
+    #[x_kube(validation = url_form("loginURL"), validation = url_scheme("loginURL"))]
     pub login_url: String,
 
     /// Connect as a robot with a JWT: no browser. Salesforce only.
