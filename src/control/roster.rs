@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 use super::kind::Kind;
 use crate::observe::{Cause, Key};
@@ -17,6 +18,8 @@ use crate::observe::{Cause, Key};
 pub(super) struct Post<K: Kind> {
     pub(super) namespace: Option<String>,
     pub(super) store: Store<DeserializeGuard<K>>,
+    /// Whether the store has had its first list.
+    pub(super) complete: watch::Receiver<bool>,
     pub(super) wake: UnboundedSender<ObjectRef<DeserializeGuard<K>>>,
 }
 
@@ -91,7 +94,7 @@ impl<K: Kind> AnyRoster for Roster<K> {
         Box::pin(async {
             for post in &self.posts {
                 // The writer is dropped only while the process stops.
-                let _ = post.store.wait_until_ready().await;
+                let _ = post.complete.clone().wait_for(|complete| *complete).await;
             }
         })
     }

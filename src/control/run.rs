@@ -7,16 +7,15 @@ use std::convert::Infallible;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
+use futures::stream::{BoxStream, FuturesUnordered};
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ListParams, PartialObjectMeta};
 use kube::core::DeserializeGuard;
-use kube::runtime::controller::Error as RuntimeError;
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::ObjectRef;
-use kube::runtime::{Controller, watcher};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::{WatchStreamExt, applier, controller, reflector, watcher};
 use kube::{Api, Client};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -223,14 +222,33 @@ where
     namespaces.iter().map(|ns| (Some(ns.clone()), Api::namespaced(client.clone(), ns))).collect()
 }
 
-/// A controller, and the causes of ours that it is to act on beside its watch.
-type Queue<K> = (Controller<DeserializeGuard<K>>, mpsc::UnboundedReceiver<ObjectRef<DeserializeGuard<K>>>);
+/// What fills one store, and the objects it names to be planned.
+struct Queue<K: Kind> {
+    store: Store<DeserializeGuard<K>>,
+    causes: BoxStream<'static, Result<ObjectRef<DeserializeGuard<K>>, watcher::Error>>,
+}
 
+/// One watch, one store and one queue for all namespaces, or for each. kube's Controller would do it in one go, but
+/// its store wakes one of those who wait for the first list, and here each kind's objects wait for all kinds' stores.
 fn queues<K: Kind>(client: &Client, namespaces: &[String]) -> (Roster<K>, Vec<Queue<K>>) {
     let each = apis::<DeserializeGuard<K>>(client, namespaces).into_iter().map(|(namespace, api)| {
-        let controller = Controller::new(api, watcher::Config::default());
+        let (store, writer) = reflector::store();
+        let (complete, is_complete) = watch::channel(false);
         let (wake, woken) = mpsc::unbounded_channel();
-        (Post { namespace, store: controller.store(), wake }, (controller, woken))
+        let watched = watcher(api, watcher::Config::default())
+            .default_backoff()
+            .reflect(writer)
+            .inspect_ok(move |event| {
+                if matches!(event, watcher::Event::InitDone) {
+                    complete.send_replace(true);
+                }
+            })
+            .touched_objects()
+            .map_ok(|object| ObjectRef::from_obj(&object));
+        let woken =
+            futures::stream::unfold(woken, |mut woken| async { woken.recv().await.map(|who| (Ok(who), woken)) });
+        let causes = futures::stream::select(watched, woken).boxed();
+        (Post { namespace, store: store.clone(), complete: is_complete, wake }, Queue { store, causes })
     });
     let (posts, queues) = each.unzip();
     (Roster::new(posts), queues)
@@ -238,19 +256,20 @@ fn queues<K: Kind>(client: &Client, namespaces: &[String]) -> (Roster<K>, Vec<Qu
 
 fn drive<'a, K: Kind>(all: &FuturesUnordered<BoxFuture<'a, ()>>, shell: &Arc<Shell>, queues: Vec<Queue<K>>) {
     let driver = Arc::new(Driver { shell: shell.clone(), recall: Recall::<K>::default() });
-    for (controller, woken) in queues {
-        let woken =
-            futures::stream::unfold(woken, |mut woken| async move { woken.recv().await.map(|who| (who, woken)) });
+    for Queue { store, causes } in queues {
+        let reconcile = |object, driver| Box::pin(reconcile::<K>(object, driver));
+        let results =
+            applier(reconcile, error_policy::<K>, driver.clone(), store, causes, controller::Config::default());
         let driver = driver.clone();
-        let results = controller.reconcile_on(woken).run(reconcile::<K>, error_policy::<K>, driver.clone());
         all.push(Box::pin(results.for_each(move |result| {
             match result {
-                Err(RuntimeError::ObjectNotFound(gone)) => driver.recall.forget(&Key {
-                    kind: K::KIND,
-                    namespace: gone.namespace.clone().unwrap_or_default(),
-                    name: gone.name.clone(),
-                }),
-                Err(RuntimeError::QueueError(error)) => tracing::warn!(kind = K::KIND, "cannot watch: {error}"),
+                Err(controller::Error::ObjectNotFound(gone)) => {
+                    let (namespace, name) = (gone.namespace.unwrap_or_default(), gone.name);
+                    let gone = Key { kind: K::KIND, namespace, name };
+                    driver.recall.forget(&gone);
+                    abandon(&driver.shell, gone);
+                }
+                Err(controller::Error::QueueError(error)) => tracing::warn!(kind = K::KIND, "cannot watch: {error}"),
                 // The driver's own errors are told by its error policy.
                 _ => {}
             }
@@ -259,15 +278,18 @@ fn drive<'a, K: Kind>(all: &FuturesUnordered<BoxFuture<'a, ()>>, shell: &Arc<She
     }
 }
 
-/// An add-on without finalizer goes without a word; whoever lived on it must learn that.
+/// A deletion may be missed while a watch is down; whoever lived on that add-on must learn of it all the same.
 async fn sweep(shell: Arc<Shell>) {
     loop {
         tokio::time::sleep(SWEEP).await;
-        for addon in shell.observer.followed() {
-            if shell.addons.get(&addon).is_none() {
-                shell.observer.forget(&addon);
-                shell.wake(&Cause::Everything(addon));
-            }
-        }
+        shell.observer.followed().into_iter().for_each(|addon| abandon(&shell, addon));
+    }
+}
+
+/// Follows an add-on no longer that is no longer there, and tells those who lived on it.
+fn abandon(shell: &Shell, gone: Key) {
+    if shell.observer.addon(&gone).is_some() && shell.addons.get(&gone).is_none() {
+        shell.observer.forget(&gone);
+        shell.wake(&Cause::Everything(gone));
     }
 }
