@@ -25,7 +25,8 @@ build: ## compile the operator and the simulator, without optimisation
 test: ## every test there is; the first time it builds a Kubernetes control plane too (5 to 10 minutes)
 	@$(MAKE) -j2 build-controlplane build-tests
 	@$(go_quick) test ./cluster ./assets
-	APPLINK_CONTROLPLANE="$$($(ensure))" cargo test
+	@# End to end, tests mostly wait: more of them at a time than there are cores.
+	APPLINK_CONTROLPLANE="$$($(ensure))" RUST_TEST_THREADS=6 cargo test
 
 .PHONY: check
 check: ## format, lints, docs, and that crds/ is what the code says
