@@ -95,7 +95,7 @@ impl AppLink {
     pub async fn count_authorizations(&self) -> Result<Option<i64>, AccessError> {
         match self.call(Call::get("applink.list_authorizations", &["authorizations"])).await {
             Ok((host, answer)) => Ok(Some(wire::count(answer.body()).map_err(unreadable(host))?)),
-            Err(AccessError::Call(error)) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
+            Err(AccessError::AppLink(error)) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -107,7 +107,7 @@ impl AppLink {
     pub async fn get_connection(&self, id: &str) -> Result<Option<RemoteConnection>, AccessError> {
         match self.call(Call::get("applink.get_connection", &["connections", id])).await {
             Ok((host, answer)) => Ok(wire::connection(answer.body(), Some(id)).map_err(unreadable(host))?),
-            Err(AccessError::Call(error)) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
+            Err(AccessError::AppLink(error)) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -126,7 +126,8 @@ impl AppLink {
             login_url: &new.login_url,
             jwt_private_key: key,
         };
-        let body = serde_json::to_vec(&body).map_err(|_| CallError::Url("an input that is no JSON".to_owned()))?;
+        let body = serde_json::to_vec(&body)
+            .map_err(|_| AccessError::AppLink(CallError::Url("an input that is no JSON".to_owned())))?;
         let path = ["connections", "salesforce", "jwt"];
         let (host, answer) = self
             .call(Call {
@@ -153,7 +154,7 @@ impl AppLink {
         let call = Call { method: Method::DELETE, ..Call::get("applink.delete_connection", &path) };
         match self.call(call).await {
             Ok(_) => Ok(()),
-            Err(AccessError::Call(error)) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(()),
+            Err(AccessError::AppLink(error)) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -164,7 +165,7 @@ impl AppLink {
         let sso = self.access.sso(&found).await?;
         match self.send(&call, &found, &sso).await {
             Err(error) if error.refuses_token() => self.access.forget_sso(&sso).await,
-            result => return Ok(result?),
+            result => return result.map_err(AccessError::AppLink),
         }
         let sso = self.access.sso(&found).await?;
         let result = self.send(&call, &found, &sso).await;
@@ -173,7 +174,7 @@ impl AppLink {
             self.access.forget_sso(&sso).await;
             self.access.forget_found().await;
         }
-        Ok(result?)
+        result.map_err(AccessError::AppLink)
     }
 
     async fn send(
@@ -211,6 +212,6 @@ impl<'a> Call<'a> {
     }
 }
 
-fn unreadable(host: String) -> impl FnOnce(wire::Unreadable) -> CallError {
-    move |cause| CallError::Unreadable { host, cause }
+fn unreadable(host: String) -> impl FnOnce(wire::Unreadable) -> AccessError {
+    move |cause| AccessError::AppLink(CallError::Unreadable { host, cause })
 }

@@ -57,9 +57,12 @@ impl Target {
 /// Why an add-on cannot be reached.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
-    /// A call failed.
+    /// A call to the Platform API failed; AppLink was not called.
     #[error(transparent)]
-    Call(#[from] CallError),
+    Heroku(#[from] CallError),
+    /// A call to AppLink failed.
+    #[error("AppLink at {0}")]
+    AppLink(CallError),
     /// No such app, or not for this token.
     #[error("Heroku app {0} does not exist, or the token may not see it: check spec.app")]
     NoApp(String),
@@ -190,7 +193,7 @@ impl Access {
             _ => error.into(),
         })?;
         let host = || self.target.platform_url.clone();
-        let unreadable = |cause| AccessError::Call(CallError::Unreadable { host: host(), cause });
+        let unreadable = |cause| AccessError::Heroku(CallError::Unreadable { host: host(), cause });
         let addon = self.choose(wire::addons(&addons).map_err(unreadable)?)?;
         let attached = wire::attachments(&attachments).map_err(unreadable)?;
         let provisioning = || AccessError::Provisioning(addon.name.clone());

@@ -88,6 +88,15 @@ impl CallError {
         }
     }
 
+    /// How long the answer asks to wait.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// Whether the token was refused.
     #[must_use]
     pub fn refuses_token(&self) -> bool {

@@ -54,7 +54,7 @@ fn new(name: &str) -> JwtConnection {
 
 fn status_of(error: &AccessError) -> Option<u16> {
     match error {
-        AccessError::Call(call) => call.status().map(|s| s.as_u16()),
+        AccessError::AppLink(call) => call.status().map(|s| s.as_u16()),
         _ => None,
     }
 }
@@ -111,7 +111,7 @@ async fn every_failure_tells_whether_the_call_may_have_worked() {
         let told = format!("{fault:?}");
         bench.simulator.faults(|faults| faults.add(fault.method("POST"))).unwrap();
         let error = bench.link.create_jwt_connection(&new("productionOrg")).await.unwrap_err();
-        let AccessError::Call(call) = &error else { panic!("{error}") };
+        let AccessError::AppLink(call) = &error else { panic!("{error}") };
         assert_eq!((call.may_have_worked(), status_of(&error)), (may_have_worked, status), "{told}: {call}");
         assert!(!format!("{error} {error:?}").contains("CANARY"), "{error:?}");
     }
@@ -124,7 +124,7 @@ async fn nothing_is_sent_where_nobody_listens() {
     drop(listener);
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let error = link(url, &["127.0.0.1"], "t").list_connections().await.unwrap_err();
-    let unsent = matches!(&error, AccessError::Call(CallError::Transport { cause: TransportError::Unsent(_), .. }));
+    let unsent = matches!(&error, AccessError::Heroku(CallError::Transport { cause: TransportError::Unsent(_), .. }));
     assert!(unsent, "{error}");
 }
 
@@ -191,7 +191,7 @@ async fn a_refused_token_is_a_refused_token() {
     let bench = bench(json!({})).await;
     let url = bench.link.access().target().platform_url.clone();
     let error = link(url, &["127.0.0.1"], "HRKU-CANARY").list_connections().await.unwrap_err();
-    let AccessError::Call(call) = &error else { panic!("{error}") };
+    let AccessError::Heroku(call) = &error else { panic!("{error}") };
     assert!(call.refuses_token());
     assert!(!format!("{error:?}").contains("CANARY"));
 }

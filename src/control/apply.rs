@@ -154,7 +154,10 @@ async fn call<K: Kind>(
         }
         (Ok(()), Step::Delete { id }) => Some(Answer::Deleting { id: id.clone(), at: now }),
         (Ok(()), _) => memory.answer.clone(),
-        (Err(error), _) => Some(answer(error, step, now, driver.recall.call_failed(object))),
+        (Err(error), _) => {
+            let creation = memory.intent.as_ref().filter(|_| matches!(step, Step::Create { .. }));
+            Some(answer(error, step, creation.map(|i| i.attempt), now, driver.recall.call_failed(object)))
+        }
     };
     match &result {
         Ok(()) => driver.recall.call_worked(object),
@@ -164,36 +167,35 @@ async fn call<K: Kind>(
     Ok(Next::Plan)
 }
 
-/// What a failed call means for the next plan; it is the nth in a row.
-fn answer(error: &AccessError, step: &Step, now: Timestamp, nth: u32) -> Answer {
+/// What a failed call means for the next plan; it is the nth in a row. `attempt` is the creation that it was part of.
+fn answer(error: &AccessError, step: &Step, attempt: Option<i64>, now: Timestamp, nth: u32) -> Answer {
     let verdict = trouble(error);
-    let later = |pause| Answer::Later { verdict: verdict.clone(), until: now + pause };
-    let pause =
+    let doubled =
         |first: SignedDuration| (first * 2_i32.saturating_pow(nth.saturating_sub(1).min(10))).min(LONGEST_PAUSE);
-    let AccessError::Call(call) = error else { return later(pause(PAUSE)) };
-    match call.status() {
-        Some(StatusCode::TOO_MANY_REQUESTS) => later(asked_pause(call).unwrap_or(LIMITED_PAUSE)),
+    let later = |pause| Answer::Later { verdict: verdict.clone(), until: now + pause, attempt };
+    let call = match error {
+        AccessError::AppLink(call) => call,
+        AccessError::Heroku(call) => return later(asked_pause(call).unwrap_or(doubled(PAUSE))),
+        _ => return later(doubled(PAUSE)),
+    };
+    match (call.status(), attempt) {
+        (Some(StatusCode::TOO_MANY_REQUESTS), _) => later(asked_pause(call).unwrap_or(LIMITED_PAUSE)),
         // The add-on's token may have been rotated; it is looked up anew before the next try.
-        Some(_) if call.refuses_token() && !blames_jwt(call) => later(pause(PAUSE)),
-        Some(status) if status.is_client_error() => {
+        (Some(_), _) if call.refuses_token() && !blames_jwt(call) => later(doubled(PAUSE)),
+        (Some(status), _) if status.is_client_error() => {
             let text = format!(
                 "AppLink refused to {step}: {call}. It is tried again every 10 minutes, and at once when the spec changes"
             );
-            Answer::Refused { verdict: Verdict::needs_user(Reason::RemoteRejected, text), at: now }
+            Answer::Refused { verdict: Verdict::needs_user(Reason::RemoteRejected, text), at: now, attempt }
         }
         // Only a creation must not be repeated before it is known how it ended.
-        _ if call.may_have_worked() && matches!(step, Step::Create { .. }) => {
-            Answer::Lost { verdict, pause: pause(SETTLE) }
-        }
-        _ => later(asked_pause(call).unwrap_or(pause(PAUSE))),
+        (_, Some(attempt)) if call.may_have_worked() => Answer::Lost { verdict, pause: doubled(SETTLE), attempt },
+        _ => later(asked_pause(call).unwrap_or(doubled(PAUSE))),
     }
 }
 
 fn asked_pause(call: &CallError) -> Option<SignedDuration> {
-    match call {
-        CallError::Status { retry_after: Some(wait), .. } => SignedDuration::try_from(*wait).ok(),
-        _ => None,
-    }
+    SignedDuration::try_from(call.retry_after()?).ok()
 }
 
 fn blames_jwt(call: &CallError) -> bool {

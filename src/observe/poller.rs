@@ -14,12 +14,11 @@ use uuid::Uuid;
 use super::{Cause, Following, Key, Waiters, Wake, trouble};
 use crate::applink::AppLink;
 use crate::clock::Clock;
-use crate::crd::{AppLinkAddonStatus, Reason};
+use crate::crd::AppLinkAddonStatus;
 use crate::heroku::AccessError;
 use crate::metrics::Metrics;
-use crate::plan::diff::addon::identify;
+use crate::plan::diff::addon::{identify, is_outage};
 use crate::plan::live::{AddonFacts, AddonLive, Collection, Listing, Live, RemoteConnection, Witness};
-use crate::transport::CallError;
 
 /// Passes begin no closer together than this, however many ask.
 const GAP: SignedDuration = SignedDuration::from_millis(500);
@@ -224,9 +223,9 @@ impl Poller {
     fn failed(&self, view: &mut View, error: &AccessError, now: Timestamp) {
         let verdict = trouble(error);
         tracing::warn!(addon = %self.addon, reason = %verdict.reason, "{}", verdict.message);
-        let outage = matches!(verdict.reason, Reason::RateLimited | Reason::RemoteUnavailable);
-        // One outage is told once, in the words it began with.
-        if view.live.trouble.as_ref().is_none_or(|known| known.reason != verdict.reason || !outage) {
+        let outage = is_outage(verdict.reason);
+        // One outage is told once, in the words it began with, whatever face it shows next.
+        if !outage || !view.live.trouble.as_ref().is_some_and(|known| is_outage(known.reason)) {
             view.live.trouble = Some(verdict);
         }
         view.live.silent = now >= view.schedule.last_good + self.silence();
@@ -271,7 +270,7 @@ impl Schedule {
 
 fn retry_after(error: &AccessError) -> Option<Duration> {
     match error {
-        AccessError::Call(CallError::Status { retry_after, .. }) => *retry_after,
+        AccessError::Heroku(call) | AccessError::AppLink(call) => call.retry_after(),
         _ => None,
     }
 }

@@ -20,12 +20,11 @@ pub fn trouble(error: &AccessError) -> Verdict {
         AccessError::Provisioning(_) | AccessError::Forgotten => {
             Verdict::waits(Reason::AddonNotReady, error.to_string())
         }
-        AccessError::Call(call) => of_call(call),
+        AccessError::Heroku(call) | AccessError::AppLink(call) => of_call(call, error.to_string()),
     }
 }
 
-fn of_call(call: &CallError) -> Verdict {
-    let text = call.to_string();
+fn of_call(call: &CallError, text: String) -> Verdict {
     match call {
         CallError::Host(_) | CallError::Url(_) => Verdict::needs_user(Reason::InvalidSpec, text),
         CallError::Status { status, .. } if matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {

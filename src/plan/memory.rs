@@ -45,6 +45,8 @@ pub enum Answer {
         verdict: Verdict,
         /// When.
         at: Timestamp,
+        /// The creation that was refused, if it was one.
+        attempt: Option<i64>,
     },
     /// Not now; a call that was never carried out.
     Later {
@@ -52,13 +54,17 @@ pub enum Answer {
         verdict: Verdict,
         /// When to try again.
         until: Timestamp,
+        /// The creation that did not take place, if it was one.
+        attempt: Option<i64>,
     },
-    /// No answer, or one that does not tell whether the call was carried out.
+    /// No answer to a creation, or one that does not tell whether it took place.
     Lost {
         /// What to tell the user while it never was Ready.
         verdict: Verdict,
         /// How long after its intent the call is not repeated.
         pause: SignedDuration,
+        /// The creation.
+        attempt: i64,
     },
 }
 

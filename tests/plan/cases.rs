@@ -39,6 +39,16 @@ fn creation() {
         ("not known whether", fresh().with(|w| w.live.complete = false), "look"),
         ("the word is given", given(1), "create prod"),
         ("by a process that died: its call may still land", given(-5), "await remote: Creating"),
+        (
+            "by a process that died, and another call was answered since",
+            given(-5).with(|w| w.memory.answer = Some(Answer::Deleting { id: "x".into(), at: at(0) })),
+            "await remote: Creating",
+        ),
+        (
+            "by a process that died, and other inputs now",
+            given(-5).with(|w| w.desired = Ok(desired("b3RoZXI="))),
+            "await remote: Creating",
+        ),
         ("by one that died long ago", given(-60), "remember attempt 2, create prod"),
         ("the answer never came, the fruit is there", given(-5).with(|w| w.see(remote("x", Phase::Up))), "Connected"),
         ("there first", fresh().with(|w| w.see(remote("x", Phase::Up))), "AdoptionRefused"),
@@ -84,7 +94,7 @@ fn answers() {
         let verdict = verdict.clone();
         fresh().with(move |w| {
             (w.memory.finalizer, w.memory.intent) = (true, Some(intent(1, 1)));
-            w.memory.answer = Some(Answer::Refused { verdict, at: at(1) });
+            w.memory.answer = Some(Answer::Refused { verdict, at: at(1), attempt: Some(1) });
             w.now = at(second);
         })
     };
@@ -92,13 +102,13 @@ fn answers() {
         fresh().with(move |w| {
             (w.memory.finalizer, w.memory.intent) = (true, Some(intent(1, 1)));
             let verdict = waits(Reason::RemoteUnavailable);
-            w.memory.answer = Some(Answer::Lost { verdict, pause: SignedDuration::from_secs(35) });
+            w.memory.answer = Some(Answer::Lost { verdict, pause: SignedDuration::from_secs(35), attempt: 1 });
             w.now = at(second);
         })
     };
     let later = fresh().with(|w| {
         (w.memory.finalizer, w.memory.intent) = (true, Some(intent(1, 1)));
-        w.memory.answer = Some(Answer::Later { verdict: waits(Reason::RateLimited), until: at(17) });
+        w.memory.answer = Some(Answer::Later { verdict: waits(Reason::RateLimited), until: at(17), attempt: Some(1) });
     });
     table(vec![
         ("refused", refused(2), "RemoteRejected"),
@@ -240,6 +250,21 @@ fn contest() {
                 w.now += SignedDuration::from_hours(2);
             }),
             "Contested",
+        ),
+        (
+            "one that was tried four times counts once",
+            settled().with(|w| {
+                w.live.sightings.clear();
+                w.live.gone.push("id-1".into());
+                for _ in 0..4 {
+                    let plan = w.plan();
+                    w.perform(&plan.steps[0]);
+                    // Its process dies before the call.
+                    w.now += SignedDuration::from_mins(1);
+                    w.memory.since = w.now;
+                }
+            }),
+            "remember attempt 6, create prod",
         ),
         (
             "asked to resume",

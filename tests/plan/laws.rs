@@ -20,9 +20,9 @@ fn answer() -> impl Strategy<Value = Option<Answer>> {
     prop::sample::select(vec![
         None,
         Some(Answer::Deleting { id: "id-1".into(), at: at(0) }),
-        Some(Answer::Refused { verdict: verdict(), at: at(0) }),
-        Some(Answer::Later { verdict: verdict(), until: at(5) }),
-        Some(Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35) }),
+        Some(Answer::Refused { verdict: verdict(), at: at(0), attempt: Some(1) }),
+        Some(Answer::Later { verdict: verdict(), until: at(5), attempt: Some(1) }),
+        Some(Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35), attempt: 1 }),
     ])
 }
 

@@ -57,7 +57,7 @@ impl Kind for AppLinkAddon {
             Err(error) => return Ok(Err(invalid(format!("spec.pollInterval: {error}")))),
         };
         let allowed = match self.spec.platform_url.parse() {
-            Ok(url) => shell.hosts.check(&url).map_err(|error| trouble(&AccessError::Call(error))),
+            Ok(url) => shell.hosts.check(&url).map_err(|error| trouble(&AccessError::Heroku(error))),
             Err(_) => Err(invalid("spec.platformURL is not a URL".to_owned())),
         };
         if let Err(verdict) = allowed {

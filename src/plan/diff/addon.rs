@@ -135,7 +135,9 @@ fn trouble(input: &Input<'_>, verdict: &Verdict) -> Course {
     Course::say(verdict.clone())
 }
 
-fn is_outage(reason: Reason) -> bool {
+/// Whether the service is away or asks for fewer calls, which passes; nothing else is wrong then.
+#[must_use]
+pub fn is_outage(reason: Reason) -> bool {
     matches!(reason, Reason::RateLimited | Reason::RemoteUnavailable)
 }
 

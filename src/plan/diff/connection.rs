@@ -75,8 +75,10 @@ pub fn plan(input: &Input<'_>) -> Plan<ConnectionStatus> {
 }
 
 fn record(status: &ConnectionStatus, memory: &Memory) -> Record {
-    let refused = matches!(memory.answer, Some(Answer::Refused { .. }));
-    let closed = memory.intent.as_ref().filter(|_| refused).map(|intent| intent.attempt);
+    let closed = match &memory.answer {
+        Some(Answer::Refused { attempt, .. }) => *attempt,
+        _ => None,
+    };
     Record {
         id: status.id.clone(),
         addon_id: status.addon_id.clone(),
@@ -274,7 +276,7 @@ fn replace(
         );
         return Course::say(Verdict::needs_user(Reason::ReplacementRequired, text));
     }
-    if let Some(Answer::Refused { verdict, at }) = &case.memory.answer
+    if let Some(Answer::Refused { verdict, at, .. }) = &case.memory.answer
         && elapsed(*at, case.now) < REFUSAL_REST
     {
         return Course::say(verdict.clone()).again(REFUSAL_REST - elapsed(*at, case.now));

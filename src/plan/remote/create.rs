@@ -82,11 +82,8 @@ impl<R: RemoteObject> Case<'_, R> {
         given.max(self.record.answered.unwrap_or(0))
     }
 
-    /// The wait that an earlier attempt with the same inputs imposes.
+    /// The wait that an earlier attempt imposes.
     fn rest(&self, hash: &str) -> Option<Course> {
-        let intent = self.memory.intent.as_ref().filter(|i| i.hash == hash)?;
-        let asked_again = self.memory.requested && intent.at < self.memory.since;
-        let past = elapsed(intent.at, self.now);
         if let Some(wait) = self.unsettled() {
             let verdict = match &self.memory.answer {
                 Some(Answer::Lost { verdict, .. }) => verdict.clone(),
@@ -98,6 +95,9 @@ impl<R: RemoteObject> Case<'_, R> {
             let report = if self.memory.ready { Report::Hold } else { verdict.into() };
             return Some(Course::attend(report).again(wait));
         }
+        let intent = self.memory.intent.as_ref().filter(|i| i.hash == hash)?;
+        let asked_again = self.memory.requested && intent.at < self.memory.since;
+        let past = elapsed(intent.at, self.now);
         let refused = self.open_intent().is_none() && self.record.id.is_none();
         if refused && past < REFUSAL_REST && !asked_again {
             return Some(Course { steps: vec![], report: self.refusal(), again: None }.again(REFUSAL_REST - past));
@@ -110,12 +110,12 @@ impl<R: RemoteObject> Case<'_, R> {
     pub(super) fn unsettled(&self) -> Option<SignedDuration> {
         let intent = self.open_intent()?;
         let pause = match &self.memory.answer {
-            Some(Answer::Lost { pause, .. }) => *pause,
-            Some(_) => return None,
+            Some(Answer::Lost { pause, attempt, .. }) if *attempt == intent.attempt => *pause,
+            Some(Answer::Later { attempt, .. }) if *attempt == Some(intent.attempt) => return None,
             // Written by this process a moment ago; it has not acted on it yet.
             None if intent.at >= self.memory.since => return None,
-            // By one that died since.
-            None => SETTLE,
+            // By one that died since; an answer to another call says nothing of it.
+            _ => SETTLE,
         };
         let left = pause - elapsed(intent.at, self.now);
         left.is_positive().then_some(left)
@@ -133,7 +133,8 @@ impl<R: RemoteObject> Case<'_, R> {
         let known = self.memory.intent.iter().flat_map(|i| i.recreated.iter().copied());
         let recent = known.filter(|at| elapsed(*at, self.now) < CONTEST_WINDOW);
         let mut all: Vec<_> = recent.filter(|at| !(self.memory.requested && *at < self.memory.since)).collect();
-        if self.record.was_up {
+        // An open intent counts the one at hand already, however often it is tried.
+        if self.record.was_up && self.open_intent().is_none() {
             all.push(self.now);
         }
         all

@@ -100,7 +100,7 @@ impl<R: RemoteObject> Case<'_, R> {
             return if known_gone || self.live.complete { release } else { Course::act(vec![Step::Look]) };
         };
         let id = seen.object.id();
-        if let Some(Answer::Refused { verdict, at }) = &self.memory.answer
+        if let Some(Answer::Refused { verdict, at, .. }) = &self.memory.answer
             && elapsed(*at, self.now) < REFUSAL_REST
         {
             return Course::say(verdict.clone()).again(REFUSAL_REST - elapsed(*at, self.now));

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Step;
+use super::diff::addon::is_outage;
 use super::live::{Live, Phase, RemoteObject, Sighting};
 use super::memory::{Answer, Intent, Memory};
 use super::policy::Policies;
@@ -232,7 +233,7 @@ impl<'a, R: RemoteObject> Case<'a, R> {
     }
 
     fn trouble(&self, verdict: &Verdict, silent: bool) -> Course {
-        let outage = matches!(verdict.reason, Reason::RateLimited | Reason::RemoteUnavailable);
+        let outage = is_outage(verdict.reason);
         if silent {
             let text =
                 format!("AppLinkAddon {} has been silent for too long to know: {}", self.addon_name, verdict.message);
@@ -253,7 +254,7 @@ impl<'a, R: RemoteObject> Case<'a, R> {
     #[must_use]
     pub fn after_answer(&self) -> Option<Course> {
         match self.memory.answer.as_ref()? {
-            Answer::Later { verdict, until } if self.now < *until => {
+            Answer::Later { verdict, until, .. } if self.now < *until => {
                 let report = if self.memory.ready { Report::Hold } else { verdict.clone().into() };
                 Some(Course { steps: vec![], report, again: None }.again(elapsed(self.now, *until)))
             }
