@@ -159,22 +159,34 @@ impl AppLink {
         }
     }
 
-    /// One call, repeated once with new SSO parameters where AppLink refuses the credential.
+    /// One call. Where AppLink refuses the credential, it is made once more with new SSO parameters, and again if it
+    /// then turns out that the add-on's token was rotated.
     async fn call(&self, call: Call<'_>) -> Result<(String, Response<Bytes>), AccessError> {
         let found = self.access.found().await?;
-        let sso = self.access.sso(&found).await?;
-        match self.send(&call, &found, &sso).await {
-            Err(error) if error.refuses_token() => self.access.forget_sso(&sso).await,
-            result => return result.map_err(AccessError::AppLink),
+        let first = self.attempt(&call, &found).await;
+        if !is_refused(&first) {
+            return first;
         }
-        let sso = self.access.sso(&found).await?;
-        let result = self.send(&call, &found, &sso).await;
-        if result.as_ref().is_err_and(CallError::refuses_token) {
-            // The add-on's token may have been rotated: look it up before the next call.
+        let second = self.attempt(&call, &found).await;
+        if !is_refused(&second) {
+            return second;
+        }
+        self.access.forget_found().await;
+        let anew = self.access.found().await?;
+        if anew.token.expose_secret() == found.token.expose_secret() {
+            return second;
+        }
+        self.attempt(&call, &anew).await
+    }
+
+    /// One try; a refused SSO is not used again.
+    async fn attempt(&self, call: &Call<'_>, found: &Found) -> Result<(String, Response<Bytes>), AccessError> {
+        let sso = self.access.sso(found).await?;
+        let result = self.send(call, found, &sso).await.map_err(AccessError::AppLink);
+        if is_refused(&result) {
             self.access.forget_sso(&sso).await;
-            self.access.forget_found().await;
         }
-        result.map_err(AccessError::AppLink)
+        result
     }
 
     async fn send(
@@ -210,6 +222,10 @@ impl<'a> Call<'a> {
     fn get(operation: &'static str, path: &'a [&'a str]) -> Self {
         Self { operation, method: Method::GET, path, body: Bytes::new(), secret: "" }
     }
+}
+
+fn is_refused<T>(result: &Result<T, AccessError>) -> bool {
+    matches!(result, Err(AccessError::AppLink(error)) if error.refuses_token())
 }
 
 fn unreadable(host: String) -> impl FnOnce(wire::Unreadable) -> AccessError {

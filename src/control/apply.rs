@@ -160,7 +160,9 @@ async fn call<K: Kind>(
         }
     };
     match &result {
-        Ok(()) => driver.recall.call_worked(object),
+        // One that only reads tells nothing of those that write.
+        Ok(()) if step.mutates() => driver.recall.call_worked(object),
+        Ok(()) => {}
         Err(error) => tracing::warn!(object = %key(&**object), "cannot {step}: {error}"),
     }
     driver.recall.answered(object, answer);
@@ -172,7 +174,7 @@ fn answer(error: &AccessError, step: &Step, attempt: Option<i64>, now: Timestamp
     let verdict = trouble(error);
     let doubled =
         |first: SignedDuration| (first * 2_i32.saturating_pow(nth.saturating_sub(1).min(10))).min(LONGEST_PAUSE);
-    let later = |pause| Answer::Later { verdict: verdict.clone(), until: now + pause, attempt };
+    let later = |pause| Answer::Later { verdict: verdict.clone(), at: now, until: now + pause, attempt };
     let call = match error {
         AccessError::AppLink(call) => call,
         AccessError::Heroku(call) => return later(asked_pause(call).unwrap_or(doubled(PAUSE))),
@@ -180,8 +182,10 @@ fn answer(error: &AccessError, step: &Step, attempt: Option<i64>, now: Timestamp
     };
     match (call.status(), attempt) {
         (Some(StatusCode::TOO_MANY_REQUESTS), _) => later(asked_pause(call).unwrap_or(LIMITED_PAUSE)),
-        // The add-on's token may have been rotated; it is looked up anew before the next try.
-        (Some(_), _) if call.refuses_token() && !blames_jwt(call) => later(doubled(PAUSE)),
+        // Once more soon, since a token may be on its way; then seldom, since each try is two calls.
+        (Some(_), _) if call.refuses_token() && !blames_jwt(call) => {
+            later(if nth == 1 { PAUSE } else { LONGEST_PAUSE })
+        }
         (Some(status), _) if status.is_client_error() => {
             let text = format!(
                 "AppLink refused to {step}: {call}. It is tried again every 10 minutes, and at once when the spec changes"

@@ -29,8 +29,8 @@ fn of_call(call: &CallError, text: String) -> Verdict {
         CallError::Host(_) | CallError::Url(_) => Verdict::needs_user(Reason::InvalidSpec, text),
         CallError::Status { status, .. } if matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
             let text = format!(
-                "{text}: the token in spec.tokenSecretRef is wrong, expired or may not manage this app. Make a new one \
-                 with heroku authorizations:create and put it into the Secret"
+                "{text}: the token in spec.tokenSecretRef is wrong, expired, or of a user who may not manage this app. \
+                 Make a new one with heroku authorizations:create and put it into the Secret"
             );
             Verdict::needs_user(Reason::CredentialInvalid, text)
         }

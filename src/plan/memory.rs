@@ -52,6 +52,8 @@ pub enum Answer {
     Later {
         /// What to tell the user while it never was Ready.
         verdict: Verdict,
+        /// When.
+        at: Timestamp,
         /// When to try again.
         until: Timestamp,
         /// The creation that did not take place, if it was one.

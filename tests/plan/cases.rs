@@ -108,7 +108,8 @@ fn answers() {
     };
     let later = fresh().with(|w| {
         (w.memory.finalizer, w.memory.intent) = (true, Some(intent(1, 1)));
-        w.memory.answer = Some(Answer::Later { verdict: waits(Reason::RateLimited), until: at(17), attempt: Some(1) });
+        w.memory.answer =
+            Some(Answer::Later { verdict: waits(Reason::RateLimited), at: at(0), until: at(17), attempt: Some(1) });
     });
     table(vec![
         ("refused", refused(2), "RemoteRejected"),
@@ -184,6 +185,32 @@ fn keeping() {
         ("key changed", settled().with(|w| w.desired = Ok(desired("b3RoZXI="))), "ReplacementRequired"),
         ("recorded by another version", settled().with(|w| w.status.applied_hash = Some("v0:x".into())), "Connected"),
     ]);
+}
+
+#[test]
+fn healing_that_does_not_work() {
+    let verdict = || waits(Reason::RemoteUnavailable);
+    let healing = |answer: Answer| {
+        settled().with(|w| {
+            w.live.sightings.clear();
+            w.live.gone.push("id-1".into());
+            w.memory.intent = Some(intent(2, 3600));
+            w.memory.answer = Some(answer);
+            w.now = at(3601);
+        })
+    };
+    let refused = || Answer::Refused { verdict: verdict(), at: at(3600), attempt: Some(2) };
+    let lost = Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35), attempt: 2 };
+    let later = || Answer::Later { verdict: verdict(), at: at(3600), until: at(3610), attempt: Some(2) };
+    table(vec![
+        ("refused: no longer Ready, and no storm", healing(refused()), "RemoteUnavailable"),
+        ("lost: no longer Ready", healing(lost), "await remote: RemoteUnavailable"),
+        ("not now: no longer Ready", healing(later()), "RemoteUnavailable"),
+        ("not now, not proved gone", healing(later()).with(|w| w.live.gone.clear()), ""),
+        ("edited since", healing(later()).with(|w| w.memory.since = at(3601)), "remember attempt 3, create prod"),
+    ]);
+    let refused = healing(refused()).plan().status;
+    assert_eq!((refused.id, refused.answered_attempt), (None, Some(2)), "what was proved gone is not kept");
 }
 
 #[test]
@@ -289,8 +316,17 @@ fn deletion() {
         || Addon::Troubled { id: Some(ADDON.into()), verdict: waits(Reason::RemoteUnavailable), silent: false };
     table(vec![
         ("there", deleting(), "delete id-1, release"),
-        ("gone for certain", deleting().with(|w| w.live.sightings.clear()), "release"),
-        ("not seen of late", deleting().with(|w| (w.live.sightings.clear(), w.live.complete = false).1), "look"),
+        ("gone by the list", deleting().with(|w| w.live.sightings.clear()), "confirm id-1"),
+        (
+            "gone for certain",
+            deleting().with(|w| (w.live.sightings.clear(), w.live.gone.push("id-1".into())).1),
+            "release",
+        ),
+        (
+            "not seen of late",
+            deleting().with(|w| (w.live.sightings.clear(), w.live.complete = false).1),
+            "confirm id-1",
+        ),
         ("going", deleting().with(|w| w.see(remote("id-1", Phase::Leaving))), "await remote: Deleting"),
         ("disconnected", deleting().with(|w| w.see(remote("id-1", Phase::Gone))), "release"),
         (
@@ -312,6 +348,7 @@ fn deletion() {
             "another has the name",
             deleting().with(|w| {
                 w.live.sightings.clear();
+                w.live.gone.push("id-1".into());
                 w.see(remote("x", Phase::Up));
             }),
             "release",

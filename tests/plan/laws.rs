@@ -21,7 +21,7 @@ fn answer() -> impl Strategy<Value = Option<Answer>> {
         None,
         Some(Answer::Deleting { id: "id-1".into(), at: at(0) }),
         Some(Answer::Refused { verdict: verdict(), at: at(0), attempt: Some(1) }),
-        Some(Answer::Later { verdict: verdict(), until: at(5), attempt: Some(1) }),
+        Some(Answer::Later { verdict: verdict(), at: at(0), until: at(5), attempt: Some(1) }),
         Some(Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35), attempt: 1 }),
     ])
 }
@@ -125,7 +125,8 @@ proptest! {
             if let Step::Delete { id } = step {
                 let recorded = world.status.id.as_deref() == Some(&id);
                 let open = world.memory.intent.as_ref().is_some_and(|i| i.attempt > world.status.answered_attempt.unwrap_or(0));
-                let refused = matches!(world.memory.answer, Some(Answer::Refused { .. }));
+                let given = world.memory.intent.as_ref().map(|i| i.attempt);
+                let refused = matches!(world.memory.answer, Some(Answer::Refused { attempt, .. }) if attempt == given);
                 prop_assert!(recorded || (open && !refused), "{id}");
             }
         }

@@ -69,22 +69,28 @@ pub fn plan(input: &Input<'_>) -> Plan<ConnectionStatus> {
         now: input.now,
     };
     let mut status = input.status.clone();
-    status.answered_attempt = record.answered;
+    if record.answered != status.answered_attempt {
+        // A creation was refused: what there was before it had been proved gone.
+        status = ConnectionStatus { conditions: std::mem::take(&mut status.conditions), ..carried(&status) };
+        status.answered_attempt = record.answered;
+    }
     let course = decide(input, &case, &mut status);
     Plan { steps: course.steps, report: course.report, again: course.again, status }
 }
 
 fn record(status: &ConnectionStatus, memory: &Memory) -> Record {
-    let closed = match &memory.answer {
-        Some(Answer::Refused { attempt, .. }) => *attempt,
-        _ => None,
-    };
-    Record {
-        id: status.id.clone(),
-        addon_id: status.addon_id.clone(),
-        hash: status.applied_hash.clone(),
-        answered: status.answered_attempt.max(closed),
-        was_up: status.connected_at.is_some(),
+    let answered = status.answered_attempt.unwrap_or_default();
+    match &memory.answer {
+        Some(Answer::Refused { attempt: Some(attempt), .. }) if *attempt > answered => {
+            Record { answered: Some(*attempt), ..Record::default() }
+        }
+        _ => Record {
+            id: status.id.clone(),
+            addon_id: status.addon_id.clone(),
+            hash: status.applied_hash.clone(),
+            answered: status.answered_attempt,
+            was_up: status.connected_at.is_some(),
+        },
     }
 }
 

@@ -69,7 +69,7 @@ impl<R: RemoteObject> Case<'_, R> {
     }
 
     /// The recorded id, while only a listing says that it is gone.
-    fn unconfirmed(&self) -> Option<&str> {
+    pub(super) fn unconfirmed(&self) -> Option<&str> {
         let id = self.record.id.as_deref()?;
         let known = self.live.gone.iter().any(|gone| gone == id) || self.live.of_id(id).is_some();
         (!known).then_some(id)
@@ -92,8 +92,7 @@ impl<R: RemoteObject> Case<'_, R> {
                     format!("the answer to the creation of {} was lost; looking whether it took effect", self.name),
                 ),
             };
-            let report = if self.memory.ready { Report::Hold } else { verdict.into() };
-            return Some(Course::attend(report).again(wait));
+            return Some(Course::attend(verdict).again(wait));
         }
         let intent = self.memory.intent.as_ref().filter(|i| i.hash == hash)?;
         let asked_again = self.memory.requested && intent.at < self.memory.since;

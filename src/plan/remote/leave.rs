@@ -93,11 +93,14 @@ impl<R: RemoteObject> Case<'_, R> {
             Holder::Foreign(_) | Holder::Nobody => None,
         };
         let Some(seen) = target else {
-            let known_gone = self.record.id.as_deref().is_some_and(|id| self.live.gone.iter().any(|g| g == id));
+            if let Some(id) = self.unconfirmed() {
+                return Course::act(vec![Step::Confirm { id: id.to_owned() }]);
+            }
             if let Some(wait) = self.unsettled() {
                 return Course::attend(deleting).again(wait);
             }
-            return if known_gone || self.live.complete { release } else { Course::act(vec![Step::Look]) };
+            let known = self.record.id.is_some() || self.live.complete;
+            return if known { release } else { Course::act(vec![Step::Look]) };
         };
         let id = seen.object.id();
         if let Some(Answer::Refused { verdict, at, .. }) = &self.memory.answer

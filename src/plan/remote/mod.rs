@@ -250,16 +250,19 @@ impl<'a, R: RemoteObject> Case<'a, R> {
         Course::say(Verdict::waits(Reason::AddonNotReady, text))
     }
 
-    /// What the last call's outcome bids us do first, if anything.
+    /// What the last call's outcome bids us do first, if anything. An edit or a request since ends the wait, but for a
+    /// limit of calls.
     #[must_use]
     pub fn after_answer(&self) -> Option<Course> {
-        match self.memory.answer.as_ref()? {
-            Answer::Later { verdict, until, .. } if self.now < *until => {
-                let report = if self.memory.ready { Report::Hold } else { verdict.clone().into() };
-                Some(Course { steps: vec![], report, again: None }.again(elapsed(self.now, *until)))
-            }
-            _ => None,
+        let Some(Answer::Later { verdict, at, until, .. }) = &self.memory.answer else { return None };
+        let stands = *at >= self.memory.since || verdict.reason == Reason::RateLimited;
+        if self.now >= *until || !stands {
+            return None;
         }
+        // What was Ready is so until it is proved gone.
+        let gone = self.record.id.as_ref().is_some_and(|id| self.live.gone.contains(id));
+        let report = if self.memory.ready && !gone { Report::Hold } else { verdict.clone().into() };
+        Some(Course { report, ..Course::hold() }.again(elapsed(self.now, *until)))
     }
 }
 
