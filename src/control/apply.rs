@@ -145,9 +145,8 @@ async fn call<K: Kind>(
     };
     let now = shell.clock.now();
     let answer = match (&result, step) {
-        (Ok(()), Step::Create { name }) => {
-            let again = memory.intent.as_ref().is_some_and(|intent| !intent.recreated.is_empty());
-            let reason = if again { Reason::Recreated } else { Reason::Created };
+        (Ok(()), Step::Create { name, anew }) => {
+            let reason = if *anew { Reason::Recreated } else { Reason::Created };
             // Told once its id is written down: until then, nothing may come between.
             hold.news.push(News { warning: false, reason, note: format!("created {name} in AppLink") });
             None

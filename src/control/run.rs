@@ -135,7 +135,8 @@ async fn lead(
 
 /// Waits until the API server serves a kind.
 async fn served<K: Kind>(outside: &Outside, options: &Options) {
-    let (_, api) = apis::<K>(&outside.client, &options.namespaces).swap_remove(0);
+    // By metadata alone: one object that cannot be read must not keep the others waiting.
+    let (_, api) = apis::<PartialObjectMeta<K>>(&outside.client, &options.namespaces).swap_remove(0);
     let mut told = String::new();
     loop {
         let trouble = match api.list(&ListParams::default().limit(1)).await {

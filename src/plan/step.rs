@@ -23,6 +23,8 @@ pub enum Step {
     Create {
         /// Remote name.
         name: String,
+        /// Whether one was in working order before, and went away.
+        anew: bool,
     },
     /// Delete the remote object of this id.
     Delete {
@@ -64,7 +66,7 @@ impl fmt::Display for Step {
         match self {
             Self::Remember { intent } => write!(f, "remember attempt {}", intent.attempt),
             Self::Guard => f.write_str("guard"),
-            Self::Create { name } => write!(f, "create {name}"),
+            Self::Create { name, .. } => write!(f, "create {name}"),
             Self::Delete { id } => write!(f, "delete {id}"),
             Self::Confirm { id } => write!(f, "confirm {id}"),
             Self::Look => f.write_str("look"),

@@ -296,7 +296,7 @@ fn replace(
         at: case.now,
         recreated: Vec::new(),
     };
-    Course::act(vec![delete, Step::Remember { intent: next }, Step::Create { name: case.name.to_owned() }])
+    Course::act(vec![delete, Step::Remember { intent: next }, Step::Create { name: case.name.to_owned(), anew: false }])
 }
 
 /// What is watched and never touched.

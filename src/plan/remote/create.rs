@@ -28,7 +28,7 @@ impl<R: RemoteObject> Case<'_, R> {
         if let Some(rest) = self.rest(hash) {
             return rest;
         }
-        let create = Step::Create { name: self.name.to_owned() };
+        let create = Step::Create { name: self.name.to_owned(), anew: self.record.was_up };
         if self.word_given(hash) {
             return Course::act(vec![create]);
         }

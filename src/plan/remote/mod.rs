@@ -233,6 +233,10 @@ impl<'a, R: RemoteObject> Case<'a, R> {
     }
 
     fn trouble(&self, verdict: &Verdict, silent: bool) -> Course {
+        if verdict.reason == Reason::AddonChanged {
+            // No passing trouble: only the user can end it.
+            return Course::say(verdict.clone());
+        }
         let outage = is_outage(verdict.reason);
         if silent {
             let text =
