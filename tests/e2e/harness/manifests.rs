@@ -1,0 +1,29 @@
+//! Manifests in one line each, as JSON.
+//!
+//! Applies nothing. `Scene` has those that name its simulator.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// A private key as far as operator and simulator look: the frame is right, the content is the given word.
+pub fn pem(content: &str) -> String {
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(content))
+}
+
+/// What the simulator's setting `acceptedKeys` names a key by.
+pub fn sha256(pem: &str) -> String {
+    Sha256::digest(pem.trim()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A Secret with one key.
+pub fn secret(name: &str, key: &str, value: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: value}})
+}
+
+/// A manifest, changed.
+pub fn edit(mut manifest: Value, change: impl FnOnce(&mut Value)) -> Value {
+    change(&mut manifest);
+    manifest
+}

@@ -1,0 +1,70 @@
+//! What the tests stand on: one control plane for all, and a namespace, a simulator and operators for each.
+//!
+//! Judges nothing: the tests do. Each test calls [`e2e`] once and works in the [`Scene`] that it is given.
+
+mod audit;
+mod cluster;
+mod controlplane;
+mod manifests;
+mod operator;
+mod process;
+mod proxy;
+mod scene;
+mod simulator;
+
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+
+pub use cluster::{condition, condition_of, has_reason, is_ready, text};
+pub use manifests::{edit, pem, secret, sha256};
+pub use operator::{Flags, Operator};
+pub use proxy::Proxy;
+pub use scene::{CONNECTION, KEY, Scene};
+pub use simulator::TOKEN;
+
+/// How long anything may take that should take a moment: two cores may be busy with much else.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+/// How long a pass may be away where the add-on polls every 10 s: the interval, a tenth of jitter, the pass itself, and
+/// something for a busy machine; shorter than two polls.
+pub const POLL: Duration = Duration::from_secs(15);
+/// How often a condition is looked at that nobody announces.
+const GLANCE: Duration = Duration::from_millis(50);
+/// Whatever takes longer than this hangs.
+const TEST_LIMIT: Duration = Duration::from_secs(150);
+
+/// One runtime for all tests: they share a client, and its connections live on the runtime that made them.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
+});
+
+/// Runs one test in a scene of its own; `label` names its namespace.
+pub fn e2e(label: &str, test: impl AsyncFnOnce(&Scene)) {
+    let control_plane = controlplane::get();
+    RUNTIME.block_on(async {
+        let limited = tokio::time::timeout(TEST_LIMIT, async {
+            test(&Scene::new(control_plane, label).await).await;
+        });
+        limited.await.unwrap_or_else(|_| panic!("{label}: still not done after {} s", TEST_LIMIT.as_secs()));
+    });
+}
+
+/// Looks again and again until `look` gives something, and gives up with what `explain` says.
+pub async fn until<T>(
+    what: &str,
+    patience: Duration,
+    mut look: impl AsyncFnMut() -> Option<T>,
+    explain: impl AsyncFnOnce() -> String,
+) -> T {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        if Instant::now() >= deadline {
+            panic!("not within {} s: {what}\n{}", patience.as_secs(), explain().await);
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+}

@@ -1,0 +1,118 @@
+//! The operator as a process, with a user of its own on the API server.
+//!
+//! Judges nothing. `Scene` starts it; when a test fails, the end of its log is printed. E2E_LOG=debug makes it say more.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use super::process::Process;
+use super::{PATIENCE, until};
+
+/// How to start it. The default is what most tests want: loopback allowed, no election.
+#[derive(Clone, Default)]
+pub struct Flags {
+    /// Not to allow the simulator's host.
+    pub no_loopback: bool,
+    /// To hold the Lease in the test's namespace.
+    pub leader_elect: bool,
+    /// RUST_LOG, in place of the default.
+    pub log: Option<&'static str>,
+    /// `--log-format json`
+    pub json: bool,
+    /// Where the API server is said to be, in place of where it is.
+    pub server: Option<String>,
+}
+
+/// One operator.
+pub struct Operator {
+    process: Process,
+    http: reqwest::Client,
+    admin: String,
+}
+
+impl Operator {
+    /// Starts it, and waits until it says that it is ready.
+    pub async fn start(namespace: &str, kubeconfig: PathBuf, log: PathBuf, flags: &Flags) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_applink-operator"));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("APPLINK_")) {
+            command.env_remove(name);
+        }
+        command.env("KUBECONFIG", kubeconfig).env_remove("RUST_LOG");
+        command.args(["run", "--namespace", namespace, "--admin-addr", "127.0.0.1:0"]);
+        command.arg(format!("--leader-elect={}", flags.leader_elect));
+        if !flags.no_loopback {
+            command.args(["--allowed-host", "127.0.0.1"]);
+        }
+        if flags.json {
+            command.args(["--log-format", "json"]);
+        }
+        if let Some(log) = flags.log.map(str::to_owned).or(std::env::var("E2E_LOG").ok()) {
+            command.env("RUST_LOG", log);
+        }
+        let process = Process::guarded(&mut command, &log);
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
+        let mut operator = Self { process, http, admin: String::new() };
+        operator.get_ready().await;
+        operator
+    }
+
+    async fn get_ready(&mut self) {
+        let address = async || {
+            let said = self.process.said();
+            let rest = said.split_once("admin endpoints on http://")?.1;
+            rest.find(|c: char| c != '.' && c != ':' && !c.is_ascii_digit())
+                .map(|end| format!("http://{}", &rest[..end]))
+        };
+        let admin =
+            until("the operator opens its admin endpoints", PATIENCE, address, async || self.process.tail()).await;
+        self.admin = admin;
+        let ready = async || self.ask("/readyz").await.filter(|(ok, _)| *ok).map(drop);
+        until("the operator is ready", PATIENCE, ready, async || self.process.tail()).await;
+    }
+
+    async fn ask(&self, path: &str) -> Option<(bool, String)> {
+        let answer = self.http.get(format!("{}{path}", self.admin)).send().await.ok()?;
+        Some((answer.status().is_success(), answer.text().await.ok()?))
+    }
+
+    /// What `/metrics` says.
+    pub async fn metrics(&self) -> String {
+        self.ask("/metrics").await.expect("an answer").1
+    }
+
+    /// All that it logged.
+    pub fn said(&self) -> String {
+        self.process.said()
+    }
+
+    /// kill -9.
+    pub fn kill(mut self) {
+        self.process.kill();
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        self.process.terminate();
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self, patience: Duration) -> ExitStatus {
+        let deadline = std::time::Instant::now() + patience;
+        loop {
+            if let Some(status) = self.process.ended() {
+                return status;
+            }
+            assert!(std::time::Instant::now() < deadline, "still running after {} s", patience.as_secs());
+            tokio::time::sleep(super::GLANCE).await;
+        }
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the end of the operator's log\n{}\n---", self.process.tail());
+        }
+    }
+}

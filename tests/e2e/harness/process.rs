@@ -1,0 +1,122 @@
+//! Child processes that never outlive the tests: killed when dropped, and when this process dies without dropping.
+//!
+//! Knows nothing of what runs in them. The control plane, the simulators and the operators are started with it.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// One child process. What it says on standard error is in `log`.
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+    /// Open for as long as it may live, where it watches its standard input itself.
+    _stdin: Option<ChildStdin>,
+    guard: Option<Guard>,
+}
+
+/// A shell that kills a process once this one is gone: some do not watch their standard input.
+struct Guard {
+    shell: Child,
+    stdin: ChildStdin,
+}
+
+impl Process {
+    /// Starts a command that stops by itself when its standard input ends.
+    pub fn stops_with_stdin(command: &mut Command, log: &Path) -> Self {
+        let mut child = spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()), log);
+        let stdin = child.stdin.take();
+        Self { child, log: log.to_owned(), _stdin: stdin, guard: None }
+    }
+
+    /// Starts a command that does not.
+    pub fn guarded(command: &mut Command, log: &Path) -> Self {
+        let child = spawn(command.stdin(Stdio::null()).stdout(Stdio::null()), log);
+        let guard = Guard::of(child.id());
+        Self { child, log: log.to_owned(), _stdin: None, guard: Some(guard) }
+    }
+
+    /// The first line of its standard output, without its end.
+    pub fn first_line(&mut self, patience: Duration) -> String {
+        let stdout = self.child.stdout.take().expect("its standard output");
+        let (tx, rx) = mpsc::channel();
+        // The reader reads on, so that the child can write on.
+        std::thread::spawn(move || BufReader::new(stdout).lines().map_while(Result::ok).for_each(|l| drop(tx.send(l))));
+        rx.recv_timeout(patience).unwrap_or_else(|_| panic!("no line on standard output; its log:\n{}", self.tail()))
+    }
+
+    /// All that it said on standard error so far.
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// The last 40 lines of that.
+    pub fn tail(&self) -> String {
+        let said = self.said();
+        let lines: Vec<_> = said.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        let kill = format!("kill -TERM {}", self.child.id());
+        let status = Command::new("sh").arg("-c").arg(kill).status().expect("sh");
+        assert!(status.success(), "cannot send SIGTERM");
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("its exit status")
+    }
+
+    /// SIGKILL, and its end.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if let Some(guard) = self.guard.take() {
+            guard.dismiss();
+        }
+    }
+}
+
+impl Guard {
+    fn of(pid: u32) -> Self {
+        let script = format!("read -r word; [ \"$word\" = done ] || kill -KILL {pid}");
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(script).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut shell = shell.spawn().expect("sh");
+        let stdin = shell.stdin.take().expect("its standard input");
+        Self { shell, stdin }
+    }
+
+    fn dismiss(mut self) {
+        let _ = self.stdin.write_all(b"done\n");
+        let _ = self.shell.wait();
+    }
+}
+
+fn spawn(command: &mut Command, log: &Path) -> Child {
+    let file = File::create(log).expect("a log file");
+    // Nothing here may go through a proxy.
+    command.env("NO_PROXY", "127.0.0.1,localhost").env("no_proxy", "127.0.0.1,localhost");
+    command.stderr(file).spawn().unwrap_or_else(|error| panic!("cannot start {:?}: {error}", command.get_program()))
+}
+
+/// Runs a command to its end: whether it succeeded, and all it said.
+pub fn run(command: &mut Command, stdin: &str) -> (bool, String) {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {:?}: {error}", command.get_program()));
+    child.stdin.take().expect("its standard input").write_all(stdin.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("its end");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}

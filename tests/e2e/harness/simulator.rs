@@ -1,0 +1,103 @@
+//! A simulator of Heroku and AppLink in a process of its own, and its control API.
+//!
+//! Judges nothing. Each `Scene` has one.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::process::Process;
+use super::{PATIENCE, text, until};
+
+/// The Heroku token that it accepts.
+pub const TOKEN: &str = "HRKU-e2e-canary-token";
+
+/// One simulator.
+pub struct Simulator {
+    /// Where both APIs and the control API are.
+    pub url: String,
+    http: reqwest::Client,
+    _process: Process,
+}
+
+impl Simulator {
+    pub fn start(dir: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_applink-simulator"));
+        command.args(["--listen", "127.0.0.1:0", "--stop-with-stdin", "--heroku-token", TOKEN]);
+        let mut process = Process::stops_with_stdin(&mut command, &dir.join("simulator.log"));
+        let line = process.first_line(PATIENCE);
+        let url = line.strip_prefix("listening on ").expect("where it listens").to_owned();
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
+        Self { url, http, _process: process }
+    }
+
+    /// One call of the control API, which must succeed.
+    pub async fn control(&self, method: &str, path: &str, body: Value) -> Value {
+        let url = format!("{}/_control{path}", self.url);
+        let method = method.parse().expect("a method");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = self.http.request(method, url).header("content-type", "application/json").body(body);
+        let answer = answer.send().await.expect("the simulator answers");
+        let (status, body) = (answer.status(), answer.text().await.expect("a body"));
+        assert!(status.is_success(), "{path}: {status} {body}");
+        if body.is_empty() { Value::Null } else { serde_json::from_str(&body).expect("JSON") }
+    }
+
+    /// The connections that exist.
+    pub async fn connections(&self) -> Vec<Value> {
+        let list = self.control("GET", "/connections", Value::Null).await;
+        list.as_array().expect("a list").clone()
+    }
+
+    /// The only connection that exists.
+    pub async fn only_connection(&self) -> Value {
+        let mut all = self.connections().await;
+        assert_eq!(all.len(), 1, "not exactly one connection in AppLink: {all:#?}");
+        all.remove(0)
+    }
+
+    /// Changes switches.
+    pub async fn settings(&self, patch: Value) {
+        self.control("PATCH", "/settings", patch).await;
+    }
+
+    /// Lets something go wrong from now on.
+    pub async fn fault(&self, fault: Value) {
+        self.control("POST", "/faults", fault).await;
+    }
+
+    pub async fn clear_faults(&self) {
+        self.control("DELETE", "/faults", Value::Null).await;
+    }
+
+    /// What was asked of both APIs after the request of this number.
+    pub async fn requests_since(&self, seq: u64) -> Vec<Value> {
+        let list = self.control("GET", &format!("/requests?since={seq}"), Value::Null).await;
+        list.as_array().expect("a list").clone()
+    }
+
+    /// The number of the last request.
+    pub async fn last_request(&self) -> u64 {
+        self.requests_since(0).await.last().map_or(0, |request| request["seq"].as_u64().expect("a number"))
+    }
+
+    /// Requests that ask AppLink for a change, as `METHOD /path`, the add-on left out.
+    pub async fn mutating(&self) -> Vec<String> {
+        let all = self.requests_since(0).await;
+        all.iter().filter(|request| request["mutating"] == json!(true)).map(line).collect()
+    }
+
+    /// Waits until a request was logged that `wanted` says yes to.
+    pub async fn wait_request(&self, what: &str, wanted: impl Fn(&Value) -> bool) {
+        let look = async || self.requests_since(0).await.iter().any(&wanted).then_some(());
+        let explain = async || self.requests_since(0).await.iter().map(|r| line(r) + "\n").collect();
+        until(what, PATIENCE, look, explain).await;
+    }
+}
+
+fn line(request: &Value) -> String {
+    let path = text(request, "/path");
+    let path = path.strip_prefix("/addons/").and_then(|rest| rest.split_once('/')).map_or(path, |(_, rest)| rest);
+    format!("{} {path}", text(request, "/method"))
+}

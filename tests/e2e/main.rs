@@ -1,0 +1,17 @@
+//! End to end: the operator and the simulator as processes, and a real API server between them and the user.
+//!
+//! Nothing is faked but AppLink itself. Most tests wait most of the time, so let many run at once
+//! (`--test-threads=8`); with two they take twice as long. `harness` has what they stand on.
+
+mod canary;
+mod crash;
+mod harness;
+mod hosts;
+mod inputs;
+mod life;
+mod names;
+mod policies;
+mod reading;
+mod refused;
+mod rest;
+mod stop;

@@ -1,0 +1,90 @@
+//! At rest nothing is written, however many objects there are, and a pass costs the same for 200 as for 2.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::harness::{CONNECTION, Flags, Operator, Scene, e2e, edit, text, until};
+
+/// What is watched for during this time is that nothing happens.
+const REST: Duration = Duration::from_secs(30);
+/// How long 200 creations may take, one after the other.
+const MAKING: Duration = Duration::from_secs(90);
+
+/// What went on while nothing should have.
+struct Rest {
+    listings: usize,
+    counts: usize,
+    other: Vec<String>,
+    lease_writes: usize,
+    other_writes: Vec<String>,
+    events: usize,
+}
+
+/// Makes so many Connections, and waits until all that is to be said of them was said.
+async fn make(scene: &Scene, many: usize) -> Operator {
+    let operator = scene.operator_with(Flags { leader_elect: true, ..Flags::default() }).await;
+    scene.apply_all(&scene.everything()[..3]).await;
+    let began = Instant::now();
+    for nth in 0..many {
+        let named = edit(scene.connection(CONNECTION, &format!("org_{nth}")), |c| {
+            c["metadata"]["name"] = format!("{CONNECTION}-{nth}").into();
+        });
+        scene.apply(&named).await;
+    }
+    let all = async || {
+        let told = scene.list("Event").await;
+        let connected = told.iter().filter(|event| event["reason"] == "Connected").count();
+        (connected >= many).then_some(())
+    };
+    let explain = async || format!("AppLink has {}", scene.simulator.connections().await.len());
+    until(&format!("all {many} Connections are connected"), MAKING, all, explain).await;
+    let counted = |addon: &Value| addon["status"]["connections"] == many;
+    scene.wait("AppLinkAddon", "orders", "has counted them", counted).await;
+    println!("{}: {many} connections made in {:.1} s", scene.namespace, began.elapsed().as_secs_f64());
+    operator
+}
+
+async fn rest(scene: &Scene) -> Rest {
+    let events = scene.list("Event").await.len();
+    let writes = scene.writes().await.len();
+    let last = scene.simulator.last_request().await;
+    tokio::time::sleep(REST).await;
+    let asked = scene.simulator.requests_since(last).await;
+    let (lease, other): (Vec<_>, Vec<_>) =
+        scene.writes().await.into_iter().skip(writes).partition(|write| write.resource == "leases");
+    let ending = |end: &str| asked.iter().filter(|request| text(request, "/path").ends_with(end)).count();
+    // Every two minutes the credential for AppLink is renewed.
+    let known = |path: &str| ["/connections", "/authorizations", "/sso"].iter().any(|end| path.ends_with(end));
+    let other_calls = asked.iter().map(|r| text(r, "/path")).filter(|path| !known(path));
+    Rest {
+        listings: ending("/connections"),
+        counts: ending("/authorizations"),
+        other: other_calls.map(str::to_owned).collect(),
+        lease_writes: lease.len(),
+        other_writes: other.iter().map(|write| format!("{write:?}")).collect(),
+        events: scene.list("Event").await.len() - events,
+    }
+}
+
+fn assert_rest(rest: &Rest, name: &str) {
+    println!("{name}: {} passes, {} lease renewals", rest.listings, rest.lease_writes);
+    assert_eq!(rest.other_writes, Vec::<String>::new(), "{name}");
+    assert_eq!(rest.events, 0, "{name}");
+    assert!(rest.lease_writes >= 5, "{name}: the lease is renewed every 3 s, but {} writes", rest.lease_writes);
+    // 30 s have room for two to four passes, each of which lists either collection once.
+    assert!((2..=4).contains(&rest.listings), "{name}: {} passes", rest.listings);
+    assert!(rest.counts.abs_diff(rest.listings) <= 1, "{name}: a pass at the edge may be counted by half");
+    assert_eq!(rest.other, Vec::<String>::new(), "{name}");
+}
+
+#[test]
+fn two_hundred_connections_at_rest_cost_no_write_and_as_many_calls_as_two() {
+    e2e("rest-200", async |many| {
+        let few = many.beside("rest-2").await;
+        let _operators = tokio::join!(make(many, 200), make(&few, 2));
+        let (many, few) = tokio::join!(rest(many), rest(&few));
+        assert_rest(&many, "200 connections");
+        assert_rest(&few, "2 connections");
+    });
+}

@@ -1,0 +1,102 @@
+//! SIGTERM: the operator finishes what it has begun, gives back its lease, and goes.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::harness::{CONNECTION, Flags, Operator, PATIENCE, Proxy, Scene, e2e, text};
+
+/// What it may take at most: 8 s for an effect in flight, and a moment for the lease.
+const BOUND: Duration = Duration::from_secs(10);
+
+/// Sends SIGTERM, and gives how long the operator took to exit with 0.
+async fn stop(mut operator: Operator) -> Duration {
+    let began = Instant::now();
+    operator.terminate();
+    let status = operator.ended(PATIENCE).await;
+    let took = began.elapsed();
+    println!("stopped after {:.2} s", took.as_secs_f64());
+    assert_eq!(status.code(), Some(0), "{status}");
+    took
+}
+
+async fn holder(scene: &Scene) -> String {
+    let lease = scene.get("Lease", "applink-operator").await.expect("a Lease");
+    text(&lease, "/spec/holderIdentity").to_owned()
+}
+
+/// Holds back AppLink's answer to the next POST.
+async fn hold_post(scene: &Scene, millis: u64) {
+    let hold = json!({"method": "POST", "where": "after", "what": {"delay": {"ms": millis}}, "times": 1});
+    scene.simulator.fault(hold).await;
+}
+
+async fn post_committed(scene: &Scene) {
+    let committed = |request: &Value| request["method"] == "POST" && request["committed"] == true;
+    scene.simulator.wait_request("the POST, still without an answer", committed).await;
+}
+
+#[test]
+fn at_rest_it_stops_at_once_and_the_next_leader_need_not_wait() {
+    e2e("stop-rest", async |scene| {
+        let operator = scene.operator_with(Flags { leader_elect: true, ..Flags::default() }).await;
+        scene.all_ready().await;
+        assert_ne!(holder(scene).await, "");
+        assert!(stop(operator).await < Duration::from_secs(4), "at rest there is nothing to wait for");
+        assert_eq!(holder(scene).await, "");
+
+        // A lease that is held would keep it waiting for 15 s.
+        let began = Instant::now();
+        let _next = scene.operator_with(Flags { leader_elect: true, ..Flags::default() }).await;
+        scene.apply(&scene.connection("second", "secondOrg")).await;
+        scene.ready("Connection", "second").await;
+        assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+    });
+}
+
+#[test]
+fn an_effect_in_flight_is_waited_for_and_its_outcome_written_down() {
+    e2e("stop-effect", async |scene| {
+        hold_post(scene, 3000).await;
+        let operator = scene.operator_with(Flags { leader_elect: true, ..Flags::default() }).await;
+        scene.apply_all(&scene.everything()).await;
+        post_committed(scene).await;
+        assert!(stop(operator).await <= BOUND);
+        let remote = scene.simulator.only_connection().await;
+        let seen = scene.get("Connection", CONNECTION).await.expect("it is there");
+        assert_eq!(seen["status"]["id"], remote["id"], "what came of it must be in the status: {seen:#}");
+        assert_eq!(holder(scene).await, "");
+    });
+}
+
+#[test]
+fn it_stops_in_time_although_the_api_server_is_away() {
+    e2e("stop-alone", async |scene| {
+        let proxy = Proxy::start(scene.server());
+        let server = Some(format!("https://{}", proxy.address));
+        let operator = scene.operator_with(Flags { leader_elect: true, server, ..Flags::default() }).await;
+        scene.all_ready().await;
+        proxy.cut();
+        assert!(stop(operator).await <= BOUND);
+    });
+}
+
+#[test]
+fn it_stops_in_time_although_api_server_and_applink_are_away() {
+    e2e("stop-alone-effect", async |scene| {
+        hold_post(scene, 600_000).await;
+        let proxy = Proxy::start(scene.server());
+        let server = Some(format!("https://{}", proxy.address));
+        let operator = scene.operator_with(Flags { leader_elect: true, server, ..Flags::default() }).await;
+        scene.apply_all(&scene.everything()).await;
+        post_committed(scene).await;
+        proxy.cut();
+        assert!(stop(operator).await <= BOUND);
+
+        // What it could not write down is found by the next.
+        let _next = scene.operator().await;
+        let seen = scene.ready("Connection", CONNECTION).await;
+        assert_eq!(scene.simulator.only_connection().await["id"], seen["status"]["id"]);
+        assert_eq!(scene.simulator.mutating().await.len(), 1);
+    });
+}
