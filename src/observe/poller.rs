@@ -52,6 +52,7 @@ struct Schedule {
     /// Nobody's asking brings a pass nearer than this.
     not_before: Timestamp,
     last_good: Timestamp,
+    /// Failed passes in a row, or passes in a row that did not show the whole.
     failures: u32,
 }
 
@@ -194,13 +195,14 @@ impl Poller {
         view.live.at = Some(began);
         match result {
             Ok(pass) => {
+                let whole = pass.connections.whole;
                 moved = view.connections.list(pass.began, pass.connections);
                 view.live.facts = Some(pass.facts);
                 view.live.trouble = None;
                 view.live.silent = false;
                 view.live.connections = view.connections.count();
                 view.live.authorizations = pass.authorizations.or(before.authorizations);
-                view.schedule.good(now, self.poll());
+                view.schedule.good(now, self.poll(), whole);
             }
             Err(error) => self.failed(&mut view, &error, now),
         }
@@ -253,19 +255,26 @@ struct Pass {
 }
 
 impl Schedule {
-    fn good(&mut self, now: Timestamp, poll: SignedDuration) {
+    fn good(&mut self, now: Timestamp, poll: SignedDuration, whole: bool) {
         // Up to a tenth more, so that many add-ons do not poll in step.
         let jitter = poll / 1000 * i32::try_from(Uuid::new_v4().as_u128() % 100).unwrap_or_default();
-        *self = Self { due: now + poll + jitter, not_before: now, last_good: now, failures: 0 };
+        // Whoever waits for a list that proves something asks again at once; one that proved nothing slows that down.
+        let failures = if whole { 0 } else { self.failures.saturating_add(1) };
+        let not_before = if whole { now } else { now + backoff(failures, poll) };
+        *self = Self { due: now + poll + jitter, not_before, last_good: now, failures };
     }
 
     fn bad(&mut self, now: Timestamp, poll: SignedDuration, outage: bool, retry_after: Option<Duration>) {
         self.failures = self.failures.saturating_add(1);
-        let backoff = (FAST * 2_i32.saturating_pow(self.failures.min(10) - 1)).min(poll);
         let asked = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
-        self.due = now + asked.unwrap_or(if outage { backoff } else { poll });
+        self.due = now + asked.unwrap_or(if outage { backoff(self.failures, poll) } else { poll });
         self.not_before = if outage { self.due } else { now + FAST };
     }
+}
+
+/// 5 s, 10 s, 20 s … up to the poll interval.
+fn backoff(failures: u32, poll: SignedDuration) -> SignedDuration {
+    (FAST * 2_i32.saturating_pow(failures.clamp(1, 10) - 1)).min(poll)
 }
 
 fn retry_after(error: &AccessError) -> Option<Duration> {

@@ -94,6 +94,7 @@ fn answers() {
         let verdict = verdict.clone();
         fresh().with(move |w| {
             (w.memory.finalizer, w.memory.intent) = (true, Some(intent(1, 1)));
+            w.status.answered_attempt = Some(1);
             w.memory.answer = Some(Answer::Refused { verdict, at: at(1), attempt: Some(1) });
             w.now = at(second);
         })
@@ -113,13 +114,22 @@ fn answers() {
     });
     table(vec![
         ("refused", refused(2), "RemoteRejected"),
-        ("refused, not looked since", refused(2).with(|w| w.live.complete = false), "look: note"),
+        (
+            "refused, not looked since",
+            refused(2).with(|w| (w.live.complete, w.status.answered_attempt) = (false, None)),
+            "look: note",
+        ),
         ("refused since another has it", refused(2).with(|w| w.see(remote("x", Phase::Up))), "AdoptionRefused"),
         ("refused ten minutes ago", refused(602), "remember attempt 2, create prod"),
         (
             "refused, other input now",
             refused(2).with(|w| w.desired = Ok(desired("b3RoZXI="))),
             "remember attempt 2, create prod",
+        ),
+        (
+            "refused and not put down yet, other input now",
+            refused(2).with(|w| (w.status.answered_attempt, w.desired) = (None, Ok(desired("b3RoZXI=")))),
+            "note",
         ),
         (
             "refused, asked again",

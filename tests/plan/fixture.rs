@@ -191,6 +191,7 @@ impl World {
         loop {
             let plan = self.plan();
             match plan.steps.first() {
+                None if plan.report == Report::Note => self.record(plan),
                 Some(Step::AwaitRemote) | None => {
                     self.record(plan);
                     return taken;
@@ -209,6 +210,9 @@ impl World {
             return;
         }
         self.status = plan.status;
+        if plan.report == Report::Note {
+            return;
+        }
         if let Report::Say(verdict) = &plan.report {
             self.memory.ready = verdict.ready == applink_operator::plan::verdict::Readiness::True;
             self.memory.reason = Some(verdict.reason);

@@ -8,6 +8,7 @@ use applink_operator::plan::remote::Addon;
 use applink_operator::plan::verdict::{Report, Verdict, conditions};
 use jiff::SignedDuration;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use crate::fixture::{ADDON, World, at, desired, fresh, remote};
 
@@ -84,6 +85,11 @@ prop_compose! {
             world.status.connected_at = connected.then(|| k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1)));
         }
         world.status.answered_attempt = (answered > 0).then_some(answered.min(attempt)).filter(|a| *a > 0);
+        if matches!(world.memory.answer, Some(Answer::Refused { .. })) {
+            // Nothing is created before what is recorded was proved gone.
+            world.live.sightings.retain(|s| s.object.id != "id-1");
+            world.live.gone.push("id-1".into());
+        }
         world
     }
 }
@@ -97,7 +103,13 @@ fn free(world: &World) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    // The same cases each time: what chance finds belongs into the case tables.
+    #![proptest_config(ProptestConfig {
+        cases: 4000,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(0),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn nothing_is_changed_where_nothing_may_be(world in world()) {

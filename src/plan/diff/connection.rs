@@ -12,7 +12,7 @@ use crate::plan::live::{Live, Method, Phase, RemoteConnection, Sighting};
 use crate::plan::memory::{Answer, Intent, Memory};
 use crate::plan::policy::Policies;
 use crate::plan::remote::{Addon, Case, Course, Holder, PROGRESS_LIMIT, REFUSAL_REST, Record, elapsed};
-use crate::plan::verdict::{Verdict, whole_seconds};
+use crate::plan::verdict::{Report, Verdict, whole_seconds};
 use crate::plan::{Plan, Step};
 
 /// Another Connection that wants the same name on the same add-on.
@@ -69,12 +69,17 @@ pub fn plan(input: &Input<'_>) -> Plan<ConnectionStatus> {
         now: input.now,
     };
     let mut status = input.status.clone();
-    if record.answered != status.answered_attempt {
+    let unrecorded = record.answered != status.answered_attempt;
+    if unrecorded {
         // A creation was refused: what there was before it had been proved gone.
         status = ConnectionStatus { conditions: std::mem::take(&mut status.conditions), ..carried(&status) };
         status.answered_attempt = record.answered;
     }
-    let course = decide(input, &case, &mut status);
+    let mut course = decide(input, &case, &mut status);
+    if unrecorded && course.steps.first().is_some_and(|step| !step.waits()) {
+        // The refusal is put down before anything else is done; that it was makes for the next plan.
+        course = Course { report: Report::Note, ..Course::hold() };
+    }
     Plan { steps: course.steps, report: course.report, again: course.again, status }
 }
 

@@ -12,14 +12,27 @@ use crate::plan::live::RemoteObject;
 use crate::plan::memory::{Answer, Intent};
 use crate::plan::verdict::{Report, Verdict};
 
+/// A list that proves something is waited for so long before that is told.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+
 impl<R: RemoteObject> Case<'_, R> {
     /// How to bring the object into being where none is seen. `hash` is the digest of what would be sent.
     #[must_use]
     pub fn create(&self, hash: &str) -> Course {
         if !self.live.complete {
             // That an attempt was refused is put down at once: what is found under the name now is not its fruit.
-            let refused = matches!(self.memory.answer, Some(Answer::Refused { .. }));
-            let report = if refused { Report::Note } else { Report::Hold };
+            let report = match &self.memory.answer {
+                Some(Answer::Refused { .. }) => Report::Note,
+                _ if self.memory.judged() || elapsed(self.memory.since, self.now) < PATIENCE => Report::Hold,
+                _ => {
+                    let text = format!(
+                        "waiting for a list of what the add-on has that is whole: until then, nobody knows whether {} is \
+                         free",
+                        self.name
+                    );
+                    Verdict::waits(Reason::Creating, text).into()
+                }
+            };
             return Course { report, ..Course::act(vec![Step::Look]) };
         }
         if let Some(id) = self.unconfirmed() {
