@@ -25,13 +25,13 @@ build: ## compile the operator and the simulator, without optimisation
 test: ## every test there is; the first time it builds a Kubernetes control plane too (5 to 10 minutes)
 	@$(MAKE) -j2 build-controlplane build-tests
 	@$(go_quick) test ./cluster ./assets
-	@# End to end, tests mostly wait: more of them at a time than there are cores.
-	APPLINK_CONTROLPLANE="$$($(ensure))" RUST_TEST_THREADS=6 cargo test
+	@# End to end, tests mostly wait: they run beside the others, and more at a time than there are cores.
+	@$(MAKE) -j2 --output-sync=line test-e2e test-rest
 
 .PHONY: check
 check: ## format, lints, docs, and that crds/ is what the code says
 	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --test e2e -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --no-deps --lib
 	cargo run --quiet --bin applink-operator -- crds --dir crds --check
 	@unformatted=$$(gofmt -l tests/controlplane); [ -z "$$unformatted" ] || { echo "gofmt -w is wanted by: $$unformatted"; exit 1; }
@@ -79,6 +79,14 @@ build-controlplane:
 
 build-tests:
 	cargo test --no-run
+	cargo test --no-run --test e2e
+
+.PHONY: test-e2e test-rest
+test-e2e:
+	APPLINK_CONTROLPLANE="$$($(ensure))" RUST_TEST_THREADS=6 cargo test --quiet --test e2e
+
+test-rest:
+	cargo test
 
 $(deny_bin):
 	cargo install --locked --root $(@D:/bin=) cargo-deny@$(deny_version)
