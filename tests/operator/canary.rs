@@ -1,0 +1,133 @@
+//! Tokens and keys get into nothing that anybody reads: no object, Event, annotation, metric or log line, whatever the
+//! service echoes.
+
+use std::time::Duration;
+
+use applink_operator::simulator::{ACCESS_TOKEN_MARK, Fault, JwtFailure, Seed, Token, What, Where};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use serde_json::{Value, json};
+
+use crate::log;
+use crate::look::{answer, on_applink, on_post};
+use crate::world::{HOUR, LATER, NS, SOON, World, pem};
+
+const ROTATED: &str = "rotatedaddontoken0123456789";
+const WRONG: &str = "HRKU-wrong-canary-token";
+
+/// What must be seen nowhere: tokens, keys, what they look like once encoded, and OAuth state.
+fn canaries() -> Vec<String> {
+    let body = |name| pem(name).lines().nth(1).expect("a body").to_owned();
+    let encoded = |text: &str| BASE64_STANDARD.encode(text).trim_end_matches('=').to_owned();
+    let mut all = vec![
+        Seed::HEROKU_TOKEN.to_owned(),
+        Seed::ADDON_TOKEN.to_owned(),
+        ROTATED.to_owned(),
+        WRONG.to_owned(),
+        body("good"),
+        body("bad"),
+        "canary private key".to_owned(),
+        ACCESS_TOKEN_MARK.to_owned(),
+        "resource_token".to_owned(),
+        encoded("{\"action\":")[..12].to_owned(),
+    ];
+    all.extend([Seed::HEROKU_TOKEN, Seed::ADDON_TOKEN, ROTATED].map(encoded));
+    all
+}
+
+/// Everything that can be read in the cluster, Secrets left out.
+fn everything(world: &World) -> String {
+    let kinds = ["applinkaddons", "connections", "configmaps", "leases", "events"];
+    let objects: Vec<Value> = kinds.iter().flat_map(|kind| world.api.list(kind)).collect();
+    let written: Vec<String> = world.api.writes().iter().map(|write| write.body.to_string()).collect();
+    format!("{}\n{}\n{}", Value::Array(objects), written.join("\n"), world.metrics.text())
+}
+
+fn assert_clean(what: &str, text: &str) {
+    for canary in canaries() {
+        if let Some(at) = text.find(&canary) {
+            let from = text[..at].char_indices().rev().nth(200).map_or(0, |(at, _)| at);
+            panic!("{canary} is in {what}: …{}", &text[from..at + canary.len()]);
+        }
+    }
+}
+
+/// An answer that repeats all that it was sent.
+fn echo(code: u16) -> Fault {
+    let text = format!(
+        "bad request with {} and {} for {} by Bearer {} at https://x.example/cb?state=eyJjb25uZWN0aW9uIjoxfQ",
+        pem("good"),
+        Seed::ADDON_TOKEN,
+        pem("bad").replace('\n', "\\n"),
+        Seed::HEROKU_TOKEN
+    );
+    answer(Where::Before, code, Some(json!({"id": "echo", "message": text})), None)
+}
+
+/// All that may go wrong on the way of one connection, and what goes right.
+async fn live_through(world: &mut World) {
+    world.addon();
+    world.start();
+    world.until_addon("True", "AddonReady").await;
+    for code in [400, 422, 500, 401, 403] {
+        let fault = world.fault(on_post(echo(code)));
+        let name = format!("echo{code}");
+        world.connection(&name, &name);
+        world.pass(SOON * 3).await;
+        world.sim.faults(|faults| faults.remove(&fault));
+    }
+    world.connection("production", "productionOrg");
+    world.within(LATER, "production", "True", "Connected").await;
+    for fault in [echo(500), echo(401), echo(302), Fault::new(Where::After, What::Truncate)] {
+        let fault = world.fault(on_applink(fault));
+        world.pass(HOUR / 4).await;
+        world.sim.faults(|faults| faults.remove(&fault));
+    }
+    let fault = world.fault(echo(403));
+    world.pass(HOUR / 4).await;
+    world.sim.faults(|faults| faults.remove(&fault));
+    world.api.set_secret(NS, "heroku-api", &[("token", WRONG)]);
+    world.pass(SOON * 3).await;
+    world.api.set_secret(NS, "heroku-api", &[("token", Seed::HEROKU_TOKEN)]);
+    world.sim.world(|world| {
+        world.addon_mut(Seed::ADDON_NAME).expect("it is there").token = Token::new(ROTATED);
+    });
+    world.pass(HOUR / 4).await;
+    world.sim.settings(|settings| {
+        settings.accepted_keys = vec!["0".repeat(64)];
+        settings.jwt_failure = JwtFailure::FailedLater;
+    });
+    world.connection("failed", "failedOrg");
+    world.within(LATER, "failed", "False", "RemoteFailed").await;
+    world.key("bad");
+    world.pass(SOON).await;
+    world.api.set_secret(NS, "sf-jwt", &[("server.key", &pem("bad").replace("BEGIN", "BEGINN"))]);
+    world.pass(SOON).await;
+    world.delete("production");
+    world.until_gone("production", LATER).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_are_seen_nowhere_not_even_in_the_finest_log() {
+    let mut world = World::new();
+    log::begin();
+    live_through(&mut world).await;
+    let text = log::end();
+    assert!(text.contains("create productionOrg"), "what is done is logged: {text}");
+    assert_clean("the log", &text);
+    let told = everything(&world);
+    assert!(told.contains("productionOrg") && told.contains("applink_remote_calls"));
+    assert_clean("the cluster or the metrics", &told);
+    for event in world.events() {
+        assert!(event.note.len() < 1024, "{event:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_would_be_found() {
+    let world = World::with_connection().await;
+    world.annotate("production", "note", &format!("it is {}", Seed::ADDON_TOKEN));
+    let told = everything(&world);
+    let found = std::panic::catch_unwind(|| assert_clean("this test", &told));
+    assert!(found.is_err());
+    world.pass(Duration::from_secs(1)).await;
+}

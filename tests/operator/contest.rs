@@ -1,0 +1,80 @@
+//! Somebody else takes away what is made here, again and again.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::world::{HOUR, NS, World, progress, says};
+
+const POLL: Duration = Duration::from_secs(67);
+
+async fn until_healed(world: &World, at_most: Duration) {
+    let healed = |object: Option<&Value>| {
+        let there = world.remote();
+        object.is_some_and(|o| {
+            says(o, "True", "Connected") && there.iter().any(|c| o["status"]["id"] == c.id.to_string())
+        })
+    };
+    world.api.wait_until("connections", NS, "production", healed, at_most).await;
+}
+
+async fn taken_away(world: &World, times: usize, every: Duration) {
+    for _ in 0..times {
+        world.vanish("productionOrg");
+        until_healed(world, POLL).await;
+        world.pass(every).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_away_a_fourth_time_within_an_hour_is_contested() {
+    let mut world = World::with_connection().await;
+    taken_away(&world, 3, 2 * POLL).await;
+    assert_eq!((world.posts(), world.told("production", "Recreated")), (4, 3));
+    world.vanish("productionOrg");
+    let object = world.within(POLL, "production", "False", "Contested").await;
+    assert_eq!(progress(&object), Some("Stalled"));
+    world.pass(2 * HOUR).await;
+    world.restart().await;
+    world.pass(2 * HOUR).await;
+    assert!(says(&world.get("production"), "False", "Contested"));
+    assert_eq!((world.posts(), world.told("production", "Contested")), (4, 1), "no more of it, told once");
+    world.annotate("production", "requestedAt", "resume");
+    until_healed(&world, Duration::from_secs(2)).await;
+    assert_eq!(world.posts(), 5);
+    // With a new count, of which that was the first.
+    taken_away(&world, 2, 2 * POLL).await;
+    world.vanish("productionOrg");
+    world.within(POLL, "production", "False", "Contested").await;
+    assert_eq!(world.posts(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_away_now_and_then_is_made_again_each_time() {
+    let world = World::with_connection().await;
+    taken_away(&world, 8, 22 * Duration::from_secs(60)).await;
+    assert_eq!(world.posts(), 9);
+    assert_eq!(world.told("production", "Contested"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_contested_can_be_deleted() {
+    let world = World::with_connection().await;
+    taken_away(&world, 3, POLL).await;
+    world.vanish("productionOrg");
+    world.within(POLL, "production", "False", "Contested").await;
+    world.delete("production");
+    world.until_gone("production", POLL).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_comes_back_by_itself_under_another_id_is_somebody_elses() {
+    let world = World::with_connection().await;
+    world.vanish("productionOrg");
+    let theirs = world.plant("productionOrg", jiff::SignedDuration::ZERO);
+    let object = world.within(POLL, "production", "False", "AdoptionRefused").await;
+    assert_eq!(progress(&object), Some("Stalled"));
+    world.pass(HOUR).await;
+    assert_eq!(world.only("productionOrg").id.to_string(), theirs);
+    assert_eq!((world.posts(), world.deletes()), (1, 0));
+}

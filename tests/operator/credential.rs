@@ -1,0 +1,153 @@
+//! Tokens that are wrong, run out, or are exchanged: Heroku's, the add-on's own, and the SSO parameters. And where they may
+//! be sent.
+
+use std::time::Duration;
+
+use applink_operator::simulator::{Api, Fault, Seed, SsoVariant, Token, Where};
+use serde_json::json;
+
+use crate::look::on_applink;
+use crate::world::{ADDON, HOUR, NS, World, addon, message, progress, says};
+
+const SOONER: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_secs(67);
+
+fn fetched_sso(world: &World) -> usize {
+    world.asked(|r| r.path.ends_with("/sso"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn parameters_refused_once_are_renewed_once_and_nobody_hears_of_it() {
+    for code in [401, 403] {
+        let world = World::with_connection().await;
+        world.pass(HOUR).await;
+        world.api.clear_writes();
+        let (before, passes) = (fetched_sso(&world), world.passes());
+        let events = world.events();
+        let fault = world.fault(on_applink(Fault::status(Where::Before, code)).times(1));
+        world.pass(POLL).await;
+        let hits = world.sim.faults(|faults| faults.iter().find(|f| f.id == fault).map(|f| f.hits));
+        assert_eq!(hits, Some(1));
+        assert!(world.passes() > passes && fetched_sso(&world) > before);
+        assert_eq!((world.api.writes(), world.events()), (Vec::new(), events));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_life_of_the_parameters_does_no_harm() {
+    let world = World::with_connection().await;
+    world.sim.settings(|settings| settings.sso_window_seconds = 20.0);
+    world.pass(POLL).await;
+    world.api.clear_writes();
+    world.pass(6 * HOUR).await;
+    assert_eq!(world.api.writes(), [], "renewed, and never in trouble");
+    world.connection("second", "secondOrg");
+    world.within(SOONER, "second", "True", "Connected").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotated_token_of_the_add_on_is_found_by_itself() {
+    let world = World::with_connection().await;
+    world.pass(HOUR).await;
+    world.api.clear_writes();
+    let rotate = |world: &mut applink_operator::simulator::World| {
+        world.addon_mut(Seed::ADDON_NAME).expect("it is there").token = Token::new("rotated-0123456789abcdef");
+    };
+    world.sim.world(rotate);
+    world.forget_requests();
+    world.pass(2 * POLL).await;
+    let fine = world.asked(|r| r.api == Api::AppLink && r.status.is_some_and(|s| s.is_success()));
+    assert!(fine > 0, "the new token is in use");
+    assert!(says(&world.get_addon(), "True", "AddonReady"), "{:#}", world.get_addon());
+    assert_eq!(world.writes_to("production"), [], "who is Ready hears nothing of it");
+    world.connection("second", "secondOrg");
+    world.within(SOONER, "second", "True", "Connected").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn either_variant_of_the_route_for_the_parameters_will_do() {
+    for refused in [SsoVariant::Sdk, SsoVariant::AddonsSso] {
+        let mut world = World::new();
+        world.sim.settings(|settings| settings.refused_sso_variant = Some(refused));
+        world.addon();
+        world.connection("production", "productionOrg");
+        world.start();
+        world.until("production", "True", "Connected").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_heroku_token_is_told_and_causes_no_storm() {
+    let mut world = World::new();
+    world.api.set_secret(NS, "heroku-api", &[("token", "HRKU-wrong-canary")]);
+    world.addon();
+    world.connection("production", "productionOrg");
+    world.start();
+    let object = world.until_addon("False", "CredentialInvalid").await;
+    assert_eq!(progress(&object), Some("Stalled"));
+    assert!(message(&object).contains("heroku authorizations:create"), "{}", message(&object));
+    world.until("production", "False", "AddonNotReady").await;
+    // Long enough for it to turn Unknown.
+    world.pass(6 * POLL).await;
+    world.forget_requests();
+    world.api.clear_writes();
+    world.pass(HOUR).await;
+    let calls = world.asked(|_| true);
+    assert!((50..=4 * 61).contains(&calls), "one look per poll: {calls}");
+    assert_eq!(world.api.writes(), []);
+    world.api.set_secret(NS, "heroku-api", &[("token", Seed::HEROKU_TOKEN)]);
+    world.within(SOONER, "production", "True", "Connected").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_may_come_late_and_act_at_once() {
+    let mut world = World::new();
+    world.api.delete("secrets", NS, "heroku-api");
+    world.api.delete("secrets", NS, "sf-jwt");
+    world.addon();
+    world.connection("production", "productionOrg");
+    world.start();
+    let object = world.until_addon("False", "SecretNotFound").await;
+    assert_eq!(progress(&object), Some("Reconciling"));
+    world.api.set_secret(NS, "heroku-api", &[("other", "x")]);
+    world.pass(SOONER).await;
+    assert!(message(&world.get_addon()).contains("no key token"), "{}", message(&world.get_addon()));
+    world.api.set_secret(NS, "heroku-api", &[("token", Seed::HEROKU_TOKEN)]);
+    world.until_addon("True", "AddonReady").await;
+    let object = world.until("production", "False", "SecretNotFound").await;
+    assert_eq!(progress(&object), Some("Reconciling"));
+    world.api.set_secret(NS, "sf-jwt", &[("server.key", "no key at all")]);
+    let object = world.within(SOONER, "production", "False", "InvalidSecret").await;
+    assert_eq!(progress(&object), Some("Stalled"));
+    world.key("good");
+    world.within(SOONER, "production", "True", "Connected").await;
+    assert_eq!(world.posts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_not_allowed_gets_no_byte() {
+    let mut world = World::new();
+    let mut manifest = addon(ADDON);
+    manifest["spec"]["platformURL"] = json!("https://api.heroku.com.evil.example");
+    world.api.apply(manifest);
+    world.connection("production", "productionOrg");
+    world.start();
+    let object = world.until_addon("False", "InvalidSpec").await;
+    assert!(message(&object).contains("--allowed-host"), "{}", message(&object));
+    world.pass(HOUR).await;
+    assert_eq!(world.asked(|_| true), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_address_that_is_not_allowed_gets_no_byte() {
+    let mut world = World::new();
+    world.sim.settings(|settings| settings.api_origin = Some("https://applink.evil.example".to_owned()));
+    world.addon();
+    world.connection("production", "productionOrg");
+    world.start();
+    world.until_addon("False", "InvalidSpec").await;
+    world.pass(HOUR).await;
+    assert_eq!(world.asked(|r| r.api == Api::AppLink), 0);
+    world.sim.settings(|settings| settings.api_origin = None);
+    world.within(POLL, "production", "True", "Connected").await;
+}

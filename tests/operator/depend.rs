@@ -1,0 +1,185 @@
+//! What a connection stands on: its add-on that is missing, comes late, is on its way out, or is no longer the one it was.
+
+use std::time::Duration;
+
+use applink_operator::simulator::{Addon, AddonState, Api, App, Attachment, Seed, Token};
+use serde_json::{Value, json};
+
+use crate::world::{ADDON, HOUR, NS, SOON, World, addon, message, progress, says};
+
+const SOONER: Duration = Duration::from_secs(2);
+/// What was found on Heroku is looked up again after 10 minutes.
+const FOUND_AGAIN: Duration = Duration::from_secs(12 * 60);
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_add_on_is_waited_for() {
+    let mut world = World::new();
+    world.connection("production", "productionOrg");
+    world.start();
+    let object = world.until("production", "False", "DependencyNotFound").await;
+    assert_eq!(progress(&object), Some("Reconciling"));
+    assert!(message(&object).contains(ADDON), "{}", message(&object));
+    world.pass(HOUR).await;
+    assert_eq!(world.writes_to("production").len(), 1);
+    world.addon();
+    world.within(SOONER, "production", "True", "Connected").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_add_on_that_is_being_set_up_is_waited_for() {
+    let mut world = World::new();
+    let state = |world: &World, state| {
+        world.sim.world(|world| world.addon_mut(Seed::ADDON_NAME).expect("it is there").state = state);
+    };
+    state(&world, AddonState::Provisioning);
+    world.addon();
+    world.connection("production", "productionOrg");
+    world.start();
+    let object = world.until_addon("False", "AddonNotReady").await;
+    assert_eq!(progress(&object), Some("Reconciling"));
+    let object = world.until("production", "False", "AddonNotReady").await;
+    assert_eq!(progress(&object), Some("Reconciling"));
+    state(&world, AddonState::Provisioned);
+    world.within(Duration::from_secs(67), "production", "True", "Connected").await;
+}
+
+/// Another AppLink add-on of the same app.
+fn another(id: u128, name: &str) -> Addon {
+    Addon {
+        id: uuid::Uuid::from_u128(id),
+        name: name.to_owned(),
+        service: "heroku-applink".to_owned(),
+        state: AddonState::Provisioned,
+        token: Token::new("another-0123456789abcdef"),
+        token_revoked: false,
+        owner: Seed::APP_ID,
+        attachments: vec![Attachment {
+            id: uuid::Uuid::from_u128(id + 1),
+            app: Seed::APP_ID,
+            name: format!("APPLINK_{id}"),
+        }],
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_add_ons_none_is_guessed() {
+    let mut world = World::new();
+    world.sim.world(|world| world.add_addon(another(7, "heroku-applink-round-7"))).expect("a new one");
+    world.addon();
+    world.connection("production", "productionOrg");
+    world.start();
+    let object = world.until_addon("False", "InvalidSpec").await;
+    assert_eq!(progress(&object), Some("Stalled"));
+    let text = message(&object);
+    assert!(text.contains(Seed::ADDON_NAME) && text.contains("heroku-applink-round-7"), "{text}");
+    assert_eq!(world.asked(|r| r.api == Api::AppLink), 0);
+    let mut named = addon(ADDON);
+    named["spec"]["addon"] = json!(Seed::ADDON_NAME);
+    world.api.apply(named);
+    world.within(SOONER, "production", "True", "Connected").await;
+    assert_eq!(world.only("productionOrg").addon, Seed::ADDON_ID);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_add_on_of_the_same_name_is_not_the_same() {
+    let mut world = World::with_connection().await;
+    world.forget_requests();
+    let old = world.sim.world(|world| world.addon(Seed::ADDON_NAME).expect("it is there").clone());
+    let swap = |world: &World, by: Addon| {
+        world.sim.world(|world| {
+            world.addons.retain(|addon| addon.name != Seed::ADDON_NAME);
+            world.add_addon(by).expect("a new one");
+        });
+    };
+    swap(&world, another(7, Seed::ADDON_NAME));
+    world.pass(FOUND_AGAIN).await;
+    for _ in 0..2 {
+        let object = world.until_addon("False", "AddonChanged").await;
+        assert_eq!(progress(&object), Some("Stalled"));
+        assert_eq!(object["status"]["addonID"], Seed::ADDON_ID.to_string(), "a UUID once resolved is kept");
+        let object = world.within(SOON, "production", "False", "AddonChanged").await;
+        assert_eq!(progress(&object), Some("Stalled"));
+        world.connection("second", "secondOrg");
+        world.pass(HOUR).await;
+        assert_eq!(world.mutations(), 0, "nothing is touched");
+        world.restart().await;
+        world.pass(Duration::from_secs(60)).await;
+    }
+    swap(&world, old);
+    world.within(FOUND_AGAIN, "production", "True", "Connected").await;
+    world.within(FOUND_AGAIN, "second", "True", "Connected").await;
+    assert_eq!((world.posts(), world.deletes()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_add_on_resource_that_now_means_another_add_on_touches_nothing() {
+    let world = World::with_connection().await;
+    let app = App { id: uuid::Uuid::from_u128(77), name: "orders-staging".to_owned(), config_vars: Default::default() };
+    let mut theirs = another(7, "heroku-applink-round-7");
+    (theirs.owner, theirs.attachments[0].app) = (app.id, app.id);
+    world.sim.world(|world| {
+        world.add_app(app).expect("a new one");
+        world.add_addon(theirs).expect("a new one");
+    });
+    world.api.annotate("applinkaddons", NS, ADDON, "applink.dev/force-orphan", Some("true"));
+    world.api.delete("applinkaddons", NS, ADDON);
+    world.api.wait_until("applinkaddons", NS, ADDON, |object| object.is_none(), SOON).await;
+    let mut manifest = addon(ADDON);
+    manifest["spec"]["app"] = json!("orders-staging");
+    world.api.apply(manifest);
+    world.until_addon("True", "AddonReady").await;
+    let object = world.until("production", "False", "AddonChanged").await;
+    assert_eq!(progress(&object), Some("Stalled"));
+    world.pass(HOUR).await;
+    assert_eq!((world.posts(), world.deletes(), world.remote().len()), (1, 0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_add_on_goes_after_what_lives_on_it() {
+    let world = World::with_connection().await;
+    world.api.delete("applinkaddons", NS, ADDON);
+    let object = world.until_addon("False", "DeletionBlocked").await;
+    assert_eq!(progress(&object), Some("Reconciling"));
+    assert!(message(&object).contains("production"), "{}", message(&object));
+    world.pass(HOUR).await;
+    world.delete("production");
+    world.until_gone("production", SOON).await;
+    world.api.wait_until("applinkaddons", NS, ADDON, |object| object.is_none(), SOONER).await;
+    assert_eq!(world.remote().len(), 0);
+    world.forget_requests();
+    world.pass(HOUR).await;
+    assert_eq!(world.asked(|_| true), 0, "and nobody follows it any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_deleted_at_once_ends_clean() {
+    let world = World::with_connection().await;
+    world.connection("staging", "stagingOrg");
+    world.until("staging", "True", "Connected").await;
+    for (plural, name) in [("secrets", "heroku-api"), ("secrets", "sf-jwt"), ("applinkaddons", ADDON)] {
+        world.api.delete(plural, NS, name);
+    }
+    world.pass(SOONER).await;
+    world.delete("production");
+    world.delete("staging");
+    world.until_gone("production", SOON).await;
+    world.until_gone("staging", SOON).await;
+    world.api.wait_until("applinkaddons", NS, ADDON, |object: Option<&Value>| object.is_none(), SOON).await;
+    assert_eq!(world.remote().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_cannot_go_on_names_the_way_out() {
+    let mut world = World::with_connection().await;
+    world.take().kill().await;
+    world.api.delete("secrets", NS, "heroku-api");
+    world.start();
+    world.delete("production");
+    world.pass(HOUR).await;
+    let object = world.get("production");
+    assert!(message(&object).contains("applink.dev/force-orphan"), "{object:#}");
+    assert!(!says(&object, "True", "Connected"));
+    world.annotate("production", "force-orphan", "true");
+    world.until_gone("production", SOONER).await;
+    assert_eq!((world.remote().len(), world.deletes(), world.told("production", "Orphaned")), (1, 0, 1));
+}

@@ -1,0 +1,31 @@
+//! The whole operator in one process, on tokio's paused clock: the in-memory API server on one side, the simulator on the
+//! other, and one virtual time for all three. Hours pass in milliseconds, and a kill can strike at any request.
+//!
+//! No test here opens a socket or waits in real time; what needs the rules of a real API server is tested end to end.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod log;
+mod look;
+mod tap;
+mod world;
+
+mod answers;
+mod canary;
+mod contest;
+mod crash;
+mod create;
+mod credential;
+mod depend;
+mod lease;
+mod malformed;
+mod observe;
+mod order;
+mod outage;
+mod phases;
+mod rest;
+mod stale;
+mod stop;
+mod wipe;
+mod writes;

@@ -1,0 +1,84 @@
+//! Objects that this version cannot read: each is told what is wrong with it, and no other is held up.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::world::{ADDON, HOUR, NS, SOON, World, addon, connection, message, progress, says};
+
+#[tokio::test(start_paused = true)]
+async fn one_malformed_object_does_not_silence_its_kind() {
+    let mut world = World::new();
+    world.addon();
+    let specs = [json!({}), json!({"addonRef": 5}), json!({"connectionName": ["a"]}), json!("text"), json!(null)];
+    for (n, spec) in specs.iter().enumerate() {
+        let mut manifest = connection(&format!("bad{n}"), "badOrg");
+        manifest["spec"] = spec.clone();
+        world.api.apply(manifest);
+    }
+    world.start();
+    world.connection("production", "productionOrg");
+    world.until("production", "True", "Connected").await;
+    for (n, spec) in specs.iter().enumerate() {
+        let object = world.until(&format!("bad{n}"), "False", "InvalidSpec").await;
+        assert_eq!(progress(&object), Some("Stalled"), "{spec}");
+        assert!(message(&object).contains("cannot read"), "{}", message(&object));
+    }
+    // The last Events are under way.
+    world.pass(Duration::from_secs(1)).await;
+    // What is told of it comes after, and the add-on counts at its next poll.
+    world.pass(HOUR / 10).await;
+    world.api.clear_writes();
+    world.pass(2 * HOUR).await;
+    assert_eq!(world.api.writes(), []);
+    let mut good = connection("bad0", "bad0Org");
+    good["metadata"]["name"] = json!("bad0");
+    world.api.apply(good);
+    world.within(Duration::from_secs(2), "bad0", "True", "Connected").await;
+    world.delete("bad1");
+    world.until_gone("bad1", SOON).await;
+    world.vanish("productionOrg");
+    world.pass(HOUR).await;
+    world.only("productionOrg");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_malformed_add_on_does_not_silence_the_others() {
+    let mut world = World::new();
+    let mut bad = addon("bad");
+    bad["spec"] = json!({"app": 7});
+    world.api.apply(bad);
+    world.addon();
+    world.connection("production", "productionOrg");
+    let mut orphan = connection("orphan", "orphanOrg");
+    orphan["spec"]["addonRef"]["name"] = json!("bad");
+    world.api.apply(orphan);
+    world.start();
+    world.until("production", "True", "Connected").await;
+    let said = |object: Option<&serde_json::Value>| object.is_some_and(|o| says(o, "False", "InvalidSpec"));
+    world.api.wait_until("applinkaddons", NS, "bad", said, SOON).await;
+    world.pass(HOUR).await;
+    let orphan = world.get("orphan");
+    assert_eq!(orphan["status"]["observedGeneration"], 1, "it does not wait in silence: {orphan:#}");
+    assert_eq!(world.posts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_supported_yet_is_refused_by_name() {
+    let world = World::with_addon().await;
+    let cases = [
+        ("expect", json!({"expect": {"orgID": "00DSG000007a3BZ2AY"}})),
+        ("replacePolicy", json!({"replacePolicy": "DeleteAndRecreate"})),
+        ("oauth", json!({"jwt": null, "oauth": {}})),
+    ];
+    for (n, (field, spec)) in cases.into_iter().enumerate() {
+        let name = format!("unsupported{n}");
+        world.connection_with(&name, &name, spec);
+        let object = world.until(&name, "False", "InvalidSpec").await;
+        assert!(message(&object).contains(field), "{}", message(&object));
+        assert_eq!(progress(&object), Some("Stalled"));
+    }
+    world.pass(HOUR).await;
+    assert_eq!(world.mutations(), 0);
+    assert!(says(&world.api.get("applinkaddons", NS, ADDON).expect("there"), "True", "AddonReady"));
+}

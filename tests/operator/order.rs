@@ -1,0 +1,144 @@
+//! Who goes first when many want to write, and who waits for whom: one at a time on each add-on, users' edits before the
+//! operator's own repairs, and no add-on for another.
+
+use std::time::Duration;
+
+use applink_operator::simulator::{Addon, AddonState, App, Attachment};
+use applink_operator::simulator::{Fault, Seed, Token, What, Where};
+use serde_json::json;
+
+use crate::look::on_post;
+use crate::world::{ADDON, LATER, NS, SOON, World, addon, connection, says};
+
+/// Every creation takes so long.
+fn slow_posts(world: &World, ms: u64) {
+    world.fault(on_post(Fault::new(Where::Before, What::Delay { ms })));
+}
+
+/// The names of connections in the order of their creation.
+fn order(world: &World) -> Vec<String> {
+    let mut all = world.remote();
+    all.sort_by_key(|c| c.serial);
+    all.into_iter().map(|c| c.name).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_call_at_a_time_changes_an_add_on() {
+    let world = World::with_addon().await;
+    slow_posts(&world, 2000);
+    for n in 0..20 {
+        world.connection(&format!("c{n}"), &format!("org{n:02}"));
+    }
+    for n in 0..20 {
+        world.within(LATER, &format!("c{n}"), "True", "Connected").await;
+    }
+    assert_eq!(world.tap().most_on_one_addon(), 1);
+    for n in 0..10 {
+        world.delete(&format!("c{n}"));
+    }
+    for n in 0..10 {
+        world.until_gone(&format!("c{n}"), LATER).await;
+    }
+    assert_eq!((world.tap().most_on_one_addon(), world.posts(), world.deletes()), (1, 20, 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_at_a_time_where_the_user_says_so() {
+    let mut world = World::new();
+    world.options.write_concurrency = 4;
+    world.addon();
+    world.start();
+    slow_posts(&world, 2000);
+    for n in 0..12 {
+        world.connection(&format!("c{n}"), &format!("org{n:02}"));
+    }
+    for n in 0..12 {
+        world.within(LATER, &format!("c{n}"), "True", "Connected").await;
+    }
+    assert_eq!(world.tap().most_on_one_addon(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_add_ons_do_not_wait_for_each_other() {
+    let world = World::with_addon().await;
+    let app = App { id: uuid::Uuid::from_u128(77), name: "billing-prod".to_owned(), config_vars: Default::default() };
+    let other = Addon {
+        id: uuid::Uuid::from_u128(7),
+        name: "heroku-applink-round-7".to_owned(),
+        service: "heroku-applink".to_owned(),
+        state: AddonState::Provisioned,
+        token: Token::new("another-0123456789abcdef"),
+        token_revoked: false,
+        owner: app.id,
+        attachments: vec![Attachment { id: uuid::Uuid::from_u128(8), app: app.id, name: "HEROKU_APPLINK".to_owned() }],
+    };
+    world.sim.world(|world| {
+        world.add_app(app).expect("a new one");
+        world.add_addon(other).expect("a new one");
+    });
+    let mut billing = addon("billing");
+    billing["spec"]["app"] = json!("billing-prod");
+    world.api.apply(billing);
+    let ready = |object: Option<&serde_json::Value>| object.is_some_and(|o| says(o, "True", "AddonReady"));
+    world.api.wait_until("applinkaddons", NS, "billing", ready, SOON).await;
+    slow_posts(&world, 3000);
+    for n in 0..5 {
+        world.connection(&format!("a{n}"), &format!("aorg{n}"));
+        world.connection_with(&format!("b{n}"), &format!("borg{n}"), json!({"addonRef": {"name": "billing"}}));
+    }
+    let began = tokio::time::Instant::now();
+    for n in 0..5 {
+        world.within(LATER, &format!("a{n}"), "True", "Connected").await;
+        world.within(LATER, &format!("b{n}"), "True", "Connected").await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(17), "five each, side by side: {:?}", began.elapsed());
+    assert_eq!((world.tap().most_on_one_addon(), world.tap().most_at_all()), (1, 2));
+
+    // One that is dead, calls and all, holds up none of the other's.
+    let mut dead = Fault::new(Where::Before, What::Delay { ms: 3_600_000 });
+    dead.path_contains = Some(Seed::ADDON_ID.to_string());
+    world.heal();
+    world.fault(dead);
+    world.connection("stuck", "stuckOrg");
+    world.pass(Duration::from_secs(120)).await;
+    world.connection_with("b5", "borg5", json!({"addonRef": {"name": "billing"}}));
+    world.within(Duration::from_secs(2), "b5", "True", "Connected").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_edits_go_before_thirty_repairs() {
+    let mut world = World::new();
+    world.addon();
+    for n in 0..30 {
+        world.connection(&format!("old{n}"), &format!("old{n:02}"));
+    }
+    world.start();
+    for n in 0..30 {
+        world.within(LATER, &format!("old{n}"), "True", "Connected").await;
+    }
+    slow_posts(&world, 1000);
+    for n in 0..30 {
+        world.vanish(&format!("old{n:02}"));
+    }
+    // Until the first repair is under way.
+    let mut begun = world.posts();
+    while begun == world.posts() {
+        world.pass(Duration::from_millis(100)).await;
+    }
+    begun = world.posts();
+    for n in 0..100 {
+        world.api.apply(connection(&format!("new{n}"), &format!("new{n:03}")));
+    }
+    for n in 0..100 {
+        world.within(LATER, &format!("new{n}"), "True", "Connected").await;
+    }
+    let order = order(&world);
+    let last_edit = order.iter().rposition(|name| name.starts_with("new")).expect("they are there");
+    let repairs_before = order[..last_edit].iter().filter(|name| name.starts_with("old")).count();
+    assert!(repairs_before <= 1, "{repairs_before} repairs, of which {begun} had begun: {order:?}");
+    let all_there = |object: Option<&serde_json::Value>| object.is_some() && world.remote().len() == 130;
+    world.api.wait_until("applinkaddons", NS, ADDON, |o| o.is_some(), SOON).await;
+    world.pass(Duration::from_secs(300)).await;
+    assert!(all_there(Some(&json!({}))), "{}", world.remote().len());
+    assert_eq!(world.tap().most_on_one_addon(), 1);
+}

@@ -1,0 +1,218 @@
+//! Stands on both ways out of one operator, to AppLink and to the API server: counts what passes, sees what is under way
+//! at the same time, cuts the operator off, and stops it dead at any request.
+//!
+//! It changes no request and no answer. `World` puts one on every operator that it starts.
+
+use std::collections::BTreeMap;
+use std::future::{Future, pending};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use applink_operator::transport::Transport;
+use bytes::Bytes;
+use http::{Method, Request};
+use kube::Client;
+use kube::client::Body;
+use tokio::sync::Notify;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, ServiceExt, service_fn};
+
+/// One operator's ways out; clones are the same.
+#[derive(Clone, Default)]
+pub struct Tap(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    state: Mutex<State>,
+    died: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// How often each point was passed since the last `die_at`, and in which order they came first.
+    passed: BTreeMap<String, usize>,
+    trace: Vec<Point>,
+    die_at: Option<Point>,
+    dead: bool,
+    link: Link,
+    /// Mutating AppLink calls under way, by add-on.
+    now: BTreeMap<String, usize>,
+    /// The most that there ever were at once, by add-on, and over all add-ons.
+    most: BTreeMap<String, usize>,
+    most_at_all: usize,
+}
+
+/// A moment in an operator's life: the n-th time that this comes to pass.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Point {
+    pub what: String,
+    pub nth: usize,
+}
+
+/// How an operator's requests to the API server fare.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Link {
+    #[default]
+    Up,
+    /// Each fails at once.
+    Refused,
+    /// None is ever answered, and none arrives.
+    Silent,
+}
+
+impl Tap {
+    /// The operator dies at this point, counted from here. Each request to AppLink or Heroku, and each write to the API
+    /// server, has a point before it is sent; each that changes something has another when it is done and its answer on
+    /// the way.
+    pub fn die_at(&self, point: Option<Point>) {
+        let mut state = self.state();
+        state.passed.clear();
+        state.trace.clear();
+        state.die_at = point;
+    }
+
+    /// The points passed since the last `die_at`, in their order.
+    pub fn trace(&self) -> Vec<Point> {
+        self.state().trace.clone()
+    }
+
+    pub fn is_dead(&self) -> bool {
+        self.state().dead
+    }
+
+    /// Done once it is dead.
+    pub async fn death(&self) {
+        self.0.died.notified().await;
+    }
+
+    /// Changes its way to the API server; watches that are open go on.
+    pub fn link(&self, link: Link) {
+        self.state().link = link;
+    }
+
+    /// The most mutating calls that were ever under way at once on one add-on.
+    pub fn most_on_one_addon(&self) -> usize {
+        self.state().most.values().copied().max().unwrap_or_default()
+    }
+
+    /// The most mutating calls that were ever under way at once on all add-ons together.
+    pub fn most_at_all(&self) -> usize {
+        self.state().most_at_all
+    }
+
+    /// `transport`, tapped.
+    pub fn transport(&self, transport: Transport) -> Transport {
+        let tap = self.clone();
+        BoxCloneSyncService::new(service_fn(move |request: Request<Bytes>| {
+            let (tap, transport) = (tap.clone(), transport.clone());
+            async move {
+                let what = name(request.method(), request.uri().path());
+                let addon = request.uri().path().split('/').nth(2).unwrap_or_default().to_owned();
+                let _under_way = (!request.method().is_safe()).then(|| UnderWay::new(tap.clone(), addon));
+                let reads = request.method().is_safe();
+                tap.pass(&what, reads, transport.oneshot(request)).await
+            }
+        }))
+    }
+
+    /// `client`, tapped.
+    pub fn client(&self, client: Client) -> Client {
+        let tap = self.clone();
+        let service = service_fn(move |request: Request<Body>| {
+            let (tap, client) = (tap.clone(), client.clone());
+            async move {
+                let link = tap.state().link;
+                match link {
+                    Link::Up => {}
+                    Link::Refused => {
+                        return Err(BoxError::from("connection refused: the test has cut the operator off"));
+                    }
+                    Link::Silent => pending().await,
+                }
+                let what = name(request.method(), request.uri().path());
+                let reads = request.method().is_safe();
+                let sent = async { client.send(request).await.map_err(BoxError::from) };
+                if reads { tap.unless_dead(sent).await } else { tap.pass(&what, false, sent).await }
+            }
+        });
+        Client::new(service, "default")
+    }
+
+    async fn pass<T>(&self, what: &str, reads: bool, send: impl Future<Output = T>) -> T {
+        self.point(&format!("before {what}")).await;
+        let answer = send.await;
+        if !reads {
+            self.point(&format!("after {what}")).await;
+        }
+        answer
+    }
+
+    async fn unless_dead<T>(&self, send: impl Future<Output = T>) -> T {
+        if self.is_dead() {
+            pending().await
+        }
+        send.await
+    }
+
+    async fn point(&self, what: &str) {
+        let dead = {
+            let mut guard = self.state();
+            let state = &mut *guard;
+            let nth = state.passed.entry(what.to_owned()).or_default();
+            *nth += 1;
+            let here = Point { what: what.to_owned(), nth: *nth };
+            if !state.dead && state.die_at.as_ref() == Some(&here) {
+                state.dead = true;
+                self.0.died.notify_one();
+            }
+            state.trace.push(here);
+            state.dead
+        };
+        if dead {
+            pending().await
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().expect("no test panics while it holds the state")
+    }
+}
+
+/// What a request is, whatever ids the service or the clock has put into its path.
+fn name(method: &Method, path: &str) -> String {
+    let mut segments: Vec<&str> = path.split('/').collect();
+    for at in 1..segments.len() {
+        let of_service = !path.starts_with("/apis/") && segments[at].len() == 36;
+        if of_service || segments[at - 1] == "events" {
+            segments[at] = "*";
+        }
+    }
+    format!("{method} {}", segments.join("/"))
+}
+
+/// A mutating call under way; over when dropped.
+struct UnderWay {
+    tap: Tap,
+    addon: String,
+}
+
+impl UnderWay {
+    fn new(tap: Tap, addon: String) -> Self {
+        let mut guard = tap.state();
+        let state = &mut *guard;
+        let now = state.now.entry(addon.clone()).or_default();
+        *now += 1;
+        let most = state.most.entry(addon.clone()).or_default();
+        *most = (*most).max(*now);
+        state.most_at_all = state.most_at_all.max(state.now.values().sum());
+        drop(guard);
+        Self { tap, addon }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Some(now) = self.tap.state().now.get_mut(&self.addon) {
+            *now -= 1;
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! A world for one test: an API server, a simulated Heroku and AppLink, one virtual clock, and the operator, which can be
+//! started, stopped, and killed at any moment.
+//!
+//! Arranges and looks; what must come of it is for the tests to say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use applink_operator::clock::Clock;
+use applink_operator::control::lease::Lost;
+use applink_operator::control::run::{Options, Outside, run};
+use applink_operator::metrics::Metrics;
+use applink_operator::simulator::{Seed, Simulator};
+use applink_operator::transport::{AllowedHosts, in_process};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::support::apiserver::ApiServer;
+use crate::tap::Tap;
+
+/// The namespace of everything.
+pub const NS: &str = "crm";
+/// The AppLinkAddon that connections refer to unless a test says otherwise.
+pub const ADDON: &str = "orders";
+/// Longer than anything takes while nothing is wrong, in virtual time.
+pub const SOON: Duration = Duration::from_secs(30);
+/// Longer than anything takes after something went wrong.
+pub const LATER: Duration = Duration::from_secs(20 * 60);
+pub const HOUR: Duration = Duration::from_secs(3600);
+
+/// All that a test acts on.
+pub struct World {
+    pub clock: Clock,
+    pub api: ApiServer,
+    pub sim: Simulator,
+    pub metrics: Metrics,
+    pub options: Options,
+    operator: Option<Operator>,
+}
+
+/// One process, as it were.
+pub struct Operator {
+    pub tap: Tap,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), Lost>>,
+    pub ready: watch::Receiver<bool>,
+}
+
+impl Operator {
+    /// As SIGTERM; gives what `run` returns.
+    pub async fn stop(self) -> Result<(), Lost> {
+        // Nobody listens where it ended by itself.
+        let _ = self.stop.send(());
+        self.task.await.expect("the operator does not panic")
+    }
+
+    /// What `run` returns by itself.
+    pub async fn end(self) -> Result<(), Lost> {
+        let _kept = self.stop;
+        self.task.await.expect("the operator does not panic")
+    }
+
+    /// As SIGKILL: nothing more is sent, whatever is under way.
+    pub async fn kill(self) {
+        self.task.abort();
+        if let Err(error) = self.task.await {
+            assert!(error.is_cancelled(), "the operator panicked: {error}");
+        }
+    }
+}
+
+impl World {
+    /// A world with the add-on's token and a key in Secrets, and nothing else; no operator runs.
+    pub fn new() -> Self {
+        crate::log::install();
+        let start: Timestamp = "2026-03-01T12:00:00Z".parse().expect("a date");
+        let clock = Clock::starting_at(start);
+        let hosts = AllowedHosts::new(&["*.heroku.com".to_owned()]).expect("a pattern");
+        let world = Self {
+            clock,
+            api: ApiServer::with_clock(Arc::new(move || clock.now())),
+            sim: Simulator::with_clock(Seed::default(), Arc::new(move || clock.now())),
+            metrics: Metrics::default(),
+            options: Options { namespaces: Vec::new(), hosts, write_concurrency: 1, lease_namespace: None },
+            operator: None,
+        };
+        world.api.set_secret(NS, "heroku-api", &[("token", Seed::HEROKU_TOKEN)]);
+        world.key("good");
+        world
+    }
+
+    /// A world in which the operator runs and the add-on answers.
+    pub async fn with_addon() -> Self {
+        let mut world = Self::new();
+        world.addon();
+        world.start();
+        world.until_addon("True", "AddonReady").await;
+        world
+    }
+
+    /// A world in which the operator runs, and Connection `production` is Ready.
+    pub async fn with_connection() -> Self {
+        let world = Self::with_addon().await;
+        world.connection("production", "productionOrg");
+        world.until("production", "True", "Connected").await;
+        world
+    }
+
+    // The operator.
+
+    /// One more operator, which the test holds.
+    pub fn spawn(&self) -> Operator {
+        let tap = Tap::default();
+        let (ready, is_ready) = watch::channel(false);
+        let outside = Outside {
+            client: tap.client(self.api.client()),
+            transport: tap.transport(in_process(self.sim.router())),
+            clock: self.clock,
+            metrics: self.metrics.clone(),
+            ready,
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let options = self.options.clone();
+        let task = tokio::spawn(async move {
+            run(outside, options, async {
+                if stopped.await.is_err() {
+                    std::future::pending().await
+                }
+            })
+            .await
+        });
+        Operator { tap, stop, task, ready: is_ready }
+    }
+
+    /// Starts the operator.
+    pub fn start(&mut self) {
+        assert!(self.operator.is_none(), "it runs already");
+        self.operator = Some(self.spawn());
+    }
+
+    /// Whether one runs.
+    pub fn runs(&self) -> bool {
+        self.operator.is_some()
+    }
+
+    /// Takes the running operator, to stop or kill it.
+    pub fn take(&mut self) -> Operator {
+        self.operator.take().expect("it runs")
+    }
+
+    /// Kills the operator and starts another.
+    pub async fn restart(&mut self) {
+        self.take().kill().await;
+        self.start();
+    }
+
+    /// Tells whether the running operator is ready.
+    pub fn ready(&self) -> watch::Receiver<bool> {
+        self.operator.as_ref().expect("it runs").ready.clone()
+    }
+
+    /// The running operator's tap.
+    pub fn tap(&self) -> &Tap {
+        &self.operator.as_ref().expect("it runs").tap
+    }
+
+    // What the user does.
+
+    pub fn addon(&self) -> Value {
+        self.api.apply(addon(ADDON))
+    }
+
+    pub fn connection(&self, name: &str, remote: &str) -> Value {
+        self.api.apply(connection(name, remote))
+    }
+
+    /// Applies a connection whose spec has these fields too.
+    pub fn connection_with(&self, name: &str, remote: &str, spec: Value) -> Value {
+        let mut manifest = connection(name, remote);
+        manifest["spec"].as_object_mut().expect("an object").extend(spec.as_object().expect("an object").clone());
+        self.api.apply(manifest)
+    }
+
+    pub fn delete(&self, name: &str) {
+        self.api.delete("connections", NS, name);
+    }
+
+    /// Sets an annotation in our own group.
+    pub fn annotate(&self, name: &str, annotation: &str, value: &str) {
+        self.api.annotate("connections", NS, name, &format!("applink.dev/{annotation}"), Some(value));
+    }
+
+    /// Puts a private key into the Secret that connections refer to.
+    pub fn key(&self, name: &str) {
+        self.api.set_secret(NS, "sf-jwt", &[("server.key", &pem(name))]);
+    }
+
+    // Time.
+
+    /// Lets virtual time pass, to see what does not happen in it.
+    pub async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    /// Waits until a Connection's Ready says this of its present generation.
+    pub async fn until(&self, name: &str, status: &str, reason: &str) -> Value {
+        self.within(SOON, name, status, reason).await
+    }
+
+    pub async fn within(&self, at_most: Duration, name: &str, status: &str, reason: &str) -> Value {
+        let said = |object: Option<&Value>| object.is_some_and(|o| says(o, status, reason));
+        self.api.wait_until("connections", NS, name, said, at_most).await.expect("it is there")
+    }
+
+    pub async fn until_addon(&self, status: &str, reason: &str) -> Value {
+        let said = |object: Option<&Value>| object.is_some_and(|o| says(o, status, reason));
+        self.api.wait_until("applinkaddons", NS, ADDON, said, SOON).await.expect("it is there")
+    }
+
+    pub async fn until_gone(&self, name: &str, at_most: Duration) {
+        self.api.wait_until("connections", NS, name, |object| object.is_none(), at_most).await;
+    }
+}
+
+// Manifests, as a user writes them.
+
+pub fn addon(name: &str) -> Value {
+    json!({
+        "apiVersion": "applink.dev/v1alpha1", "kind": "AppLinkAddon",
+        "metadata": {"namespace": NS, "name": name},
+        "spec": {"app": Seed::APP_NAME, "tokenSecretRef": {"name": "heroku-api", "key": "token"}},
+    })
+}
+
+pub fn connection(name: &str, remote: &str) -> Value {
+    json!({
+        "apiVersion": "applink.dev/v1alpha1", "kind": "Connection",
+        "metadata": {"namespace": NS, "name": name},
+        "spec": {
+            "addonRef": {"name": ADDON}, "connectionName": remote, "provider": "Salesforce",
+            "jwt": {
+                "clientID": "3MVG9canary", "username": "ci@example.com",
+                "privateKeySecretRef": {"name": "sf-jwt", "key": "server.key"},
+            },
+        },
+    })
+}
+
+/// A text that passes for a private key.
+pub fn pem(name: &str) -> String {
+    let body = BASE64_STANDARD.encode(format!("canary private key {name}"));
+    format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")
+}
+
+/// SHA-256 of a key's text, as the simulator keeps it.
+pub fn digest(pem: &str) -> String {
+    Sha256::digest(pem.trim()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+// Reading what objects say.
+
+/// A condition of this type.
+pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
+    object["status"]["conditions"].as_array()?.iter().find(|c| c["type"] == kind)
+}
+
+/// Whether Ready says this of the present generation.
+pub fn says(object: &Value, status: &str, reason: &str) -> bool {
+    let judged = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+    let ready = condition(object, "Ready");
+    judged && ready.is_some_and(|c| c["status"] == status && c["reason"] == reason)
+}
+
+/// Ready's message.
+pub fn message(object: &Value) -> &str {
+    condition(object, "Ready").and_then(|c| c["message"].as_str()).unwrap_or_default()
+}
+
+/// `Reconciling` or `Stalled`, whichever is true; panics where both are.
+pub fn progress(object: &Value) -> Option<&str> {
+    let is = |kind: &str| condition(object, kind).is_some_and(|c| c["status"] == "True");
+    assert!(!(is("Reconciling") && is("Stalled")), "never both: {object:#}");
+    ["Reconciling", "Stalled"].into_iter().find(|kind| is(kind))
+}

@@ -1,0 +1,199 @@
+//! Writes to Kubernetes that are refused, conflict, or whose answer is lost, at each step of the way; and users who edit in
+//! between. Whatever happens to a write, the remote side ends as if nothing had.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use applink_operator::simulator::{Fault, What, Where};
+use serde_json::{Value, json};
+
+use crate::look::on_post;
+use crate::world::{HOUR, LATER, NS, SOON, World, connection, digest, pem, says};
+
+/// What may happen to a write.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    Refused(u16),
+    Lost,
+}
+
+/// A write of each kind meets each trouble, once or so many times in a row.
+fn troubles() -> Vec<(&'static str, Trouble, usize)> {
+    let mut all = Vec::new();
+    for resource in ["connections", "connections/status"] {
+        for times in [1, 3] {
+            for trouble in [Trouble::Refused(409), Trouble::Refused(500), Trouble::Refused(429), Trouble::Lost] {
+                all.push((resource, trouble, times));
+            }
+        }
+    }
+    all
+}
+
+fn arrange(world: &World, (resource, trouble, times): (&str, Trouble, usize)) {
+    match trouble {
+        Trouble::Refused(code) => world.api.fail_next("patch", resource, times, code),
+        Trouble::Lost => world.api.lose_next("patch", resource, times),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_gets_through_whatever_happens_to_its_writes() {
+    for trouble in troubles() {
+        let world = World::with_addon().await;
+        arrange(&world, trouble);
+        world.connection("production", "productionOrg");
+        let object = world.within(LATER, "production", "True", "Connected").await;
+        assert_eq!(object["status"]["id"], world.only("productionOrg").id.to_string());
+        world.pass(HOUR / 10).await;
+        assert_eq!((world.posts(), world.deletes()), (1, 0), "{trouble:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_gets_through_whatever_happens_to_its_writes() {
+    for trouble in troubles() {
+        let world = World::with_connection().await;
+        arrange(&world, trouble);
+        world.delete("production");
+        world.until_gone("production", LATER).await;
+        assert_eq!((world.remote().len(), world.posts()), (0, 1), "{trouble:?}");
+        assert!(world.deletes() <= 2, "{trouble:?}: {}", world.deletes());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_gets_through_whatever_happens_to_its_writes() {
+    for trouble in troubles() {
+        let world = World::with_addon().await;
+        world.sim.settings(|settings| settings.accepted_keys = vec![digest(&pem("good"))]);
+        world.key("bad");
+        world.connection("production", "productionOrg");
+        world.until("production", "False", "RemoteFailed").await;
+        arrange(&world, trouble);
+        world.key("good");
+        let object = world.within(LATER, "production", "True", "Connected").await;
+        assert_eq!(object["status"]["id"], world.only("productionOrg").id.to_string());
+        assert_eq!(world.created(), 2, "{trouble:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_leave_to_write_the_object_means_no_post() {
+    let world = World::with_addon().await;
+    world.api.forbid("patch", "connections");
+    world.connection("production", "productionOrg");
+    world.pass(HOUR).await;
+    assert_eq!(world.posts(), 0, "the word comes before the deed");
+    world.api.allow("patch", "connections");
+    world.within(LATER, "production", "True", "Connected").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_leave_to_write_the_status_means_no_second_post() {
+    let mut world = World::with_addon().await;
+    world.api.forbid("patch", "connections/status");
+    world.connection("production", "productionOrg");
+    world.pass(HOUR).await;
+    world.restart().await;
+    world.pass(HOUR).await;
+    assert_eq!((world.posts(), world.remote().len()), (1, 1));
+    world.api.allow("patch", "connections/status");
+    world.within(LATER, "production", "True", "Connected").await;
+    assert_eq!(world.posts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_leave_to_tell_events_holds_up_nothing() {
+    let world = World::with_addon().await;
+    world.api.forbid("create", "events");
+    world.connection("production", "productionOrg");
+    world.until("production", "True", "Connected").await;
+    world.delete("production");
+    world.until_gone("production", SOON).await;
+}
+
+/// After each write of the operator, the user writes too.
+fn meddle(world: &World, times: usize, edit: impl Fn(usize) -> Value + Send + Sync + 'static) {
+    let (user, edits) = (world.api.clone(), AtomicUsize::new(0));
+    world.api.on_write(move |write| {
+        if write.resource == "connections" && write.status < 300 {
+            let n = edits.fetch_add(1, Ordering::Relaxed);
+            if n < times && user.get("connections", NS, "production").is_some() {
+                user.patch("connections", NS, "production", edit(n));
+            }
+        }
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_who_edits_after_each_write_gets_one_connection_all_the_same() {
+    let edits: [fn(usize) -> Value; 3] = [
+        |n| json!({"metadata": {"labels": {"edit": n.to_string()}}}),
+        |n| json!({"metadata": {"annotations": {"applink.dev/requestedAt": n.to_string()}}}),
+        |n| json!({"spec": {"deletionPolicy": if n % 2 == 0 { "Orphan" } else { "Delete" }}}),
+    ];
+    for edit in edits {
+        let world = World::with_addon().await;
+        meddle(&world, 6, edit);
+        world.connection("production", "productionOrg");
+        world.pass(HOUR / 10).await;
+        assert!(says(&world.get("production"), "True", "Connected"), "{:#}", world.get("production"));
+        assert_eq!(world.id("production"), Some(world.only("productionOrg").id.to_string()));
+        assert_eq!((world.posts(), world.deletes()), (1, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_input_that_changes_while_it_is_sent_is_not_lost() {
+    for place in [Where::Before, Where::After] {
+        let world = World::with_addon().await;
+        world.sim.settings(|settings| settings.accepted_keys = vec![digest(&pem("good"))]);
+        world.key("bad");
+        world.fault(on_post(Fault::new(place, What::Delay { ms: 5000 })).times(1));
+        world.connection("production", "productionOrg");
+        while world.posts() == 0 {
+            world.pass(Duration::from_millis(100)).await;
+        }
+        world.key("good");
+        world.within(LATER, "production", "True", "Connected").await;
+        world.only("productionOrg");
+        assert_eq!((world.created(), world.deletes()), (2, 1), "the first never connected, so it was replaced");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_that_want_one_name_at_the_same_moment_one_gets_it() {
+    for concurrency in [1, 4] {
+        let mut world = World::new();
+        world.options.write_concurrency = concurrency;
+        world.addon();
+        let names = ["a", "b", "c", "d"];
+        for name in names {
+            world.api.apply(connection(name, "productionOrg"));
+        }
+        world.start();
+        world.pass(HOUR / 10).await;
+        let ready: Vec<_> = names.iter().filter(|n| says(&world.get(n), "True", "Connected")).collect();
+        let refused = names.iter().filter(|n| says(&world.get(n), "False", "NameConflict")).count();
+        assert_eq!((ready.len(), refused), (1, 3));
+        assert_eq!((world.posts(), world.remote().len()), (1, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_breaks_and_expires_misses_nothing() {
+    let world = World::with_connection().await;
+    for round in 0..5 {
+        world.api.outage(true);
+        let name = format!("c{round}");
+        world.connection(&name, &format!("org{round}"));
+        world.delete(if round == 0 { "production".to_owned() } else { format!("c{}", round - 1) }.as_str());
+        world.pass(HOUR / 10).await;
+        world.api.compact();
+        world.api.outage(false);
+        world.within(LATER, &name, "True", "Connected").await;
+        world.pass(HOUR / 10).await;
+        assert_eq!(world.remote().len(), 1);
+    }
+}
