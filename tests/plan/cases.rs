@@ -404,6 +404,16 @@ fn deletion() {
             "await remote: Deleting",
         ),
         (
+            "perhaps created anew long ago, not looked since",
+            deleting().with(|w| {
+                w.live.sightings.clear();
+                w.live.gone.push("id-1".into());
+                (w.live.complete, w.memory.since) = (false, at(3590));
+                w.memory.intent = Some(intent(2, 3000));
+            }),
+            "look",
+        ),
+        (
             "not created after all",
             fresh().with(|w| {
                 (w.memory.deleting, w.memory.finalizer, w.memory.intent) = (true, true, Some(intent(1, -60)));

@@ -99,8 +99,9 @@ impl<R: RemoteObject> Case<'_, R> {
             if let Some(wait) = self.unsettled() {
                 return Course::attend(deleting).again(wait);
             }
-            let known = self.record.id.is_some() || self.live.complete;
-            return if known { release } else { Course::act(vec![Step::Look]) };
+            // What an intent may have made is not ruled out by its predecessor's being gone.
+            let settled = self.live.complete || self.open_intent().is_none();
+            return if settled { release } else { Course::act(vec![Step::Look]) };
         };
         let id = seen.object.id();
         if let Some(Answer::Refused { verdict, at, .. }) = &self.memory.answer
