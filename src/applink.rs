@@ -197,7 +197,10 @@ impl AppLink {
     ) -> Result<(String, Response<Bytes>), CallError> {
         let mut path = vec!["addons", found.facts.addon_id.as_str()];
         path.extend(call.path);
-        let url = at(&found.api_url, &path)?;
+        // The path of the API URL is that of the add-on, which may be attached under another; its origin counts.
+        let mut origin = found.api_url.clone();
+        origin.set_path("");
+        let url = at(&origin, &path)?;
         let token = found.token.expose_secret();
         let mut sso_header = http::HeaderValue::from_str(sso.expose_secret())
             .map_err(|_| CallError::Url("SSO parameters that no header can hold".to_owned()))?;

@@ -269,7 +269,7 @@ pub fn bearer(token: &str) -> Result<http::HeaderValue, CallError> {
     Ok(value)
 }
 
-/// `base` with these path segments in place of its path, each encoded.
+/// `base` with these path segments after its own, each encoded.
 ///
 /// # Errors
 /// Where `base` cannot have a path.
@@ -277,7 +277,10 @@ pub fn at(base: &Url, path: &[&str]) -> Result<Url, CallError> {
     let mut url = base.clone();
     url.set_query(None);
     url.set_fragment(None);
-    url.path_segments_mut().map_err(|()| CallError::Url("an address without a path".to_owned()))?.clear().extend(path);
+    url.path_segments_mut()
+        .map_err(|()| CallError::Url("an address without a path".to_owned()))?
+        .pop_if_empty()
+        .extend(path);
     Ok(url)
 }
 
@@ -286,4 +289,28 @@ fn parse(text: &str) -> Result<Url, CallError> {
         text.trim().parse::<Url>().ok().filter(|u| u.has_host() && u.username().is_empty() && u.password().is_none());
     // The text itself is not shown: a config var may hold anything.
     url.ok_or_else(|| CallError::Url("the address given".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_encoded_and_follow_the_base() {
+        let table = [
+            ("https://api.heroku.com", "https://api.heroku.com/apps/a%2Fb/sso"),
+            ("https://api.heroku.com/", "https://api.heroku.com/apps/a%2Fb/sso"),
+            ("http://127.0.0.1:1/base/?x#y", "http://127.0.0.1:1/base/apps/a%2Fb/sso"),
+        ];
+        for (base, wanted) in table {
+            assert_eq!(at(&base.parse().unwrap(), &["apps", "a/b", "sso"]).unwrap().as_str(), wanted);
+        }
+    }
+
+    #[test]
+    fn an_address_with_credentials_or_without_host_is_none() {
+        for bad in ["https://user:pw@api.heroku.com", "mailto:a@b", "api.heroku.com", ""] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
 }
