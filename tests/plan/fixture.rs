@@ -2,7 +2,9 @@
 //!
 //! Plays the service and the API server as far as one step needs them; knows nothing of how plans are made.
 
-use applink_operator::crd::{ConnectionSpec, ConnectionStatus, DeletionPolicy, ManagementPolicy, Org, Provider};
+use applink_operator::crd::{
+    ConnectionSpec, ConnectionStatus, DeletionPolicy, ManagementPolicy, Org, Provider, Reason,
+};
 use applink_operator::plan::desired::{DesiredConnection, jwt_of};
 use applink_operator::plan::diff::connection::{Input, Rival, plan};
 use applink_operator::plan::live::{Live, Method, Phase, RemoteConnection, Sighting};
@@ -219,5 +221,29 @@ impl World {
         }
         self.memory.observed_generation = Some(self.memory.generation);
         self.memory.requested = false;
+    }
+}
+
+/// What each world's plan says, in a line.
+pub fn table(cases: Vec<(&str, World, &str)>) {
+    for (name, world, wanted) in cases {
+        assert_eq!(world.says(), wanted, "{name}: {:#?}", world.plan());
+    }
+}
+
+/// Waiting, for this reason.
+pub fn waits(reason: Reason) -> Verdict {
+    Verdict::waits(reason, "why")
+}
+
+/// The word given for this attempt at this second.
+pub fn intent(attempt: i64, second: i64) -> Intent {
+    Intent {
+        uid: "uid-1".into(),
+        addon_id: ADDON.into(),
+        hash: desired("Z29vZA==").hash,
+        attempt,
+        at: at(second),
+        recreated: vec![],
     }
 }

@@ -6,3 +6,4 @@ mod addon_cases;
 mod cases;
 mod fixture;
 mod laws;
+mod leave_cases;
