@@ -133,7 +133,7 @@ fn decide(input: &Input<'_>, case: &Case<'_, RemoteConnection>, status: &mut Con
             adopt(status, &seen.object, case, announced.map(|i| i.hash.as_str()), desired);
             keep(case, seen, desired, status)
         }
-        Holder::Foreign(seen) => refuse_foreign(case, &seen.object, seen.at),
+        Holder::Foreign(seen) => refuse_foreign(case, seen),
         Holder::Nobody => case.create(&desired.hash),
     }
 }
@@ -179,14 +179,14 @@ fn conflict(input: &Input<'_>, case: &Case<'_, RemoteConnection>) -> Option<Cour
     Some(Course::say(Verdict::needs_user(Reason::NameConflict, text)))
 }
 
-fn refuse_foreign(case: &Case<'_, RemoteConnection>, remote: &RemoteConnection, seen: Timestamp) -> Course {
-    if seen < case.memory.since && !case.memory.judged() {
+fn refuse_foreign(case: &Case<'_, RemoteConnection>, seen: &Sighting<RemoteConnection>) -> Course {
+    if case.outdated(seen) {
         return Course::act(vec![Step::Look]);
     }
     let text = format!(
         "a connection {} (id {}) was there first. Taking it over is not supported yet: delete it in AppLink, choose \
          another connectionName, or set managementPolicy: Observe to watch it",
-        case.name, remote.id
+        case.name, seen.object.id
     );
     Course::say(Verdict::needs_user(Reason::AdoptionRefused, text))
 }
@@ -254,7 +254,7 @@ fn keep(
     if changed(status.applied_hash.as_deref(), &desired.hash) {
         return replace(case, remote, desired, status);
     }
-    if seen.at < case.memory.since && (!case.memory.judged() || case.memory.requested) {
+    if case.outdated(seen) {
         return Course::act(vec![Step::Look]);
     }
     judge(case, remote)
@@ -316,7 +316,7 @@ fn observe(case: &Case<'_, RemoteConnection>, status: &mut ConnectionStatus) -> 
     match by_id.or_else(|| case.live.of_name(case.name)) {
         Some(seen) => {
             facts(status, &seen.object, case);
-            if seen.at < case.memory.since && (!case.memory.judged() || case.memory.requested) {
+            if case.outdated(seen) {
                 return Course::act(vec![Step::Look]);
             }
             judge(case, &seen.object)

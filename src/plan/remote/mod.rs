@@ -186,6 +186,12 @@ impl<'a, R: RemoteObject> Case<'a, R> {
         if ours { Holder::Intended(seen) } else { Holder::Foreign(seen) }
     }
 
+    /// Whether this was seen before an edit or a request that nothing has been said of yet.
+    #[must_use]
+    pub fn outdated(&self, seen: &Sighting<R>) -> bool {
+        seen.at < self.memory.since && (!self.memory.judged() || self.memory.requested)
+    }
+
     /// What keeps us from planning anything: the add-on is missing, silent or another one.
     #[must_use]
     pub fn obstacle(&self) -> Option<Course> {
