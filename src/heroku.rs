@@ -4,6 +4,7 @@
 //! `observe` for what was found.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -86,6 +87,17 @@ pub enum AccessError {
     /// It is not what it was.
     #[error("{}", .0.message)]
     Changed(Verdict),
+}
+
+impl AccessError {
+    /// How long the answer asks to wait, whoever gave it.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Heroku(call) | Self::AppLink(call) => call.retry_after(),
+            _ => None,
+        }
+    }
 }
 
 /// An add-on that was found, and the token that its API takes.

@@ -174,13 +174,13 @@ fn answer(error: &AccessError, step: &Step, attempt: Option<i64>, now: Timestamp
     let doubled =
         |first: SignedDuration| (first * 2_i32.saturating_pow(nth.saturating_sub(1).min(10))).min(LONGEST_PAUSE);
     let later = |pause| Answer::Later { verdict: verdict.clone(), at: now, until: now + pause, attempt };
+    let asked = error.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
     let call = match error {
         AccessError::AppLink(call) => call,
-        AccessError::Heroku(call) => return later(asked_pause(call).unwrap_or(doubled(PAUSE))),
-        _ => return later(doubled(PAUSE)),
+        _ => return later(asked.unwrap_or(doubled(PAUSE))),
     };
     match (call.status(), attempt) {
-        (Some(StatusCode::TOO_MANY_REQUESTS), _) => later(asked_pause(call).unwrap_or(LIMITED_PAUSE)),
+        (Some(StatusCode::TOO_MANY_REQUESTS), _) => later(asked.unwrap_or(LIMITED_PAUSE)),
         // Once more soon, since a token may be on its way; then seldom, since each try is two calls.
         (Some(_), _) if call.refuses_token() && !blames_jwt(call) => {
             later(if nth == 1 { PAUSE } else { LONGEST_PAUSE })
@@ -193,12 +193,8 @@ fn answer(error: &AccessError, step: &Step, attempt: Option<i64>, now: Timestamp
         }
         // Only a creation must not be repeated before it is known how it ended.
         (_, Some(attempt)) if call.may_have_worked() => Answer::Lost { verdict, pause: doubled(SETTLE), attempt },
-        _ => later(asked_pause(call).unwrap_or(doubled(PAUSE))),
+        _ => later(asked.unwrap_or(doubled(PAUSE))),
     }
-}
-
-fn asked_pause(call: &CallError) -> Option<SignedDuration> {
-    SignedDuration::try_from(call.retry_after()?).ok()
 }
 
 fn blames_jwt(call: &CallError) -> bool {

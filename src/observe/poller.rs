@@ -126,12 +126,14 @@ impl Poller {
             if self.clock.until(next).is_zero() {
                 return;
             }
+            if silence.is_some_and(|at| self.clock.until(at).is_zero()) {
+                self.fall_silent();
+                continue;
+            }
+            let first = silence.map_or(next, |at| at.min(next));
             tokio::select! {
-                () = tokio::time::sleep(self.clock.until(next)) => {}
+                () = tokio::time::sleep(self.clock.until(first)) => {}
                 () = self.asked.notified() => {}
-                () = tokio::time::sleep(silence.map_or(Duration::MAX / 4, |at| self.clock.until(at))), if silence.is_some() => {
-                    self.fall_silent();
-                }
             }
         }
     }
@@ -156,12 +158,7 @@ impl Poller {
     }
 
     fn fall_silent(&self) {
-        let mut view = self.view();
-        if self.clock.now() < view.schedule.last_good + self.silence() {
-            return;
-        }
-        view.live.silent = true;
-        drop(view);
+        self.view().live.silent = true;
         (self.wake)(Cause::Addon(self.addon.clone()));
         (self.wake)(Cause::Everything(self.addon.clone()));
     }
@@ -231,7 +228,7 @@ impl Poller {
             view.live.trouble = Some(verdict);
         }
         view.live.silent = now >= view.schedule.last_good + self.silence();
-        view.schedule.bad(now, self.poll(), outage, retry_after(error));
+        view.schedule.bad(now, self.poll(), outage, error.retry_after());
     }
 
     fn poll(&self) -> SignedDuration {
@@ -275,11 +272,4 @@ impl Schedule {
 /// 5 s, 10 s, 20 s … up to the poll interval.
 fn backoff(failures: u32, poll: SignedDuration) -> SignedDuration {
     (FAST * 2_i32.saturating_pow(failures.clamp(1, 10) - 1)).min(poll)
-}
-
-fn retry_after(error: &AccessError) -> Option<Duration> {
-    match error {
-        AccessError::Heroku(call) | AccessError::AppLink(call) => call.retry_after(),
-        _ => None,
-    }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::crd::{AppLinkAddonStatus, ConditionType, ManagementPolicy, Reason, condition};
 use crate::plan::live::{AddonFacts, AddonLive};
 use crate::plan::memory::Memory;
-use crate::plan::remote::{Course, GRACE, elapsed};
+use crate::plan::remote::{Course, grace};
 use crate::plan::verdict::{Verdict, say};
 use crate::plan::{Plan, Step};
 
@@ -89,11 +89,9 @@ fn decide(input: &Input<'_>, status: &mut AppLinkAddonStatus) -> Course {
         return Course::act(vec![Step::Guard]);
     }
     if let Err(verdict) = &input.desired {
-        let left = GRACE - elapsed(input.memory.since, input.now);
-        if verdict.reason == Reason::SecretNotFound && left.is_positive() && !input.memory.judged() {
-            return Course::hold().again(left);
-        }
-        return Course::say(verdict.clone());
+        let may_come = verdict.reason == Reason::SecretNotFound;
+        let wait = may_come.then(|| grace(input.memory, input.now)).flatten();
+        return wait.unwrap_or_else(|| Course::say(verdict.clone()));
     }
     let live = input.live;
     let asked = input.memory.requested && live.at.is_none_or(|at| at < input.memory.since);

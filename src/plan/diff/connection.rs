@@ -11,7 +11,7 @@ use crate::plan::desired::{DesiredConnection, changed};
 use crate::plan::live::{Live, Method, Phase, RemoteConnection, Sighting};
 use crate::plan::memory::{Answer, Intent, Memory};
 use crate::plan::policy::Policies;
-use crate::plan::remote::{Addon, Case, Course, Holder, PROGRESS_LIMIT, REFUSAL_REST, Record, elapsed};
+use crate::plan::remote::{Addon, Case, Course, Holder, PROGRESS_LIMIT, Record, elapsed};
 use crate::plan::verdict::{Report, Verdict, whole_seconds};
 use crate::plan::{Plan, Step};
 
@@ -72,7 +72,7 @@ pub fn plan(input: &Input<'_>) -> Plan<ConnectionStatus> {
     let unrecorded = record.answered != status.answered_attempt;
     if unrecorded {
         // A creation was refused: what there was before it had been proved gone.
-        status = ConnectionStatus { conditions: std::mem::take(&mut status.conditions), ..carried(&status) };
+        status = carried(&status);
         status.answered_attempt = record.answered;
     }
     let mut course = decide(input, &case, &mut status);
@@ -128,7 +128,7 @@ fn decide(input: &Input<'_>, case: &Case<'_, RemoteConnection>, status: &mut Con
         }
         Holder::Intended(seen) => {
             let announced = case.open_intent();
-            *status = ConnectionStatus { conditions: std::mem::take(&mut status.conditions), ..carried(status) };
+            *status = carried(status);
             status.answered_attempt = announced.map(|i| i.attempt);
             adopt(status, &seen.object, case, announced.map(|i| i.hash.as_str()), desired);
             keep(case, seen, desired, status)
@@ -142,6 +142,7 @@ fn decide(input: &Input<'_>, case: &Case<'_, RemoteConnection>, status: &mut Con
 fn carried(status: &ConnectionStatus) -> ConnectionStatus {
     ConnectionStatus {
         observed_generation: status.observed_generation,
+        conditions: status.conditions.clone(),
         last_handled_reconcile_at: status.last_handled_reconcile_at.clone(),
         last_handled_replace: status.last_handled_replace.clone(),
         released_targets: status.released_targets.clone(),
@@ -287,21 +288,12 @@ fn replace(
         );
         return Course::say(Verdict::needs_user(Reason::ReplacementRequired, text));
     }
-    if let Some(Answer::Refused { verdict, at, .. }) = &case.memory.answer
-        && elapsed(*at, case.now) < REFUSAL_REST
-    {
-        return Course::say(verdict.clone()).again(REFUSAL_REST - elapsed(*at, case.now));
+    if let Some(course) = case.refused() {
+        return course;
     }
     let delete = Step::Delete { id: remote.id.clone() };
-    let next = Intent {
-        uid: case.memory.uid.clone(),
-        addon_id: case.addon_id().unwrap_or_default().to_owned(),
-        hash: desired.hash.clone(),
-        attempt: case.last_attempt() + 1,
-        at: case.now,
-        recreated: Vec::new(),
-    };
-    Course::act(vec![delete, Step::Remember { intent: next }, Step::Create { name: case.name.to_owned(), anew: false }])
+    let intent = case.next_intent(&desired.hash, Vec::new());
+    Course::act(vec![delete, Step::Remember { intent }, Step::Create { name: case.name.to_owned(), anew: false }])
 }
 
 /// What is watched and never touched.
@@ -323,7 +315,7 @@ fn observe(case: &Case<'_, RemoteConnection>, status: &mut ConnectionStatus) -> 
         }
         None if !case.live.complete => Course::act(vec![Step::Look]),
         None => {
-            *status = ConnectionStatus { conditions: std::mem::take(&mut status.conditions), ..carried(status) };
+            *status = carried(status);
             let text = format!("no connection {} exists, and managementPolicy Observe creates none", case.name);
             Course::say(Verdict::needs_user(Reason::RemoteMissing, text))
         }

@@ -49,16 +49,20 @@ impl<R: RemoteObject> Case<'_, R> {
         if recreated.len() > CONTEST_LIMIT || self.contested() {
             return Course::say(self.contest());
         }
-        let Some(addon_id) = self.addon_id() else { return Course::act(vec![Step::Look]) };
-        let intent = Intent {
+        Course::act(vec![Step::Remember { intent: self.next_intent(hash, recreated) }, create])
+    }
+
+    /// The word to give before the next creation.
+    #[must_use]
+    pub fn next_intent(&self, hash: &str, recreated: Vec<Timestamp>) -> Intent {
+        Intent {
             uid: self.memory.uid.clone(),
-            addon_id: addon_id.to_owned(),
+            addon_id: self.addon_id().unwrap_or_default().to_owned(),
             hash: hash.to_owned(),
             attempt: self.last_attempt() + 1,
             at: self.now,
             recreated,
-        };
-        Course::act(vec![Step::Remember { intent }, create])
+        }
     }
 
     /// Whether this process wrote the intent and has not acted on it yet.
@@ -89,8 +93,7 @@ impl<R: RemoteObject> Case<'_, R> {
     }
 
     /// The number of the last creation, tried or recorded.
-    #[must_use]
-    pub fn last_attempt(&self) -> i64 {
+    fn last_attempt(&self) -> i64 {
         let given = self.memory.intent.as_ref().map_or(0, |i| i.attempt);
         given.max(self.record.answered.unwrap_or(0))
     }

@@ -5,7 +5,7 @@
 
 use jiff::SignedDuration;
 
-use super::{Addon, Case, Course, DELETION_REST, Holder, REFUSAL_REST, elapsed};
+use super::{Addon, Case, Course, DELETION_REST, Holder, elapsed};
 use crate::crd::{DeletionPolicy, Reason};
 use crate::plan::Step;
 use crate::plan::live::{Phase, RemoteObject, Sighting};
@@ -104,10 +104,8 @@ impl<R: RemoteObject> Case<'_, R> {
             return if settled { release } else { Course::act(vec![Step::Look]) };
         };
         let id = seen.object.id();
-        if let Some(Answer::Refused { verdict, at, .. }) = &self.memory.answer
-            && elapsed(*at, self.now) < REFUSAL_REST
-        {
-            return Course::say(verdict.clone()).again(REFUSAL_REST - elapsed(*at, self.now));
+        if let Some(course) = self.refused() {
+            return course;
         }
         if let Some(course) = self.own_deletion(seen, &deleting) {
             return course;

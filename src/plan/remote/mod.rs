@@ -24,7 +24,7 @@ pub const REFUSAL_REST: SignedDuration = SignedDuration::from_mins(10);
 /// How long a service may take before "in progress" counts as failed.
 pub const PROGRESS_LIMIT: SignedDuration = SignedDuration::from_mins(15);
 /// How long a dependency that was applied along with the object may take to show up before anything is said of it.
-pub const GRACE: SignedDuration = SignedDuration::from_secs(2);
+const GRACE: SignedDuration = SignedDuration::from_secs(2);
 /// How long a deletion that the service took may stay invisible before it is asked for again.
 const DELETION_REST: SignedDuration = SignedDuration::from_mins(1);
 /// Re-creations within `CONTEST_WINDOW` before somebody else is thought to manage the object too.
@@ -225,12 +225,15 @@ impl<'a, R: RemoteObject> Case<'a, R> {
     /// Says `reason`, but not while a dependency may be on its way in the same `kubectl apply`.
     #[must_use]
     pub fn missing(&self, reason: Reason, text: String) -> Course {
-        let left = self.memory.since + GRACE - self.now;
-        let left = SignedDuration::try_from(left).unwrap_or_default();
-        if left.is_positive() && !self.memory.judged() {
-            return Course::hold().again(left);
-        }
-        Course::say(Verdict::waits(reason, text))
+        grace(self.memory, self.now).unwrap_or_else(|| Course::say(Verdict::waits(reason, text)))
+    }
+
+    /// What a refusal of late bids us do: say so, and rest.
+    #[must_use]
+    pub fn refused(&self) -> Option<Course> {
+        let Some(Answer::Refused { verdict, at, .. }) = &self.memory.answer else { return None };
+        let left = REFUSAL_REST - elapsed(*at, self.now);
+        left.is_positive().then(|| Course::say(verdict.clone()).again(left))
     }
 
     fn moved(&self, id: &str) -> bool {
@@ -274,6 +277,13 @@ impl<'a, R: RemoteObject> Case<'a, R> {
         let report = if self.memory.ready && !gone { Report::Hold } else { verdict.clone().into() };
         Some(Course { report, ..Course::hold() }.again(elapsed(self.now, *until)))
     }
+}
+
+/// Says nothing yet of an object so new that what it needs may be on its way in the same `kubectl apply`.
+#[must_use]
+pub fn grace(memory: &Memory, now: Timestamp) -> Option<Course> {
+    let left = GRACE - elapsed(memory.since, now);
+    (left.is_positive() && !memory.judged()).then(|| Course::hold().again(left))
 }
 
 /// From `from` to `to`; never negative.
