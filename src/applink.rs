@@ -12,7 +12,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::heroku::{Access, AccessError, Found, at, bearer};
-use crate::plan::live::{Listing, RemoteConnection};
+use crate::plan::collection::Listing;
+use crate::plan::live::{Provider, RemoteConnection};
 use crate::transport::CallError;
 use crate::wire;
 
@@ -22,30 +23,47 @@ pub struct AppLink {
     access: Arc<Access>,
 }
 
-/// What a connection by JWT is created with. `login_url` and the others go out as given.
+/// What a connection by JWT is created with; all of it goes out as given.
 #[derive(Clone, Debug)]
-pub struct JwtConnection {
+pub struct JwtConnection<'a> {
     /// `connection_name`
-    pub name: String,
-    /// `alias`
-    pub alias: String,
-    /// `client_id`
-    pub client_id: String,
-    /// `username`
-    pub username: String,
+    pub name: &'a str,
     /// `login_url`
-    pub login_url: String,
+    pub login_url: &'a str,
+    /// `alias`
+    pub alias: &'a str,
+    /// `client_id`
+    pub client_id: &'a str,
+    /// `username`
+    pub username: &'a str,
     /// `jwt_private_key`, PEM
-    pub private_key: SecretString,
+    pub private_key: &'a SecretString,
+}
+
+/// What a connection by OAuth is created with; all of it goes out as given.
+#[derive(Clone, Copy, Debug)]
+pub struct OauthConnection<'a> {
+    /// `connection_name`
+    pub name: &'a str,
+    /// `login_url`
+    pub login_url: &'a str,
+    /// Which of the two routes.
+    pub provider: Provider,
+}
+
+#[derive(Serialize)]
+struct ConnectionBody<'a> {
+    connection_name: &'a str,
+    login_url: &'a str,
+    #[serde(flatten)]
+    jwt: Option<JwtBody<'a>>,
 }
 
 #[derive(Serialize)]
 struct JwtBody<'a> {
-    connection_name: &'a str,
     alias: &'a str,
     client_id: &'a str,
     username: &'a str,
-    login_url: &'a str,
     jwt_private_key: &'a str,
 }
 
@@ -116,32 +134,42 @@ impl AppLink {
     ///
     /// # Errors
     /// Any [`AccessError`]; an unreadable or empty success is one, too.
-    pub async fn create_jwt_connection(&self, new: &JwtConnection) -> Result<RemoteConnection, AccessError> {
+    pub async fn create_jwt_connection(&self, new: &JwtConnection<'_>) -> Result<RemoteConnection, AccessError> {
         let key = new.private_key.expose_secret();
-        let body = JwtBody {
-            connection_name: &new.name,
-            alias: &new.alias,
-            client_id: &new.client_id,
-            username: &new.username,
-            login_url: &new.login_url,
-            jwt_private_key: key,
-        };
-        let body = serde_json::to_vec(&body)
-            .map_err(|_| AccessError::AppLink(CallError::Url("an input that is no JSON".to_owned())))?;
+        let jwt = JwtBody { alias: new.alias, client_id: new.client_id, username: new.username, jwt_private_key: key };
+        let body = ConnectionBody { connection_name: new.name, login_url: new.login_url, jwt: Some(jwt) };
         let path = ["connections", "salesforce", "jwt"];
-        let (host, answer) = self
-            .call(Call {
-                operation: "applink.create_jwt_connection",
-                method: Method::POST,
-                path: &path,
-                body: body.into(),
-                secret: key,
-            })
-            .await?;
+        self.create_connection("applink.create_jwt_connection", &path, &body, key).await
+    }
+
+    /// `POST /connections/salesforce` or `/connections/datacloud`
+    ///
+    /// # Errors
+    /// Any [`AccessError`]; an unreadable or empty success is one, too.
+    pub async fn create_oauth_connection(&self, new: OauthConnection<'_>) -> Result<RemoteConnection, AccessError> {
+        let segment = match new.provider {
+            Provider::Salesforce => "salesforce",
+            Provider::DataCloud => "datacloud",
+        };
+        let body = ConnectionBody { connection_name: new.name, login_url: new.login_url, jwt: None };
+        self.create_connection("applink.create_oauth_connection", &["connections", segment], &body, "").await
+    }
+
+    async fn create_connection(
+        &self,
+        operation: &'static str,
+        path: &[&str],
+        body: &ConnectionBody<'_>,
+        secret: &str,
+    ) -> Result<RemoteConnection, AccessError> {
+        let json = serde_json::to_vec(body)
+            .map_err(|_| AccessError::AppLink(CallError::Url("an input that is no JSON".to_owned())))?;
+        let call = Call { operation, method: Method::POST, path, body: json.into(), secret };
+        let (host, answer) = self.call(call).await?;
         let created = wire::connection(answer.body(), None).map_err(unreadable(host.clone()))?;
         let mut created = created.ok_or_else(|| unreadable(host)(wire::Unreadable("an empty list")))?;
         // The name is ours; an answer may leave it out.
-        created.name.get_or_insert_with(|| new.name.clone());
+        created.name.get_or_insert_with(|| body.connection_name.to_owned());
         Ok(created)
     }
 

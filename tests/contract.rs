@@ -2,8 +2,8 @@
 //!
 //! Knows nothing of Kubernetes. Real sockets, real time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use applink_operator::applink::{AppLink, JwtConnection};
 use applink_operator::clock::Clock;
@@ -12,6 +12,7 @@ use applink_operator::metrics::Metrics;
 use applink_operator::plan::live::{Method, Phase};
 use applink_operator::simulator::{AddonState, Fault, Seed, Settings, Simulator, What, Where};
 use applink_operator::transport::{AllowedHosts, CallError, Http, TransportError, network};
+use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
@@ -41,14 +42,16 @@ fn link(platform_url: String, hosts: &[&str], token: &str) -> AppLink {
     AppLink::new(Arc::new(Access::new(http, Clock::system(), target)))
 }
 
-fn new(name: &str) -> JwtConnection {
+static KEY: LazyLock<SecretString> = LazyLock::new(|| PEM.to_owned().into());
+
+fn new(name: &str) -> JwtConnection<'_> {
     JwtConnection {
-        name: name.into(),
-        alias: "alias".into(),
-        client_id: "3MVG9".into(),
-        username: "ci@example.com".into(),
-        login_url: "https://login.salesforce.com".into(),
-        private_key: PEM.to_owned().into(),
+        name,
+        login_url: "https://login.salesforce.com",
+        alias: "alias",
+        client_id: "3MVG9",
+        username: "ci@example.com",
+        private_key: &KEY,
     }
 }
 

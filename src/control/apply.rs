@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::driver::Driver;
 use super::gate::Effect;
+use super::hand_off;
 use super::kind::Kind;
 use super::patch::{Part, patch, preconditions};
 use super::permits::Permit;
@@ -79,7 +80,7 @@ pub(super) enum Next<K> {
 pub(super) async fn apply<K: Kind>(
     driver: &Driver<K>,
     object: &Arc<K>,
-    desired: &Result<K::Desired, Verdict>,
+    inputs: &K::Inputs,
     memory: &Memory,
     plan: &Plan<K::Status>,
     hold: &mut Hold,
@@ -105,10 +106,18 @@ pub(super) async fn apply<K: Kind>(
     tracing::info!(object = %me, "{step}");
     match step {
         Step::Remember { intent } => remember(driver, object, Some(intent)).await,
+        Step::Adopt { intent } => {
+            let id = intent.id.as_deref().unwrap_or_default();
+            let note = format!("took over {id}, which was there first in AppLink");
+            hold.news.push(News { warning: false, reason: Reason::Adopted, note });
+            remember(driver, object, Some(intent)).await
+        }
+        Step::HandOver { id } => hand_off::write(shell, &**object, id).await.map(|()| Next::Plan),
+        Step::Withdraw => hand_off::remove(shell, &**object).await.map(|()| Next::Plan),
         Step::Guard => remember(driver, object, None).await,
         Step::Release { orphaned } => release(driver, object, orphaned.as_deref()).await,
         Step::Create { .. } | Step::Delete { .. } | Step::Confirm { .. } => {
-            call(driver, object, desired, memory, step, hold).await
+            call(driver, object, inputs, memory, step, hold).await
         }
         Step::Look | Step::AwaitRemote => Ok(Next::Report),
     }
@@ -117,6 +126,9 @@ pub(super) async fn apply<K: Kind>(
 fn label(step: &Step) -> &'static str {
     match step {
         Step::Remember { .. } => "remember",
+        Step::Adopt { .. } => "adopt",
+        Step::HandOver { .. } => "hand_over",
+        Step::Withdraw => "withdraw",
         Step::Guard => "guard",
         Step::Create { .. } => "create",
         Step::Delete { .. } => "delete",
@@ -131,37 +143,35 @@ fn label(step: &Step) -> &'static str {
 async fn call<K: Kind>(
     driver: &Driver<K>,
     object: &Arc<K>,
-    desired: &Result<K::Desired, Verdict>,
+    inputs: &K::Inputs,
     memory: &Memory,
     step: &Step,
     hold: &mut Hold,
 ) -> Result<Next<K>, Error> {
     let shell = &*driver.shell;
-    let result = match (step, desired) {
-        (Step::Create { .. }, Ok(desired)) => object.create(shell, desired).await,
-        (Step::Delete { id }, _) => object.delete(shell, id).await,
-        (Step::Confirm { id }, _) => object.confirm(shell, id).await,
+    let result = match step {
+        Step::Create { .. } => object.create(shell, inputs).await.map(Some),
+        Step::Delete { id } => object.delete(shell, id).await.map(|()| None),
+        Step::Confirm { id } => object.confirm(shell, id).await.map(|()| None),
         _ => return Ok(Next::Report),
     };
     let now = shell.clock.now();
+    let attempt = memory.intent.as_ref().map(|i| i.attempt).filter(|_| matches!(step, Step::Create { .. }));
     let answer = match (&result, step) {
-        (Ok(()), Step::Create { name, anew }) => {
+        (Ok(id), Step::Create { name, anew }) => {
             let reason = if *anew { Reason::Recreated } else { Reason::Created };
             // Told once its id is written down: until then, nothing may come between.
             hold.news.push(News { warning: false, reason, note: format!("created {name} in AppLink") });
-            None
+            id.clone().zip(attempt).map(|(id, attempt)| Answer::Created { id, attempt })
         }
-        (Ok(()), Step::Delete { id }) => Some(Answer::Deleting { id: id.clone(), at: now }),
-        (Ok(()), _) => memory.answer.clone(),
-        (Err(error), _) => {
-            let creation = memory.intent.as_ref().filter(|_| matches!(step, Step::Create { .. }));
-            Some(answer(error, step, creation.map(|i| i.attempt), now, driver.recall.call_failed(object)))
-        }
+        (Ok(_), Step::Delete { id }) => Some(Answer::Deleting { id: id.clone(), at: now }),
+        (Ok(_), _) => memory.answer.clone(),
+        (Err(error), _) => Some(answer(error, step, attempt, now, driver.recall.call_failed(object))),
     };
     match &result {
         // One that only reads tells nothing of those that write.
-        Ok(()) if step.mutates() => driver.recall.call_worked(object),
-        Ok(()) => {}
+        Ok(_) if step.mutates() => driver.recall.call_worked(object),
+        Ok(_) => {}
         Err(error) => tracing::warn!(object = %key(&**object), "cannot {step}: {error}"),
     }
     driver.recall.answered(object, answer);
@@ -189,7 +199,8 @@ fn answer(error: &AccessError, step: &Step, attempt: Option<i64>, now: Timestamp
             let text = format!(
                 "AppLink refused to {step}: {call}. It is tried again every 10 minutes, and at once when the spec changes"
             );
-            Answer::Refused { verdict: Verdict::needs_user(Reason::RemoteRejected, text), at: now, attempt }
+            let taken = status == StatusCode::CONFLICT;
+            Answer::Refused { verdict: Verdict::needs_user(Reason::RemoteRejected, text), at: now, attempt, taken }
         }
         // Only a creation must not be repeated before it is known how it ended.
         (_, Some(attempt)) if call.may_have_worked() => Answer::Lost { verdict, pause: doubled(SETTLE), attempt },

@@ -59,11 +59,11 @@ async fn drive<K: Kind>(driver: &Driver<K>, read: Arc<K>) -> Result<Action, Erro
     let mut object = driver.recall.newest(read);
     let mut hold = Hold::default();
     for _ in 0..STEPS {
-        let desired = object.resolve(shell).await?;
+        let inputs = object.resolve(shell).await?;
         let memory = driver.recall.memory(&object, shell.clock.now());
         let live = object.live(shell, &memory);
-        let plan = object.plan(&desired, &live, &memory, shell.clock.now());
-        match apply(driver, &object, &desired, &memory, &plan, &mut hold).await? {
+        let plan = object.plan(&inputs, &live, &memory, shell.clock.now());
+        match apply(driver, &object, &inputs, &memory, &plan, &mut hold).await? {
             Next::Plan => {}
             Next::PlanWith(newer) => object = newer,
             Next::Report => return report(driver, &object, &memory, plan, &mut hold).await,

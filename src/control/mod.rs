@@ -6,6 +6,7 @@
 mod apply;
 mod driver;
 mod gate;
+mod hand_off;
 mod kind;
 pub mod lease;
 mod patch;

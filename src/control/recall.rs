@@ -25,7 +25,7 @@ pub(super) struct Recall<K>(Mutex<HashMap<Key, Recollection<K>>>);
 
 struct Recollection<K> {
     uid: String,
-    version: (i64, Option<String>),
+    version: Version,
     since: Timestamp,
     answer: Option<Answer>,
     failures: u32,
@@ -33,6 +33,9 @@ struct Recollection<K> {
     /// What our last write returned, and the versions that it and those before it took the place of.
     newest: Option<(Arc<K>, Vec<String>)>,
 }
+
+/// The generation, and what the annotations ask for: whatever moves any of these is an edit.
+type Version = (i64, Option<String>, Option<String>);
 
 impl<K> Default for Recall<K> {
     fn default() -> Self {
@@ -73,8 +76,9 @@ impl<K: Kind> Recall<K> {
     /// What the object and this process remember.
     pub(super) fn memory(&self, object: &K, now: Timestamp) -> Memory {
         let meta = object.meta();
-        let asked = object.annotations().get(annotation::REQUESTED_AT).cloned();
-        let version = (meta.generation.unwrap_or_default(), asked);
+        let asked = |key: &str| object.annotations().get(key).cloned();
+        let version =
+            (meta.generation.unwrap_or_default(), asked(annotation::REQUESTED_AT), asked(annotation::REPLACE));
         let uid = meta.uid.clone().unwrap_or_default();
         let mut all = self.all();
         let fresh = || Recollection {

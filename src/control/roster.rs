@@ -86,7 +86,7 @@ impl<K: Kind> AnyRoster for Roster<K> {
 
     fn wake_users_of(&self, namespace: &str, secret: &str) {
         self.wake_where(|object| {
-            object.namespace().as_deref() == Some(namespace) && object.secrets().contains(&secret)
+            object.namespace().as_deref() == Some(namespace) && object.secrets().iter().any(|name| name == secret)
         });
     }
 

@@ -98,6 +98,9 @@ pub struct AppLinkAddonStatus {
     /// The last value of applink.dev/requestedAt that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+    /// The last value of applink.dev/replace that was seen; an add-on is never replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_replace: Option<String>,
     /// UUID of the Heroku app. Kept once resolved.
     #[serde(rename = "appID", default, skip_serializing_if = "Option::is_none")]
     pub app_id: Option<String>,

@@ -12,12 +12,14 @@ use serde::{Deserialize, Serialize};
 pub mod annotation {
     /// A new value asks for a reconcile now.
     pub const REQUESTED_AT: &str = "applink.dev/requestedAt";
+    /// A new value has the remote object deleted and created anew, once.
+    pub const REPLACE: &str = "applink.dev/replace";
     /// `"true"` on a deleted object lets go of the remote object at once.
     pub const FORCE_ORPHAN: &str = "applink.dev/force-orphan";
-    /// Allows a deletion that takes other remote objects with it.
-    pub const CONFIRM_CASCADE: &str = "applink.dev/confirm-cascade";
     /// What the operator was about to create; written before the call.
     pub const INTENT: &str = "applink.dev/intent";
+    /// On a Secret of ours: the remote object that its link is for.
+    pub const LINK_FOR: &str = "applink.dev/link-for";
 }
 
 /// Names another object of the same namespace.

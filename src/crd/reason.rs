@@ -34,6 +34,10 @@ reasons! {
     Creating,
     /// The service is still connecting.
     Connecting,
+    /// Somebody must open a link and consent.
+    AwaitingUser,
+    /// Nobody did in time.
+    AuthorizationExpired,
     /// The remote object is being deleted.
     Deleting,
     /// The add-on this object refers to is not ready.
@@ -56,6 +60,8 @@ reasons! {
     NameConflict,
     /// A remote object of this name was there first.
     AdoptionRefused,
+    /// Connected, but not to the org or user that `expect` names.
+    OrgMismatch,
     /// The add-on or app of that name is now another one.
     AddonChanged,
     /// Somebody else keeps deleting what is created here.
@@ -76,6 +82,8 @@ reasons! {
     Suspended,
     /// Event: the remote object was created.
     Created,
+    /// Event: a remote object that was there first was taken over.
+    Adopted,
     /// Event: the remote object was deleted.
     Deleted,
     /// Event: the remote object was let go of.

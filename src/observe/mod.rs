@@ -18,7 +18,8 @@ use crate::clock::Clock;
 use crate::crd::AppLinkAddonStatus;
 use crate::heroku::{Access, AccessError, Target};
 use crate::metrics::Metrics;
-use crate::plan::live::{AddonLive, Live, RemoteConnection, Witness};
+use crate::plan::collection::Witness;
+use crate::plan::live::{AddonLive, Live, RemoteConnection};
 use crate::transport::Http;
 
 use poller::Poller;
@@ -127,7 +128,7 @@ impl Observer {
         Some(self.poller(addon)?.addon())
     }
 
-    /// What is known of one connection; see [`crate::plan::live::Collection::view`].
+    /// What is known of one connection; see [`crate::plan::collection::Collection::view`].
     #[must_use]
     pub fn connection(&self, addon: &Key, id: Option<&str>, name: &str, since: Timestamp) -> Live<RemoteConnection> {
         self.poller(addon).map(|p| p.connection(id, name, since)).unwrap_or_default()

@@ -17,13 +17,16 @@ use crate::clock::Clock;
 use crate::crd::AppLinkAddonStatus;
 use crate::heroku::AccessError;
 use crate::metrics::Metrics;
+use crate::plan::collection::{Collection, Listing, Witness};
 use crate::plan::diff::addon::{identify, is_outage};
-use crate::plan::live::{AddonFacts, AddonLive, Collection, Listing, Live, RemoteConnection, Witness};
+use crate::plan::live::{AddonFacts, AddonLive, Live, RemoteConnection};
 
 /// Passes begin no closer together than this, however many ask.
 const GAP: SignedDuration = SignedDuration::from_millis(500);
 /// The pace while somebody waits for the service, and the first pause after a failure.
 const FAST: SignedDuration = SignedDuration::from_secs(5);
+/// Whoever waits for the service waits at that pace for so long: a person takes a few minutes to consent, or many.
+const FRESH: SignedDuration = SignedDuration::from_mins(5);
 /// Nothing counts as silent before this.
 const SILENCE: SignedDuration = SignedDuration::from_mins(5);
 
@@ -147,8 +150,7 @@ impl Poller {
         let early = if !view.looking.is_empty() {
             due.min(began.map_or(now, |at| at + GAP))
         } else if let Some(since) = view.attending.values().max() {
-            // Five seconds at first, then slower as the wait grows.
-            let pace = (now.duration_since(*since) / 4).clamp(FAST, FAST.max(self.poll()));
+            let pace = if now.duration_since(*since) < FRESH { FAST } else { self.poll() };
             due.min(began.map_or(now, |at| at + pace))
         } else {
             due

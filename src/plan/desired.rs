@@ -3,18 +3,19 @@
 //! Pure. `control::resolve` reads the Secrets; this file judges and digests them. Nothing here can be printed with a
 //! key in it.
 
-use std::collections::BTreeMap;
-
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use super::live::{Method, Org};
 use super::verdict::Verdict;
-use crate::crd::{ConnectionSpec, JwtMethod, Provider, Reason, ReplacePolicy, annotation};
+use crate::crd::{ConnectionSpec, Expect, JwtMethod, Provider, Reason};
 
 /// Version of the digest; one of another version never counts as a change.
 const HASH_VERSION: &str = "v1:";
+/// A name of Kubernetes has at most so many characters.
+const LONGEST_NAME: usize = 253;
 
 /// A connection as declared.
 #[derive(Clone, Debug)]
@@ -23,68 +24,137 @@ pub struct DesiredConnection {
     pub name: String,
     /// Salesforce or Data Cloud.
     pub provider: Provider,
-    /// Salesforce user.
-    pub username: String,
-    /// Consumer key.
-    pub client_id: String,
-    /// Name of the credential, where the user gives one.
-    pub alias: Option<String>,
     /// Where to log in.
     pub login_url: String,
-    /// Private key, PEM encoded.
-    pub private_key: SecretString,
+    /// How to connect.
+    pub login: Login,
     /// Digest of all that AppLink takes and never tells.
     pub hash: String,
 }
 
-/// What this version cannot do yet is refused by name, not half done.
-///
-/// # Errors
-/// The verdict to show.
-pub fn jwt_of<'a>(spec: &'a ConnectionSpec, annotations: &BTreeMap<String, String>) -> Result<&'a JwtMethod, Verdict> {
-    let unsupported = |what: &str| {
-        let text = format!("{what} is not supported yet by this version of the operator: remove it");
-        Err(Verdict::needs_user(Reason::InvalidSpec, text))
-    };
-    if spec.expect.is_some() {
-        return unsupported("spec.expect");
-    }
-    if spec.replace_policy == ReplacePolicy::DeleteAndRecreate {
-        return unsupported("spec.replacePolicy DeleteAndRecreate");
-    }
-    if annotations.contains_key(annotation::CONFIRM_CASCADE) {
-        return unsupported("the annotation applink.dev/confirm-cascade");
-    }
-    match &spec.jwt {
-        Some(jwt) => Ok(jwt),
-        None => unsupported("spec.oauth"),
-    }
+/// How to get access to an org.
+#[derive(Clone, Debug)]
+pub enum Login {
+    /// As a robot.
+    Jwt {
+        /// Salesforce user.
+        username: String,
+        /// Consumer key.
+        client_id: String,
+        /// Name of the credential, where the user gives one.
+        alias: Option<String>,
+        /// Private key, PEM encoded.
+        private_key: SecretString,
+    },
+    /// As whoever opens the link.
+    Oauth,
 }
 
 impl DesiredConnection {
-    /// The desired connection, from its spec and the private key that the spec refers to.
+    /// A connection by JWT, from its spec and the private key that the spec refers to.
     ///
     /// # Errors
     /// The verdict to show where an input is unusable.
-    pub fn new(spec: &ConnectionSpec, jwt: &JwtMethod, key: &SecretString) -> Result<Self, Verdict> {
+    pub fn by_jwt(spec: &ConnectionSpec, jwt: &JwtMethod, key: &SecretString) -> Result<Self, Verdict> {
         let private_key = private_key(jwt, key)?;
-        Ok(Self {
-            name: spec.connection_name.clone(),
-            provider: spec.provider,
+        let hash = digest(&[
+            "jwt",
+            &spec.login_url,
+            &jwt.client_id,
+            &jwt.username,
+            jwt.alias.as_deref().unwrap_or_default(),
+            private_key.expose_secret(),
+        ]);
+        let login = Login::Jwt {
             username: jwt.username.clone(),
             client_id: jwt.client_id.clone(),
             alias: jwt.alias.clone(),
-            login_url: spec.login_url.clone(),
-            hash: digest(&[
-                "jwt",
-                &spec.login_url,
-                &jwt.client_id,
-                &jwt.username,
-                jwt.alias.as_deref().unwrap_or_default(),
-                private_key.expose_secret(),
-            ]),
             private_key,
-        })
+        };
+        Ok(Self::new(spec, login, hash))
+    }
+
+    /// A connection by OAuth, whose link goes into the Secret of this name.
+    ///
+    /// # Errors
+    /// The verdict to show where no Secret can have that name.
+    pub fn by_oauth(spec: &ConnectionSpec, secret: &str) -> Result<Self, Verdict> {
+        if secret.len() > LONGEST_NAME {
+            let text = format!(
+                "no Secret can be called {secret}: that is longer than {LONGEST_NAME} characters. Create this resource \
+                 under a shorter name"
+            );
+            return Err(Verdict::needs_user(Reason::InvalidSpec, text));
+        }
+        Ok(Self::new(spec, Login::Oauth, digest(&["oauth", &spec.login_url])))
+    }
+
+    /// JWT or OAuth.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        match self.login {
+            Login::Jwt { .. } => Method::Jwt,
+            Login::Oauth => Method::Oauth,
+        }
+    }
+
+    fn new(spec: &ConnectionSpec, login: Login, hash: String) -> Self {
+        let (name, login_url) = (spec.connection_name.clone(), spec.login_url.clone());
+        Self { name, provider: spec.provider, login_url, login, hash }
+    }
+}
+
+/// By what a remote object is known to be the declared one: all that the service may tell of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Likeness<'a> {
+    /// Salesforce or Data Cloud.
+    pub provider: Provider,
+    /// JWT or OAuth.
+    pub method: Method,
+    /// The robot's user.
+    pub username: Option<&'a str>,
+    /// The org and user that must be connected.
+    pub expect: Option<&'a Expect>,
+}
+
+impl<'a> Likeness<'a> {
+    /// What the spec of a connection says of it.
+    #[must_use]
+    pub fn of(spec: &'a ConnectionSpec) -> Self {
+        let username = spec.jwt.as_ref().map(|jwt| jwt.username.as_str());
+        let method = if username.is_some() { Method::Jwt } else { Method::Oauth };
+        Self { provider: spec.provider, method, username, expect: spec.expect.as_ref() }
+    }
+}
+
+/// How an org compares to what is expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// As expected, or nothing is.
+    Met,
+    /// Another org or user: which, and which it should be.
+    Missed(String),
+    /// The service does not tell the org id, or the user.
+    Untold,
+}
+
+/// Compares `org` to what is expected of it. The 15 characters of an org id without its checksum tell it from all
+/// others; Salesforce user names know no case.
+#[must_use]
+pub fn compare(org: &Org, expect: Option<&Expect>) -> Expected {
+    let Some(expect) = expect else { return Expected::Met };
+    let bare = |id: &str| id.chars().take(15).collect::<String>();
+    let org_id = (expect.org_id.as_deref(), org.id.as_deref());
+    let username = (expect.username.as_deref(), org.username.as_deref());
+    match (org_id, username) {
+        ((Some(wanted), Some(told)), _) if bare(wanted) != bare(told) => {
+            Expected::Missed(format!("org {told}, and spec.expect.orgID names {wanted}"))
+        }
+        (_, (Some(wanted), Some(told))) if !wanted.eq_ignore_ascii_case(told) => {
+            Expected::Missed(format!("user {told}, and spec.expect.username names {wanted}"))
+        }
+        ((Some(_), None), _) | (_, (Some(_), None)) => Expected::Untold,
+        _ => Expected::Met,
     }
 }
 
@@ -140,8 +210,8 @@ mod tests {
     }
 
     fn hash(spec: &ConnectionSpec, key: &str) -> Result<String, Verdict> {
-        let jwt = jwt_of(spec, &BTreeMap::new())?;
-        DesiredConnection::new(spec, jwt, &SecretString::from(key)).map(|desired| desired.hash)
+        let jwt = spec.jwt.as_ref().unwrap();
+        DesiredConnection::by_jwt(spec, jwt, &SecretString::from(key)).map(|desired| desired.hash)
     }
 
     const KEY: &str = "-----BEGIN PRIVATE KEY-----\nZ29vZA==\n-----END PRIVATE KEY-----\n";
@@ -178,15 +248,46 @@ mod tests {
     }
 
     #[test]
-    fn what_is_for_later_is_refused_by_name() {
-        let unsupported = |change: fn(&mut serde_json::Value)| hash(&spec(change), KEY).unwrap_err().message;
-        assert!(
-            unsupported(|s| s["expect"] = json!({"username": "u"})).starts_with("spec.expect is not supported yet")
-        );
-        assert!(unsupported(|s| s["replacePolicy"] = json!("DeleteAndRecreate")).contains("DeleteAndRecreate is not"));
-        assert!(unsupported(|s| (s["jwt"], s["oauth"]) = (json!(null), json!({}))).contains("oauth is not"));
-        let confirmed = BTreeMap::from([(annotation::CONFIRM_CASCADE.to_owned(), "true".to_owned())]);
-        assert!(jwt_of(&spec(|_| {}), &confirmed).unwrap_err().message.contains("confirm-cascade is not"));
+    fn oauth_has_a_digest_of_its_own_and_needs_a_secret_that_can_be() {
+        let oauth = spec(|s| (s["jwt"], s["oauth"]) = (json!(null), json!({})));
+        let one = DesiredConnection::by_oauth(&oauth, "prod-connection-oauth").unwrap().hash;
+        let sandbox = spec(|s| s["loginURL"] = json!("https://test.salesforce.com"));
+        assert_ne!(one, DesiredConnection::by_oauth(&sandbox, "x").unwrap().hash);
+        assert_ne!(one, hash(&spec(|_| {}), KEY).unwrap());
+        let verdict = DesiredConnection::by_oauth(&oauth, &"x".repeat(254)).unwrap_err();
+        assert_eq!(verdict.reason, Reason::InvalidSpec);
+    }
+
+    #[test]
+    fn what_is_expected_is_compared_as_salesforce_compares() {
+        let org = |id: Option<&str>, username: Option<&str>| Org {
+            id: id.map(str::to_owned),
+            username: username.map(str::to_owned),
+            ..Org::default()
+        };
+        let expect = |id: Option<&str>, username: Option<&str>| Expect {
+            org_id: id.map(str::to_owned),
+            username: username.map(str::to_owned),
+        };
+        let told = org(Some("00DSG000007a3BZ2AY"), Some("Admin@Example.com"));
+        let table = [
+            (expect(Some("00DSG000007a3BZ2AY"), None), &told, "met"),
+            (expect(Some("00DSG000007a3BZ"), Some("admin@example.com")), &told, "met"),
+            (expect(Some("00DSG000007a3Bz"), None), &told, "missed"),
+            (expect(None, Some("else@example.com")), &told, "missed"),
+            (expect(Some("00DSG000007a3BZ"), Some("else@example.com")), &org(None, Some("x@y.z")), "missed"),
+            (expect(Some("00DSG000007a3BZ"), None), &org(None, Some("admin@example.com")), "untold"),
+            (expect(None, Some("admin@example.com")), &Org::default(), "untold"),
+        ];
+        for (expect, org, wanted) in table {
+            let word = match compare(org, Some(&expect)) {
+                Expected::Met => "met",
+                Expected::Missed(_) => "missed",
+                Expected::Untold => "untold",
+            };
+            assert_eq!(word, wanted, "{expect:?} {org:?}");
+        }
+        assert_eq!(compare(&Org::default(), None), Expected::Met);
     }
 
     #[test]
@@ -198,7 +299,7 @@ mod tests {
     #[test]
     fn debug_shows_no_key() {
         let spec = spec(|_| {});
-        let desired = DesiredConnection::new(&spec, spec.jwt.as_ref().unwrap(), &SecretString::from(KEY)).unwrap();
+        let desired = DesiredConnection::by_jwt(&spec, spec.jwt.as_ref().unwrap(), &SecretString::from(KEY)).unwrap();
         assert!(!format!("{desired:?}").contains("Z29v"));
     }
 }

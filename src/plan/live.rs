@@ -3,9 +3,8 @@
 //! Pure. `wire` decodes into it, `observe` is the only writer, `diff` reads. A key is present, absent or unknown, and
 //! absent only on proof.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::verdict::Verdict;
 pub use crate::crd::{Org, Provider};
@@ -34,6 +33,30 @@ pub enum Method {
     Oauth,
 }
 
+/// A link that a person opens to consent. Whoever has it can connect an org of theirs, so it is never printed.
+#[derive(Clone, Debug)]
+pub struct Link(SecretString);
+
+impl Link {
+    /// The link, to be handed over.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl From<String> for Link {
+    fn from(url: String) -> Self {
+        Self(url.into())
+    }
+}
+
+impl PartialEq for Link {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
 /// A remote object of any kind.
 pub trait RemoteObject: Clone + PartialEq {
     /// Its id, unique on the add-on.
@@ -44,6 +67,20 @@ pub trait RemoteObject: Clone + PartialEq {
     fn phase(&self) -> Phase;
     /// When it was created, where the service tells it.
     fn created(&self) -> Option<Timestamp>;
+    /// Takes over what an older sighting told that this one cannot know.
+    fn inherit(&mut self, _older: &Self) {}
+}
+
+/// A remote object that grants access to an org, by a robot's key or by a person's consent.
+pub trait RemoteGrant: RemoteObject {
+    /// Salesforce or Data Cloud, where the service tells it.
+    fn provider(&self) -> Option<Provider>;
+    /// JWT or OAuth, where the service tells it.
+    fn method(&self) -> Option<Method>;
+    /// The org, as far as the service tells it.
+    fn org(&self) -> &Org;
+    /// Where consent is given, as long as it is waited for and the service has told.
+    fn link(&self) -> Option<&Link>;
 }
 
 /// One connection as the service tells it.
@@ -63,6 +100,8 @@ pub struct RemoteConnection {
     pub method: Option<Method>,
     /// The connected org.
     pub org: Org,
+    /// Where consent is given; some services tell it once, in the answer to the POST.
+    pub link: Option<Link>,
     /// The service's own error id and text, redacted.
     pub error: Option<String>,
     /// When it was created.
@@ -86,26 +125,26 @@ impl RemoteObject for RemoteConnection {
     fn created(&self) -> Option<Timestamp> {
         self.created_at.as_deref()?.parse().ok()
     }
+    fn inherit(&mut self, older: &Self) {
+        if self.phase == Phase::Going && self.link.is_none() {
+            self.link.clone_from(&older.link);
+        }
+    }
 }
 
-/// One answer to a list call.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Listing<R> {
-    /// What it shows.
-    pub items: Vec<R>,
-    /// Whether every item parsed and nothing hints at further pages; only then its silence proves anything.
-    pub whole: bool,
-}
-
-/// What was learnt of one object outside a listing: the answer to a write of ours, or to a GET.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Witness<R> {
-    /// It is there.
-    Present(R),
-    /// Nothing is there under this id.
-    Gone(String),
-    /// Something may have happened under this name.
-    Touched(String),
+impl RemoteGrant for RemoteConnection {
+    fn provider(&self) -> Option<Provider> {
+        self.provider
+    }
+    fn method(&self) -> Option<Method> {
+        self.method
+    }
+    fn org(&self) -> &Org {
+        &self.org
+    }
+    fn link(&self) -> Option<&Link> {
+        self.link.as_ref()
+    }
 }
 
 /// A remote object, and when it was seen.
@@ -115,6 +154,8 @@ pub struct Sighting<R> {
     pub object: R,
     /// When the call that showed it began.
     pub at: Timestamp,
+    /// Whether an answer about it alone was had while it stood where it stands: a list may tell less.
+    pub detailed: bool,
 }
 
 /// What is known of one key: the objects that bear the name or the id, and whether others can be ruled out.
@@ -141,105 +182,14 @@ impl<R: RemoteObject> Live<R> {
         self.sightings.iter().find(|s| s.object.id() == id)
     }
 
-    /// The object that holds this name; one that was taken away holds none, whatever the list still shows.
-    #[must_use]
-    pub fn of_name(&self, name: &str) -> Option<&Sighting<R>> {
-        self.sightings.iter().find(|s| s.object.name() == Some(name) && s.object.phase() != Phase::Gone)
+    /// The objects that hold this name, the youngest last; those that were taken away hold none, whatever the list
+    /// still shows.
+    pub fn of_name(&self, name: &str) -> Vec<&Sighting<R>> {
+        let holds = |s: &&Sighting<R>| s.object.name() == Some(name) && s.object.phase() != Phase::Gone;
+        let mut found: Vec<_> = self.sightings.iter().filter(holds).collect();
+        found.sort_by_key(|s| s.object.created());
+        found
     }
-}
-
-/// What is known of one collection of one add-on.
-#[derive(Clone, Debug)]
-pub struct Collection<R> {
-    listed: Option<Listed>,
-    objects: BTreeMap<String, Sighting<R>>,
-    witnessed: Vec<(Timestamp, Witness<R>)>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Listed {
-    began: Timestamp,
-    whole: bool,
-}
-
-impl<R> Default for Collection<R> {
-    fn default() -> Self {
-        Self { listed: None, objects: BTreeMap::new(), witnessed: Vec::new() }
-    }
-}
-
-impl<R: RemoteObject> Collection<R> {
-    /// Takes in a listing that began at `began`, and gives the ids and names whose objects changed by it.
-    pub fn list(&mut self, began: Timestamp, listing: Listing<R>) -> BTreeSet<String> {
-        // What was learnt while it was under way is younger than what it shows.
-        self.witnessed.retain(|(at, _)| *at >= began);
-        self.listed = Some(Listed { began, whole: listing.whole });
-        let sighted = |object: R| (object.id().to_owned(), Sighting { object, at: began });
-        let mut now: BTreeMap<_, _> = listing.items.into_iter().map(sighted).collect();
-        self.witnessed.iter().for_each(|(at, witness)| overlay(&mut now, *at, witness));
-        let moved = changes(&self.objects, &now);
-        self.objects = now;
-        moved
-    }
-
-    /// Takes in what was learnt of one object at `at`.
-    pub fn witness(&mut self, at: Timestamp, witness: Witness<R>) {
-        overlay(&mut self.objects, at, &witness);
-        self.witnessed.push((at, witness));
-    }
-
-    /// What is known of the key (id, name). Absence counts only from a listing that began at `since` or later, and
-    /// after the last write to that name.
-    #[must_use]
-    pub fn view(&self, id: Option<&str>, name: &str, since: Timestamp) -> Live<R> {
-        let written_since = |began: Timestamp| {
-            self.witnessed.iter().any(|(at, w)| matches!(w, Witness::Touched(n) if n == name) && *at >= began)
-        };
-        let ours = |s: &&Sighting<R>| s.object.name() == Some(name) || Some(s.object.id()) == id;
-        Live {
-            sightings: self.objects.values().filter(ours).cloned().collect(),
-            complete: self.listed.is_some_and(|l| l.whole && l.began >= since && !written_since(l.began)),
-            gone: self.witnessed.iter().filter_map(|(_, w)| gone_id(w)).map(str::to_owned).collect(),
-        }
-    }
-
-    /// How many objects there are, those taken away left out; nothing before the first listing.
-    #[must_use]
-    pub fn count(&self) -> Option<i64> {
-        self.listed?;
-        i64::try_from(self.objects.values().filter(|s| s.object.phase() != Phase::Gone).count()).ok()
-    }
-}
-
-fn overlay<R: RemoteObject>(objects: &mut BTreeMap<String, Sighting<R>>, at: Timestamp, witness: &Witness<R>) {
-    match witness {
-        Witness::Present(object) => {
-            objects.insert(object.id().to_owned(), Sighting { object: object.clone(), at });
-        }
-        Witness::Gone(id) => {
-            objects.remove(id);
-        }
-        Witness::Touched(_) => {}
-    }
-}
-
-fn gone_id<R>(witness: &Witness<R>) -> Option<&str> {
-    match witness {
-        Witness::Gone(id) => Some(id),
-        Witness::Present(_) | Witness::Touched(_) => None,
-    }
-}
-
-fn changes<R: RemoteObject>(
-    before: &BTreeMap<String, Sighting<R>>,
-    after: &BTreeMap<String, Sighting<R>>,
-) -> BTreeSet<String> {
-    let differs = |one: &Sighting<R>, all: &BTreeMap<String, Sighting<R>>| {
-        all.get(one.object.id()).is_none_or(|twin| twin.object != one.object)
-    };
-    let lost = before.values().filter(|s| differs(s, after));
-    let won = after.values().filter(|s| differs(s, before));
-    lost.chain(won).flat_map(|s| [Some(s.object.id()), s.object.name()]).flatten().map(str::to_owned).collect()
 }
 
 /// What was found of an add-on on Heroku.
@@ -270,88 +220,4 @@ pub struct AddonLive {
     pub authorizations: Option<i64>,
     /// When the last pass that ended began.
     pub at: Option<Timestamp>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Clone, Debug, PartialEq)]
-    struct Thing(&'static str, &'static str);
-
-    impl RemoteObject for Thing {
-        fn id(&self) -> &str {
-            self.0
-        }
-        fn name(&self) -> Option<&str> {
-            Some(self.1)
-        }
-        fn phase(&self) -> Phase {
-            Phase::Up
-        }
-        fn created(&self) -> Option<Timestamp> {
-            None
-        }
-    }
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    fn listing(items: &[Thing]) -> Listing<Thing> {
-        Listing { items: items.to_vec(), whole: true }
-    }
-
-    fn ids(live: &Live<Thing>) -> Vec<&str> {
-        live.sightings.iter().map(|s| s.object.id()).collect()
-    }
-
-    #[test]
-    fn absence_needs_a_whole_listing_that_began_late_enough() {
-        let mut all = Collection::default();
-        assert!(!all.view(None, "a", at(0)).complete, "never listed");
-        all.list(at(10), listing(&[]));
-        assert!(all.view(None, "a", at(10)).complete);
-        assert!(!all.view(None, "a", at(11)).complete, "began before");
-        all.list(at(20), Listing { items: vec![], whole: false });
-        assert!(!all.view(None, "a", at(10)).complete, "not whole");
-    }
-
-    #[test]
-    fn a_write_to_a_name_makes_only_that_name_uncertain_until_the_next_listing() {
-        let mut all = Collection::default();
-        all.list(at(10), listing(&[]));
-        all.witness(at(12), Witness::Touched("a".into()));
-        assert!(!all.view(None, "a", at(0)).complete);
-        assert!(all.view(None, "b", at(0)).complete);
-        all.list(at(11), listing(&[]));
-        assert!(!all.view(None, "a", at(0)).complete, "that listing began before the write");
-        all.list(at(13), listing(&[]));
-        assert!(all.view(None, "a", at(0)).complete);
-    }
-
-    #[test]
-    fn what_was_learnt_later_outlives_a_listing_that_began_before() {
-        let mut all = Collection::default();
-        all.witness(at(12), Witness::Present(Thing("1", "a")));
-        all.list(at(11), listing(&[Thing("2", "b")]));
-        assert_eq!(ids(&all.view(None, "a", at(0))), ["1"]);
-        all.witness(at(14), Witness::Gone("2".into()));
-        all.list(at(13), listing(&[Thing("1", "a"), Thing("2", "b")]));
-        assert!(ids(&all.view(None, "b", at(0))).is_empty());
-        assert_eq!(all.view(None, "b", at(0)).gone, ["2"]);
-        all.list(at(15), listing(&[Thing("1", "a"), Thing("2", "b")]));
-        assert_eq!(ids(&all.view(None, "b", at(0))), ["2"], "a younger listing is believed again");
-    }
-
-    #[test]
-    fn a_listing_tells_what_moved_and_nothing_at_rest() {
-        let mut all = Collection::default();
-        let moved = all.list(at(10), listing(&[Thing("1", "a"), Thing("2", "b")]));
-        assert_eq!(moved.into_iter().collect::<Vec<_>>(), ["1", "2", "a", "b"]);
-        assert!(all.list(at(20), listing(&[Thing("2", "b"), Thing("1", "a")])).is_empty());
-        let moved = all.list(at(30), listing(&[Thing("1", "renamed")]));
-        assert_eq!(moved.into_iter().collect::<Vec<_>>(), ["1", "2", "a", "b", "renamed"]);
-        assert_eq!(all.count(), Some(1));
-    }
 }

@@ -27,11 +27,28 @@ pub struct Intent {
     /// When something that once existed was created anew, of late.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recreated: Vec<Timestamp>,
+    /// The remote object that is adopted, or deleted so that another can take its place. Nothing is created before the
+    /// word is given anew without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The last value of `applink.dev/replace` that was acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<String>,
+    /// Something of ours, long disconnected, that was asked to go because it kept the name taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tombstone: Option<String>,
 }
 
 /// How the last call of this process for the object ended, where that matters to the next plan.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
+    /// The service answered a creation with this id.
+    Created {
+        /// Remote id.
+        id: String,
+        /// The creation.
+        attempt: i64,
+    },
     /// The service took the deletion of this id.
     Deleting {
         /// Remote id.
@@ -47,6 +64,8 @@ pub enum Answer {
         at: Timestamp,
         /// The creation that was refused, if it was one.
         attempt: Option<i64>,
+        /// Whether the reason is that the name is taken.
+        taken: bool,
     },
     /// Not now; a call that was never carried out.
     Later {
@@ -89,6 +108,8 @@ pub struct Memory {
     pub intent: Option<Intent>,
     /// Whether `applink.dev/requestedAt` has a value that was not acted on.
     pub requested: bool,
+    /// `applink.dev/replace`, where its value was not acted on.
+    pub replace: Option<String>,
     /// Whether `applink.dev/force-orphan` is "true".
     pub force_orphan: bool,
     /// Whether Ready is True.
@@ -106,6 +127,7 @@ impl Memory {
     #[must_use]
     pub fn read(meta: &ObjectMeta, status: StatusMemory<'_>, since: Timestamp, answer: Option<Answer>) -> Self {
         let note = |key: &str| meta.annotations.as_ref().and_then(|a| a.get(key));
+        let unhandled = |key: &str, handled: Option<&str>| note(key).filter(|v| Some(v.as_str()) != handled).cloned();
         let ready = condition(status.conditions, ConditionType::Ready);
         let uid = meta.uid.clone().unwrap_or_default();
         let intent = note(annotation::INTENT)
@@ -118,8 +140,8 @@ impl Memory {
             deleting: meta.deletion_timestamp.is_some(),
             finalizer: meta.finalizers.as_ref().is_some_and(|all| all.iter().any(|f| f == FINALIZER)),
             intent,
-            requested: note(annotation::REQUESTED_AT).map(String::as_str) != status.handled_request
-                && note(annotation::REQUESTED_AT).is_some(),
+            requested: unhandled(annotation::REQUESTED_AT, status.handled_request).is_some(),
+            replace: unhandled(annotation::REPLACE, status.handled_replace),
             force_orphan: note(annotation::FORCE_ORPHAN).is_some_and(|v| v == "true"),
             ready: ready.is_some_and(|c| c.status == "True"),
             reason: ready.and_then(|c| Reason::parse(&c.reason)),
@@ -145,4 +167,6 @@ pub struct StatusMemory<'a> {
     pub conditions: &'a [Condition],
     /// `status.lastHandledReconcileAt`
     pub handled_request: Option<&'a str>,
+    /// `status.lastHandledReplace`
+    pub handled_replace: Option<&'a str>,
 }

@@ -5,6 +5,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+pub mod collection;
 pub mod desired;
 pub mod diff;
 pub mod live;

@@ -2,15 +2,19 @@
 //!
 //! Pure. Read off the spec by `diff`; the add-on's managementPolicy is a ceiling for everything below it.
 
-use crate::crd::{DeletionPolicy, ManagementPolicy};
+use crate::crd::{AdoptionPolicy, DeletionPolicy, ManagementPolicy, ReplacePolicy};
 
 /// The policies that hold for one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policies {
     /// Full or Observe, the add-on's ceiling counted in.
     pub management: ManagementPolicy,
+    /// IfMatching or Never.
+    pub adoption: AdoptionPolicy,
     /// Delete or Orphan.
     pub deletion: DeletionPolicy,
+    /// Never or DeleteAndRecreate.
+    pub replacement: ReplacePolicy,
     /// Whether all work is stopped.
     pub suspend: bool,
 }

@@ -17,6 +17,11 @@ pub enum Step {
         /// What is about to be created.
         intent: Intent,
     },
+    /// Write finalizer and intent to the object, in which it claims a remote object that was there first.
+    Adopt {
+        /// What is claimed, by its id.
+        intent: Intent,
+    },
     /// Write the finalizer alone.
     Guard,
     /// Create the remote object that the intent announced.
@@ -31,7 +36,14 @@ pub enum Step {
         /// Remote id.
         id: String,
     },
-    /// Read the remote object of this id: a listing's silence alone does not prove that it is gone.
+    /// Put the link by which a person consents to the remote object of this id into a Secret of ours.
+    HandOver {
+        /// Remote id.
+        id: String,
+    },
+    /// Delete that Secret: its link leads nowhere any more.
+    Withdraw,
+    /// Read the remote object of this id: a listing's silence does not prove that it is gone, nor does a list tell all.
     Confirm {
         /// Remote id.
         id: String,
@@ -65,9 +77,12 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Remember { intent } => write!(f, "remember attempt {}", intent.attempt),
+            Self::Adopt { intent } => write!(f, "adopt {}", intent.id.as_deref().unwrap_or_default()),
             Self::Guard => f.write_str("guard"),
             Self::Create { name, .. } => write!(f, "create {name}"),
             Self::Delete { id } => write!(f, "delete {id}"),
+            Self::HandOver { id } => write!(f, "hand over the link of {id}"),
+            Self::Withdraw => f.write_str("withdraw the link"),
             Self::Confirm { id } => write!(f, "confirm {id}"),
             Self::Look => f.write_str("look"),
             Self::AwaitRemote => f.write_str("await remote"),

@@ -1,11 +1,12 @@
 //! Connections in every spelling: reference, CLI, and mixtures of both.
 //!
-//! Pure. Access tokens and OAuth links are never read out of a body.
+//! Pure. Access tokens are never read out of a body; a link to consent by is, into a type that prints nothing of it.
 
 use serde_json::Value;
 
 use super::{Unreadable, json, redact, text};
-use crate::plan::live::{Listing, Method, Org, Phase, Provider, RemoteConnection};
+use crate::plan::collection::Listing;
+use crate::plan::live::{Link, Method, Org, Phase, Provider, RemoteConnection};
 
 /// A list of connections. Items that cannot be told apart are left out, and then the list proves nothing absent.
 ///
@@ -54,6 +55,7 @@ fn decode(value: &Value) -> Option<RemoteConnection> {
         phase: phase(&status),
         provider: kind.as_deref().and_then(provider),
         method: text(value, &["connection_method"]).as_deref().and_then(method),
+        link: text(value, &["redirect_uri"]).map(Link::from),
         error: value.get("error").and_then(error),
         org: Org {
             id: text(org, &["id"]),

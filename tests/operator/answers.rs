@@ -158,7 +158,7 @@ fn taken_in_between(world: &World) {
 async fn what_somebody_else_made_in_between_is_left_alone_whatever_happens() {
     let mut world = World::with_addon().await;
     taken_in_between(&world);
-    world.connection("production", "productionOrg");
+    world.connection_with("production", "productionOrg", json!({"adoptionPolicy": "Never"}));
     let object = world.until("production", "False", "AdoptionRefused").await;
     assert_eq!(progress(&object), Some("Stalled"));
     let theirs = world.only("productionOrg");
@@ -180,7 +180,7 @@ async fn a_name_that_becomes_free_is_taken_within_a_poll() {
     let world = World::with_addon().await;
     world.plant("productionOrg", SignedDuration::from_hours(3));
     world.pass(Duration::from_secs(1)).await;
-    world.connection("production", "productionOrg");
+    world.connection_with("production", "productionOrg", json!({"adoptionPolicy": "Never"}));
     world.until("production", "False", "AdoptionRefused").await;
     assert_eq!(world.posts(), 0, "nobody asks for a name that is taken");
     world.vanish("productionOrg");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::{HOUR, NS, World, progress, says};
 
@@ -69,12 +69,20 @@ async fn one_that_is_contested_can_be_deleted() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_comes_back_by_itself_under_another_id_is_somebody_elses() {
-    let world = World::with_connection().await;
-    world.vanish("productionOrg");
-    let theirs = world.plant("productionOrg", jiff::SignedDuration::ZERO);
-    let object = world.within(POLL, "production", "False", "AdoptionRefused").await;
-    assert_eq!(progress(&object), Some("Stalled"));
-    world.pass(HOUR).await;
-    assert_eq!(world.only("productionOrg").id.to_string(), theirs);
-    assert_eq!((world.posts(), world.deletes()), (1, 0));
+    for (policy, status, reason) in [("Never", "False", "AdoptionRefused"), ("IfMatching", "True", "Connected")] {
+        let world = World::with_addon().await;
+        world.connection_with("production", "productionOrg", json!({"adoptionPolicy": policy}));
+        world.until("production", "True", "Connected").await;
+        let ours = world.id("production");
+        world.vanish("productionOrg");
+        let theirs = world.plant("productionOrg", jiff::SignedDuration::ZERO);
+        let decided = |object: Option<&Value>| {
+            object.is_some_and(|o| says(o, status, reason) && (status == "False" || o["status"]["id"] != json!(ours)))
+        };
+        world.api.wait_until("connections", NS, "production", decided, POLL).await;
+        world.pass(HOUR).await;
+        assert_eq!(world.only("productionOrg").id.to_string(), theirs);
+        assert_eq!((world.posts(), world.deletes()), (1, 0), "{policy}");
+        assert_eq!(world.id("production") == Some(theirs), policy == "IfMatching", "{policy}");
+    }
 }

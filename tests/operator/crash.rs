@@ -16,7 +16,7 @@ use crate::world::{ADDON, LATER, World, digest, pem, says};
 const ENDLESS: usize = 400;
 
 /// A way to go, during which the operator may die at any moment.
-trait Flow {
+pub trait Flow {
     /// The world at the moment from which on it may die.
     async fn prepare(&self, service: Service) -> World;
     /// What the user, or somebody else, does then.
@@ -28,12 +28,12 @@ trait Flow {
 }
 
 /// How the service behaves in what its documentation leaves open.
-type Service = fn(&mut Settings);
+pub type Service = fn(&mut Settings);
 
-fn cli(_: &mut Settings) {}
+pub fn cli(_: &mut Settings) {}
 
 /// Slow to connect, with tombstones, and with the other reading of every route.
-fn reference(settings: &mut Settings) {
+pub fn reference(settings: &mut Settings) {
     settings.dialect = Dialect::Reference;
     settings.keep_disconnected = true;
     settings.get_one = OneAnswer::Array;
@@ -42,7 +42,7 @@ fn reference(settings: &mut Settings) {
 }
 
 /// What was written shows in lists only after a while.
-fn lagging(settings: &mut Settings) {
+pub fn lagging(settings: &mut Settings) {
     settings.list_lag_seconds = 10.0;
 }
 
@@ -83,7 +83,7 @@ async fn survive(flow: &impl Flow, service: Service, point: Option<&Point>, deat
 }
 
 /// Dies at every point that is ever passed on this way, once, and so many times in a row.
-async fn survive_all(flow: impl Flow, service: Service, deaths: usize, expected: &[&str]) {
+pub async fn survive_all(flow: impl Flow, service: Service, deaths: usize, expected: &[&str]) {
     let mut points = survive(&flow, service, None, 1).await;
     let mut next = 0;
     while let Some(point) = points.get(next).cloned() {
@@ -100,10 +100,10 @@ async fn survive_all(flow: impl Flow, service: Service, deaths: usize, expected:
     }
 }
 
-const POST: &str = "after POST /addons/*/connections/salesforce/jwt";
-const DELETE: &str = "after DELETE /addons/*/connections/*";
-const WRITE: &str = "after PATCH /apis/applink.dev/v1alpha1/namespaces/crm/connections/production";
-const STATUS: &str = "after PATCH /apis/applink.dev/v1alpha1/namespaces/crm/connections/production/status";
+pub const POST: &str = "after POST /addons/*/connections/salesforce/jwt";
+pub const DELETE: &str = "after DELETE /addons/*/connections/*";
+pub const WRITE: &str = "after PATCH /apis/applink.dev/v1alpha1/namespaces/crm/connections/production";
+pub const STATUS: &str = "after PATCH /apis/applink.dev/v1alpha1/namespaces/crm/connections/production/status";
 
 /// Everything is applied at once, and the operator starts after that.
 struct Create;
@@ -129,7 +129,7 @@ impl Flow for Create {
 }
 
 /// Ready, recorded, remembered, and there once.
-fn recorded(world: &World) {
+pub fn recorded(world: &World) {
     let object = world.get("production");
     assert!(says(&object, "True", "Connected"), "{object:#}");
     assert_eq!(object["status"]["id"], world.only("productionOrg").id.to_string());
@@ -162,7 +162,7 @@ impl Flow for Delete {
     }
 }
 
-async fn ready(service: Service) -> World {
+pub async fn ready(service: Service) -> World {
     let mut world = World::new();
     world.sim.settings(service);
     world.addon();
@@ -266,14 +266,16 @@ impl Flow for DeleteWhileCreating {
     }
 }
 
+/// A test that a flow, under a service, survives so many deaths at each of its points, these among them.
 macro_rules! survived {
     ($($name:ident: $flow:expr, $service:expr, $deaths:expr, $points:expr;)+) => {$(
         #[tokio::test(start_paused = true)]
         async fn $name() {
-            survive_all($flow, $service, $deaths, &$points).await;
+            $crate::crash::survive_all($flow, $service, $deaths, &$points).await;
         }
     )+};
 }
+pub(crate) use survived;
 
 survived! {
     a_creation_survives_death_at_every_request: Create, cli, 3, [POST, WRITE, STATUS];

@@ -34,6 +34,11 @@ impl World {
         self.api.get("applinkaddons", NS, ADDON).expect("it is there")
     }
 
+    /// A Secret, if it is there.
+    pub fn secret(&self, name: &str) -> Option<Value> {
+        self.api.get("secrets", NS, name)
+    }
+
     /// `status.id`, where there is one.
     pub fn id(&self, name: &str) -> Option<String> {
         self.get(name)["status"]["id"].as_str().map(str::to_owned)
@@ -133,6 +138,12 @@ impl World {
     pub fn vanish(&self, remote: &str) {
         let (id, now) = (self.only(remote).id, self.clock.now());
         self.sim.world(|world| world.vanish(id, now)).expect("it is there");
+    }
+
+    /// Somebody opens the link of the connection of this name and consents.
+    pub fn consent(&self, remote: &str, username: &str) {
+        let (id, now) = (self.only(remote).id, self.clock.now());
+        self.sim.world(|world| world.consent(id, Org::of(username), now)).expect("it waits for consent");
     }
 
     /// Somebody else's connection of this name, made so long ago.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::world::{ADDON, HOUR, NS, SOON, World, addon, connection, message, progress, says};
+use crate::world::{HOUR, NS, SOON, World, addon, connection, message, progress, says};
 
 #[tokio::test(start_paused = true)]
 async fn one_malformed_object_does_not_silence_its_kind() {
@@ -61,24 +61,4 @@ async fn a_malformed_add_on_does_not_silence_the_others() {
     let orphan = world.get("orphan");
     assert_eq!(orphan["status"]["observedGeneration"], 1, "it does not wait in silence: {orphan:#}");
     assert_eq!(world.posts(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_not_supported_yet_is_refused_by_name() {
-    let world = World::with_addon().await;
-    let cases = [
-        ("expect", json!({"expect": {"orgID": "00DSG000007a3BZ2AY"}})),
-        ("replacePolicy", json!({"replacePolicy": "DeleteAndRecreate"})),
-        ("oauth", json!({"jwt": null, "oauth": {}})),
-    ];
-    for (n, (field, spec)) in cases.into_iter().enumerate() {
-        let name = format!("unsupported{n}");
-        world.connection_with(&name, &name, spec);
-        let object = world.until(&name, "False", "InvalidSpec").await;
-        assert!(message(&object).contains(field), "{}", message(&object));
-        assert_eq!(progress(&object), Some("Stalled"));
-    }
-    world.pass(HOUR).await;
-    assert_eq!(world.mutations(), 0);
-    assert!(says(&world.api.get("applinkaddons", NS, ADDON).expect("there"), "True", "AddonReady"));
 }

@@ -113,7 +113,11 @@ async fn one_that_was_there_first_is_not_taken_by_a_switch_to_full() {
     world.pass(SOONER).await;
     world.connection_with("production", "productionOrg", observed());
     world.until("production", "True", "Connected").await;
-    world.connection_with("production", "productionOrg", json!({"managementPolicy": "Full"}));
+    world.connection_with(
+        "production",
+        "productionOrg",
+        json!({"managementPolicy": "Full", "adoptionPolicy": "Never"}),
+    );
     world.until("production", "False", "AdoptionRefused").await;
     world.key("other");
     world.pass(HOUR).await;

@@ -78,10 +78,19 @@ async fn a_status_stripped_while_nobody_looks_is_restored_from_the_intent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_both_halves_gone_it_is_left_alone() {
+async fn with_both_halves_gone_the_policy_decides() {
     let mut world = World::with_connection().await;
     world.take().kill().await;
     world.api.replace(connection("production", "productionOrg"));
+    strip_status(&world);
+    world.start();
+    until_whole(&world, SOON).await;
+    assert_eq!(world.told("production", "Adopted"), 1);
+    unharmed(&world).await;
+
+    let mut world = World::with_connection().await;
+    world.take().kill().await;
+    world.api.replace(never(connection("production", "productionOrg")));
     strip_status(&world);
     world.start();
     let object = world.until("production", "False", "AdoptionRefused").await;
@@ -92,8 +101,13 @@ async fn with_both_halves_gone_it_is_left_alone() {
     assert_eq!((world.posts(), world.deletes(), world.remote().len()), (1, 0, 1));
 }
 
+fn never(mut manifest: Value) -> Value {
+    manifest["spec"]["adoptionPolicy"] = json!("Never");
+    manifest
+}
+
 /// The object as a backup has it, made anew under another uid: annotations and finalizers come back, the status does not.
-fn restored(world: &World) {
+fn restored(world: &World, change: fn(Value) -> Value) {
     let old = world.get("production");
     let metadata = json!({"metadata": {"finalizers": null}});
     world.delete("production");
@@ -102,7 +116,7 @@ fn restored(world: &World) {
     let mut manifest = connection("production", "productionOrg");
     manifest["metadata"]["annotations"] = old["metadata"]["annotations"].clone();
     manifest["metadata"]["finalizers"] = old["metadata"]["finalizers"].clone();
-    world.api.apply(manifest);
+    world.api.apply(change(manifest));
     assert_ne!(world.get("production")["metadata"]["uid"], old["metadata"]["uid"]);
 }
 
@@ -111,7 +125,7 @@ async fn an_intent_of_another_uid_proves_nothing() {
     let mut world = World::with_connection().await;
     world.take().kill().await;
     world.pass(HOUR).await;
-    restored(&world);
+    restored(&world, never);
     world.start();
     world.until("production", "False", "AdoptionRefused").await;
     world.pass(HOUR).await;
@@ -125,10 +139,30 @@ async fn an_intent_of_another_uid_proves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_restore_under_another_uid_is_attached_again_without_a_call() {
+    let mut world = World::with_connection().await;
+    world.annotate("production", "replace", "an old one");
+    world.pass(HOUR).await;
+    let calls = world.mutations();
+    world.take().kill().await;
+    restored(&world, |manifest| manifest);
+    world.start();
+    until_whole(&world, SOON).await;
+    assert_eq!(world.told("production", "Adopted"), 1);
+    world.pass(HOUR).await;
+    world.restart().await;
+    world.pass(HOUR).await;
+    assert_eq!(world.mutations(), calls, "nothing is posted, replaced or deleted");
+    let object = until_whole(&world, SOON).await;
+    assert_eq!(object["status"]["id"], world.only("productionOrg").id.to_string());
+    assert_eq!(object["status"]["lastHandledReplace"], "an old one");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_intent_of_another_uid_keeps_nobody_from_making_what_is_not_there() {
     let mut world = World::with_connection().await;
     world.take().kill().await;
-    restored(&world);
+    restored(&world, |manifest| manifest);
     world.vanish("productionOrg");
     world.start();
     until_whole(&world, SOON).await;
@@ -155,6 +189,7 @@ async fn an_object_made_anew_under_its_name_starts_from_nothing() {
     world.api.patch("connections", NS, "production", metadata);
     world.connection("production", "productionOrg");
     world.start();
-    world.until("production", "False", "AdoptionRefused").await;
-    assert_eq!((world.posts(), world.deletes()), (1, 0));
+    until_whole(&world, SOON).await;
+    assert_eq!(world.told("production", "Adopted"), 1);
+    unharmed(&world).await;
 }

@@ -28,7 +28,7 @@ fn creation() {
         ),
         ("by one that died long ago", given(-60), "remember attempt 2, create prod"),
         ("the answer never came, the fruit is there", given(-5).with(|w| w.see(remote("x", Phase::Up))), "Connected"),
-        ("there first", fresh().with(|w| w.see(remote("x", Phase::Up))), "AdoptionRefused"),
+        ("there first, and just like it", fresh().with(|w| w.see(remote("x", Phase::Up))), "confirm x"),
         (
             "there first, and disconnected",
             fresh().with(|w| w.see(remote("x", Phase::Gone))),
@@ -41,7 +41,7 @@ fn creation() {
                 old.created_at = Some(at(-3600).to_string());
                 w.see(old);
             }),
-            "AdoptionRefused",
+            "confirm x",
         ),
         (
             "a person made it",
@@ -72,7 +72,7 @@ fn refusals() {
         fresh().with(move |w| {
             (w.memory.finalizer, w.memory.intent) = (true, Some(intent(1, 1)));
             w.status.answered_attempt = Some(1);
-            w.memory.answer = Some(Answer::Refused { verdict, at: at(1), attempt: Some(1) });
+            w.memory.answer = Some(Answer::Refused { verdict, at: at(1), attempt: Some(1), taken: false });
             w.now = at(second);
         })
     };
@@ -83,7 +83,7 @@ fn refusals() {
             refused(2).with(|w| (w.live.complete, w.status.answered_attempt) = (false, None)),
             "look: note",
         ),
-        ("refused since another has it", refused(2).with(|w| w.see(remote("x", Phase::Up))), "AdoptionRefused"),
+        ("refused since another has it", refused(2).with(|w| w.see(remote("x", Phase::Up))), "confirm x"),
         ("refused ten minutes ago", refused(602), "remember attempt 2, create prod"),
         (
             "refused, other input now",
@@ -113,7 +113,7 @@ fn refusals() {
                 (w.memory.answer, w.status.answered_attempt, w.memory.since) = (None, Some(1), at(10));
                 w.see(remote("x", Phase::Up));
             }),
-            "AdoptionRefused",
+            "confirm x",
         ),
     ]);
 }
@@ -155,7 +155,15 @@ fn keeping() {
         ("gone by a list that may be stale", gone().with(|w| w.live.complete = false), "look"),
         ("gone by the list", gone(), "confirm id-1"),
         ("gone for certain", gone().with(|w| w.live.gone.push("id-1".into())), "remember attempt 2, create prod"),
-        ("gone, and another took the name", gone().with(|w| w.see(remote("x", Phase::Up))), "AdoptionRefused"),
+        ("gone, and another took the name", gone().with(|w| w.see(remote("x", Phase::Up))), "confirm id-1"),
+        (
+            "gone for certain, and another took the name",
+            gone().with(|w| {
+                w.live.gone.push("id-1".into());
+                w.see(remote("x", Phase::Up));
+            }),
+            "confirm x",
+        ),
         (
             "edited",
             settled().with(|w| (w.memory.generation, w.memory.since) = (2, w.now + SignedDuration::from_secs(1))),
@@ -172,7 +180,7 @@ fn keeping() {
             settled().with(|w| {
                 (w.memory.intent, w.memory.finalizer, w.status) = (None, false, Default::default());
             }),
-            "AdoptionRefused",
+            "adopt id-1",
         ),
         ("status stripped", settled().with(|w| w.status = Default::default()), "Connected"),
         ("key changed", settled().with(|w| w.desired = Ok(desired("b3RoZXI="))), "ReplacementRequired"),
@@ -192,7 +200,7 @@ fn healing_that_does_not_work() {
             w.now = at(3601);
         })
     };
-    let refused = || Answer::Refused { verdict: verdict(), at: at(3600), attempt: Some(2) };
+    let refused = || Answer::Refused { verdict: verdict(), at: at(3600), attempt: Some(2), taken: false };
     let lost = Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35), attempt: 2 };
     let later = || Answer::Later { verdict: verdict(), at: at(3600), until: at(3610), attempt: Some(2) };
     table(vec![
@@ -221,7 +229,7 @@ fn never_connected() {
         (
             "other key",
             failed().with(|w| w.desired = Ok(desired("b3RoZXI="))),
-            "delete id-1, remember attempt 2, create prod",
+            "remember attempt 2, delete id-1, remember attempt 3, create prod",
         ),
         (
             "other key that is none",

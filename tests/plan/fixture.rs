@@ -3,14 +3,15 @@
 //! Plays the service and the API server as far as one step needs them; knows nothing of how plans are made.
 
 use applink_operator::crd::{
-    ConnectionSpec, ConnectionStatus, DeletionPolicy, ManagementPolicy, Org, Provider, Reason,
+    AdoptionPolicy, ConnectionSpec, ConnectionStatus, DeletionPolicy, ManagementPolicy, Org, Provider, Reason,
+    ReplacePolicy,
 };
-use applink_operator::plan::desired::{DesiredConnection, jwt_of};
+use applink_operator::plan::desired::DesiredConnection;
 use applink_operator::plan::diff::connection::{Input, Rival, plan};
-use applink_operator::plan::live::{Live, Method, Phase, RemoteConnection, Sighting};
+use applink_operator::plan::live::{Link, Live, Method, Phase, RemoteConnection, Sighting};
 use applink_operator::plan::memory::{Answer, Intent, Memory};
 use applink_operator::plan::policy::Policies;
-use applink_operator::plan::remote::Addon;
+use applink_operator::plan::remote::{Addon, HandOff};
 use applink_operator::plan::verdict::{Report, Verdict};
 use applink_operator::plan::{Plan, Step};
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +25,9 @@ pub const ADDON: &str = "addon-1";
 pub struct World {
     pub policies: Policies,
     pub addon: Addon,
+    pub spec: ConnectionSpec,
     pub desired: Result<DesiredConnection, Verdict>,
+    pub hand_off: HandOff,
     pub live: Live<RemoteConnection>,
     pub rivals: Vec<Rival>,
     pub memory: Memory,
@@ -36,14 +39,22 @@ pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
-pub fn desired(key: &str) -> DesiredConnection {
-    let spec: ConnectionSpec = serde_json::from_value(json!({
+pub const SECRET: &str = "prod-connection-oauth";
+
+/// A spec by JWT; `change` has its JSON.
+pub fn spec(change: impl FnOnce(&mut serde_json::Value)) -> ConnectionSpec {
+    let mut spec = json!({
         "addonRef": {"name": "orders"}, "connectionName": NAME, "provider": "Salesforce",
         "jwt": {"clientID": "3MVG9", "username": "ci@example.com", "privateKeySecretRef": {"name": "k", "key": "k"}},
-    }))
-    .unwrap();
+    });
+    change(&mut spec);
+    serde_json::from_value(spec).unwrap()
+}
+
+pub fn desired(key: &str) -> DesiredConnection {
+    let spec = spec(|_| {});
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----");
-    DesiredConnection::new(&spec, jwt_of(&spec, &Default::default()).unwrap(), &pem.into()).unwrap()
+    DesiredConnection::by_jwt(&spec, spec.jwt.as_ref().unwrap(), &pem.into()).unwrap()
 }
 
 pub fn remote(id: &str, phase: Phase) -> RemoteConnection {
@@ -62,6 +73,7 @@ pub fn remote(id: &str, phase: Phase) -> RemoteConnection {
         provider: Some(Provider::Salesforce),
         method: Some(Method::Jwt),
         org: Org::default(),
+        link: None,
         error: None,
         created_at: None,
         created_by: None,
@@ -69,12 +81,26 @@ pub fn remote(id: &str, phase: Phase) -> RemoteConnection {
     }
 }
 
+/// One that waits for a person's consent.
+pub fn pending(id: &str, link: Option<&str>) -> RemoteConnection {
+    let link = link.map(|url| Link::from(url.to_owned()));
+    RemoteConnection { method: Some(Method::Oauth), link, ..remote(id, Phase::Going) }
+}
+
 /// Nothing done yet, nothing there, and that is certain.
 pub fn fresh() -> World {
     World {
-        policies: Policies { management: ManagementPolicy::Full, deletion: DeletionPolicy::Delete, suspend: false },
+        policies: Policies {
+            management: ManagementPolicy::Full,
+            adoption: AdoptionPolicy::IfMatching,
+            deletion: DeletionPolicy::Delete,
+            replacement: ReplacePolicy::Never,
+            suspend: false,
+        },
         addon: Addon::Ready { id: ADDON.into() },
+        spec: spec(|_| {}),
         desired: Ok(desired("Z29vZA==")),
+        hand_off: HandOff::Absent,
         live: Live { sightings: vec![], complete: true, gone: vec![] },
         rivals: vec![],
         memory: Memory {
@@ -86,6 +112,7 @@ pub fn fresh() -> World {
             finalizer: false,
             intent: None,
             requested: false,
+            replace: None,
             force_orphan: false,
             ready: false,
             reason: None,
@@ -114,16 +141,17 @@ impl World {
 
     pub fn see(&mut self, remote: RemoteConnection) {
         self.live.sightings.retain(|s| s.object.id != remote.id);
-        self.live.sightings.push(Sighting { object: remote, at: self.now });
+        self.live.sightings.push(Sighting { object: remote, at: self.now, detailed: false });
     }
 
     pub fn plan(&self) -> Plan<ConnectionStatus> {
         plan(&Input {
-            name: NAME,
-            addon_name: "orders",
+            spec: &self.spec,
             policies: self.policies,
             addon: &self.addon,
             desired: &self.desired,
+            secret: SECRET,
+            hand_off: &self.hand_off,
             live: &self.live,
             rivals: &self.rivals,
             memory: &self.memory,
@@ -154,7 +182,7 @@ impl World {
     pub fn perform(&mut self, step: &Step) {
         self.now += SignedDuration::from_millis(10);
         match step {
-            Step::Remember { intent } => {
+            Step::Remember { intent } | Step::Adopt { intent } => {
                 self.memory.finalizer = true;
                 self.memory.intent = Some(intent.clone());
                 self.memory.answer = None;
@@ -162,8 +190,14 @@ impl World {
             Step::Guard => self.memory.finalizer = true,
             Step::Create { .. } => {
                 let attempt = self.memory.intent.as_ref().map_or(0, |i: &Intent| i.attempt);
-                self.see(remote(&format!("id-{attempt}"), Phase::Up));
-                self.memory.answer = None;
+                let id = format!("id-{attempt}");
+                let made = match &self.desired {
+                    Ok(desired) if desired.method() == Method::Oauth => pending(&id, Some("https://login/?state=ey")),
+                    _ => remote(&id, Phase::Up),
+                };
+                self.see(made);
+                self.live.sightings.iter_mut().filter(|s| s.object.id == id).for_each(|s| s.detailed = true);
+                self.memory.answer = Some(Answer::Created { id, attempt });
             }
             Step::Delete { id } | Step::Confirm { id } => {
                 let gone =
@@ -172,6 +206,9 @@ impl World {
                     self.live.sightings.retain(|s| s.object.id != *id);
                     self.live.gone.push(id.clone());
                 }
+                let now = self.now;
+                let seen = self.live.sightings.iter_mut().filter(|s| s.object.id == *id);
+                seen.for_each(|s| (s.at, s.detailed) = (now, true));
                 if matches!(step, Step::Delete { .. }) {
                     self.live.complete = false;
                     self.memory.answer = Some(Answer::Deleting { id: id.clone(), at: self.now });
@@ -182,6 +219,8 @@ impl World {
                 let now = self.now;
                 self.live.sightings.iter_mut().for_each(|s| s.at = now);
             }
+            Step::HandOver { id } => self.hand_off = HandOff::Ours { id: Some(id.clone()) },
+            Step::Withdraw => self.hand_off = HandOff::Absent,
             Step::Release { .. } => self.memory.finalizer = false,
             Step::AwaitRemote => {}
         }
@@ -221,6 +260,8 @@ impl World {
         }
         self.memory.observed_generation = Some(self.memory.generation);
         self.memory.requested = false;
+        self.memory.replace =
+            self.memory.replace.take().filter(|t| Some(t) != self.status.last_handled_replace.as_ref());
     }
 }
 
@@ -245,5 +286,8 @@ pub fn intent(attempt: i64, second: i64) -> Intent {
         attempt,
         at: at(second),
         recreated: vec![],
+        id: None,
+        replace: None,
+        tombstone: None,
     }
 }

@@ -151,7 +151,7 @@ fn policies() {
                 w.run();
                 w.policies.management = ManagementPolicy::Full;
             }),
-            "AdoptionRefused",
+            "confirm x",
         ),
         ("suspended", settled().with(|w| (w.policies.suspend = true, w.live.sightings.clear()).1), "Suspended"),
     ]);

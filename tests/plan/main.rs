@@ -3,7 +3,9 @@
 //! `fixture` makes a case in a line, `cases` are tables of what comes out, `laws` hold for whatever goes in.
 
 mod addon_cases;
+mod adopt_cases;
 mod cases;
+mod consent_cases;
 mod fixture;
 mod laws;
 mod leave_cases;

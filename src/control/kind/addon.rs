@@ -30,7 +30,7 @@ pub(in crate::control) struct Live {
 impl Kind for AppLinkAddon {
     const KIND: &'static str = "AppLinkAddon";
     type Status = AppLinkAddonStatus;
-    type Desired = ();
+    type Inputs = Result<(), Verdict>;
     type Live = Live;
 
     fn status(&self) -> Option<&AppLinkAddonStatus> {
@@ -41,8 +41,8 @@ impl Kind for AppLinkAddon {
         key(self)
     }
 
-    fn secrets(&self) -> Vec<&str> {
-        vec![&self.spec.token_secret_ref.name]
+    fn secrets(&self) -> Vec<String> {
+        vec![self.spec.token_secret_ref.name.clone()]
     }
 
     fn concerned(&self, _moved: &BTreeSet<String>) -> bool {
@@ -109,14 +109,14 @@ impl Kind for AppLinkAddon {
 
     fn plan(
         &self,
-        desired: &Result<(), Verdict>,
+        inputs: &Result<(), Verdict>,
         live: &Live,
         memory: &Memory,
         now: Timestamp,
     ) -> Plan<AppLinkAddonStatus> {
         addon::plan(&addon::Input {
             management: self.spec.management_policy,
-            desired: desired.clone(),
+            desired: inputs.clone(),
             live: &live.addon,
             dependants: &live.dependants,
             memory,

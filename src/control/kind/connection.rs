@@ -6,19 +6,27 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{Kind, Status, secret};
-use crate::applink::JwtConnection;
-use crate::control::{Error, Shell};
+use crate::applink::{JwtConnection, OauthConnection};
+use crate::control::{Error, Shell, hand_off};
 use crate::crd::{AppLinkAddon, ConditionType, Connection, ConnectionStatus, ManagementPolicy, Reason, condition};
 use crate::heroku::AccessError;
 use crate::observe::{Cause, Key};
 use crate::plan::Plan;
-use crate::plan::desired::{DesiredConnection, jwt_of};
+use crate::plan::collection::Witness;
+use crate::plan::desired::{DesiredConnection, Login};
 use crate::plan::diff::connection::{self, Rival};
-use crate::plan::live::{self, RemoteConnection, Witness};
+use crate::plan::live::{self, Link, RemoteConnection};
 use crate::plan::memory::Memory;
 use crate::plan::policy::Policies;
-use crate::plan::remote::Addon;
+use crate::plan::remote::{Addon, HandOff};
 use crate::plan::verdict::Verdict;
+
+/// What is declared, and where a link that it needs would go.
+pub(in crate::control) struct Inputs {
+    desired: Result<DesiredConnection, Verdict>,
+    secret: String,
+    hand_off: HandOff,
+}
 
 /// What is live of a connection and around it.
 pub(in crate::control) struct Live {
@@ -31,7 +39,7 @@ pub(in crate::control) struct Live {
 impl Kind for Connection {
     const KIND: &'static str = "Connection";
     type Status = ConnectionStatus;
-    type Desired = DesiredConnection;
+    type Inputs = Inputs;
     type Live = Live;
 
     fn status(&self) -> Option<&ConnectionStatus> {
@@ -46,8 +54,9 @@ impl Kind for Connection {
         }
     }
 
-    fn secrets(&self) -> Vec<&str> {
-        self.spec.jwt.iter().map(|jwt| jwt.private_key_secret_ref.name.as_str()).collect()
+    fn secrets(&self) -> Vec<String> {
+        let key = self.spec.jwt.iter().map(|jwt| jwt.private_key_secret_ref.name.clone());
+        key.chain(self.link_secret()).collect()
     }
 
     fn concerned(&self, moved: &BTreeSet<String>) -> bool {
@@ -55,14 +64,23 @@ impl Kind for Connection {
         moved.contains(&self.spec.connection_name) || id.is_some_and(|id| moved.contains(id))
     }
 
-    async fn resolve(&self, shell: &Shell) -> Result<Result<DesiredConnection, Verdict>, Error> {
-        let jwt = match jwt_of(&self.spec, self.annotations()) {
-            Ok(jwt) => jwt,
-            Err(verdict) => return Ok(Err(verdict)),
-        };
+    async fn resolve(&self, shell: &Shell) -> Result<Inputs, Error> {
         let namespace = self.namespace().unwrap_or_default();
-        let key = secret(shell, &namespace, &jwt.private_key_secret_ref).await?;
-        Ok(key.and_then(|key| DesiredConnection::new(&self.spec, jwt, &key)))
+        let secret_name = self.link_secret().unwrap_or_default();
+        let desired = match &self.spec.jwt {
+            Some(jwt) => {
+                let key = secret(shell, &namespace, &jwt.private_key_secret_ref).await?;
+                key.and_then(|key| DesiredConnection::by_jwt(&self.spec, jwt, &key))
+            }
+            None => DesiredConnection::by_oauth(&self.spec, &secret_name),
+        };
+        // What connected by a key has no link; what never connected may have one from a time when it was to be by OAuth.
+        let recorded = self.status.as_ref().is_some_and(|s| s.connected_at.is_some() && s.oauth_secret_name.is_none());
+        let hand_off = match &self.spec.jwt {
+            Some(_) if recorded => HandOff::Absent,
+            _ => hand_off::read(shell, self).await?,
+        };
+        Ok(Inputs { desired, secret: secret_name, hand_off })
     }
 
     fn live(&self, shell: &Shell, memory: &Memory) -> Live {
@@ -78,22 +96,22 @@ impl Kind for Connection {
         }
     }
 
-    fn plan(
-        &self,
-        desired: &Result<DesiredConnection, Verdict>,
-        live: &Live,
-        memory: &Memory,
-        now: Timestamp,
-    ) -> Plan<ConnectionStatus> {
+    fn plan(&self, inputs: &Inputs, live: &Live, memory: &Memory, now: Timestamp) -> Plan<ConnectionStatus> {
         let spec = &self.spec;
-        let own =
-            Policies { management: spec.management_policy, deletion: spec.deletion_policy, suspend: spec.suspend };
+        let own = Policies {
+            management: spec.management_policy,
+            adoption: spec.adoption_policy,
+            deletion: spec.deletion_policy,
+            replacement: spec.replace_policy,
+            suspend: spec.suspend,
+        };
         connection::plan(&connection::Input {
-            name: &spec.connection_name,
-            addon_name: &spec.addon_ref.name,
+            spec,
             policies: own.under(live.ceiling),
             addon: &live.addon,
-            desired,
+            desired: &inputs.desired,
+            secret: &inputs.secret,
+            hand_off: &inputs.hand_off,
             live: &live.remote,
             rivals: &live.rivals,
             memory,
@@ -102,26 +120,30 @@ impl Kind for Connection {
         })
     }
 
-    async fn create(&self, shell: &Shell, desired: &DesiredConnection) -> Result<(), AccessError> {
+    async fn create(&self, shell: &Shell, inputs: &Inputs) -> Result<String, AccessError> {
         let addon = self.addon();
         let link = shell.observer.link(&addon).ok_or(AccessError::Forgotten)?;
-        let uid = self.uid().unwrap_or_default();
-        let new = JwtConnection {
-            name: desired.name.clone(),
-            // Unique, and the same however often this is tried.
-            alias: desired.alias.clone().unwrap_or_else(|| format!("applink-operator-{uid}")),
-            client_id: desired.client_id.clone(),
-            username: desired.username.clone(),
-            login_url: desired.login_url.clone(),
-            private_key: desired.private_key.clone(),
+        let Ok(desired) = &inputs.desired else { return Err(AccessError::Forgotten) };
+        let (name, login_url) = (desired.name.as_str(), desired.login_url.as_str());
+        let result = match &desired.login {
+            Login::Jwt { username, client_id, alias, private_key } => {
+                // Unique, and the same however often this is tried.
+                let own = format!("applink-operator-{}", self.uid().unwrap_or_default());
+                let alias = alias.as_deref().unwrap_or(&own);
+                let new = JwtConnection { name, login_url, alias, client_id, username, private_key };
+                link.create_jwt_connection(&new).await
+            }
+            Login::Oauth => {
+                let provider = desired.provider;
+                link.create_oauth_connection(OauthConnection { name, login_url, provider }).await
+            }
         };
-        let result = link.create_jwt_connection(&new).await;
         let told = match &result {
             Ok(remote) => Witness::Present(remote.clone()),
-            Err(_) => Witness::Touched(new.name),
+            Err(_) => Witness::Touched(name.to_owned()),
         };
         shell.observer.witness(&addon, shell.clock.now(), told);
-        result.map(drop)
+        result.map(|remote| remote.id)
     }
 
     async fn delete(&self, shell: &Shell, id: &str) -> Result<(), AccessError> {
@@ -136,6 +158,16 @@ impl Kind for Connection {
 
     async fn confirm(&self, shell: &Shell, id: &str) -> Result<(), AccessError> {
         shell.observer.confirm(&self.addon(), id).await
+    }
+
+    fn link(&self, shell: &Shell, id: &str) -> Option<Link> {
+        let name = &self.spec.connection_name;
+        let seen = shell.observer.connection(&self.addon(), Some(id), name, Timestamp::UNIX_EPOCH);
+        seen.of_id(id)?.object.link.clone()
+    }
+
+    fn link_secret(&self) -> Option<String> {
+        Some(format!("{}-connection-oauth", self.name_any()))
     }
 
     fn released(&self, shell: &Shell) {

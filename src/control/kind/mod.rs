@@ -23,6 +23,7 @@ use crate::crd::{AppLinkAddonStatus, ConnectionStatus, Reason, SecretKeyRef};
 use crate::heroku::AccessError;
 use crate::observe::Key;
 use crate::plan::Plan;
+use crate::plan::live::Link;
 use crate::plan::memory::{Memory, StatusMemory};
 use crate::plan::verdict::Verdict;
 
@@ -41,8 +42,8 @@ pub(super) trait Kind:
     const KIND: &'static str;
     /// Its status.
     type Status: Status;
-    /// What is declared, with its inputs.
-    type Desired: Send + Sync;
+    /// What is declared, with all that it refers to.
+    type Inputs: Send + Sync;
     /// What is live of it.
     type Live: Send + Sync;
 
@@ -51,25 +52,23 @@ pub(super) trait Kind:
     /// The add-on that it is, or lives on.
     fn addon(&self) -> Key;
     /// Names of the Secrets that it refers to.
-    fn secrets(&self) -> Vec<&str>;
+    fn secrets(&self) -> Vec<String>;
     /// Whether remote objects of these ids and names concern it.
     fn concerned(&self, moved: &BTreeSet<String>) -> bool;
 
     /// Reads what the spec refers to. I/O.
-    fn resolve(&self, shell: &Shell) -> impl Future<Output = Result<Result<Self::Desired, Verdict>, Error>> + Send;
+    fn resolve(&self, shell: &Shell) -> impl Future<Output = Result<Self::Inputs, Error>> + Send;
     /// Reads what is live. No I/O.
     fn live(&self, shell: &Shell, memory: &Memory) -> Self::Live;
     /// Plans. Pure.
-    fn plan(
+    fn plan(&self, inputs: &Self::Inputs, live: &Self::Live, memory: &Memory, now: Timestamp) -> Plan<Self::Status>;
+    /// Creates the remote object, hands the answer to the observer, and gives its id. Kinds that stand for nothing remote
+    /// are never asked for this or the next two.
+    fn create(
         &self,
-        desired: &Result<Self::Desired, Verdict>,
-        live: &Self::Live,
-        memory: &Memory,
-        now: Timestamp,
-    ) -> Plan<Self::Status>;
-    /// Creates the remote object, and hands the answer to the observer. Kinds that stand for nothing remote are never
-    /// asked for this or the next two.
-    fn create(&self, _shell: &Shell, _desired: &Self::Desired) -> impl Future<Output = Result<(), AccessError>> + Send {
+        _shell: &Shell,
+        _inputs: &Self::Inputs,
+    ) -> impl Future<Output = Result<String, AccessError>> + Send {
         std::future::ready(Err(AccessError::Forgotten))
     }
     /// Deletes the remote object of this id, and hands what comes of it to the observer.
@@ -79,6 +78,14 @@ pub(super) trait Kind:
     /// Reads the remote object of this id, and hands it to the observer.
     fn confirm(&self, _shell: &Shell, _id: &str) -> impl Future<Output = Result<(), AccessError>> + Send {
         std::future::ready(Err(AccessError::Forgotten))
+    }
+    /// Where a person's consent to the remote object of this id is given, if it is known.
+    fn link(&self, _shell: &Shell, _id: &str) -> Option<Link> {
+        None
+    }
+    /// Name of the Secret by which such a link is handed over, where the kind has links.
+    fn link_secret(&self) -> Option<String> {
+        None
     }
     /// Has planned again whoever depends on what a report of this object changed.
     fn reported(&self, _shell: &Shell, _generation_moved: bool) {}
@@ -102,6 +109,7 @@ macro_rules! status {
                     observed_generation: self.observed_generation,
                     conditions: &self.conditions,
                     handled_request: self.last_handled_reconcile_at.as_deref(),
+                    handled_replace: self.last_handled_replace.as_deref(),
                 }
             }
             fn conditions(&mut self) -> &mut Vec<Condition> {

@@ -34,6 +34,9 @@ pub struct Input<'a> {
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan<AppLinkAddonStatus> {
     let mut status = input.status.clone();
+    if let Some(token) = &input.memory.replace {
+        status.last_handled_replace = Some(token.clone());
+    }
     let course = if input.memory.deleting { leave(input) } else { decide(input, &mut status) };
     Plan { steps: course.steps, report: course.report, again: course.again, status }
 }

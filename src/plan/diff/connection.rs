@@ -1,19 +1,24 @@
 //! The plan of one Connection.
 //!
-//! Pure. The create-intent protocol is `plan::remote`'s; here is what only a connection knows: who wins a name, what a
-//! match is, what a changed input means, and what to say of each phase.
+//! Pure. The create-intent protocol is `plan::remote`'s; here is what only a connection knows: who wins a name, what
+//! can be its own, what a changed input means, and what to say of each phase.
 
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+mod record;
 
-use crate::crd::{ConnectionStatus, Org, Reason};
-use crate::plan::desired::{DesiredConnection, changed};
+use jiff::{SignedDuration, Timestamp};
+
+use self::record::{carried, facts, own, record, taken};
+use crate::crd::{ConnectionSpec, ConnectionStatus, Reason, ReplacePolicy};
+use crate::plan::desired::{DesiredConnection, Expected, Likeness, changed, compare};
 use crate::plan::live::{Live, Method, Phase, RemoteConnection, Sighting};
-use crate::plan::memory::{Answer, Intent, Memory};
+use crate::plan::memory::{Intent, Memory};
 use crate::plan::policy::Policies;
-use crate::plan::remote::{Addon, Case, Course, Holder, PROGRESS_LIMIT, Record, elapsed};
-use crate::plan::verdict::{Report, Verdict, whole_seconds};
+use crate::plan::remote::{Addon, Case, Course, HandOff, Holder, PROGRESS_LIMIT, elapsed};
+use crate::plan::verdict::{Report, Verdict};
 use crate::plan::{Plan, Step};
+
+/// Something that is connecting is looked at once more before it is deleted, unless it was just now.
+const GLANCE: SignedDuration = SignedDuration::from_secs(2);
 
 /// Another Connection that wants the same name on the same add-on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,16 +36,18 @@ pub struct Rival {
 /// All that a Connection's plan depends on.
 #[derive(Clone, Debug)]
 pub struct Input<'a> {
-    /// `spec.connectionName`
-    pub name: &'a str,
-    /// `spec.addonRef.name`
-    pub addon_name: &'a str,
+    /// What the user wrote.
+    pub spec: &'a ConnectionSpec,
     /// The policies of the spec, under the add-on's ceiling.
     pub policies: Policies,
     /// The add-on.
     pub addon: &'a Addon,
     /// What is declared, or why that cannot be used.
     pub desired: &'a Result<DesiredConnection, Verdict>,
+    /// Name of the Secret by which a link is handed over.
+    pub secret: &'a str,
+    /// What stands under that name.
+    pub hand_off: &'a HandOff,
     /// What is live under the recorded id and the name.
     pub live: &'a Live<RemoteConnection>,
     /// Others that want the name.
@@ -56,11 +63,11 @@ pub struct Input<'a> {
 /// What to do next for a Connection, and what to say of it.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan<ConnectionStatus> {
-    let record = record(input.status, input.memory);
+    let record = record(input.status, input.memory, input.live);
     let case = Case {
         noun: "connection",
-        name: input.name,
-        addon_name: input.addon_name,
+        name: &input.spec.connection_name,
+        addon_name: &input.spec.addon_ref.name,
         policies: input.policies,
         addon: input.addon,
         live: input.live,
@@ -69,38 +76,25 @@ pub fn plan(input: &Input<'_>) -> Plan<ConnectionStatus> {
         now: input.now,
     };
     let mut status = input.status.clone();
-    let unrecorded = record.answered != status.answered_attempt;
-    if unrecorded {
-        // A creation was refused: what there was before it had been proved gone.
-        status = carried(&status);
+    let refused = record.answered != status.answered_attempt;
+    if refused {
+        if record.id.is_none() {
+            status = carried(&status);
+        }
         status.answered_attempt = record.answered;
     }
     let mut course = decide(input, &case, &mut status);
-    if unrecorded && course.steps.first().is_some_and(|step| !step.waits()) {
-        // The refusal is put down before anything else is done; that it was makes for the next plan.
+    let won = status.id != input.status.id && course.steps.iter().any(|step| matches!(step, Step::Delete { .. }));
+    if (refused || won) && course.steps.first().is_some_and(|step| !step.waits()) {
+        // It is put down before anything is done on the strength of it; that it was makes for the next plan.
         course = Course { report: Report::Note, ..Course::hold() };
     }
     Plan { steps: course.steps, report: course.report, again: course.again, status }
 }
 
-fn record(status: &ConnectionStatus, memory: &Memory) -> Record {
-    let answered = status.answered_attempt.unwrap_or_default();
-    match &memory.answer {
-        Some(Answer::Refused { attempt: Some(attempt), .. }) if *attempt > answered => {
-            Record { answered: Some(*attempt), ..Record::default() }
-        }
-        _ => Record {
-            id: status.id.clone(),
-            addon_id: status.addon_id.clone(),
-            hash: status.applied_hash.clone(),
-            answered: status.answered_attempt,
-            was_up: status.connected_at.is_some(),
-        },
-    }
-}
-
 fn decide(input: &Input<'_>, case: &Case<'_, RemoteConnection>, status: &mut ConnectionStatus) -> Course {
-    let fits = |remote: &RemoteConnection| fits(input.desired.as_ref().ok(), remote);
+    let like = Likeness::of(input.spec);
+    let fits = |remote: &RemoteConnection| fits(&like, remote);
     if case.memory.deleting {
         return case.leave(fits);
     }
@@ -108,7 +102,7 @@ fn decide(input: &Input<'_>, case: &Case<'_, RemoteConnection>, status: &mut Con
         return Course::say(Verdict::suspended("suspended: nothing is done until spec.suspend is false"));
     }
     if case.policies.observes() {
-        return observe(case, status);
+        return observe(input, case, status);
     }
     let desired = match input.desired {
         Ok(desired) => desired,
@@ -120,49 +114,39 @@ fn decide(input: &Input<'_>, case: &Case<'_, RemoteConnection>, status: &mut Con
     if let Some(course) = case.obstacle().or_else(|| conflict(input, case)).or_else(|| case.after_answer()) {
         return course;
     }
-    match case.holder(fits) {
-        Holder::Recorded(seen) => {
-            let applied = status.applied_hash.take();
-            adopt(status, &seen.object, case, applied.as_deref(), desired);
-            keep(case, seen, desired, status)
-        }
+    let (seen, applied) = match case.holder(fits) {
+        Holder::Recorded(seen) => (seen, status.applied_hash.take()),
         Holder::Intended(seen) => {
-            let announced = case.open_intent();
-            *status = carried(status);
-            status.answered_attempt = announced.map(|i| i.attempt);
-            adopt(status, &seen.object, case, announced.map(|i| i.hash.as_str()), desired);
-            keep(case, seen, desired, status)
+            let word = case.open_intent();
+            *status = taken(status, word);
+            (seen, word.map(|intent| intent.hash.clone()))
         }
-        Holder::Foreign(seen) => refuse_foreign(case, seen),
-        Holder::Nobody => case.create(&desired.hash),
-    }
-}
-
-/// What of a status belongs to the resource rather than to the remote object it had before.
-fn carried(status: &ConnectionStatus) -> ConnectionStatus {
-    ConnectionStatus {
-        observed_generation: status.observed_generation,
-        conditions: status.conditions.clone(),
-        last_handled_reconcile_at: status.last_handled_reconcile_at.clone(),
-        last_handled_replace: status.last_handled_replace.clone(),
-        released_targets: status.released_targets.clone(),
-        ..ConnectionStatus::default()
-    }
+        Holder::Foreign(seen) => {
+            if let Some(course) = case.claim(seen, &like, &desired.hash) {
+                return course;
+            }
+            *status = taken(status, case.open_intent());
+            (seen, None)
+        }
+        Holder::Nobody => return vacant(input, case, desired, status),
+    };
+    own(status, &seen.object, case, applied.as_deref(), &desired.hash);
+    keep(input, case, seen, desired, status)
 }
 
 /// Whether what bears the name can be what our intent announced.
-fn fits(desired: Option<&DesiredConnection>, remote: &RemoteConnection) -> bool {
-    let Some(desired) = desired else { return remote.method != Some(Method::Oauth) };
-    let same_user = remote.org.username.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(&desired.username));
-    remote.provider.is_none_or(|p| p == desired.provider) && remote.method != Some(Method::Oauth) && same_user
+fn fits(like: &Likeness<'_>, remote: &RemoteConnection) -> bool {
+    let user = remote.org.username.as_deref();
+    let same_user = like.username.is_none_or(|wanted| user.is_none_or(|told| told.eq_ignore_ascii_case(wanted)));
+    let same_method = remote.method.is_none_or(|method| method == like.method);
+    remote.provider.is_none_or(|provider| provider == like.provider) && same_method && same_user
 }
 
-/// Whether a Connection holds its name: its remote object is its own, or it gave the word to create one.
+/// Whether a Connection holds its name: its remote object is its own, or it gave the word to create or adopt one.
 #[must_use]
 pub fn holds(status: &ConnectionStatus, memory: &Memory) -> bool {
-    let record = record(status, memory);
-    let given = memory.intent.as_ref().is_some_and(|i| record.answered.is_none_or(|answered| i.attempt > answered));
-    (record.id.is_some() && record.hash.is_some()) || given
+    let open = |intent: &Intent| status.answered_attempt.is_none_or(|answered| intent.attempt > answered);
+    (status.id.is_some() && status.applied_hash.is_some()) || memory.intent.as_ref().is_some_and(open)
 }
 
 /// Who holds a name keeps it; among those who don't, the older wins, then the smaller uid.
@@ -175,129 +159,136 @@ fn conflict(input: &Input<'_>, case: &Case<'_, RemoteConnection>) -> Option<Cour
     let text = format!(
         "Connection {} holds the name {} on this add-on (names that differ only in case count as one): choose another \
          connectionName, or delete one of the two",
-        winner.object, input.name
+        winner.object, case.name
     );
     Some(Course::say(Verdict::needs_user(Reason::NameConflict, text)))
 }
 
-fn refuse_foreign(case: &Case<'_, RemoteConnection>, seen: &Sighting<RemoteConnection>) -> Course {
-    if case.outdated(seen) {
-        return Course::act(vec![Step::Look]);
-    }
-    let text = format!(
-        "a connection {} (id {}) was there first. Taking it over is not supported yet: delete it in AppLink, choose \
-         another connectionName, or set managementPolicy: Observe to watch it",
-        case.name, seen.object.id
-    );
-    Course::say(Verdict::needs_user(Reason::AdoptionRefused, text))
-}
-
-/// Writes the remote facts into the status of a resource that owns them.
-fn adopt(
-    status: &mut ConnectionStatus,
-    remote: &RemoteConnection,
+/// What to do where nothing bears the name.
+fn vacant(
+    input: &Input<'_>,
     case: &Case<'_, RemoteConnection>,
-    applied: Option<&str>,
     desired: &DesiredConnection,
-) {
-    facts(status, remote, case);
-    // Never recorded, or by a version we cannot read: recorded anew, and no change.
-    let readable = applied.filter(|hash| *hash == desired.hash || changed(Some(hash), &desired.hash));
-    status.applied_hash = Some(readable.unwrap_or(&desired.hash).to_owned());
+    status: &mut ConnectionStatus,
+) -> Course {
+    if desired.method() == Method::Oauth {
+        if let Some(course) = case.no_hand_off(input.secret, input.hand_off) {
+            return course;
+        }
+        // A link is asked for once; what was begun with it and went away unused is for the user to begin anew.
+        let unused = case.record.id.is_some() && !case.record.was_up && case.open_intent().is_none();
+        let same = !changed(case.record.hash.as_deref(), &desired.hash);
+        if unused && same && !case.asked() && case.live.complete && case.unconfirmed().is_none() {
+            if withdrawable(input) {
+                return Course::act(vec![Step::Withdraw]);
+            }
+            status.oauth_secret_name = None;
+            return case.expired();
+        }
+    }
+    case.create(&desired.hash)
 }
 
-fn facts(status: &mut ConnectionStatus, remote: &RemoteConnection, case: &Case<'_, RemoteConnection>) {
-    if status.id.as_deref() != Some(&remote.id) {
-        status.connected_at = None;
-    }
-    status.id = Some(remote.id.clone());
-    status.addon_id = case.addon_id().map(str::to_owned).or_else(|| status.addon_id.take());
-    status.remote_status = Some(remote.status.clone());
-    // A listing may tell less than the answer before it did.
-    let fuller = |new: &Option<String>, old: &mut Option<String>| new.clone().or_else(|| old.take());
-    status.created_at = fuller(&remote.created_at, &mut status.created_at);
-    status.created_by = fuller(&remote.created_by, &mut status.created_by);
-    status.created_via_app = fuller(&remote.created_via_app, &mut status.created_via_app);
-    let mut old = status.org.take().unwrap_or_default();
-    let org = Org {
-        id: fuller(&remote.org.id, &mut old.id),
-        instance_url: fuller(&remote.org.instance_url, &mut old.instance_url),
-        kind: fuller(&remote.org.kind, &mut old.kind),
-        api_version: fuller(&remote.org.api_version, &mut old.api_version),
-        username: fuller(&remote.org.username, &mut old.username),
-        user_id: fuller(&remote.org.user_id, &mut old.user_id),
-    };
-    status.org = (org != Org::default()).then_some(org);
-    if remote.phase == Phase::Up && status.connected_at.is_none() {
-        status.connected_at = Some(Time(whole_seconds(case.now)));
-    }
+fn withdrawable(input: &Input<'_>) -> bool {
+    matches!(input.hand_off, HandOff::Ours { .. })
 }
 
 /// What to do with a connection that is ours.
 fn keep(
+    input: &Input<'_>,
     case: &Case<'_, RemoteConnection>,
     seen: &Sighting<RemoteConnection>,
     desired: &DesiredConnection,
-    status: &ConnectionStatus,
+    status: &mut ConnectionStatus,
 ) -> Course {
     let remote = &seen.object;
     if !case.memory.finalizer || case.memory.intent.is_none() {
         return Course::act(vec![Step::Remember { intent: restored(case, status, desired) }]);
     }
+    if case.posted_intent().is_some_and(|intent| case.record.id.is_some() && !case.proved(seen, intent)) {
+        return Course::act(vec![Step::Confirm { id: remote.id.clone() }]);
+    }
     let text = format!("connection {} is being replaced: waiting until the old one is gone", case.name);
-    if let Some(course) = case.own_deletion(seen, &Verdict::waits(Reason::Creating, text)) {
+    let replaced = Verdict::waits(Reason::Creating, text);
+    if let Some(course) = case.own_deletion(seen, &replaced) {
         return course;
+    }
+    if remote.phase == Phase::Leaving && case.making_room(&remote.id).is_some() {
+        return Course::attend(replaced);
     }
     if remote.phase == Phase::Leaving {
         let text = format!("connection {} is being disconnected by somebody else; it will be created anew", case.name);
         return Course::attend(Verdict::waits(Reason::Creating, text));
     }
-    if changed(status.applied_hash.as_deref(), &desired.hash) {
-        return replace(case, remote, desired, status);
+    if let Some(course) = replace(input, case, seen, desired, status) {
+        return course;
     }
+    if consents(remote, desired, status) {
+        let handed = *input.hand_off == HandOff::Ours { id: Some(remote.id.clone()) };
+        status.oauth_secret_name = handed.then(|| input.secret.to_owned());
+        return case.await_user(seen, input.secret, input.hand_off, &desired.hash);
+    }
+    if withdrawable(input) {
+        return Course::act(vec![Step::Withdraw]);
+    }
+    status.oauth_secret_name = None;
     if case.outdated(seen) {
         return Course::act(vec![Step::Look]);
     }
-    judge(case, remote)
+    judge(input, case, seen, status)
+}
+
+/// Whether a person's consent is waited for.
+fn consents(remote: &RemoteConnection, desired: &DesiredConnection, status: &ConnectionStatus) -> bool {
+    remote.phase == Phase::Going && desired.method() == Method::Oauth && status.connected_at.is_none()
 }
 
 /// The half of the memory that a `kubectl replace` wiped, from the half that it left.
 fn restored(case: &Case<'_, RemoteConnection>, status: &ConnectionStatus, desired: &DesiredConnection) -> Intent {
     case.memory.intent.clone().unwrap_or_else(|| Intent {
-        uid: case.memory.uid.clone(),
         addon_id: status.addon_id.clone().unwrap_or_default(),
-        hash: status.applied_hash.clone().unwrap_or_else(|| desired.hash.clone()),
         attempt: case.record.answered.unwrap_or(1),
-        at: case.now,
-        recreated: Vec::new(),
+        ..case.next_intent(status.applied_hash.as_deref().unwrap_or(&desired.hash), Vec::new())
     })
 }
 
-/// AppLink has no update. What once connected is not taken away for a changed input; what never did is made anew.
+/// AppLink has no update. What once connected is taken away for a changed input only where the user says so; what never
+/// did is made anew.
 fn replace(
+    input: &Input<'_>,
     case: &Case<'_, RemoteConnection>,
-    remote: &RemoteConnection,
+    seen: &Sighting<RemoteConnection>,
     desired: &DesiredConnection,
     status: &ConnectionStatus,
-) -> Course {
-    if status.connected_at.is_some() {
-        let text = format!(
-            "key, user, client, alias or login URL changed since connection {} was made, and AppLink cannot update a \
-             connection; it works on with the old ones. Change them back, or delete this resource and create it anew",
-            case.name
-        );
-        return Course::say(Verdict::needs_user(Reason::ReplacementRequired, text));
+) -> Option<Course> {
+    let remote = &seen.object;
+    let changed = changed(status.applied_hash.as_deref(), &desired.hash);
+    let begun = case.making_room(&remote.id).is_some_and(|intent| intent.hash == desired.hash);
+    let wanted = if status.connected_at.is_some() {
+        changed && case.policies.replacement == ReplacePolicy::DeleteAndRecreate
+    } else {
+        let over = consents(remote, desired, status) && case.consent_expired();
+        changed || begun || (over && case.memory.requested)
+    };
+    if wanted || case.replacement_asked() {
+        // It may have connected a moment ago.
+        if remote.phase == Phase::Going && elapsed(seen.at, case.now) > GLANCE {
+            return Some(Course::act(vec![Step::Confirm { id: remote.id.clone() }]));
+        }
+        let blocked = (desired.method() == Method::Oauth).then(|| case.no_hand_off(input.secret, input.hand_off));
+        return Some(blocked.flatten().unwrap_or_else(|| case.replace(&remote.id, &desired.hash)));
     }
-    if let Some(course) = case.refused() {
-        return course;
-    }
-    let delete = Step::Delete { id: remote.id.clone() };
-    let intent = case.next_intent(&desired.hash, Vec::new());
-    Course::act(vec![delete, Step::Remember { intent }, Step::Create { name: case.name.to_owned(), anew: false }])
+    let text = format!(
+        "key, user, client, alias, method or login URL changed since connection {} was made, and AppLink cannot update a \
+         connection; it works on with the old ones. Change them back, set a new value of applink.dev/replace to delete it \
+         and create it anew once, or set replacePolicy: DeleteAndRecreate",
+        case.name
+    );
+    changed.then(|| Course::say(Verdict::needs_user(Reason::ReplacementRequired, text)))
 }
 
 /// What is watched and never touched.
-fn observe(case: &Case<'_, RemoteConnection>, status: &mut ConnectionStatus) -> Course {
+fn observe(input: &Input<'_>, case: &Case<'_, RemoteConnection>, status: &mut ConnectionStatus) -> Course {
     if case.memory.finalizer {
         return Course::act(vec![Step::Release { orphaned: None }]);
     }
@@ -305,13 +296,13 @@ fn observe(case: &Case<'_, RemoteConnection>, status: &mut ConnectionStatus) -> 
         return course;
     }
     let by_id = status.id.as_deref().and_then(|id| case.live.of_id(id)).filter(|s| s.object.phase != Phase::Gone);
-    match by_id.or_else(|| case.live.of_name(case.name)) {
+    match by_id.or_else(|| case.live.of_name(case.name).first().copied()) {
         Some(seen) => {
             facts(status, &seen.object, case);
             if case.outdated(seen) {
                 return Course::act(vec![Step::Look]);
             }
-            judge(case, &seen.object)
+            judge(input, case, seen, status)
         }
         None if !case.live.complete => Course::act(vec![Step::Look]),
         None => {
@@ -323,15 +314,47 @@ fn observe(case: &Case<'_, RemoteConnection>, status: &mut ConnectionStatus) -> 
 }
 
 /// What to say of a connection, by its phase.
-fn judge(case: &Case<'_, RemoteConnection>, remote: &RemoteConnection) -> Course {
+fn judge(
+    input: &Input<'_>,
+    case: &Case<'_, RemoteConnection>,
+    seen: &Sighting<RemoteConnection>,
+    status: &ConnectionStatus,
+) -> Course {
     let name = case.name;
-    match remote.phase {
-        Phase::Up => Course::say(Verdict::settled(Reason::Connected, format!("connection {name} is connected"))),
-        Phase::Failed => Course::say(failed(name, remote)),
-        Phase::Going => connecting(case, remote),
+    match seen.object.phase {
+        Phase::Up => connected(input, case, seen, status),
+        Phase::Failed => Course::say(failed(name, &seen.object)),
+        Phase::Going => connecting(case, &seen.object),
         Phase::Leaving | Phase::Gone => {
             let text = format!("connection {name} is being disconnected");
             Course::attend(Verdict::waits(Reason::Deleting, text))
+        }
+    }
+}
+
+fn connected(
+    input: &Input<'_>,
+    case: &Case<'_, RemoteConnection>,
+    seen: &Sighting<RemoteConnection>,
+    status: &ConnectionStatus,
+) -> Course {
+    let name = case.name;
+    match compare(&status.org.clone().unwrap_or_default(), input.spec.expect.as_ref()) {
+        Expected::Met => Course::say(Verdict::settled(Reason::Connected, format!("connection {name} is connected"))),
+        Expected::Missed(what) => {
+            let text = format!(
+                "connection {name} is connected to {what}. Nothing is deleted: correct spec.expect, or set a new value of \
+                 applink.dev/replace to delete the connection and connect anew"
+            );
+            Course::say(Verdict::needs_user(Reason::OrgMismatch, text))
+        }
+        Expected::Untold if !seen.detailed => Course::act(vec![Step::Confirm { id: seen.object.id.clone() }]),
+        Expected::Untold => {
+            let text = format!(
+                "connection {name} is connected, but AppLink does not tell yet to which org and user, so spec.expect \
+                 cannot be checked"
+            );
+            Course::attend(Verdict::waits(Reason::Connecting, text))
         }
     }
 }
@@ -347,8 +370,8 @@ fn connecting(case: &Case<'_, RemoteConnection>, remote: &RemoteConnection) -> C
         return waiting.again(left);
     }
     let text = format!(
-        "connection {name} is still \"{}\" after {} minutes: delete this resource and create it anew, or ask Heroku \
-         support",
+        "connection {name} is still \"{}\" after {} minutes: set a new value of applink.dev/replace to delete it and \
+         connect anew, or ask Heroku support",
         remote.status,
         PROGRESS_LIMIT.as_mins()
     );
@@ -357,9 +380,13 @@ fn connecting(case: &Case<'_, RemoteConnection>, remote: &RemoteConnection) -> C
 
 fn failed(name: &str, remote: &RemoteConnection) -> Verdict {
     let cause = remote.error.as_deref().unwrap_or("AppLink gives no cause");
+    let inputs = match remote.method {
+        Some(Method::Oauth) => "",
+        _ => "Check clientID, username, loginURL and the private key against the connected app in Salesforce. ",
+    };
     let text = format!(
-        "AppLink says that connection {name} failed: {cause}. Check clientID, username, loginURL and the private key \
-         against the connected app in Salesforce"
+        "AppLink says that connection {name} failed: {cause}. {inputs}A new value of applink.dev/replace has it deleted \
+         and connected anew"
     );
     Verdict::needs_user(Reason::RemoteFailed, text)
 }

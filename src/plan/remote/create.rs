@@ -38,8 +38,8 @@ impl<R: RemoteObject> Case<'_, R> {
         if let Some(id) = self.unconfirmed() {
             return Course::act(vec![Step::Confirm { id: id.to_owned() }]);
         }
-        if let Some(rest) = self.rest(hash) {
-            return rest;
+        if let Some(course) = self.purge(hash).or_else(|| self.rest(hash)) {
+            return course;
         }
         let create = Step::Create { name: self.name.to_owned(), anew: self.record.was_up };
         if self.word_given(hash) {
@@ -62,6 +62,9 @@ impl<R: RemoteObject> Case<'_, R> {
             attempt: self.last_attempt() + 1,
             at: self.now,
             recreated,
+            id: None,
+            replace: self.memory.replace.clone().or_else(|| self.memory.intent.as_ref()?.replace.clone()),
+            tombstone: self.memory.intent.as_ref().and_then(|intent| intent.tombstone.clone()),
         }
     }
 
@@ -69,11 +72,11 @@ impl<R: RemoteObject> Case<'_, R> {
     fn word_given(&self, hash: &str) -> bool {
         self.memory.finalizer
             && self.memory.answer.is_none()
-            && self.open_intent().is_some_and(|i| i.hash == hash && i.at >= self.memory.since)
+            && self.posted_intent().is_some_and(|i| i.hash == hash && i.at >= self.memory.since)
     }
 
     fn contested(&self) -> bool {
-        self.memory.reason == Some(Reason::Contested) && !self.memory.requested
+        self.memory.reason == Some(Reason::Contested) && !self.asked()
     }
 
     fn contest(&self) -> Verdict {
@@ -86,7 +89,8 @@ impl<R: RemoteObject> Case<'_, R> {
     }
 
     /// The recorded id, while only a listing says that it is gone.
-    pub(super) fn unconfirmed(&self) -> Option<&str> {
+    #[must_use]
+    pub fn unconfirmed(&self) -> Option<&str> {
         let id = self.record.id.as_deref()?;
         let known = self.live.gone.iter().any(|gone| gone == id) || self.live.of_id(id).is_some();
         (!known).then_some(id)
@@ -111,7 +115,7 @@ impl<R: RemoteObject> Case<'_, R> {
             return Some(Course::attend(verdict).again(wait));
         }
         let intent = self.memory.intent.as_ref().filter(|i| i.hash == hash)?;
-        let asked_again = self.memory.requested && intent.at < self.memory.since;
+        let asked_again = self.asked() && intent.at < self.memory.since;
         let past = elapsed(intent.at, self.now);
         let refused = self.open_intent().is_none() && self.record.id.is_none();
         if refused && past < REFUSAL_REST && !asked_again {
@@ -123,7 +127,7 @@ impl<R: RemoteObject> Case<'_, R> {
     /// How long the open intent's POST may still bear fruit, where it may have been sent without our knowing how it
     /// ended.
     pub(super) fn unsettled(&self) -> Option<SignedDuration> {
-        let intent = self.open_intent()?;
+        let intent = self.posted_intent()?;
         let pause = match &self.memory.answer {
             Some(Answer::Lost { pause, attempt, .. }) if *attempt == intent.attempt => *pause,
             Some(Answer::Later { attempt, .. }) if *attempt == Some(intent.attempt) => return None,
@@ -143,12 +147,18 @@ impl<R: RemoteObject> Case<'_, R> {
         }
     }
 
-    /// The re-creations of the last hour, with the one at hand.
-    fn recreations(&self) -> Vec<Timestamp> {
+    /// The re-creations of the last hour; what was before the user asked to resume does not count.
+    pub(super) fn recent(&self) -> Vec<Timestamp> {
         let known = self.memory.intent.iter().flat_map(|i| i.recreated.iter().copied());
         let recent = known.filter(|at| elapsed(*at, self.now) < CONTEST_WINDOW);
-        let mut all: Vec<_> = recent.filter(|at| !(self.memory.requested && *at < self.memory.since)).collect();
-        // An open intent counts the one at hand already, however often it is tried.
+        recent.filter(|at| !(self.asked() && *at < self.memory.since)).collect()
+    }
+
+    /// The same, with the one at hand.
+    fn recreations(&self) -> Vec<Timestamp> {
+        let mut all = self.recent();
+        // An open intent counts the one at hand already, however often it is tried; one that had the old object deleted
+        // is no contest.
         if self.record.was_up && self.open_intent().is_none() {
             all.push(self.now);
         }

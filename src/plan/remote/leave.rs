@@ -35,7 +35,7 @@ impl<R: RemoteObject> Case<'_, R> {
         if self.policies.observes() {
             return release(None);
         }
-        if id.is_none() && self.open_intent().is_none() {
+        if id.is_none() && self.posted_intent().is_none() {
             return release(None);
         }
         if self.policies.deletion == DeletionPolicy::Orphan {
@@ -100,7 +100,7 @@ impl<R: RemoteObject> Case<'_, R> {
                 return Course::attend(deleting).again(wait);
             }
             // What an intent may have made is not ruled out by its predecessor's being gone.
-            let settled = self.live.complete || self.open_intent().is_none();
+            let settled = self.live.complete || self.posted_intent().is_none();
             return if settled { release } else { Course::act(vec![Step::Look]) };
         };
         let id = seen.object.id();

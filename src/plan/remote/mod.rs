@@ -2,8 +2,13 @@
 //!
 //! Pure. `diff/<kind>` calls it and adds what only that kind knows: what a match is, and what to say of each phase.
 
+mod adopt;
+mod consent;
 mod create;
 mod leave;
+mod replace;
+
+pub use consent::HandOff;
 
 use std::time::Duration;
 
@@ -170,20 +175,76 @@ impl<'a, R: RemoteObject> Case<'a, R> {
         self.record.answered.is_none_or(|answered| intent.attempt > answered).then_some(intent)
     }
 
+    /// The open intent, where it is one that a creation may have been sent under.
+    #[must_use]
+    pub fn posted_intent(&self) -> Option<&'a Intent> {
+        self.open_intent().filter(|intent| intent.id.is_none())
+    }
+
+    /// The open intent, where it is the word that this object is adopted, or that it makes room for another.
+    #[must_use]
+    pub fn claimed(&self, id: &str) -> Option<&'a Intent> {
+        self.open_intent().filter(|intent| intent.id.as_deref() == Some(id))
+    }
+
+    /// The word that this object, which is recorded as ours, makes room for another.
+    #[must_use]
+    pub fn making_room(&self, id: &str) -> Option<&'a Intent> {
+        let recorded = self.record.hash.is_some() && self.record.id.as_deref() == Some(id);
+        self.claimed(id).filter(|_| recorded)
+    }
+
+    /// Whether `applink.dev/replace` asks for what has not been done yet. A word that was given for it and not carried
+    /// out still counts.
+    #[must_use]
+    pub fn replacement_asked(&self) -> bool {
+        let Some(token) = &self.memory.replace else { return false };
+        let given = self.memory.intent.as_ref().filter(|intent| intent.replace.as_ref() == Some(token));
+        given.is_none() || self.record.id.as_deref().is_some_and(|id| self.making_room(id).is_some())
+    }
+
+    /// Whether the user asks for another try, by either annotation.
+    #[must_use]
+    pub fn asked(&self) -> bool {
+        self.memory.requested || self.replacement_asked()
+    }
+
     /// Whose the object is. `fits` tells whether one found by name alone can be what the intent announced.
     pub fn holder(&self, fits: impl Fn(&R) -> bool) -> Holder<'a, R> {
-        let owned = self.record.hash.is_some() || self.memory.finalizer || self.memory.intent.is_some();
-        let recorded = self.record.id.as_deref().filter(|_| owned).and_then(|id| self.live.of_id(id));
-        if let Some(seen) = recorded.filter(|seen| seen.object.phase() != Phase::Gone) {
-            return Holder::Recorded(seen);
+        let given = self.memory.finalizer || self.memory.intent.is_some();
+        let owned = self.record.hash.is_some() || (given && self.open_intent().is_none());
+        let there = |seen: &&Sighting<R>| seen.object.phase() != Phase::Gone;
+        let of_id = |id: &str| self.live.of_id(id).filter(there);
+        let posted = self.posted_intent();
+        if let (Some(intent), Some(Answer::Created { id, attempt })) = (posted, &self.memory.answer)
+            && *attempt == intent.attempt
+            && let Some(seen) = of_id(id)
+        {
+            return Holder::Intended(seen);
         }
-        let Some(seen) = self.live.of_name(self.name) else { return Holder::Nobody };
+        if let Some(seen) = self.record.id.as_deref().filter(|_| owned).and_then(of_id) {
+            // It was gone when the word was given: a service may well make the new one under the id of the old.
+            let anew = posted.is_some_and(|intent| self.proved(seen, intent) && fits(&seen.object));
+            return if anew { Holder::Intended(seen) } else { Holder::Recorded(seen) };
+        }
+        let named = self.live.of_name(self.name);
+        let Some(intent) = posted else {
+            return named.first().map_or(Holder::Nobody, |seen| Holder::Foreign(seen));
+        };
         // Our intent was written when nothing bore the name: what bears it now came after.
-        let ours = self.open_intent().is_some_and(|intent| {
-            let first = seen.object.created().is_some_and(|created| created + SKEW < intent.at);
-            !first && fits(&seen.object)
-        });
-        if ours { Holder::Intended(seen) } else { Holder::Foreign(seen) }
+        let first = |seen: &Sighting<R>| seen.object.created().is_some_and(|created| created + SKEW < intent.at);
+        let ours = named.iter().rev().find(|seen| !first(seen) && fits(&seen.object));
+        match (ours, named.first()) {
+            (Some(seen), _) => Holder::Intended(seen),
+            (None, Some(seen)) => Holder::Foreign(seen),
+            (None, None) => Holder::Nobody,
+        }
+    }
+
+    /// Whether this was seen to be there, by more than a list, since the word was given.
+    #[must_use]
+    pub fn proved(&self, seen: &Sighting<R>, intent: &Intent) -> bool {
+        seen.detailed && seen.at >= intent.at
     }
 
     /// Whether this was seen before an edit or a request that nothing has been said of yet.

@@ -1,0 +1,216 @@
+//! What is known of one collection of an add-on: the last listing, and what was learnt of single objects since.
+//!
+//! Pure. `observe` is the only writer; `diff` sees a [`Live`] view of one key, in which absence is a matter of proof.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::live::{Live, Phase, RemoteObject, Sighting};
+
+/// One answer to a list call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listing<R> {
+    /// What it shows.
+    pub items: Vec<R>,
+    /// Whether every item parsed and nothing hints at further pages; only then its silence proves anything.
+    pub whole: bool,
+}
+
+/// What was learnt of one object outside a listing: the answer to a write of ours, or to a GET.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Witness<R> {
+    /// It is there.
+    Present(R),
+    /// Nothing is there under this id.
+    Gone(String),
+    /// Something may have happened under this name.
+    Touched(String),
+}
+
+/// What is known of one collection of one add-on.
+#[derive(Clone, Debug)]
+pub struct Collection<R> {
+    listed: Option<Listed>,
+    objects: BTreeMap<String, Sighting<R>>,
+    witnessed: Vec<(Timestamp, Witness<R>)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Listed {
+    began: Timestamp,
+    whole: bool,
+}
+
+impl<R> Default for Collection<R> {
+    fn default() -> Self {
+        Self { listed: None, objects: BTreeMap::new(), witnessed: Vec::new() }
+    }
+}
+
+impl<R: RemoteObject> Collection<R> {
+    /// Takes in a listing that began at `began`, and gives the ids and names whose objects changed by it.
+    pub fn list(&mut self, began: Timestamp, listing: Listing<R>) -> BTreeSet<String> {
+        // What was learnt while it was under way is younger than what it shows.
+        self.witnessed.retain(|(at, _)| *at >= began);
+        self.listed = Some(Listed { began, whole: listing.whole });
+        let sighted = |mut object: R| {
+            let older = self.objects.get(object.id()).filter(|old| old.object.name() == object.name());
+            older.iter().for_each(|old| object.inherit(&old.object));
+            let detailed = older.is_some_and(|old| old.detailed && old.object.phase() == object.phase());
+            (object.id().to_owned(), Sighting { object, at: began, detailed })
+        };
+        let mut now: BTreeMap<_, _> = listing.items.into_iter().map(sighted).collect();
+        self.witnessed.iter().for_each(|(at, witness)| overlay(&mut now, *at, witness));
+        let moved = changes(&self.objects, &now);
+        self.objects = now;
+        moved
+    }
+
+    /// Takes in what was learnt of one object at `at`.
+    pub fn witness(&mut self, at: Timestamp, witness: Witness<R>) {
+        overlay(&mut self.objects, at, &witness);
+        self.witnessed.push((at, witness));
+    }
+
+    /// What is known of the key (id, name). Absence counts only from a listing that began at `since` or later, and
+    /// after the last write to that name.
+    #[must_use]
+    pub fn view(&self, id: Option<&str>, name: &str, since: Timestamp) -> Live<R> {
+        let written_since = |began: Timestamp| {
+            self.witnessed.iter().any(|(at, w)| matches!(w, Witness::Touched(n) if n == name) && *at >= began)
+        };
+        let ours = |s: &&Sighting<R>| s.object.name() == Some(name) || Some(s.object.id()) == id;
+        Live {
+            sightings: self.objects.values().filter(ours).cloned().collect(),
+            complete: self.listed.is_some_and(|l| l.whole && l.began >= since && !written_since(l.began)),
+            gone: self.witnessed.iter().filter_map(|(_, w)| gone_id(w)).map(str::to_owned).collect(),
+        }
+    }
+
+    /// How many objects there are, those taken away left out; nothing before the first listing.
+    #[must_use]
+    pub fn count(&self) -> Option<i64> {
+        self.listed?;
+        i64::try_from(self.objects.values().filter(|s| s.object.phase() != Phase::Gone).count()).ok()
+    }
+}
+
+fn overlay<R: RemoteObject>(objects: &mut BTreeMap<String, Sighting<R>>, at: Timestamp, witness: &Witness<R>) {
+    match witness {
+        Witness::Present(object) => {
+            let mut object = object.clone();
+            if let Some(older) = objects.get(object.id()) {
+                object.inherit(&older.object);
+            }
+            objects.insert(object.id().to_owned(), Sighting { object, at, detailed: true });
+        }
+        Witness::Gone(id) => {
+            objects.remove(id);
+        }
+        Witness::Touched(_) => {}
+    }
+}
+
+fn gone_id<R>(witness: &Witness<R>) -> Option<&str> {
+    match witness {
+        Witness::Gone(id) => Some(id),
+        Witness::Present(_) | Witness::Touched(_) => None,
+    }
+}
+
+fn changes<R: RemoteObject>(
+    before: &BTreeMap<String, Sighting<R>>,
+    after: &BTreeMap<String, Sighting<R>>,
+) -> BTreeSet<String> {
+    let differs = |one: &Sighting<R>, all: &BTreeMap<String, Sighting<R>>| {
+        all.get(one.object.id()).is_none_or(|twin| twin.object != one.object)
+    };
+    let lost = before.values().filter(|s| differs(s, after));
+    let won = after.values().filter(|s| differs(s, before));
+    lost.chain(won).flat_map(|s| [Some(s.object.id()), s.object.name()]).flatten().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Thing(&'static str, &'static str);
+
+    impl RemoteObject for Thing {
+        fn id(&self) -> &str {
+            self.0
+        }
+        fn name(&self) -> Option<&str> {
+            Some(self.1)
+        }
+        fn phase(&self) -> Phase {
+            Phase::Up
+        }
+        fn created(&self) -> Option<Timestamp> {
+            None
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn listing(items: &[Thing]) -> Listing<Thing> {
+        Listing { items: items.to_vec(), whole: true }
+    }
+
+    fn ids(live: &Live<Thing>) -> Vec<&str> {
+        live.sightings.iter().map(|s| s.object.id()).collect()
+    }
+
+    #[test]
+    fn absence_needs_a_whole_listing_that_began_late_enough() {
+        let mut all = Collection::default();
+        assert!(!all.view(None, "a", at(0)).complete, "never listed");
+        all.list(at(10), listing(&[]));
+        assert!(all.view(None, "a", at(10)).complete);
+        assert!(!all.view(None, "a", at(11)).complete, "began before");
+        all.list(at(20), Listing { items: vec![], whole: false });
+        assert!(!all.view(None, "a", at(10)).complete, "not whole");
+    }
+
+    #[test]
+    fn a_write_to_a_name_makes_only_that_name_uncertain_until_the_next_listing() {
+        let mut all = Collection::default();
+        all.list(at(10), listing(&[]));
+        all.witness(at(12), Witness::Touched("a".into()));
+        assert!(!all.view(None, "a", at(0)).complete);
+        assert!(all.view(None, "b", at(0)).complete);
+        all.list(at(11), listing(&[]));
+        assert!(!all.view(None, "a", at(0)).complete, "that listing began before the write");
+        all.list(at(13), listing(&[]));
+        assert!(all.view(None, "a", at(0)).complete);
+    }
+
+    #[test]
+    fn what_was_learnt_later_outlives_a_listing_that_began_before() {
+        let mut all = Collection::default();
+        all.witness(at(12), Witness::Present(Thing("1", "a")));
+        all.list(at(11), listing(&[Thing("2", "b")]));
+        assert_eq!(ids(&all.view(None, "a", at(0))), ["1"]);
+        all.witness(at(14), Witness::Gone("2".into()));
+        all.list(at(13), listing(&[Thing("1", "a"), Thing("2", "b")]));
+        assert!(ids(&all.view(None, "b", at(0))).is_empty());
+        assert_eq!(all.view(None, "b", at(0)).gone, ["2"]);
+        all.list(at(15), listing(&[Thing("1", "a"), Thing("2", "b")]));
+        assert_eq!(ids(&all.view(None, "b", at(0))), ["2"], "a younger listing is believed again");
+    }
+
+    #[test]
+    fn a_listing_tells_what_moved_and_nothing_at_rest() {
+        let mut all = Collection::default();
+        let moved = all.list(at(10), listing(&[Thing("1", "a"), Thing("2", "b")]));
+        assert_eq!(moved.into_iter().collect::<Vec<_>>(), ["1", "2", "a", "b"]);
+        assert!(all.list(at(20), listing(&[Thing("2", "b"), Thing("1", "a")])).is_empty());
+        let moved = all.list(at(30), listing(&[Thing("1", "renamed")]));
+        assert_eq!(moved.into_iter().collect::<Vec<_>>(), ["1", "2", "a", "b", "renamed"]);
+        assert_eq!(all.count(), Some(1));
+    }
+}

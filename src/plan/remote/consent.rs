@@ -1,0 +1,121 @@
+//! How a person gets the link by which to consent, and what becomes of it: OAuth.
+//!
+//! Pure. The link lives in a Secret of ours and nowhere else; the plan sees only that there is one. The kinds' plans call
+//! [`Case::await_user`].
+
+use jiff::SignedDuration;
+
+use super::{Case, Course, elapsed};
+use crate::crd::Reason;
+use crate::plan::Step;
+use crate::plan::live::{RemoteGrant, Sighting};
+use crate::plan::memory::Answer;
+use crate::plan::verdict::Verdict;
+
+/// How long a person has to consent.
+const CONSENT_LIMIT: SignedDuration = SignedDuration::from_mins(15);
+
+/// What stands under the name of the Secret by which a link is handed over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum HandOff {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// A Secret of this very resource.
+    Ours {
+        /// The remote object that the link in it is for.
+        id: Option<String>,
+    },
+    /// A Secret of a resource of this name that is gone; Kubernetes is about to remove it.
+    Stale,
+    /// A Secret of somebody else.
+    Foreign,
+}
+
+impl<R: RemoteGrant> Case<'_, R> {
+    /// Why no link can be handed over in the Secret of this name, if so.
+    #[must_use]
+    pub fn no_hand_off(&self, secret: &str, there: &HandOff) -> Option<Course> {
+        match there {
+            HandOff::Absent | HandOff::Ours { .. } => None,
+            HandOff::Stale => {
+                let text = format!(
+                    "Secret {secret} belongs to an earlier resource of this name; waiting until Kubernetes removes it"
+                );
+                Some(Course::say(Verdict::waits(Reason::Creating, text)))
+            }
+            HandOff::Foreign => {
+                let text = format!(
+                    "the link for {} {} belongs into Secret {secret}, but a Secret of that name exists that is not this \
+                     resource's: delete or rename it",
+                    self.noun, self.name
+                );
+                Some(Course::say(Verdict::needs_user(Reason::InvalidSpec, text)))
+            }
+        }
+    }
+
+    /// What to do while a person's consent to an object of ours is waited for. `hash` is the digest of what is declared.
+    #[must_use]
+    pub fn await_user(&self, seen: &Sighting<R>, secret: &str, there: &HandOff, hash: &str) -> Course {
+        let id = seen.object.id();
+        let left = self.consent_left();
+        let expired = !left.is_positive();
+        if *there == (HandOff::Ours { id: Some(id.to_owned()) }) {
+            let text = format!(
+                "someone must open the link in Secret {secret}, key url, and consent; it is valid for {} minutes",
+                CONSENT_LIMIT.as_mins()
+            );
+            let wait = Course::attend(Verdict::waits(Reason::AwaitingUser, text)).again(left);
+            return if expired { self.expired() } else { wait };
+        }
+        if let Some(course) = self.no_hand_off(secret, there) {
+            return course;
+        }
+        if seen.object.link().is_some() {
+            return Course::act(vec![Step::HandOver { id: id.to_owned() }]);
+        }
+        if !seen.detailed {
+            return Course::act(vec![Step::Confirm { id: id.to_owned() }]);
+        }
+        if expired {
+            return self.expired();
+        }
+        // Adopted: somebody else began it, who has the link.
+        let adopted = self.memory.intent.as_ref().is_some_and(|intent| intent.id.as_deref() == Some(id));
+        if adopted && self.making_room(id).is_none() {
+            let text = format!("{} {} waits for the consent that somebody else asked for", self.noun, self.name);
+            return Course::attend(Verdict::waits(Reason::Connecting, text)).again(left);
+        }
+        if matches!(&self.memory.answer, Some(Answer::Created { id: made, .. }) if made == id) {
+            let text = format!(
+                "AppLink gave no link by which to consent to {} {}; a new value of applink.dev/replace asks again",
+                self.noun, self.name
+            );
+            return Course::say(Verdict::needs_user(Reason::RemoteFailed, text));
+        }
+        // The link was served once, to a process that died before it could hand it over: nobody has it.
+        self.replace(id, hash)
+    }
+
+    /// Whether the person's time is over.
+    #[must_use]
+    pub fn consent_expired(&self) -> bool {
+        !self.consent_left().is_positive()
+    }
+
+    /// What to say once the person's time is over, or what they were to consent to is gone.
+    #[must_use]
+    pub fn expired(&self) -> Course {
+        let text = format!(
+            "nobody consented to {} {} in time: set a new value of applink.dev/requestedAt to get a new link",
+            self.noun, self.name
+        );
+        Course::say(Verdict::needs_user(Reason::AuthorizationExpired, text))
+    }
+
+    fn consent_left(&self) -> SignedDuration {
+        let began = self.memory.intent.as_ref().map_or(self.now, |intent| intent.at);
+        CONSENT_LIMIT - elapsed(began, self.now)
+    }
+}

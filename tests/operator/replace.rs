@@ -1,0 +1,200 @@
+//! AppLink has no update: an input that changes, or the user's word, has a connection deleted and made anew, once.
+
+use std::time::Duration;
+
+use applink_operator::simulator::{Dialect, Settings, Status, TakenName};
+use serde_json::{Value, json};
+
+use crate::look::{answer, on_applink};
+use crate::world::{HOUR, NS, SOON, World, digest, message, pem, progress, says};
+use applink_operator::simulator::Where;
+
+fn anew() -> Value {
+    json!({"replacePolicy": "DeleteAndRecreate"})
+}
+
+/// Ready, under a policy.
+async fn ready(spec: Value) -> World {
+    let world = World::with_addon().await;
+    world.connection_with("production", "productionOrg", spec);
+    world.until("production", "True", "Connected").await;
+    world
+}
+
+/// Waits until it is Ready with another id.
+async fn renewed(world: &World, old: &Option<String>, at_most: Duration) {
+    let renewed =
+        |o: Option<&Value>| o.is_some_and(|o| says(o, "True", "Connected") && o["status"]["id"] != json!(old));
+    world.api.wait_until("connections", NS, "production", renewed, at_most).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotated_key_replaces_it_within_two_seconds() {
+    let world = ready(anew()).await;
+    world.sim.settings(|settings| settings.disconnect_seconds = 0.0);
+    let old = world.id("production");
+    world.key("other");
+    renewed(&world, &old, Duration::from_secs(2)).await;
+    assert_eq!((world.posts(), world.deletes()), (2, 1));
+    assert_eq!(world.only("productionOrg").id.to_string(), world.id("production").expect("an id"));
+    assert_eq!(world.told("production", "Recreated"), 1);
+    world.pass(HOUR).await;
+    assert_eq!(world.mutations(), 3, "once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_often_as_keys_rotate_nobody_is_suspected() {
+    let world = ready(anew()).await;
+    for turn in 0..8 {
+        let old = world.id("production");
+        world.key(&format!("turn {turn}"));
+        renewed(&world, &old, SOON).await;
+        world.pass(Duration::from_secs(60)).await;
+    }
+    assert_eq!((world.posts(), world.deletes(), world.remote().len()), (9, 8, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_switch_of_the_service_leaves_one_and_one_alone() {
+    let services: [fn(&mut Settings); 6] = [
+        |s| s.dialect = Dialect::Reference,
+        |s| s.keep_disconnected = true,
+        |s| (s.keep_disconnected, s.tombstones_hold_names) = (true, true),
+        |s| (s.keep_disconnected, s.tombstones_hold_names, s.taken_name) = (true, true, TakenName::Upsert),
+        |s| s.list_lag_seconds = 20.0,
+        |s| s.taken_name = TakenName::Duplicate,
+    ];
+    for (n, service) in services.into_iter().enumerate() {
+        println!("service {n}");
+        let world = World::with_addon().await;
+        world.sim.settings(service);
+        world.connection_with("production", "productionOrg", anew());
+        world.within(Duration::from_secs(120), "production", "True", "Connected").await;
+        let upserts = world.sim.settings(|s| s.taken_name == TakenName::Upsert);
+        for turn in 0..3 {
+            let old = world.id("production").filter(|_| !upserts);
+            let posts = world.posts();
+            world.key(&format!("turn {turn}"));
+            if upserts {
+                let posted =
+                    |o: Option<&Value>| o.is_some_and(|o| says(o, "True", "Connected")) && world.posts() > posts;
+                world.api.wait_until("connections", NS, "production", posted, Duration::from_secs(240)).await;
+            } else {
+                renewed(&world, &old, Duration::from_secs(240)).await;
+            }
+            world.pass(Duration::from_secs(600)).await;
+            let there = world.only("productionOrg");
+            assert_eq!(world.id("production"), Some(there.id.to_string()));
+        }
+        world.delete("production");
+        world.until_gone("production", Duration::from_secs(240)).await;
+        assert_eq!(world.remote().len(), 0);
+        assert!(world.busiest_ten_minutes() <= 6, "{}", world.busiest_ten_minutes());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_policy_forbids_the_annotation_does_once() {
+    let mut world = ready(json!({})).await;
+    let old = world.id("production");
+    world.key("other");
+    let object = world.until("production", "False", "ReplacementRequired").await;
+    assert!(message(&object).contains("applink.dev/replace"), "{}", message(&object));
+    world.pass(HOUR).await;
+    assert_eq!(world.mutations(), 1);
+    world.annotate("production", "replace", "now");
+    renewed(&world, &old, SOON).await;
+    assert_eq!(world.get("production")["status"]["lastHandledReplace"], "now");
+    world.pass(HOUR).await;
+    world.restart().await;
+    world.pass(HOUR).await;
+    assert_eq!((world.posts(), world.deletes()), (2, 1));
+    world.key("good");
+    world.until("production", "False", "ReplacementRequired").await;
+    assert_eq!(world.mutations(), 3, "the word was for once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_annotation_is_the_way_out_of_a_failure() {
+    let world = ready(json!({})).await;
+    let (old, id) = (world.id("production"), world.only("productionOrg").id);
+    world.sim.world(|w| w.set_status(id, Status::Failed, None, world.clock.now())).expect("it is there");
+    let object = world.within(Duration::from_secs(67), "production", "False", "RemoteFailed").await;
+    assert!(message(&object).contains("applink.dev/replace"), "{}", message(&object));
+    world.annotate("production", "replace", "now");
+    renewed(&world, &old, SOON).await;
+    assert_eq!((world.posts(), world.deletes()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_that_came_with_the_manifest_asks_for_nothing() {
+    let world = World::with_addon().await;
+    let mut manifest = crate::world::connection("production", "productionOrg");
+    manifest["metadata"]["annotations"] = json!({"applink.dev/replace": "from git"});
+    world.api.apply(manifest);
+    let object = world.until("production", "True", "Connected").await;
+    assert_eq!(object["status"]["lastHandledReplace"], "from git");
+    world.pass(HOUR).await;
+    assert_eq!(world.mutations(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_input_that_is_none_costs_nothing() {
+    let world = ready(anew()).await;
+    world.annotate("production", "replace", "now");
+    world.api.set_secret(NS, "sf-jwt", &[("server.key", "no key")]);
+    world.until("production", "False", "InvalidSecret").await;
+    world.pass(HOUR).await;
+    world.api.delete("secrets", NS, "sf-jwt");
+    world.until("production", "False", "SecretNotFound").await;
+    world.pass(HOUR).await;
+    let replaced = world.deletes();
+    assert!(replaced <= 1, "at most the word that came before the bad key");
+    world.key("good");
+    world.until("production", "True", "Connected").await;
+    world.only("productionOrg");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_key_is_told_and_the_next_good_one_heals() {
+    let world = ready(anew()).await;
+    world.sim.settings(|settings| settings.accepted_keys = vec![digest(&pem("good"))]);
+    world.key("bad");
+    let object = world.until("production", "False", "RemoteFailed").await;
+    assert_eq!(progress(&object), Some("Stalled"));
+    world.pass(HOUR).await;
+    assert_eq!(world.mutations(), 3);
+    world.key("good");
+    world.until("production", "True", "Connected").await;
+    assert_eq!((world.posts(), world.deletes(), world.remote().len()), (3, 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_is_refused_is_told_and_not_repeated_in_haste() {
+    let world = ready(anew()).await;
+    let fault = world.fault(
+        on_applink(answer(Where::Before, 422, Some(json!({"id": "in_use", "message": "used"})), None)).method("DELETE"),
+    );
+    world.key("other");
+    let object = world.until("production", "False", "RemoteRejected").await;
+    assert!(message(&object).contains("in_use"), "{}", message(&object));
+    world.pass(HOUR).await;
+    assert!(world.deletes() <= 8, "{}", world.deletes());
+    assert_eq!(world.posts(), 1, "none is made while the old one stands");
+    let old = world.id("production");
+    world.sim.faults(|faults| faults.remove(&fault));
+    renewed(&world, &old, Duration::from_secs(11 * 60)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn observe_and_suspend_replace_nothing() {
+    for spec in [json!({"managementPolicy": "Observe"}), json!({"suspend": true})] {
+        let world = ready(anew()).await;
+        world.connection_with("production", "productionOrg", spec.clone());
+        world.pass(SOON).await;
+        world.key("other");
+        world.annotate("production", "replace", "now");
+        world.pass(HOUR).await;
+        assert_eq!(world.mutations(), 1, "{spec}");
+    }
+}
