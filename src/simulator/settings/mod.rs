@@ -2,12 +2,21 @@
 //! differently, so that a client can be tried against every reading.
 //!
 //! Must not act: `state` and `http` read them. Called by the control API and the tests.
+//!
+//! - this file: all of them, one flat JSON object. `answers`: the choices for how answers look. `conduct`: those for
+//!   what the service does and whom it lets in.
+
+mod answers;
+mod conduct;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 use url::Url;
+
+pub use self::answers::{DeleteAnswer, Dialect, OneAnswer, UnknownAnswer};
+pub use self::conduct::{JwtFailure, SsoVariant, TakenName};
 
 /// Every switch. JSON names are the camelCase ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,87 +81,6 @@ impl Default for Settings {
             rate_refill_per_minute: 75,
         }
     }
-}
-
-/// Whose spelling the answers follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Dialect {
-    /// The Dev Center article, its `api_verion` included.
-    Reference,
-    /// The types and fixtures of the Heroku CLI plugin.
-    Cli,
-    /// Connections alternate between the two in the order of their creation.
-    Mixed,
-}
-
-/// How a JWT connection fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum JwtFailure {
-    /// 202 and status `failed` at once.
-    Failed,
-    /// 202 and `connecting`, then `failed`.
-    FailedLater,
-    /// 401 `unauthorized`, nothing created.
-    Unauthorized,
-    /// 422 `validation_failed`, nothing created.
-    Unprocessable,
-}
-
-/// What a POST with a taken name does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum TakenName {
-    /// 409 `conflict`.
-    Conflict,
-    /// The connection of that name starts over with the new inputs and keeps its id.
-    Upsert,
-    /// A second connection of the same name.
-    Duplicate,
-}
-
-/// How a GET of one connection answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum OneAnswer {
-    /// The connection.
-    Object,
-    /// An array of everything that matches.
-    Array,
-}
-
-/// How a GET of an unknown connection answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum UnknownAnswer {
-    /// 404 `record_not_found`.
-    NotFound,
-    /// 200 and an empty array, as if the segment named an app without connections.
-    EmptyList,
-}
-
-/// How a DELETE answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum DeleteAnswer {
-    /// 202 and the connection, `disconnecting`.
-    Accepted,
-    /// 204 without a body.
-    NoContent,
-    /// 200 and `{}`.
-    EmptyObject,
-}
-
-/// The two variants of the Platform API under which the SSO route exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SsoVariant {
-    /// What the CLI plugin asks for.
-    #[serde(rename = "3.sdk")]
-    Sdk,
-    /// What the Dev Center article asks for.
-    #[serde(rename = "3.add-ons-sso")]
-    AddonsSso,
 }
 
 /// Why settings were refused.

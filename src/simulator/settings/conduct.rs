@@ -1,0 +1,42 @@
+//! Switches for what the service does and whom it lets in.
+//!
+//! Must not act. Part of `Settings`; read by `state` and `http`.
+
+use serde::{Deserialize, Serialize};
+
+/// How a JWT connection fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum JwtFailure {
+    /// 202 and status `failed` at once.
+    Failed,
+    /// 202 and `connecting`, then `failed`.
+    FailedLater,
+    /// 401 `unauthorized`, nothing created.
+    Unauthorized,
+    /// 422 `validation_failed`, nothing created.
+    Unprocessable,
+}
+
+/// What a POST with a taken name does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TakenName {
+    /// 409 `conflict`.
+    Conflict,
+    /// The connection of that name starts over with the new inputs and keeps its id.
+    Upsert,
+    /// A second connection of the same name.
+    Duplicate,
+}
+
+/// The two variants of the Platform API under which the SSO route exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SsoVariant {
+    /// What the CLI plugin asks for.
+    #[serde(rename = "3.sdk")]
+    Sdk,
+    /// What the Dev Center article asks for.
+    #[serde(rename = "3.add-ons-sso")]
+    AddonsSso,
+}
