@@ -28,11 +28,12 @@ pub use self::faults::{Fault, FaultError, Faults, What, Where};
 pub use self::requests::{Api, RequestLog, RequestRecord};
 pub use self::seed::Seed;
 pub use self::settings::{
-    DeleteAnswer, Dialect, JwtFailure, OneAnswer, Settings, SettingsError, SsoVariant, TakenName, UnknownAnswer,
+    Abandoned, DeleteAnswer, Dialect, JwtFailure, LinkServed, OneAnswer, Settings, SettingsError, SsoVariant,
+    TakenName, UnknownAnswer,
 };
 pub use self::state::{
-    ACCESS_TOKEN_MARK, Account, Addon, AddonState, App, Attachment, Connection, Grant, NewConnection, Org, Planted,
-    Provider, RemoteError, StateError, Status, Transition, World,
+    ACCESS_TOKEN_MARK, Account, Addon, AddonState, App, Attachment, CONSENT_MARKS, Connection, Grant, NewConnection,
+    Org, Planted, Provider, RemoteError, StateError, Status, Transition, World,
 };
 pub use self::token::Token;
 

@@ -1,4 +1,4 @@
-//! Answers that all three APIs share: the error shape `{id, message}`, and bodies read as JSON.
+//! What all three APIs share: the error shape `{id, message}`, bodies read as JSON, and where a request was sent to.
 //!
 //! Must not echo what it could not read: it may hold a key. Called by every file in this folder.
 
@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::to_bytes;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{StatusCode, Uri, header};
+use http::{HeaderMap, StatusCode, Uri, header};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -103,6 +103,13 @@ pub(super) fn object(body: &Bytes) -> Result<Map<String, Value>, ApiError> {
         Value::Object(fields) => Ok(fields),
         _ => Err(ApiError::bad_request("The body must be a JSON object.")),
     }
+}
+
+/// The origin that a request was sent to.
+pub(super) fn reached_at(headers: &HeaderMap, uri: &Uri) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or(uri.authority().map(|authority| authority.as_str()));
+    format!("{}://{}", uri.scheme_str().unwrap_or("http"), host.unwrap_or("localhost"))
 }
 
 /// A moment as AppLink writes it: the Python SDK insists on the fraction.

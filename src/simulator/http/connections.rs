@@ -8,18 +8,19 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, Uri, header};
 use jiff::{SignedDuration, Timestamp};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Map, Value, json};
 use url::Url;
+use uuid::Uuid;
 
 use super::super::Simulator;
 use super::super::settings::{DeleteAnswer, OneAnswer, UnknownAnswer, seconds};
 use super::super::state::{Grant, NewConnection, Provider, StateError, World};
 use super::super::token::sha256_hex;
-use super::answer::{Answer, ApiError, object};
+use super::answer::{Answer, ApiError, object, reached_at};
 use super::applink::{Caller, call};
 use super::dialect::{View, connection_body};
 
@@ -97,14 +98,18 @@ async fn delete(
 async fn connect_oauth(
     State(simulator): State<Simulator>,
     Path((addon, segment)): Path<(String, String)>,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
+    let origin = reached_at(&headers, &uri);
     call(&simulator, &addon, &headers, |world, caller, now| {
         let provider = Provider::of_segment(&segment)
             .ok_or_else(|| ApiError::not_found("There are connections to salesforce and datacloud only."))?;
         let fields = fields(&headers, &body)?;
-        connect(world, caller, provider, &fields, Grant::OAuth, now)
+        let new = asked_for(caller, provider, &fields, Grant::OAuth)?;
+        let id = world.connect_through(&origin, new, now)?;
+        made(world, id, now)
     })
 }
 
@@ -122,27 +127,28 @@ async fn connect_jwt(
             username: required(&fields, "username")?.to_owned(),
             key_digest: key_digest(required(&fields, "jwt_private_key")?),
         };
-        connect(world, caller, Provider::Salesforce, &fields, grant, now)
+        let id = world.connect(asked_for(caller, Provider::Salesforce, &fields, grant)?, now)?;
+        made(world, id, now)
     })
 }
 
-fn connect(
-    world: &mut World,
+fn asked_for(
     caller: &Caller,
     provider: Provider,
     fields: &Map<String, Value>,
     grant: Grant,
-    now: Timestamp,
-) -> Result<Response, ApiError> {
-    let new = NewConnection {
+) -> Result<NewConnection, ApiError> {
+    Ok(NewConnection {
         addon: caller.addon,
         app: caller.app,
         name: required(fields, "connection_name")?.to_owned(),
         provider,
         login_url: login_url(fields)?,
         grant,
-    };
-    let id = world.connect(new, now)?;
+    })
+}
+
+fn made(world: &World, id: Uuid, now: Timestamp) -> Result<Response, ApiError> {
     let body = connection_body(world, world.connection(id)?, now, View::Created);
     Ok((StatusCode::ACCEPTED, Json(body)).into_response())
 }

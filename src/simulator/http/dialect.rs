@@ -3,12 +3,10 @@
 //!
 //! Must not tidy up: the misspellings and gaps are the point. Called by `connections`.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::super::settings::Dialect;
+use super::super::settings::{Dialect, LinkServed, Settings};
 use super::super::state::{Connection, Grant, Org, Provider, Status, World};
 use super::answer::stamp;
 
@@ -30,8 +28,8 @@ pub(super) enum View {
 /// A connection as it was at a moment.
 pub(super) fn connection_body(world: &World, connection: &Connection, at: Timestamp, view: View) -> Value {
     match world.settings.dialect_of(connection.serial) {
-        Dialect::Reference => reference(connection, at, view),
-        Dialect::Cli | Dialect::Mixed => cli(connection, at, view),
+        Dialect::Reference => reference(&world.settings, connection, at, view),
+        Dialect::Cli | Dialect::Mixed => cli(&world.settings, connection, at, view),
     }
 }
 
@@ -40,7 +38,7 @@ fn status(connection: &Connection, at: Timestamp) -> &str {
     (connection.status_at(at)).map_or("disconnected", Status::as_str)
 }
 
-fn reference(connection: &Connection, at: Timestamp, view: View) -> Value {
+fn reference(settings: &Settings, connection: &Connection, at: Timestamp, view: View) -> Value {
     let mut body = Map::new();
     let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
     put("id", json!(connection.id.to_string()));
@@ -51,8 +49,9 @@ fn reference(connection: &Connection, at: Timestamp, view: View) -> Value {
     put("org", reference_org(connection, at, view));
     put("addon_id", json!(connection.addon.to_string()));
     put("connection_method", json!(connection.grant.method()));
-    if view == View::Created && connection.grant == Grant::OAuth {
-        put("redirect_uri", json!(redirect_uri(connection)));
+    let served = settings.link_served.unwrap_or(LinkServed::Once);
+    if let Some(link) = link(served, connection, at, view) {
+        put("redirect_uri", json!(link));
     }
     if view != View::Listed {
         put("app_id", json!(connection.app.to_string()));
@@ -94,7 +93,7 @@ fn reference_org(connection: &Connection, at: Timestamp, view: View) -> Value {
     }
 }
 
-fn cli(connection: &Connection, at: Timestamp, view: View) -> Value {
+fn cli(settings: &Settings, connection: &Connection, at: Timestamp, view: View) -> Value {
     let kind = match connection.provider {
         Provider::Salesforce => "SalesforceOrg",
         Provider::DataCloud => "DataCloudOrg",
@@ -127,8 +126,8 @@ fn cli(connection: &Connection, at: Timestamp, view: View) -> Value {
     }
     match connection.grant {
         Grant::OAuth => {
-            let waits = connection.status_at(at) == Some(&Status::Connecting);
-            body["redirect_uri"] = json!(waits.then(|| redirect_uri(connection)));
+            let served = settings.link_served.unwrap_or(LinkServed::Always);
+            body["redirect_uri"] = json!(link(served, connection, at, view));
         }
         // Only the type of this one answer has these.
         Grant::Jwt { .. } if view == View::Created => {
@@ -141,16 +140,13 @@ fn cli(connection: &Connection, at: Timestamp, view: View) -> Value {
     body
 }
 
-/// Where a human gives consent.
-fn redirect_uri(connection: &Connection) -> String {
-    let state = json!({"connection": connection.id.to_string(), "nonce": connection.serial});
-    let mut url = connection.login_url.clone();
-    url.set_path("/services/oauth2/authorize");
-    url.query_pairs_mut()
-        .clear()
-        .append_pair("client_id", "3MVG9AppLinkSimulator")
-        .append_pair("redirect_uri", "https://applink.heroku.com/salesforce/oauth/callback")
-        .append_pair("response_type", "code")
-        .append_pair("state", &STANDARD.encode(state.to_string()));
-    url.into()
+/// Where a person is asked for consent, in the answers that have it.
+fn link(served: LinkServed, connection: &Connection, at: Timestamp, view: View) -> Option<String> {
+    let waits = connection.status_at(at) == Some(&Status::Connecting);
+    let shown = match served {
+        LinkServed::Once => waits && view == View::Created,
+        LinkServed::Always => waits,
+        LinkServed::Forever => true,
+    };
+    connection.consent_url().filter(|_| shown)
 }

@@ -1,4 +1,4 @@
-//! HTTP: the Platform API, the AppLink API and the control API on one port.
+//! HTTP: the Platform API, the AppLink API, the consent page and the control API on one port.
 //!
 //! Must not decide what becomes of the world: the handlers read requests, call `state`, and write
 //! answers. Called through `Simulator::router`.
@@ -6,12 +6,14 @@
 //! - `platform`: `/apps/...`, `/account/...`. `applink`: who may call `/addons/...`, and its routes.
 //! - `connections`: AppLink's connection endpoints; publications and data action targets will be files beside it.
 //!   `authorizations`: their list. `dialect`: how a connection is spelled.
-//! - `intercept`: request log and faults, around both APIs. `control`: `/_control/...`.
+//! - `intercept`: request log and faults, around both APIs.
+//! - `consent`: `/consent/...`, Salesforce's side, for browsers. `control`: `/_control/...`.
 
 mod answer;
 mod applink;
 mod authorizations;
 mod connections;
+mod consent;
 mod control;
 mod dialect;
 mod intercept;
@@ -32,5 +34,5 @@ pub(super) fn router(simulator: Simulator) -> Router {
         .layer(map_response(answer::as_json))
         .layer(from_fn_with_state(simulator.clone(), intercept::intercept));
     let control = control::routes().fallback(answer::no_route).layer(map_response(answer::as_json));
-    Router::new().merge(apis).nest("/_control", control).with_state(simulator)
+    Router::new().merge(apis).merge(consent::routes()).nest("/_control", control).with_state(simulator)
 }

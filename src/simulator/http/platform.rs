@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::super::Simulator;
 use super::super::settings::SsoVariant;
 use super::super::state::{Addon, App, Attachment, World};
-use super::answer::{Answer, ApiError};
+use super::answer::{Answer, ApiError, reached_at};
 use super::intercept::bearer;
 
 const ACCEPT: &str = "application/vnd.heroku+json";
@@ -113,10 +113,7 @@ async fn config_vars(
     uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.or(uri.authority().map(|authority| authority.as_str()));
-    let scheme = uri.scheme_str().unwrap_or("http");
-    let origin = format!("{scheme}://{}", host.unwrap_or("localhost"));
+    let origin = reached_at(&headers, &uri);
     call(&simulator, &headers, true, |world, _, _| {
         let app = world.app(&app)?;
         Ok(json!(world.config_vars(app, &origin)))

@@ -47,3 +47,15 @@ pub enum DeleteAnswer {
     /// 200 and `{}`.
     EmptyObject,
 }
+
+/// Which answers have the link to where consent is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LinkServed {
+    /// That of the POST only.
+    Once,
+    /// Lists and GETs too, as long as consent is waited for.
+    Always,
+    /// The same, and even when it no longer is.
+    Forever,
+}

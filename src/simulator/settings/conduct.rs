@@ -40,3 +40,17 @@ pub enum SsoVariant {
     #[serde(rename = "3.add-ons-sso")]
     AddonsSso,
 }
+
+/// What becomes of an OAuth connection whose link has run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Abandoned {
+    /// It stays `connecting`.
+    Keep,
+    /// It turns `failed`.
+    Fail,
+    /// It is gone.
+    Vanish,
+    /// It is a tombstone.
+    Disconnected,
+}

@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use url::Url;
 
-pub use self::answers::{DeleteAnswer, Dialect, OneAnswer, UnknownAnswer};
-pub use self::conduct::{JwtFailure, SsoVariant, TakenName};
+pub use self::answers::{DeleteAnswer, Dialect, LinkServed, OneAnswer, UnknownAnswer};
+pub use self::conduct::{Abandoned, JwtFailure, SsoVariant, TakenName};
 
 /// Every switch. JSON names are the camelCase ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,13 @@ pub struct Settings {
     pub dialect: Dialect,
     /// Seconds until a JWT connection connects; absent: 0 in the CLI dialect, 1 in the reference's.
     pub connect_seconds: Option<f64>,
+    /// Seconds for which the link of an OAuth connection works.
+    pub consent_seconds: f64,
+    /// What becomes of an OAuth connection whose link has run out.
+    pub abandoned: Abandoned,
+    /// Which answers have that link; absent: the POST's in the reference dialect, all of them in the CLI's as long as
+    /// consent is waited for.
+    pub link_served: Option<LinkServed>,
     /// Seconds that a deleted connection spends `disconnecting`.
     pub disconnect_seconds: f64,
     /// How a JWT connection fails when its key is not accepted.
@@ -51,7 +58,8 @@ pub struct Settings {
     pub sso_window_seconds: f64,
     /// The `Accept` variant that the Platform API's SSO route refuses.
     pub refused_sso_variant: Option<SsoVariant>,
-    /// Origin of every `_API_URL`; absent: where the request for the config vars was sent to.
+    /// Origin of every `_API_URL` and every link; absent: where the request for the config vars, or the POST, was
+    /// sent to.
     pub api_origin: Option<String>,
     /// Platform API requests that an account may save up.
     pub rate_limit: u32,
@@ -64,6 +72,9 @@ impl Default for Settings {
         Self {
             dialect: Dialect::Cli,
             connect_seconds: None,
+            consent_seconds: 900.0,
+            abandoned: Abandoned::Keep,
+            link_served: None,
             disconnect_seconds: 1.0,
             jwt_failure: JwtFailure::Failed,
             accepted_keys: Vec::new(),
@@ -114,6 +125,7 @@ impl Settings {
     fn check(&self) -> Result<(), SettingsError> {
         let durations = [
             ("connectSeconds", self.connect_seconds.unwrap_or(0.0)),
+            ("consentSeconds", self.consent_seconds),
             ("disconnectSeconds", self.disconnect_seconds),
             ("listLagSeconds", self.list_lag_seconds),
             ("ssoWindowSeconds", self.sso_window_seconds),
@@ -148,6 +160,11 @@ impl Settings {
             Dialect::Mixed => Dialect::Cli,
             dialect => dialect,
         }
+    }
+
+    /// The origin to hand out where this simulator was reached under another one.
+    pub(super) fn origin_or<'a>(&'a self, reached: &'a str) -> &'a str {
+        self.api_origin.as_deref().unwrap_or(reached).trim_end_matches('/')
     }
 
     /// How long the JWT connection with this serial number takes to connect.
@@ -196,6 +213,8 @@ mod tests {
         for (text, named) in [
             (r#"{"dialekt":"cli"}"#, "dialekt"),
             (r#"{"disconnectSeconds":-1}"#, "disconnectSeconds"),
+            (r#"{"consentSeconds":-1}"#, "consentSeconds"),
+            (r#"{"linkServed":"twice"}"#, "twice"),
             (r#"{"listLagSeconds":4000}"#, "listLagSeconds"),
             (r#"{"acceptedKeys":["ABC"]}"#, "acceptedKeys"),
             (r#"{"apiOrigin":"ftp://x"}"#, "apiOrigin"),

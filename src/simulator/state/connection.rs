@@ -10,6 +10,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::Org;
+use super::consent::ConsentLink;
 
 /// A connection between an add-on and an org.
 #[derive(Debug, Clone)]
@@ -34,6 +35,7 @@ pub struct Connection {
     pub login_url: Url,
     /// How access was granted.
     pub grant: Grant,
+    pub(super) link: Option<ConsentLink>,
     pub(super) org: Option<Org>,
     pub(super) history: Vec<Transition>,
 }

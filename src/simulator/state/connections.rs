@@ -1,4 +1,4 @@
-//! What can be done to connections: connect, consent, disconnect, find; and what tests do behind
+//! What can be done to connections: connect, disconnect, find; and what tests do behind
 //! everyone's back: plant, set a status, make one vanish.
 //!
 //! Must not know HTTP or wait: a course that takes time is written down as transitions to come.
@@ -13,6 +13,9 @@ use super::{Connection, Grant, Org, Provider, RemoteError, StateError, Status, T
 
 /// How long a connection that is gone is remembered, for lists that lag.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
+
+/// Where links lead when the connection was not made over HTTP.
+const NOWHERE: &str = "http://localhost";
 
 /// What a POST asks for.
 #[derive(Debug, Clone)]
@@ -81,6 +84,11 @@ impl World {
 
     /// A POST: creates a connection, or does what `takenName` says, and returns its id.
     pub fn connect(&mut self, new: NewConnection, now: Timestamp) -> Result<Uuid, StateError> {
+        self.connect_through(NOWHERE, new, now)
+    }
+
+    /// [`Self::connect`] through the simulator's address: the origin of the link to where consent is asked for.
+    pub fn connect_through(&mut self, origin: &str, new: NewConnection, now: Timestamp) -> Result<Uuid, StateError> {
         check_name(&new.name)?;
         let holder = (self.connections.iter())
             .position(|c| c.addon == new.addon && c.name == new.name && self.holds_name(c, now));
@@ -96,27 +104,17 @@ impl World {
             Grant::OAuth => None,
         };
         if let Some(index) = upsert {
+            let link = self.link(&new.grant, origin, now);
             let connection = &mut self.connections[index];
             connection.provider = new.provider;
             connection.login_url = new.login_url;
             connection.grant = new.grant;
             connection.org = org;
+            connection.link = link;
             connection.turn(now, course);
             return Ok(connection.id);
         }
-        Ok(self.record(new, org, course, now))
-    }
-
-    /// The user consents.
-    pub fn consent(&mut self, id: Uuid, org: Org, now: Timestamp) -> Result<(), StateError> {
-        let connection = self.connection_mut(id, now)?;
-        let waits = connection.status_at(now) == Some(&Status::Connecting);
-        if connection.grant != Grant::OAuth || !waits {
-            return Err(StateError::NotAwaitingConsent);
-        }
-        connection.org = Some(org);
-        connection.turn(now, [Transition::to(now, Status::Connected)]);
-        Ok(())
+        Ok(self.record(origin, new, org, course, now))
     }
 
     /// A DELETE. Again is no error while it lasts; a tombstone goes at once.
@@ -144,7 +142,7 @@ impl World {
     pub fn plant(&mut self, planted: Planted, now: Timestamp) -> Uuid {
         let mut first = Transition::to(now, planted.status);
         first.error = planted.error;
-        let id = self.record(planted.new, planted.org, vec![first], now);
+        let id = self.record(NOWHERE, planted.new, planted.org, vec![first], now);
         if let (Some(by), Ok(connection)) = (planted.created_by, self.connection_mut(id, now)) {
             connection.created_by = by;
         }
@@ -191,7 +189,7 @@ impl World {
     fn course(&self, grant: &Grant, serial: u64, now: Timestamp) -> Result<Vec<Transition>, StateError> {
         let connecting = Transition::to(now, Status::Connecting);
         let Grant::Jwt { key_digest, .. } = grant else {
-            return Ok(vec![connecting]);
+            return Ok([Some(connecting), self.abandonment(now)].into_iter().flatten().collect());
         };
         let after = |delay| now.checked_add(delay).unwrap_or(Timestamp::MAX);
         let delay = self.settings.connect_delay(serial);
@@ -220,7 +218,15 @@ impl World {
         key_digest.is_some_and(|digest| accepted.is_empty() || accepted.contains(digest))
     }
 
-    fn record(&mut self, new: NewConnection, org: Option<Org>, history: Vec<Transition>, now: Timestamp) -> Uuid {
+    fn record(
+        &mut self,
+        origin: &str,
+        new: NewConnection,
+        org: Option<Org>,
+        history: Vec<Transition>,
+        now: Timestamp,
+    ) -> Uuid {
+        let link = self.link(&new.grant, origin, now);
         self.connections.retain(|c| {
             let last = c.history.last();
             last.is_none_or(|t| t.to.is_some() || now.duration_since(t.at) < REMEMBERED)
@@ -237,6 +243,7 @@ impl World {
             provider: new.provider,
             login_url: new.login_url,
             grant: new.grant,
+            link,
             org,
             history,
         };

@@ -6,11 +6,13 @@
 //!
 //! - `account`: tokens and the rate limit. `places`: apps, add-ons and their config vars.
 //! - `sso`: the `x-addon-sso` payload. `connection`: one connection and its history.
-//! - `connections`: what can be done to connections. `salesforce`: made-up orgs.
+//! - `connections`: what can be done to connections. `consent`: who is asked for it, and what comes of it.
+//! - `salesforce`: made-up orgs.
 
 mod account;
 mod connection;
 mod connections;
+mod consent;
 mod places;
 mod salesforce;
 mod sso;
@@ -26,7 +28,10 @@ use super::settings::Settings;
 pub use self::account::Account;
 pub use self::connection::{Connection, Grant, Provider, RemoteError, Status, Transition};
 pub use self::connections::{NewConnection, Planted};
+pub use self::consent::CONSENT_MARKS;
+pub(super) use self::consent::DeadLink;
 pub use self::places::{Addon, AddonState, App, Attachment};
+pub(super) use self::salesforce::SOMEBODY;
 pub use self::salesforce::{ACCESS_TOKEN_MARK, Org};
 pub(super) use self::sso::Sso;
 

@@ -172,8 +172,7 @@ impl World {
 
     /// An app's config vars; `origin` is where this simulator was reached.
     pub fn config_vars(&self, app: &App, origin: &str) -> BTreeMap<String, String> {
-        let origin = self.settings.api_origin.as_deref().unwrap_or(origin);
-        let origin = origin.trim_end_matches('/');
+        let origin = self.settings.origin_or(origin);
         let mut vars = BTreeMap::new();
         for (addon, attachment) in self.attached_to(app.id) {
             if addon.is_applink() && addon.state == AddonState::Provisioned {

@@ -7,6 +7,9 @@ use super::super::token::sha256_hex;
 /// In every access token that an answer carries, so that a leak is easily found.
 pub const ACCESS_TOKEN_MARK: &str = "!AQ.canary.";
 
+/// Who consents when nobody says who it is.
+pub(in super::super) const SOMEBODY: &str = "admin@example.com";
+
 /// An org, and the user through whom it was reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Org {
@@ -35,6 +38,14 @@ impl Org {
             username: username.to_owned(),
             user_id: salesforce_id("005", &sha256_hex(&format!("{id}{username}"))),
             id,
+        }
+    }
+
+    /// The org of this id, or else the one that the user belongs to.
+    pub(in super::super) fn chosen(id: Option<String>, username: &str) -> Self {
+        match id {
+            Some(id) => Self::known_as(id, username),
+            None => Self::of(username),
         }
     }
 

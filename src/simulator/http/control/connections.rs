@@ -1,4 +1,4 @@
-//! Connections, behind everyone's back: plant, change, consent, remove.
+//! Connections, behind everyone's back: plant, change, consent, deny, remove.
 //!
 //! Must not obey the rules of the AppLink API: it plays the other people. Called by the router.
 
@@ -14,20 +14,18 @@ use uuid::Uuid;
 
 use super::super::super::Simulator;
 use super::super::super::state::{
-    Grant, NewConnection, Org, Planted, Provider, RemoteError, StateError, Status, World,
+    Grant, NewConnection, Org, Planted, Provider, RemoteError, SOMEBODY, StateError, Status, World,
 };
 use super::super::answer::{Answer, ApiError};
 use super::super::connections::login_url as login_url_of;
 use super::{created, no_content, parse, places, views};
-
-/// Who consents when the body does not say.
-const SOMEBODY: &str = "admin@example.com";
 
 pub(super) fn routes() -> Router<Simulator> {
     Router::new()
         .route("/connections", get(list).post(plant))
         .route("/connections/{id}", get(read).patch(change).delete(remove))
         .route("/connections/{id}/consent", post(consent))
+        .route("/connections/{id}/deny", post(deny))
 }
 
 #[derive(Deserialize)]
@@ -76,13 +74,6 @@ struct ConsentBody {
 impl From<ErrorBody> for RemoteError {
     fn from(body: ErrorBody) -> Self {
         Self::new(&body.id, &body.message)
-    }
-}
-
-fn org(org_id: Option<String>, username: &str) -> Org {
-    match org_id {
-        Some(id) => Org::known_as(id, username),
-        None => Org::of(username),
     }
 }
 
@@ -150,7 +141,7 @@ fn planted(world: &World, body: PlantBody) -> Result<Planted, ApiError> {
         new: NewConnection { addon: addon.id, app, name: body.name, provider, login_url, grant },
         status: Status::from(body.status.as_deref().unwrap_or("connected")),
         error: body.error.map(RemoteError::from),
-        org: Some(org(body.org_id, &username)),
+        org: Some(Org::chosen(body.org_id, &username)),
         created_by: body.created_by,
     })
 }
@@ -171,7 +162,7 @@ async fn change(State(simulator): State<Simulator>, Path(key): Path<String>, bod
             let known = connection.org_at(now);
             let username = body.username.or(known.map(|org| org.username.clone()));
             let org_id = body.org_id.or(known.map(|org| org.id.clone()));
-            connection.set_org(org(org_id, username.as_deref().unwrap_or(SOMEBODY)));
+            connection.set_org(Org::chosen(org_id, username.as_deref().unwrap_or(SOMEBODY)));
         }
         if body.status.is_some() || body.error.is_some() {
             let status = match body.status {
@@ -191,7 +182,16 @@ async fn consent(State(simulator): State<Simulator>, Path(key): Path<String>, bo
     simulator.world(|world| {
         let id = meant(world, &key, now)?;
         let username = body.username.as_deref().unwrap_or(SOMEBODY);
-        world.consent(id, org(body.org_id, username), now)?;
+        world.consent(id, Org::chosen(body.org_id, username), now)?;
+        Ok(Json(view(world, id, now)?).into_response())
+    })
+}
+
+async fn deny(State(simulator): State<Simulator>, Path(key): Path<String>) -> Answer {
+    let now = simulator.now();
+    simulator.world(|world| {
+        let id = meant(world, &key, now)?;
+        world.deny(id, now)?;
         Ok(Json(view(world, id, now)?).into_response())
     })
 }

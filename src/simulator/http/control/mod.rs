@@ -4,7 +4,7 @@
 //! token, and shows digests in place of tokens. Called by the router.
 //!
 //! - this file: the world as a whole, settings, faults, requests.
-//! - `connections`: plant, change, consent, remove. `places`: apps, add-ons, tokens.
+//! - `connections`: plant, change, consent, deny, remove. `places`: apps, add-ons, tokens.
 //! - `views`: how all of it looks in JSON.
 
 mod connections;

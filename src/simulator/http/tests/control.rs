@@ -43,7 +43,7 @@ async fn consent_connects_an_oauth_connection() {
     let made = bench.applink("POST", "/connections/salesforce", Some(body)).await;
     assert_eq!(made.status, StatusCode::ACCEPTED);
     let link = made.body["redirect_uri"].as_str().expect("a link");
-    assert!(link.starts_with("https://test.salesforce.com/services/oauth2/authorize?client_id="));
+    assert!(link.starts_with("http://sim.test:8080/consent/"));
     assert_eq!(made.body["org"]["id"], "");
     let consent = json!({"orgId": "00DSG00000DGEIr2AP", "username": "me@example.com"});
     let done = bench.control("POST", "/connections/prod/consent", Some(consent)).await;
@@ -52,6 +52,20 @@ async fn consent_connects_an_oauth_connection() {
     assert_eq!(listed["org"]["id"], "00DSG00000DGEIr2AP");
     assert_eq!(listed["redirect_uri"], Value::Null);
     let again = bench.control("POST", "/connections/prod/consent", None).await;
+    assert_eq!(again.refusal(), (409, "conflict"));
+}
+
+#[tokio::test]
+async fn a_denial_fails_an_oauth_connection() {
+    let bench = Bench::new().await;
+    let body = json!({"connection_name": "prod"});
+    bench.applink("POST", "/connections/datacloud", Some(body)).await;
+    let done = bench.control("POST", "/connections/prod/deny", None).await;
+    assert_eq!(done.body["status"], "failed");
+    let listed = &bench.list().await[0];
+    let error = json!({"id": "org_connection_failed", "message": "access_denied: end-user denied authorization"});
+    assert_eq!((&listed["error"], &listed["redirect_uri"]), (&error, &Value::Null));
+    let again = bench.control("POST", "/connections/prod/deny", None).await;
     assert_eq!(again.refusal(), (409, "conflict"));
 }
 

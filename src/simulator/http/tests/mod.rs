@@ -2,6 +2,7 @@
 //! socket.
 
 mod applink;
+mod consent;
 mod control;
 mod faults;
 mod platform;

@@ -1,5 +1,7 @@
 //! The state machine, as case tables.
 
+mod consent;
+
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
@@ -100,25 +102,6 @@ fn the_accepted_key_connects() {
     assert_eq!(story(&world, id, [0]), ["connected"]);
     let org = world.connection(id).unwrap().org_at(T0).unwrap();
     assert_eq!(org, &Org::of("ci@example.com"));
-}
-
-#[test]
-fn oauth_waits_for_consent_and_only_once() {
-    let mut world = world();
-    let id = world.connect(new("prod", Grant::OAuth), T0).unwrap();
-    let hours = 3_600_000;
-    assert_eq!(story(&world, id, [0, 9 * hours]), ["connecting"; 2]);
-    assert_eq!(world.connection(id).unwrap().org_at(at(hours)), None);
-    world.consent(id, Org::of("me@x"), at(hours)).unwrap();
-    assert_eq!(story(&world, id, [0, hours]), ["connecting", "connected"]);
-    assert_eq!(world.connection(id).unwrap().org_at(at(hours - 1)), None);
-    let org = world.connection(id).unwrap().org_at(at(hours)).cloned();
-    assert_eq!(org, Some(Org::of("me@x")));
-    let again = world.consent(id, Org::of("you@x"), at(hours));
-    assert_eq!(again, Err(StateError::NotAwaitingConsent));
-    let robot = world.connect(new("robot", jwt(Some("d"))), T0).unwrap();
-    let refused = world.consent(robot, Org::of("me@x"), T0);
-    assert_eq!(refused, Err(StateError::NotAwaitingConsent));
 }
 
 #[test]
