@@ -60,10 +60,11 @@ impl From<StateError> for ApiError {
     fn from(error: StateError) -> Self {
         let message = error.to_string();
         match error {
-            StateError::InvalidName(_) | StateError::KeyUnusable => Self::invalid(message),
-            StateError::NameTaken(_) | StateError::Exists(_) | StateError::NotAwaitingConsent => {
-                Self::new(StatusCode::CONFLICT, "conflict", message)
-            }
+            StateError::InvalidName(_) | StateError::NotUnique(_) | StateError::KeyUnusable => Self::invalid(message),
+            StateError::NameTaken(_)
+            | StateError::AliasTaken
+            | StateError::Exists(_)
+            | StateError::NotAwaitingConsent => Self::new(StatusCode::CONFLICT, "conflict", message),
             StateError::KeyRefused => Self::unauthorized(message),
             StateError::NoConnection => Self::new(StatusCode::NOT_FOUND, "record_not_found", message),
             StateError::NotFound(_) => Self::not_found(message),

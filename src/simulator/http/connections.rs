@@ -81,10 +81,9 @@ async fn delete(
     headers: HeaderMap,
 ) -> Answer {
     call(&simulator, &addon, &headers, |world, caller, now| {
-        let found = world.find(caller.addon, &key, now);
         // Only a GET takes an org id.
-        let meant = found.iter().find(|c| c.id.to_string() == key || c.name == key);
-        let id = meant.map(|c| c.id).ok_or(StateError::NoConnection)?;
+        let found = world.find_called(caller.addon, &key, now);
+        let id = found.first().map(|c| c.id).ok_or(StateError::NoConnection)?;
         world.disconnect(id, now)?;
         let body = connection_body(world, world.connection(id)?, now, View::Deleted);
         Ok(match world.settings.delete_answer {

@@ -24,10 +24,46 @@ pub enum JwtFailure {
 pub enum TakenName {
     /// 409 `conflict`.
     Conflict,
+    /// 422 `validation_failed`.
+    Unprocessable,
     /// The connection of that name starts over with the new inputs and keeps its id.
     Upsert,
+    /// The connection of that name stays as it is and is the answer.
+    Existing,
     /// A second connection of the same name.
     Duplicate,
+}
+
+/// What a POST with a taken alias does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TakenAlias {
+    /// What it would do with another.
+    Allowed,
+    /// 409 `conflict`.
+    Conflict,
+    /// 422 `validation_failed`.
+    Unprocessable,
+}
+
+/// What becomes of a name that breaks the rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NameRule {
+    /// 422 `validation_failed`.
+    Enforced,
+    /// Nothing.
+    Ignored,
+}
+
+/// How names are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NameCase {
+    /// To the letter.
+    Sensitive,
+    /// Without regard to case.
+    Insensitive,
 }
 
 /// The two variants of the Platform API under which the SSO route exists.

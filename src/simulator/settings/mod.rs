@@ -16,7 +16,7 @@ use thiserror::Error;
 use url::Url;
 
 pub use self::answers::{DeleteAnswer, Dialect, LinkServed, OneAnswer, UnknownAnswer};
-pub use self::conduct::{Abandoned, JwtFailure, SsoVariant, TakenName};
+pub use self::conduct::{Abandoned, JwtFailure, NameCase, NameRule, SsoVariant, TakenAlias, TakenName};
 
 /// Every switch. JSON names are the camelCase ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,16 @@ pub struct Settings {
     pub accepted_keys: Vec<String>,
     /// What a POST with a taken name does.
     pub taken_name: TakenName,
+    /// What a POST with an alias does that another connection of the add-on has.
+    pub taken_alias: TakenAlias,
+    /// Whether a POST's name must obey the rule that the CLI prints.
+    pub name_rule: NameRule,
+    /// Whether names that differ in case only are two, in POSTs and in paths.
+    pub name_case: NameCase,
+    /// Whether a failed connection keeps its name taken.
+    pub failed_hold_names: bool,
+    /// Whether an authorization keeps its name from connections, too.
+    pub authorizations_hold_names: bool,
     /// Whether a deleted connection stays listed as `disconnected`.
     pub keep_disconnected: bool,
     /// Whether such a tombstone keeps its name taken.
@@ -79,6 +89,11 @@ impl Default for Settings {
             jwt_failure: JwtFailure::Failed,
             accepted_keys: Vec::new(),
             taken_name: TakenName::Conflict,
+            taken_alias: TakenAlias::Allowed,
+            name_rule: NameRule::Enforced,
+            name_case: NameCase::Sensitive,
+            failed_hold_names: true,
+            authorizations_hold_names: false,
             keep_disconnected: false,
             tombstones_hold_names: false,
             get_one: OneAnswer::Object,

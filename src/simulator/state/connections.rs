@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 use uuid::Uuid;
 
-use super::super::settings::{JwtFailure, TakenName, seconds};
+use super::super::settings::{JwtFailure, seconds};
+use super::names::Claim;
 use super::{Connection, Grant, Org, Provider, RemoteError, StateError, Status, Transition, World};
 
 /// How long a connection that is gone is remembered, for lists that lag.
@@ -70,16 +71,26 @@ impl World {
     /// An add-on's connections that a path segment means: the one of this id, else those of this
     /// name, else those to this org; tombstones last.
     pub fn find(&self, addon: Uuid, key: &str, now: Timestamp) -> Vec<&Connection> {
-        let all: Vec<_> = self.connections_at(addon, now).collect();
-        let matching = |wanted: &dyn Fn(&Connection) -> bool| {
-            let mut found: Vec<_> = all.iter().copied().filter(|c| wanted(c)).collect();
-            found.sort_by_key(|c| c.status_at(now) == Some(&Status::Disconnected));
-            Some(found).filter(|found| !found.is_empty())
-        };
-        matching(&|c| c.id.to_string() == key)
-            .or_else(|| matching(&|c| c.name == key))
-            .or_else(|| matching(&|c| c.org_at(now).is_some_and(|org| org.id == key)))
-            .unwrap_or_default()
+        let called = self.find_called(addon, key, now);
+        if !called.is_empty() {
+            return called;
+        }
+        self.matching(addon, now, |c| c.org_at(now).is_some_and(|org| org.id == key))
+    }
+
+    /// The same without the orgs.
+    pub fn find_called(&self, addon: Uuid, key: &str, now: Timestamp) -> Vec<&Connection> {
+        let of_id = self.matching(addon, now, |c| c.id.to_string() == key);
+        if !of_id.is_empty() {
+            return of_id;
+        }
+        self.matching(addon, now, |c| self.same_name(&c.name, key))
+    }
+
+    fn matching(&self, addon: Uuid, now: Timestamp, wanted: impl Fn(&Connection) -> bool) -> Vec<&Connection> {
+        let mut found: Vec<_> = self.connections_at(addon, now).filter(|c| wanted(c)).collect();
+        found.sort_by_key(|c| c.status_at(now) == Some(&Status::Disconnected));
+        found
     }
 
     /// A POST: creates a connection, or does what `takenName` says, and returns its id.
@@ -89,13 +100,10 @@ impl World {
 
     /// [`Self::connect`] through the simulator's address: the origin of the link to where consent is asked for.
     pub fn connect_through(&mut self, origin: &str, new: NewConnection, now: Timestamp) -> Result<Uuid, StateError> {
-        check_name(&new.name)?;
-        let holder = (self.connections.iter())
-            .position(|c| c.addon == new.addon && c.name == new.name && self.holds_name(c, now));
-        let upsert = match (holder, self.settings.taken_name) {
-            (Some(_), TakenName::Conflict) => return Err(StateError::NameTaken(new.name)),
-            (Some(index), TakenName::Upsert) => Some(index),
-            (_, TakenName::Duplicate) | (None, _) => None,
+        let upsert = match self.claim(&new, now)? {
+            Claim::New => None,
+            Claim::StartOver(index) => Some(index),
+            Claim::Existing(id) => return Ok(id),
         };
         let serial = upsert.map_or(self.created, |index| self.connections[index].serial);
         let course = self.course(&new.grant, serial, now)?;
@@ -177,14 +185,6 @@ impl World {
         found.ok_or(StateError::NoConnection)
     }
 
-    fn holds_name(&self, connection: &Connection, now: Timestamp) -> bool {
-        match connection.status_at(now) {
-            None => false,
-            Some(Status::Disconnected) => self.settings.tombstones_hold_names,
-            Some(_) => true,
-        }
-    }
-
     /// What becomes of a new connection as time passes.
     fn course(&self, grant: &Grant, serial: u64, now: Timestamp) -> Result<Vec<Transition>, StateError> {
         let connecting = Transition::to(now, Status::Connecting);
@@ -252,15 +252,4 @@ impl World {
         self.connections.push(connection);
         id
     }
-}
-
-/// The rule that the CLI prints for names.
-fn check_name(name: &str) -> Result<(), StateError> {
-    let length = name.chars().count();
-    let ok = (3..=30).contains(&length)
-        && name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && !name.ends_with('_')
-        && !name.contains("__")
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if ok { Ok(()) } else { Err(StateError::InvalidName(name.to_owned())) }
 }

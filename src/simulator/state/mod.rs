@@ -7,12 +7,13 @@
 //! - `account`: tokens and the rate limit. `places`: apps, add-ons and their config vars.
 //! - `sso`: the `x-addon-sso` payload. `connection`: one connection and its history.
 //! - `connections`: what can be done to connections. `consent`: who is asked for it, and what comes of it.
-//! - `salesforce`: made-up orgs.
+//! - `names`: who holds one. `salesforce`: made-up orgs.
 
 mod account;
 mod connection;
 mod connections;
 mod consent;
+mod names;
 mod places;
 mod salesforce;
 mod sso;
@@ -102,6 +103,12 @@ pub enum StateError {
     /// A connection of that name exists.
     #[error("Connection already exists: {0}")]
     NameTaken(String),
+    /// A connection with that alias exists.
+    #[error("Alias already exists")]
+    AliasTaken,
+    /// A connection with that value of a field exists.
+    #[error("{0} has already been taken")]
+    NotUnique(&'static str),
     /// The JWT was refused.
     #[error("JWT authentication failed")]
     KeyRefused,

@@ -195,16 +195,43 @@ async fn bad_bodies_are_named_and_not_quoted() {
 
 #[tokio::test]
 async fn a_taken_name_does_what_the_switch_says() {
-    for (switch, status, count) in [("conflict", 409, 1), ("upsert", 202, 1), ("duplicate", 202, 2)] {
+    for (switch, status, count) in [
+        ("conflict", 409, 1),
+        ("unprocessable", 422, 1),
+        ("upsert", 202, 1),
+        ("existing", 202, 1),
+        ("duplicate", 202, 2),
+    ] {
         let bench = Bench::new().await;
         bench.set(json!({"takenName": switch}));
         let first = bench.post_jwt("prod").await.body["id"].clone();
         let second = bench.post_jwt("prod").await;
         assert_eq!(second.status.as_u16(), status, "{switch}");
         assert_eq!(bench.list().await.len(), count, "{switch}");
-        assert_eq!(second.body["id"] == first, switch == "upsert");
+        assert_eq!(second.body["id"] == first, matches!(switch, "upsert" | "existing"));
         assert_eq!(second.refusal().1 == "conflict", switch == "conflict");
+        assert_eq!(second.refusal().1 == "validation_failed", switch == "unprocessable");
     }
+}
+
+#[tokio::test]
+async fn a_taken_alias_does_what_the_switch_says() {
+    for (switch, status) in [("allowed", 202), ("conflict", 409), ("unprocessable", 422)] {
+        let bench = Bench::new().await;
+        bench.set(json!({"takenAlias": switch}));
+        bench.post_jwt("prod").await;
+        assert_eq!(bench.post_jwt("test").await.status.as_u16(), status, "{switch}");
+    }
+}
+
+#[tokio::test]
+async fn case_does_not_matter_in_paths_where_the_switch_says_so() {
+    let bench = Bench::new().await;
+    bench.set(json!({"nameCase": "insensitive", "disconnectSeconds": 0}));
+    bench.post_jwt("prod").await;
+    assert_eq!(bench.applink("GET", "/connections/PROD", None).await.body["org"]["connection_name"], "prod");
+    assert_eq!(bench.applink("DELETE", "/connections/Prod", None).await.status, StatusCode::ACCEPTED);
+    assert!(bench.list().await.is_empty());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::super::settings::Abandoned;
+use super::super::super::settings::{Abandoned, TakenName};
 use super::*;
 
 /// The key and the state of the link to a connection.

@@ -1,11 +1,12 @@
 //! The state machine, as case tables.
 
 mod consent;
+mod names;
 
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
-use super::super::settings::{Dialect, JwtFailure, TakenName};
+use super::super::settings::{Dialect, JwtFailure};
 use super::*;
 
 const T0: Timestamp = Timestamp::UNIX_EPOCH;
@@ -130,84 +131,6 @@ fn deleting_one_that_connects_cancels_what_was_to_come() {
     let id = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
     world.disconnect(id, at(1000)).unwrap();
     assert_eq!(story(&world, id, [1999, 2000, 6000]), ["disconnecting", "-", "-"]);
-}
-
-#[test]
-fn a_taken_name_conflicts_updates_or_duplicates() {
-    for (switch, count) in [
-        (TakenName::Conflict, Err(StateError::NameTaken("prod".to_owned()))),
-        (TakenName::Upsert, Ok(1)),
-        (TakenName::Duplicate, Ok(2)),
-    ] {
-        let mut world = world();
-        world.settings.taken_name = switch;
-        let first = world.connect(new("prod", Grant::OAuth), T0).unwrap();
-        let second = world.connect(new("prod", jwt(Some("d"))), at(10));
-        let listed = world.connections_at(Seed::ADDON_ID, at(10)).count();
-        assert_eq!(second.clone().map(|_| listed), count);
-        assert_eq!(second == Ok(first), switch == TakenName::Upsert);
-        if switch == TakenName::Upsert {
-            assert_eq!(story(&world, first, [9, 10]), ["connecting", "connected"]);
-            assert_eq!(world.connection(first).unwrap().grant, jwt(Some("d")));
-        }
-        assert!(world.connect(new("Prod", Grant::OAuth), at(10)).is_ok());
-    }
-}
-
-#[test]
-fn a_name_is_free_again_once_its_holder_is_gone() {
-    for (tombstones_hold, free) in [(false, true), (true, false)] {
-        let mut world = world();
-        world.settings.keep_disconnected = true;
-        world.settings.tombstones_hold_names = tombstones_hold;
-        let id = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
-        world.disconnect(id, T0).unwrap();
-        assert!(world.connect(new("prod", Grant::OAuth), at(999)).is_err());
-        let second = world.connect(new("prod", Grant::OAuth), at(1000));
-        assert_eq!(second.is_ok(), free);
-        // By name, the living one is meant.
-        let meant = world.find(Seed::ADDON_ID, "prod", at(1000))[0].id;
-        assert_eq!(meant, second.unwrap_or(id));
-    }
-}
-
-#[test]
-fn names_obey_the_rule() {
-    for (name, ok) in [
-        ("abc", true),
-        ("a_1", true),
-        ("A23456789012345678901234567890", true),
-        ("ab", false),
-        ("A234567890123456789012345678901", false),
-        ("1abc", false),
-        ("_abc", false),
-        ("abc_", false),
-        ("a__b", false),
-        ("my-org", false),
-        ("größe", false),
-    ] {
-        let made = world().connect(new(name, Grant::OAuth), T0);
-        assert_eq!(made.is_ok(), ok, "{name}");
-        let bad_name = StateError::InvalidName(name.to_owned());
-        assert!(ok || made == Err(bad_name), "{name}");
-    }
-}
-
-#[test]
-fn connections_are_found_by_id_name_or_org() {
-    let mut world = world();
-    let id = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
-    let org = Org::of("ci@example.com").id;
-    let find = |addon, key: &str, ms| {
-        let found = world.find(addon, key, at(ms));
-        found.iter().map(|c| c.id).collect::<Vec<_>>()
-    };
-    for key in [id.to_string().as_str(), "prod", &org] {
-        assert_eq!(find(Seed::ADDON_ID, key, 0), [id], "{key}");
-        assert!(find(Seed::APP_ID, key, 0).is_empty());
-        assert!(find(Seed::ADDON_ID, key, -1).is_empty());
-    }
-    assert!(find(Seed::ADDON_ID, "Prod", 0).is_empty());
 }
 
 #[test]
