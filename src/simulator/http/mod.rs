@@ -5,7 +5,7 @@
 //!
 //! - `platform`: `/apps/...`, `/account/...`. `applink`: who may call `/addons/...`, and its routes.
 //! - `connections`: AppLink's connection endpoints; publications and data action targets will be files beside it.
-//!   `authorizations`: their list. `dialect`: how a connection is spelled.
+//!   `authorizations`: their list. `dialect`, `spelling`: how a connection is spelled.
 //! - `intercept`: request log and faults, around both APIs.
 //! - `consent`: `/consent/...`, Salesforce's side, for browsers. `control`: `/_control/...`.
 
@@ -18,6 +18,7 @@ mod control;
 mod dialect;
 mod intercept;
 mod platform;
+mod spelling;
 #[cfg(test)]
 mod tests;
 

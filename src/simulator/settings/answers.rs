@@ -59,3 +59,103 @@ pub enum LinkServed {
     /// The same, and even when it no longer is.
     Forever,
 }
+
+/// The words for a connection's status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StatusWords {
+    /// Today's.
+    Current,
+    /// `error` for `failed`.
+    Older,
+    /// The pilot's: `authenticating`, `authenticated`, `authentication_failed`.
+    Pilot,
+    /// Today's, with a capital.
+    Capitalised,
+}
+
+/// The key of the status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StatusKey {
+    /// `status`
+    Status,
+    /// `state`, as in the pilot.
+    State,
+}
+
+/// What `org` is of a connection that is `connecting`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PendingOrg {
+    /// What the dialect makes of it: ids that are empty or absent, before anybody consented.
+    Dialect,
+    /// Nothing at all.
+    Absent,
+    /// `null`
+    Null,
+    /// `{}`
+    Empty,
+    /// An object with the name and the type, and `null` for what is not known yet.
+    Nulls,
+    /// An org, be it not the one that is chosen in the end.
+    Filled,
+}
+
+/// Where `connection_name` stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NamePlace {
+    /// In `org`.
+    Org,
+    /// Beside `org`.
+    Top,
+    /// In both places.
+    Both,
+}
+
+/// Fields that answers may lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Omitted {
+    /// `created_at`, `created_by`, `created_via_app`, `last_modified_at` and `last_modified_by`.
+    Provenance,
+    /// `connection_method`
+    Method,
+    /// `org.type`
+    OrgType,
+    /// The user through whom the org was reached.
+    User,
+    /// The access token.
+    AccessToken,
+}
+
+/// How a field is lacking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OmittedAs {
+    /// Its key is not there.
+    Absent,
+    /// It is `null`.
+    Null,
+}
+
+/// The `addon_id` of connections in the list by add-on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ListedAddonId {
+    /// Theirs, where the dialect has it.
+    Own,
+    /// Another add-on's.
+    Foreign,
+}
+
+/// The status in a DELETE's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DeleteStatus {
+    /// The true one: as a rule `disconnecting`.
+    Actual,
+    /// `disconnected`, while it is not yet so.
+    Disconnected,
+}

@@ -15,7 +15,10 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use url::Url;
 
-pub use self::answers::{DeleteAnswer, Dialect, LinkServed, OneAnswer, UnknownAnswer};
+pub use self::answers::{
+    DeleteAnswer, DeleteStatus, Dialect, LinkServed, ListedAddonId, NamePlace, Omitted, OmittedAs, OneAnswer,
+    PendingOrg, StatusKey, StatusWords, UnknownAnswer,
+};
 pub use self::conduct::{Abandoned, JwtFailure, NameCase, NameRule, SsoVariant, TakenAlias, TakenName};
 
 /// Every switch. JSON names are the camelCase ones.
@@ -33,6 +36,20 @@ pub struct Settings {
     /// Which answers have that link; absent: the POST's in the reference dialect, all of them in the CLI's as long as
     /// consent is waited for.
     pub link_served: Option<LinkServed>,
+    /// The words for a connection's status.
+    pub status_words: StatusWords,
+    /// The key of that status.
+    pub status_key: StatusKey,
+    /// What `org` is of a connection that is `connecting`.
+    pub pending_org: PendingOrg,
+    /// Where `connection_name` stands.
+    pub name_place: NamePlace,
+    /// What every answer about a connection lacks.
+    pub omitted: Vec<Omitted>,
+    /// How it lacks that.
+    pub omitted_as: OmittedAs,
+    /// The `addon_id` of connections in the list by add-on.
+    pub listed_addon_id: ListedAddonId,
     /// Seconds that a deleted connection spends `disconnecting`.
     pub disconnect_seconds: f64,
     /// How a JWT connection fails when its key is not accepted.
@@ -62,6 +79,8 @@ pub struct Settings {
     pub get_unknown: UnknownAnswer,
     /// How a DELETE answers.
     pub delete_answer: DeleteAnswer,
+    /// The status in that answer, where it has one.
+    pub delete_status: DeleteStatus,
     /// Lists show the world as it was this many seconds ago (up to an hour).
     pub list_lag_seconds: f64,
     /// How old an `x-addon-sso` may be.
@@ -85,6 +104,13 @@ impl Default for Settings {
             consent_seconds: 900.0,
             abandoned: Abandoned::Keep,
             link_served: None,
+            status_words: StatusWords::Current,
+            status_key: StatusKey::Status,
+            pending_org: PendingOrg::Dialect,
+            name_place: NamePlace::Org,
+            omitted: Vec::new(),
+            omitted_as: OmittedAs::Absent,
+            listed_addon_id: ListedAddonId::Own,
             disconnect_seconds: 1.0,
             jwt_failure: JwtFailure::Failed,
             accepted_keys: Vec::new(),
@@ -99,6 +125,7 @@ impl Default for Settings {
             get_one: OneAnswer::Object,
             get_unknown: UnknownAnswer::NotFound,
             delete_answer: DeleteAnswer::Accepted,
+            delete_status: DeleteStatus::Actual,
             list_lag_seconds: 0.0,
             sso_window_seconds: 120.0,
             refused_sso_variant: None,

@@ -6,6 +6,7 @@ mod consent;
 mod control;
 mod faults;
 mod platform;
+mod spelling;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
