@@ -3,20 +3,20 @@
 //! Authorizations are planted only: nothing here makes or removes one as a client would. Called by the routers of
 //! `applink` and `control`.
 
+use axum::Router;
 use axum::extract::{Path, State};
-use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::Simulator;
 use super::super::state::Authorization;
 use super::answer::Answer;
 use super::applink::call;
 use super::control::{created, parse};
+use super::shape::list_of;
 
 pub(super) fn routes() -> Router<Simulator> {
     Router::new().route("/addons/{addon}/authorizations", get(list))
@@ -34,11 +34,11 @@ struct PlantBody {
     status: Option<String>,
 }
 
-async fn list(State(simulator): State<Simulator>, Path(addon): Path<String>, headers: HeaderMap) -> Answer {
+async fn list(State(simulator): State<Simulator>, Path(addon): Path<String>, uri: Uri, headers: HeaderMap) -> Answer {
     call(&simulator, &addon, &headers, |world, caller, _| {
         let all = world.authorizations.iter().filter(|a| a.addon == caller.addon);
         let body = |a: &Authorization| json!({"id": a.id.to_string(), "status": a.status, "org": {"developer_name": a.developer_name}});
-        Ok(Json(all.map(body).collect::<Value>()).into_response())
+        Ok(list_of(all.map(body).collect(), &world.settings, &uri))
     })
 }
 

@@ -17,12 +17,13 @@ use url::Url;
 use uuid::Uuid;
 
 use super::super::Simulator;
-use super::super::settings::{DeleteAnswer, OneAnswer, UnknownAnswer, seconds};
+use super::super::settings::{CreateAnswer, DeleteAnswer, OneAnswer, UnknownAnswer, seconds};
 use super::super::state::{Grant, NewConnection, Provider, StateError, World};
 use super::super::token::sha256_hex;
 use super::answer::{Answer, ApiError, object, reached_at};
 use super::applink::{Caller, call};
 use super::dialect::{View, connection_body};
+use super::shape::list_of;
 
 /// There is no JWT route for Data Cloud.
 pub(super) fn routes() -> Router<Simulator> {
@@ -32,12 +33,12 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/addons/{addon}/connections/salesforce/jwt", post(connect_jwt))
 }
 
-async fn list(State(simulator): State<Simulator>, Path(addon): Path<String>, headers: HeaderMap) -> Answer {
+async fn list(State(simulator): State<Simulator>, Path(addon): Path<String>, uri: Uri, headers: HeaderMap) -> Answer {
     call(&simulator, &addon, &headers, |world, caller, now| {
         let at = listed_at(world, now);
         let all = world.connections_at(caller.addon, at);
         let bodies: Vec<_> = all.map(|c| connection_body(world, c, at, View::Listed)).collect();
-        Ok(Json(bodies).into_response())
+        Ok(list_of(bodies, &world.settings, &uri))
     })
 }
 
@@ -51,6 +52,7 @@ fn listed_at(world: &World, now: Timestamp) -> Timestamp {
 async fn read(
     State(simulator): State<Simulator>,
     Path((addon, key)): Path<(String, String)>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
     call(&simulator, &addon, &headers, |world, caller, now| {
@@ -66,7 +68,7 @@ async fn read(
             let at = listed_at(world, now);
             let all = world.connections_at(caller.addon, at);
             let bodies = (all.filter(|c| c.app == app.id)).map(|c| connection_body(world, c, at, View::ListedByApp));
-            return Ok(Json(bodies.collect::<Vec<_>>()).into_response());
+            return Ok(list_of(bodies.collect(), &world.settings, &uri));
         }
         match world.settings.get_unknown {
             UnknownAnswer::NotFound => Err(StateError::NoConnection.into()),
@@ -88,8 +90,11 @@ async fn delete(
         let body = connection_body(world, world.connection(id)?, now, View::Deleted);
         Ok(match world.settings.delete_answer {
             DeleteAnswer::Accepted => (StatusCode::ACCEPTED, Json(body)).into_response(),
-            DeleteAnswer::NoContent => StatusCode::NO_CONTENT.into_response(),
+            DeleteAnswer::AcceptedEmpty => StatusCode::ACCEPTED.into_response(),
+            DeleteAnswer::Ok => Json(body).into_response(),
+            DeleteAnswer::OkEmpty => StatusCode::OK.into_response(),
             DeleteAnswer::EmptyObject => Json(json!({})).into_response(),
+            DeleteAnswer::NoContent => StatusCode::NO_CONTENT.into_response(),
         })
     })
 }
@@ -149,7 +154,12 @@ fn asked_for(
 
 fn made(world: &World, id: Uuid, now: Timestamp) -> Result<Response, ApiError> {
     let body = connection_body(world, world.connection(id)?, now, View::Created);
-    Ok((StatusCode::ACCEPTED, Json(body)).into_response())
+    let status = match world.settings.create_answer {
+        CreateAnswer::Ok => StatusCode::OK,
+        CreateAnswer::Created => StatusCode::CREATED,
+        CreateAnswer::Accepted => StatusCode::ACCEPTED,
+    };
+    Ok((status, Json(body)).into_response())
 }
 
 fn fields(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, ApiError> {

@@ -5,7 +5,7 @@
 //!
 //! - `platform`: `/apps/...`, `/account/...`. `applink`: who may call `/addons/...`, and its routes.
 //! - `connections`: AppLink's connection endpoints; publications and data action targets will be files beside it.
-//!   `authorizations`: their list. `dialect`, `spelling`: how a connection is spelled.
+//!   `authorizations`: their list. `shape`: pages and errors. `dialect`, `spelling`: how a connection is spelled.
 //! - `intercept`: request log and faults, around both APIs.
 //! - `consent`: `/consent/...`, Salesforce's side, for browsers. `control`: `/_control/...`.
 
@@ -18,6 +18,7 @@ mod control;
 mod dialect;
 mod intercept;
 mod platform;
+mod shape;
 mod spelling;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub(super) fn router(simulator: Simulator) -> Router {
         .merge(applink::routes())
         .fallback(answer::no_route)
         .layer(map_response(answer::as_json))
+        .layer(from_fn_with_state(simulator.clone(), shape::errors))
         .layer(from_fn_with_state(simulator.clone(), intercept::intercept));
     let control = control::routes().fallback(answer::no_route).layer(map_response(answer::as_json));
     Router::new().merge(apis).merge(consent::routes()).nest("/_control", control).with_state(simulator)

@@ -40,12 +40,18 @@ pub enum UnknownAnswer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DeleteAnswer {
-    /// 202 and the connection, `disconnecting`.
+    /// 202 and the connection.
     Accepted,
-    /// 204 without a body.
-    NoContent,
+    /// 202 without a body.
+    AcceptedEmpty,
+    /// 200 and the connection.
+    Ok,
+    /// 200 without a body.
+    OkEmpty,
     /// 200 and `{}`.
     EmptyObject,
+    /// 204, which has no body.
+    NoContent,
 }
 
 /// Which answers have the link to where consent is asked for.
@@ -158,4 +164,42 @@ pub enum DeleteStatus {
     Actual,
     /// `disconnected`, while it is not yet so.
     Disconnected,
+}
+
+/// The status code of a POST that worked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CreateAnswer {
+    /// 200
+    Ok,
+    /// 201
+    Created,
+    /// 202
+    Accepted,
+}
+
+/// How a list that is cut off tells that there is more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PageHeader {
+    /// 200 and `Link: <...>; rel="next"`.
+    Link,
+    /// 206, `Content-Range` and `Next-Range`, as in the Platform API.
+    ContentRange,
+}
+
+/// The body of AppLink's errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ErrorShape {
+    /// `{id, message}`
+    IdMessage,
+    /// `{title, detail}`
+    TitleDetail,
+    /// `{error}`
+    Error,
+    /// A page, as routers answer.
+    Html,
+    /// None.
+    Empty,
 }

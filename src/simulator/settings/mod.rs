@@ -9,6 +9,8 @@
 mod answers;
 mod conduct;
 
+use std::num::NonZeroUsize;
+
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -16,8 +18,8 @@ use thiserror::Error;
 use url::Url;
 
 pub use self::answers::{
-    DeleteAnswer, DeleteStatus, Dialect, LinkServed, ListedAddonId, NamePlace, Omitted, OmittedAs, OneAnswer,
-    PendingOrg, StatusKey, StatusWords, UnknownAnswer,
+    CreateAnswer, DeleteAnswer, DeleteStatus, Dialect, ErrorShape, LinkServed, ListedAddonId, NamePlace, Omitted,
+    OmittedAs, OneAnswer, PageHeader, PendingOrg, StatusKey, StatusWords, UnknownAnswer,
 };
 pub use self::conduct::{Abandoned, JwtFailure, NameCase, NameRule, SsoVariant, TakenAlias, TakenName};
 
@@ -77,10 +79,18 @@ pub struct Settings {
     pub get_one: OneAnswer,
     /// How the same GET answers when it matches nothing.
     pub get_unknown: UnknownAnswer,
+    /// The status code of a POST that worked.
+    pub create_answer: CreateAnswer,
     /// How a DELETE answers.
     pub delete_answer: DeleteAnswer,
     /// The status in that answer, where it has one.
     pub delete_status: DeleteStatus,
+    /// The body of AppLink's errors.
+    pub error_shape: ErrorShape,
+    /// How many items a list shows; absent: all. There is no way to the others.
+    pub page_size: Option<NonZeroUsize>,
+    /// How a list that is cut off tells that there is more.
+    pub page_header: PageHeader,
     /// Lists show the world as it was this many seconds ago (up to an hour).
     pub list_lag_seconds: f64,
     /// How old an `x-addon-sso` may be.
@@ -124,8 +134,12 @@ impl Default for Settings {
             tombstones_hold_names: false,
             get_one: OneAnswer::Object,
             get_unknown: UnknownAnswer::NotFound,
+            create_answer: CreateAnswer::Accepted,
             delete_answer: DeleteAnswer::Accepted,
             delete_status: DeleteStatus::Actual,
+            error_shape: ErrorShape::IdMessage,
+            page_size: None,
+            page_header: PageHeader::Link,
             list_lag_seconds: 0.0,
             sso_window_seconds: 120.0,
             refused_sso_variant: None,
@@ -257,6 +271,7 @@ mod tests {
             (r#"{"disconnectSeconds":-1}"#, "disconnectSeconds"),
             (r#"{"consentSeconds":-1}"#, "consentSeconds"),
             (r#"{"linkServed":"twice"}"#, "twice"),
+            (r#"{"pageSize":0}"#, "0"),
             (r#"{"listLagSeconds":4000}"#, "listLagSeconds"),
             (r#"{"acceptedKeys":["ABC"]}"#, "acceptedKeys"),
             (r#"{"apiOrigin":"ftp://x"}"#, "apiOrigin"),

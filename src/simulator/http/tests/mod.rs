@@ -6,6 +6,7 @@ mod consent;
 mod control;
 mod faults;
 mod platform;
+mod shape;
 mod spelling;
 
 use std::sync::Arc;
