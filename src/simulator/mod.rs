@@ -28,9 +28,10 @@ pub use self::faults::{Fault, FaultError, Faults, What, Where};
 pub use self::requests::{Api, RequestLog, RequestRecord};
 pub use self::seed::Seed;
 pub use self::settings::{
-    Abandoned, CreateAnswer, DeleteAnswer, DeleteStatus, Dialect, ErrorShape, JwtFailure, LinkServed, ListedAddonId,
-    NameCase, NamePlace, NameRule, Omitted, OmittedAs, OneAnswer, PageHeader, PendingOrg, Settings, SettingsError,
-    SsoVariant, StatusKey, StatusWords, TakenAlias, TakenName, UnknownAnswer,
+    Abandoned, AcceptedBearer, AddonSegment, CreateAnswer, DeleteAnswer, DeleteStatus, Dialect, ErrorShape, JwtFailure,
+    LinkServed, ListedAddonId, NameCase, NamePlace, NameRule, Omitted, OmittedAs, OneAnswer, PageHeader, PendingOrg,
+    RetryAfter, Settings, SettingsError, SsoCheck, SsoRefusal, SsoVariant, StatusKey, StatusWords, TakenAlias,
+    TakenName, UnknownAnswer,
 };
 pub use self::state::{
     ACCESS_TOKEN_MARK, Account, Addon, AddonState, App, Attachment, CONSENT_MARKS, Connection, Grant, NewConnection,

@@ -6,11 +6,14 @@ use axum::Json;
 use axum::body::to_bytes;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::super::state::StateError;
+
+/// The header that tells what is left of a rate limit.
+pub(super) const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 
 /// What a handler returns.
 pub(super) type Answer = Result<Response, ApiError>;
@@ -68,7 +71,9 @@ impl From<StateError> for ApiError {
             StateError::KeyRefused => Self::unauthorized(message),
             StateError::NoConnection => Self::new(StatusCode::NOT_FOUND, "record_not_found", message),
             StateError::NotFound(_) => Self::not_found(message),
-            StateError::RateLimited => Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit", message),
+            StateError::RateLimited | StateError::AddonRateLimited { .. } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit", message)
+            }
             StateError::SsoForeign | StateError::SsoStale { .. } => Self::forbidden(message),
         }
     }

@@ -1,19 +1,21 @@
-//! The AppLink API's door: who may call, on behalf of which app. And its routes.
+//! The AppLink API's door: who may call, on behalf of which app, and how often. And its routes.
 //!
-//! Must not accept a Heroku token: the CLI's history says that AppLink refuses it. Called by the
-//! router; `connections` and its future neighbours call [`call`].
+//! Must not accept a Heroku token, unless a switch says so: the CLI's history says that AppLink refuses it. Called by
+//! the router; `connections` and its future neighbours call [`call`].
 
 use axum::Router;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderMap;
-use jiff::Timestamp;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use jiff::fmt::rfc2822::DateTimePrinter;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::super::Simulator;
-use super::super::state::{Sso, World};
-use super::answer::{Answer, ApiError};
+use super::super::settings::{AcceptedBearer, AddonSegment, RetryAfter, Settings, SsoCheck, SsoRefusal};
+use super::super::state::{Addon, Sso, StateError, World};
+use super::answer::{Answer, ApiError, REMAINING};
 use super::intercept::bearer;
 use super::{authorizations, connections};
 
@@ -38,28 +40,63 @@ pub(super) fn call(
     let now = simulator.now();
     simulator.world(|world| {
         let caller = authenticate(world, addon, headers, now)?;
-        act(world, &caller, now)
+        let budget = world.spend_on_applink(caller.addon, now);
+        let answer = match &budget {
+            Ok(_) => act(world, &caller, now),
+            Err(error) => Err(error.clone().into()),
+        };
+        let mut response = answer.into_response();
+        response.headers_mut().extend(limit_headers(&world.settings, budget, now));
+        Ok(response)
     })
 }
 
-fn authenticate(world: &World, addon: &str, headers: &HeaderMap, now: Timestamp) -> Result<Caller, ApiError> {
-    let addon = world.addon(addon)?;
-    let token = bearer(headers).ok_or_else(|| ApiError::unauthorized("A bearer token is missing."))?;
-    if world.account.accepts(token) {
-        let message = "This is a Heroku token; AppLink takes the add-on's _TOKEN.";
-        return Err(ApiError::unauthorized(message));
+/// What an answer tells about AppLink's own rate limit.
+fn limit_headers(
+    settings: &Settings,
+    budget: Result<Option<u32>, StateError>,
+    now: Timestamp,
+) -> Vec<(HeaderName, HeaderValue)> {
+    let mut told = Vec::new();
+    let remaining = match budget {
+        Ok(remaining) => remaining,
+        Err(StateError::AddonRateLimited { wait }) => {
+            told.extend(retry_after(settings.applink_retry_after, wait, now).map(|at| (header::RETRY_AFTER, at)));
+            Some(0)
+        }
+        Err(_) => None,
+    };
+    if let Some(remaining) = remaining.filter(|_| settings.applink_tells_remaining) {
+        told.push((REMAINING, remaining.into()));
     }
-    if addon.token_revoked || addon.token.expose() != token {
-        return Err(ApiError::unauthorized("Invalid add-on token."));
+    told
+}
+
+/// In whole seconds, and not for ever.
+fn retry_after(shape: RetryAfter, wait: SignedDuration, now: Timestamp) -> Option<HeaderValue> {
+    let seconds = (wait.as_secs_f64().ceil() as i64).clamp(1, 3600);
+    match shape {
+        RetryAfter::Absent => None,
+        RetryAfter::Seconds => Some(seconds.into()),
+        RetryAfter::Date => {
+            let at = now.checked_add(SignedDuration::from_secs(seconds)).ok()?;
+            let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok()?;
+            HeaderValue::try_from(date).ok()
+        }
     }
-    let sso = header(headers, "x-addon-sso").ok_or_else(|| ApiError::unauthorized("x-addon-sso is missing."))?;
-    let sso: Sso = STANDARD
-        .decode(sso)
-        .ok()
-        .and_then(|json| serde_json::from_slice(&json).ok())
-        .ok_or_else(|| ApiError::forbidden("x-addon-sso is not the Base64 of a whole answer of the SSO route."))?;
-    world.check_sso(&sso, addon, now)?;
-    let app = header(headers, "x-app-uuid").ok_or_else(|| ApiError::bad_request("x-app-uuid is missing."))?;
+}
+
+fn authenticate(world: &World, segment: &str, headers: &HeaderMap, now: Timestamp) -> Result<Caller, ApiError> {
+    let settings = &world.settings;
+    let addon = world.addon(segment)?;
+    if settings.addon_segment == AddonSegment::Id && addon.id.to_string() != segment {
+        return Err(StateError::NotFound("add-on").into());
+    }
+    check_bearer(world, addon, headers)?;
+    if settings.sso_check == SsoCheck::Always {
+        check_sso(world, addon, headers, now)?;
+    }
+    let app = value(headers, "x-app-uuid").ok_or_else(|| ApiError::bad_request("x-app-uuid is missing."))?;
     let mut attached = world.apps.iter().filter(|a| addon.attachment_to(a.id).is_some());
     let app = attached.find(|known| known.id.to_string() == app);
     let app =
@@ -67,6 +104,35 @@ fn authenticate(world: &World, addon: &str, headers: &HeaderMap, now: Timestamp)
     Ok(Caller { addon: addon.id, app: app.id })
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn check_bearer(world: &World, addon: &Addon, headers: &HeaderMap) -> Result<(), ApiError> {
+    let token = bearer(headers).ok_or_else(|| ApiError::unauthorized("A bearer token is missing."))?;
+    let heroku = world.account.accepts(token);
+    let own = !addon.token_revoked && addon.token.expose() == token;
+    match world.settings.accepted_bearer {
+        AcceptedBearer::AddonToken if heroku => {
+            Err(ApiError::unauthorized("This is a Heroku token; AppLink takes the add-on's _TOKEN."))
+        }
+        AcceptedBearer::AddonToken if own => Ok(()),
+        AcceptedBearer::HerokuToken if heroku => Ok(()),
+        AcceptedBearer::Either if heroku || own => Ok(()),
+        AcceptedBearer::HerokuToken => Err(ApiError::unauthorized("Invalid credentials provided.")),
+        AcceptedBearer::AddonToken | AcceptedBearer::Either => Err(ApiError::unauthorized("Invalid add-on token.")),
+    }
+}
+
+fn check_sso(world: &World, addon: &Addon, headers: &HeaderMap, now: Timestamp) -> Result<(), ApiError> {
+    let sso = value(headers, "x-addon-sso").ok_or_else(|| ApiError::unauthorized("x-addon-sso is missing."))?;
+    let sso: Sso = STANDARD
+        .decode(sso)
+        .ok()
+        .and_then(|json| serde_json::from_slice(&json).ok())
+        .ok_or_else(|| ApiError::forbidden("x-addon-sso is not the Base64 of a whole answer of the SSO route."))?;
+    world.check_sso(&sso, addon, now).map_err(|error| match world.settings.sso_refusal {
+        SsoRefusal::Forbidden => error.into(),
+        SsoRefusal::Unauthorized => ApiError::unauthorized(error.to_string()),
+    })
+}
+
+fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }

@@ -15,11 +15,10 @@ use uuid::Uuid;
 use super::super::Simulator;
 use super::super::settings::SsoVariant;
 use super::super::state::{Addon, App, Attachment, World};
-use super::answer::{Answer, ApiError, reached_at};
+use super::answer::{Answer, ApiError, REMAINING, reached_at};
 use super::intercept::bearer;
 
 const ACCEPT: &str = "application/vnd.heroku+json";
-const REMAINING: &str = "ratelimit-remaining";
 
 pub(super) fn routes() -> Router<Simulator> {
     Router::new()

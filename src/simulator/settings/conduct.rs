@@ -90,3 +90,57 @@ pub enum Abandoned {
     /// It is a tombstone.
     Disconnected,
 }
+
+/// Which bearer token AppLink accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AcceptedBearer {
+    /// The add-on's `_TOKEN`.
+    AddonToken,
+    /// One of the Heroku account.
+    HerokuToken,
+    /// Both.
+    Either,
+}
+
+/// Whether AppLink looks at `x-addon-sso`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SsoCheck {
+    /// Every call must carry one that is good.
+    Always,
+    /// No call needs one.
+    Never,
+}
+
+/// How an `x-addon-sso` is refused that is stale or not for this add-on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SsoRefusal {
+    /// 403 `forbidden`.
+    Forbidden,
+    /// 401 `unauthorized`.
+    Unauthorized,
+}
+
+/// What `{addon}` may be in a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AddonSegment {
+    /// The id or the name.
+    IdOrName,
+    /// The id.
+    Id,
+}
+
+/// The `Retry-After` of a 429.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RetryAfter {
+    /// There is none.
+    Absent,
+    /// A number of seconds.
+    Seconds,
+    /// A date.
+    Date,
+}

@@ -21,7 +21,10 @@ pub use self::answers::{
     CreateAnswer, DeleteAnswer, DeleteStatus, Dialect, ErrorShape, LinkServed, ListedAddonId, NamePlace, Omitted,
     OmittedAs, OneAnswer, PageHeader, PendingOrg, StatusKey, StatusWords, UnknownAnswer,
 };
-pub use self::conduct::{Abandoned, JwtFailure, NameCase, NameRule, SsoVariant, TakenAlias, TakenName};
+pub use self::conduct::{
+    Abandoned, AcceptedBearer, AddonSegment, JwtFailure, NameCase, NameRule, RetryAfter, SsoCheck, SsoRefusal,
+    SsoVariant, TakenAlias, TakenName,
+};
 
 /// Every switch. JSON names are the camelCase ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,6 +96,14 @@ pub struct Settings {
     pub page_header: PageHeader,
     /// Lists show the world as it was this many seconds ago (up to an hour).
     pub list_lag_seconds: f64,
+    /// Which bearer token AppLink accepts.
+    pub accepted_bearer: AcceptedBearer,
+    /// What `{addon}` may be in a path.
+    pub addon_segment: AddonSegment,
+    /// Whether AppLink looks at `x-addon-sso`.
+    pub sso_check: SsoCheck,
+    /// How an `x-addon-sso` is refused that is stale or not for this add-on.
+    pub sso_refusal: SsoRefusal,
     /// How old an `x-addon-sso` may be.
     pub sso_window_seconds: f64,
     /// The `Accept` variant that the Platform API's SSO route refuses.
@@ -104,6 +115,14 @@ pub struct Settings {
     pub rate_limit: u32,
     /// Platform API requests that an account gains per minute.
     pub rate_refill_per_minute: u32,
+    /// AppLink requests that an add-on may save up; absent: no limit.
+    pub applink_rate_limit: Option<u32>,
+    /// AppLink requests that an add-on gains per minute.
+    pub applink_rate_refill_per_minute: u32,
+    /// The `Retry-After` of AppLink's 429.
+    pub applink_retry_after: RetryAfter,
+    /// Whether AppLink tells in `RateLimit-Remaining` what is left.
+    pub applink_tells_remaining: bool,
 }
 
 impl Default for Settings {
@@ -141,11 +160,19 @@ impl Default for Settings {
             page_size: None,
             page_header: PageHeader::Link,
             list_lag_seconds: 0.0,
+            accepted_bearer: AcceptedBearer::AddonToken,
+            addon_segment: AddonSegment::IdOrName,
+            sso_check: SsoCheck::Always,
+            sso_refusal: SsoRefusal::Forbidden,
             sso_window_seconds: 120.0,
             refused_sso_variant: None,
             api_origin: None,
             rate_limit: 4500,
             rate_refill_per_minute: 75,
+            applink_rate_limit: None,
+            applink_rate_refill_per_minute: 75,
+            applink_retry_after: RetryAfter::Absent,
+            applink_tells_remaining: false,
         }
     }
 }

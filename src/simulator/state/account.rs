@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::super::settings::Settings;
 use super::super::token::Token;
 use super::StateError;
+use super::budget::{Budget, Rate};
 
 /// The Heroku account.
 #[derive(Debug)]
@@ -17,13 +18,12 @@ pub struct Account {
     pub user_id: String,
     /// The tokens that the Platform API accepts.
     pub tokens: Vec<Token>,
-    // Requests left, and when that was so; none before the first request.
-    budget: Option<(f64, Timestamp)>,
+    budget: Budget,
 }
 
 impl Account {
     pub(super) fn new(email: String, tokens: Vec<Token>) -> Self {
-        Self { email, user_id: "d2b9f6a1-7c3e-4e58-a04d-5f8b1c6e9370".to_owned(), tokens, budget: None }
+        Self { email, user_id: "d2b9f6a1-7c3e-4e58-a04d-5f8b1c6e9370".to_owned(), tokens, budget: Budget::default() }
     }
 
     /// Whether the Platform API accepts this bearer token.
@@ -33,25 +33,15 @@ impl Account {
 
     /// How many requests are left.
     pub fn remaining(&self, settings: &Settings, now: Timestamp) -> u32 {
-        self.refilled(settings, now) as u32
+        self.budget.remaining(rate(settings), now)
     }
 
     /// Spends one request.
     pub fn spend(&mut self, settings: &Settings, now: Timestamp) -> Result<(), StateError> {
-        let left = self.refilled(settings, now);
-        if left < 1.0 {
-            return Err(StateError::RateLimited);
-        }
-        self.budget = Some((left - 1.0, now));
-        Ok(())
+        self.budget.spend(rate(settings), now).map_err(|_| StateError::RateLimited)
     }
+}
 
-    fn refilled(&self, settings: &Settings, now: Timestamp) -> f64 {
-        let full = f64::from(settings.rate_limit);
-        let Some((left, at)) = self.budget else {
-            return full;
-        };
-        let minutes = now.duration_since(at).as_secs_f64().max(0.0) / 60.0;
-        (left + minutes * f64::from(settings.rate_refill_per_minute)).min(full)
-    }
+fn rate(settings: &Settings) -> Rate {
+    Rate { limit: settings.rate_limit, per_minute: settings.rate_refill_per_minute }
 }

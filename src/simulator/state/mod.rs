@@ -4,12 +4,13 @@
 //! tokens are drawn at random, as the service's are. Called by `http` and, through
 //! `Simulator::world`, by the tests.
 //!
-//! - `account`: tokens and the rate limit. `places`: apps, add-ons and their config vars.
+//! - `account`: tokens and the rate limit. `budget`: what is left of such a limit. `places`: apps, add-ons and their config vars.
 //! - `sso`: the `x-addon-sso` payload. `connection`: one connection and its history.
 //! - `connections`: what can be done to connections. `consent`: who is asked for it, and what comes of it.
 //! - `names`: who holds one. `salesforce`: made-up orgs.
 
 mod account;
+mod budget;
 mod connection;
 mod connections;
 mod consent;
@@ -20,9 +21,13 @@ mod sso;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
 use thiserror::Error;
 use uuid::Uuid;
 
+use self::budget::Budget;
 use super::seed::Seed;
 use super::settings::Settings;
 
@@ -51,6 +56,8 @@ pub struct World {
     pub authorizations: Vec<Authorization>,
     connections: Vec<Connection>,
     created: u64,
+    // Of AppLink's own limit, by add-on.
+    budgets: BTreeMap<Uuid, Budget>,
     // Differs from world to world, so that an SSO payload of another one is refused.
     sso_salt: Uuid,
 }
@@ -79,6 +86,7 @@ impl World {
             authorizations: Vec::new(),
             connections: Vec::new(),
             created: 0,
+            budgets: BTreeMap::new(),
             sso_salt: Uuid::new_v4(),
         }
     }
@@ -130,6 +138,12 @@ pub enum StateError {
     /// The account has no requests left.
     #[error("Your account reached the API rate limit. Please wait a few minutes.")]
     RateLimited,
+    /// The add-on has no requests left.
+    #[error("The add-on reached its API rate limit. Please wait a few minutes.")]
+    AddonRateLimited {
+        /// Until it has one again.
+        wait: SignedDuration,
+    },
     /// The `x-addon-sso` payload was not issued for this add-on.
     #[error("x-addon-sso was not issued for this add-on")]
     SsoForeign,

@@ -1,59 +1,7 @@
-//! The AppLink API.
+//! AppLink's endpoints.
 
 use super::super::super::ACCESS_TOKEN_MARK;
 use super::*;
-
-fn spoiled(bench: &Bench, name: &str, value: Option<String>) -> Vec<(&'static str, String)> {
-    let mut headers = bench.headers.clone();
-    headers.retain(|(kept, _)| *kept != name);
-    if let (Some(value), Some((name, _))) = (value, bench.headers.iter().find(|h| h.0 == name)) {
-        headers.push((name, value));
-    }
-    headers
-}
-
-#[tokio::test]
-async fn only_who_may_comes_in() {
-    let bench = Bench::new().await;
-    let other = Bench::new().await;
-    let heroku = format!("Bearer {}", Seed::HEROKU_TOKEN);
-    let cases = [
-        ("authorization", None, (401, "unauthorized")),
-        ("authorization", Some(heroku), (401, "unauthorized")),
-        ("authorization", Some("Bearer x".into()), (401, "unauthorized")),
-        ("x-addon-sso", None, (401, "unauthorized")),
-        ("x-addon-sso", Some("%".into()), (403, "forbidden")),
-        ("x-addon-sso", Some(STANDARD.encode("{}")), (403, "forbidden")),
-        ("x-addon-sso", Some(other.sso().await), (403, "forbidden")),
-        ("x-app-uuid", None, (400, "bad_request")),
-        ("x-app-uuid", Some(Seed::ADDON_ID.to_string()), (403, "forbidden")),
-    ];
-    let path = format!("/addons/{}/connections", Seed::ADDON_ID);
-    for (name, value, refusal) in cases {
-        let headers = spoiled(&bench, name, value.clone());
-        let reply = bench.send("GET", &path, &headers, None).await;
-        assert_eq!(reply.refusal(), refusal, "{name}: {value:?}");
-    }
-    let by_name = format!("/addons/{}/connections", Seed::ADDON_NAME);
-    let reply = bench.send("GET", &by_name, &bench.headers, None).await;
-    assert_eq!(reply.body, json!([]));
-}
-
-#[tokio::test]
-async fn an_sso_payload_goes_stale() {
-    let mut bench = Bench::new().await;
-    bench.advance(120_999);
-    assert_eq!(bench.list().await, [] as [Value; 0]);
-    bench.advance(1);
-    let reply = bench.applink("GET", "/connections", None).await;
-    assert_eq!(reply.refusal(), (403, "forbidden"));
-    bench.headers[1].1 = bench.sso().await;
-    bench.list().await;
-    bench.set(json!({"ssoWindowSeconds": 5}));
-    bench.advance(6_000);
-    let reply = bench.applink("GET", "/connections", None).await;
-    assert_eq!(reply.refusal(), (403, "forbidden"));
-}
 
 #[tokio::test]
 async fn the_cli_dialect_answers_connected_at_once() {

@@ -4,6 +4,7 @@
 mod applink;
 mod consent;
 mod control;
+mod door;
 mod faults;
 mod platform;
 mod shape;

@@ -159,6 +159,23 @@ fn the_rate_limit_refills_by_the_minute() {
 }
 
 #[test]
+fn each_addon_has_its_own_limit_in_applink() {
+    let mut world = world();
+    assert_eq!(world.spend_on_applink(Seed::ADDON_ID, T0), Ok(None));
+    world.settings.applink_rate_limit = Some(2);
+    world.settings.applink_rate_refill_per_minute = 60;
+    for (addon, ms, left) in [
+        (Seed::ADDON_ID, 0, Ok(Some(1))),
+        (Seed::ADDON_ID, 0, Ok(Some(0))),
+        (Seed::ADDON_ID, 250, Err(StateError::AddonRateLimited { wait: SignedDuration::from_millis(750) })),
+        (Seed::APP_ID, 250, Ok(Some(1))),
+        (Seed::ADDON_ID, 1000, Ok(Some(0))),
+    ] {
+        assert_eq!(world.spend_on_applink(addon, at(ms)), left, "{addon} at {ms}");
+    }
+}
+
+#[test]
 fn debug_output_has_no_token() {
     let text = format!("{:?} {:?}", world(), Seed::default());
     assert!(text.contains("Token(sha256:"));

@@ -1,0 +1,115 @@
+//! Who comes in to the AppLink API, and how often.
+
+use super::*;
+
+fn spoiled(bench: &Bench, name: &str, value: Option<String>) -> Vec<(&'static str, String)> {
+    let mut headers = bench.headers.clone();
+    headers.retain(|(kept, _)| *kept != name);
+    if let (Some(value), Some((name, _))) = (value, bench.headers.iter().find(|h| h.0 == name)) {
+        headers.push((name, value));
+    }
+    headers
+}
+
+#[tokio::test]
+async fn only_who_may_comes_in() {
+    let bench = Bench::new().await;
+    let other = Bench::new().await;
+    let heroku = format!("Bearer {}", Seed::HEROKU_TOKEN);
+    let cases = [
+        ("authorization", None, (401, "unauthorized")),
+        ("authorization", Some(heroku), (401, "unauthorized")),
+        ("authorization", Some("Bearer x".into()), (401, "unauthorized")),
+        ("x-addon-sso", None, (401, "unauthorized")),
+        ("x-addon-sso", Some("%".into()), (403, "forbidden")),
+        ("x-addon-sso", Some(STANDARD.encode("{}")), (403, "forbidden")),
+        ("x-addon-sso", Some(other.sso().await), (403, "forbidden")),
+        ("x-app-uuid", None, (400, "bad_request")),
+        ("x-app-uuid", Some(Seed::ADDON_ID.to_string()), (403, "forbidden")),
+    ];
+    let path = format!("/addons/{}/connections", Seed::ADDON_ID);
+    for (name, value, refusal) in cases {
+        let headers = spoiled(&bench, name, value.clone());
+        let reply = bench.send("GET", &path, &headers, None).await;
+        assert_eq!(reply.refusal(), refusal, "{name}: {value:?}");
+    }
+    let by_name = format!("/addons/{}/connections", Seed::ADDON_NAME);
+    let reply = bench.send("GET", &by_name, &bench.headers, None).await;
+    assert_eq!(reply.body, json!([]));
+}
+
+#[tokio::test]
+async fn an_sso_payload_goes_stale() {
+    let mut bench = Bench::new().await;
+    bench.advance(120_999);
+    assert_eq!(bench.list().await, [] as [Value; 0]);
+    bench.advance(1);
+    let reply = bench.applink("GET", "/connections", None).await;
+    assert_eq!(reply.refusal(), (403, "forbidden"));
+    bench.headers[1].1 = bench.sso().await;
+    bench.list().await;
+    bench.set(json!({"ssoWindowSeconds": 5}));
+    bench.advance(6_000);
+    let reply = bench.applink("GET", "/connections", None).await;
+    assert_eq!(reply.refusal(), (403, "forbidden"));
+}
+
+#[tokio::test]
+async fn which_bearer_comes_in_is_a_switch() {
+    let bench = Bench::new().await;
+    for (accepted, heroku, own) in [("addonToken", 401, 200), ("herokuToken", 200, 401), ("either", 200, 200)] {
+        bench.set(json!({"acceptedBearer": accepted}));
+        for (token, status) in [(Seed::HEROKU_TOKEN, heroku), (Seed::ADDON_TOKEN, own), ("x", 401)] {
+            let headers = spoiled(&bench, "authorization", Some(format!("Bearer {token}")));
+            let path = format!("/addons/{}/connections", Seed::ADDON_ID);
+            assert_eq!(bench.send("GET", &path, &headers, None).await.status.as_u16(), status, "{accepted} {token}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn sso_and_the_addons_name_count_as_the_switches_say() {
+    let bench = Bench::new().await;
+    let stale = bench.headers.clone();
+    bench.advance(121_000);
+    let list = async |addon: &str, headers: &[(&'static str, String)]| {
+        bench.send("GET", &format!("/addons/{addon}/connections"), headers, None).await
+    };
+    let id = Seed::ADDON_ID.to_string();
+    bench.set(json!({"ssoRefusal": "unauthorized"}));
+    assert_eq!(list(&id, &stale).await.refusal(), (401, "unauthorized"));
+    bench.set(json!({"ssoCheck": "never"}));
+    for headers in [&stale, &spoiled(&bench, "x-addon-sso", None)] {
+        assert_eq!(list(&id, headers).await.status, StatusCode::OK);
+    }
+    assert_eq!(list(Seed::ADDON_NAME, &stale).await.status, StatusCode::OK);
+    bench.set(json!({"addonSegment": "id"}));
+    assert_eq!(list(&id, &stale).await.status, StatusCode::OK);
+    assert_eq!(list(Seed::ADDON_NAME, &stale).await.refusal(), (404, "not_found"));
+}
+
+#[tokio::test]
+async fn applink_has_a_rate_limit_where_one_is_set() {
+    let bench = Bench::new().await;
+    for _ in 0..3 {
+        bench.list().await;
+    }
+    bench.set(json!({"applinkRateLimit": 1, "applinkRateRefillPerMinute": 6}));
+    let ask = async |path| bench.applink("GET", path, None).await;
+    assert_eq!(ask("/authorizations").await.headers.get("ratelimit-remaining"), None);
+    // Ten seconds per request: half of one is there after five.
+    for (shape, expected) in [("absent", None), ("seconds", Some("5")), ("date", Some("Sun, 15 Jun 2025 15:07:10 GMT"))]
+    {
+        bench.set(json!({"applinkRetryAfter": shape, "applinkTellsRemaining": shape != "absent"}));
+        bench.advance(5_000);
+        let refused = ask("/connections").await;
+        assert_eq!(refused.refusal(), (429, "rate_limit"), "{shape}");
+        let told = |name| refused.headers.get(name).and_then(|value| value.to_str().ok());
+        assert_eq!(told("retry-after"), expected, "{shape}");
+        assert_eq!(told("ratelimit-remaining"), (shape != "absent").then_some("0"));
+        bench.advance(5_000);
+        assert_eq!(ask("/connections").await.status, StatusCode::OK);
+    }
+    // The account's own limit is another.
+    assert_eq!(bench.platform("/apps/orders-prod", "3").await.status, StatusCode::OK);
+}
