@@ -15,7 +15,7 @@ use super::{Connection, Grant, Org, Provider, RemoteError, StateError, Status, T
 /// How long a connection that is gone is remembered, for lists that lag.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
 
-/// Where links lead when the connection was not made over HTTP.
+/// Where links lead of connections that were not made over HTTP.
 const NOWHERE: &str = "http://localhost";
 
 /// What a POST asks for.
@@ -148,9 +148,14 @@ impl World {
 
     /// Plants a connection as if somebody else had made it, and returns its id.
     pub fn plant(&mut self, planted: Planted, now: Timestamp) -> Uuid {
+        self.plant_through(NOWHERE, planted, now)
+    }
+
+    /// [`Self::plant`] through the simulator's address.
+    pub fn plant_through(&mut self, origin: &str, planted: Planted, now: Timestamp) -> Uuid {
         let mut first = Transition::to(now, planted.status);
         first.error = planted.error;
-        let id = self.record(NOWHERE, planted.new, planted.org, vec![first], now);
+        let id = self.record(origin, planted.new, planted.org, vec![first], now);
         if let (Some(by), Ok(connection)) = (planted.created_by, self.connection_mut(id, now)) {
             connection.created_by = by;
         }

@@ -7,6 +7,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
+use http::{HeaderMap, Uri};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,7 +17,7 @@ use super::super::super::Simulator;
 use super::super::super::state::{
     Grant, NewConnection, Org, Planted, Provider, RemoteError, SOMEBODY, StateError, Status, World,
 };
-use super::super::answer::{Answer, ApiError};
+use super::super::answer::{Answer, ApiError, reached_at};
 use super::super::connections::login_url as login_url_of;
 use super::{created, no_content, parse, places, views};
 
@@ -105,12 +106,13 @@ async fn read(State(simulator): State<Simulator>, Path(key): Path<String>) -> An
     })
 }
 
-async fn plant(State(simulator): State<Simulator>, body: Bytes) -> Answer {
+async fn plant(State(simulator): State<Simulator>, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer {
+    let origin = reached_at(&headers, &uri);
     let body: PlantBody = parse(&body)?;
     let now = simulator.now();
     simulator.world(|world| {
         let planted = planted(world, body)?;
-        let id = world.plant(planted, now);
+        let id = world.plant_through(&origin, planted, now);
         Ok(created(view(world, id, now)?))
     })
 }

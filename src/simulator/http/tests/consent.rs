@@ -151,6 +151,12 @@ async fn the_link_is_what_was_stored_and_follows_the_origin_setting() {
     bench.set(json!({"apiOrigin": "https://applink.example.com/"}));
     let made = post(&bench, "second").await;
     assert!(made["redirect_uri"].as_str().is_some_and(|link| link.starts_with("https://applink.example.com/consent/")));
+    let planted = json!({"name": "planted", "status": "connecting"});
+    bench.control("POST", "/connections", Some(planted)).await;
+    let listed = bench.list().await;
+    let link = listed[2]["redirect_uri"].as_str().expect("a link");
+    assert!(link.starts_with("https://applink.example.com/consent/"));
+    assert_eq!(browse(&bench, link, Some(ALLOW)).await.0, 200);
     let shown = bench.control("GET", "/world", None).await.body.to_string();
     assert!(!shown.contains("/consent/"), "{shown}");
 }
