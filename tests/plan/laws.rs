@@ -1,16 +1,20 @@
 //! What holds for whatever goes in.
 
-use applink_operator::crd::{ConditionType, DeletionPolicy, ManagementPolicy, Reason, condition};
+use applink_operator::crd::{
+    AdoptionPolicy, ConditionType, DeletionPolicy, ManagementPolicy, Reason, ReplacePolicy, condition,
+};
 use applink_operator::plan::Step;
-use applink_operator::plan::live::Phase;
+use applink_operator::plan::desired::DesiredConnection;
+use applink_operator::plan::live::{Link, Method, Phase, RemoteConnection, Sighting};
 use applink_operator::plan::memory::{Answer, Intent};
-use applink_operator::plan::remote::Addon;
+use applink_operator::plan::remote::{Addon, HandOff};
 use applink_operator::plan::verdict::{Report, Verdict, conditions};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+use serde_json::json;
 
-use crate::fixture::{ADDON, World, at, desired, fresh, remote};
+use crate::fixture::{ADDON, SECRET, World, at, desired, fresh, remote, spec};
 
 fn phase() -> impl Strategy<Value = Phase> {
     prop::sample::select(vec![Phase::Going, Phase::Up, Phase::Failed, Phase::Leaving, Phase::Gone])
@@ -21,7 +25,9 @@ fn answer() -> impl Strategy<Value = Option<Answer>> {
     prop::sample::select(vec![
         None,
         Some(Answer::Deleting { id: "id-1".into(), at: at(0) }),
+        Some(Answer::Created { id: "x".into(), attempt: 1 }),
         Some(Answer::Refused { verdict: verdict(), at: at(0), attempt: Some(1), taken: false }),
+        Some(Answer::Refused { verdict: verdict(), at: at(0), attempt: Some(1), taken: true }),
         Some(Answer::Later { verdict: verdict(), at: at(0), until: at(5), attempt: Some(1) }),
         Some(Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35), attempt: 1 }),
     ])
@@ -48,8 +54,75 @@ fn sightings() -> impl Strategy<Value = Vec<(&'static str, Phase)>> {
         .prop_map(|(ours, theirs)| ours.map(|p| ("id-1", p)).into_iter().chain(theirs.map(|p| ("x", p))).collect())
 }
 
+/// What a person's consent adds to a world, and what the user wants of what was there first or has changed.
+#[derive(Clone, Debug)]
+struct More {
+    oauth: bool,
+    was_oauth: bool,
+    link: bool,
+    detailed: bool,
+    hand_off: HandOff,
+    never: bool,
+    anew: bool,
+    replace: bool,
+    given: bool,
+    claim: Option<&'static str>,
+    tombstone: bool,
+}
+
 prop_compose! {
-    fn world()(
+    fn more()(
+        (oauth, was_oauth, link, detailed) in any::<(bool, bool, bool, bool)>(),
+        (never, anew, replace, given, tombstone) in any::<(bool, bool, bool, bool, bool)>(),
+        claim in prop::sample::select(vec![None, None, Some("id-1"), Some("x")]),
+        hand_off in prop::sample::select(vec![
+            HandOff::Absent, HandOff::Absent, HandOff::Foreign, HandOff::Stale, HandOff::Ours { id: Some("id-1".into()) },
+            HandOff::Ours { id: Some("x".into()) }, HandOff::Ours { id: None },
+        ]),
+    ) -> More {
+        More { oauth, was_oauth, link, detailed, hand_off, never, anew, replace, given, claim, tombstone }
+    }
+}
+
+impl More {
+    fn add(self, world: &mut World) {
+        if self.oauth {
+            world.spec = spec(|s| (s["jwt"], s["oauth"]) = (json!(null), json!({})));
+            world.desired = DesiredConnection::by_oauth(&world.spec, SECRET);
+        }
+        for seen in &mut world.live.sightings {
+            let link = (self.link && seen.object.phase == Phase::Going).then(|| Link::from("https://link".to_owned()));
+            (seen.object.link, seen.detailed) = (link, self.detailed);
+            seen.object.method = Some(if self.was_oauth { Method::Oauth } else { Method::Jwt });
+        }
+        if self.was_oauth && self.oauth && world.status.applied_hash.is_some() {
+            world.status.applied_hash = world.desired.as_ref().ok().map(|d| d.hash.clone());
+        }
+        world.hand_off = self.hand_off;
+        if self.never {
+            world.policies.adoption = AdoptionPolicy::Never;
+        }
+        if self.anew {
+            world.policies.replacement = ReplacePolicy::DeleteAndRecreate;
+        }
+        world.memory.replace = self.replace.then(|| "token".to_owned());
+        if let Some(intent) = &mut world.memory.intent {
+            intent.id = self.claim.map(str::to_owned);
+            intent.replace = self.given.then(|| "token".to_owned());
+            intent.tombstone = self.tombstone.then(|| "id-1".to_owned());
+        }
+    }
+}
+
+prop_compose! {
+    fn world()(more in more(), mut world in plain()) -> World {
+        more.add(&mut world);
+        world
+    }
+}
+
+prop_compose! {
+    fn plain()(
         addon in addon(), answer in answer(), seen in sightings(),
         (observe, orphan, suspend) in any::<(bool, bool, bool)>(),
         (deleting, finalizer, requested, ready, complete) in any::<(bool, bool, bool, bool, bool)>(),
@@ -136,12 +209,38 @@ proptest! {
         for step in world.plan().steps {
             if let Step::Delete { id } = step {
                 let recorded = world.status.id.as_deref() == Some(&id);
-                let open = world.memory.intent.as_ref().is_some_and(|i| i.attempt > world.status.answered_attempt.unwrap_or(0));
+                let posted = |i: &Intent| i.id.is_none() && i.attempt > world.status.answered_attempt.unwrap_or(0);
+                let open = world.memory.intent.as_ref().is_some_and(posted);
                 let given = world.memory.intent.as_ref().map(|i| i.attempt);
                 let refused = matches!(world.memory.answer, Some(Answer::Refused { attempt, .. }) if attempt == given);
                 prop_assert!(recorded || (open && !refused), "{id}");
             }
         }
+    }
+
+    #[test]
+    fn what_once_connected_goes_only_where_the_user_says_so(world in world()) {
+        let plan = world.plan();
+        let deletes = plan.steps.iter().any(|s| matches!(s, Step::Delete { .. }));
+        if deletes && !world.memory.deleting && world.status.connected_at.is_some() && world.status.id.is_some() {
+            let gone = |s: &Sighting<RemoteConnection>| s.object.id == "id-1" && s.object.phase == Phase::Gone;
+            let tombstone = world.live.sightings.iter().any(gone);
+            let changed = world.desired.as_ref().is_ok_and(|d| world.status.applied_hash.as_ref() != Some(&d.hash));
+            let by_policy = world.policies.replacement == ReplacePolicy::DeleteAndRecreate && changed;
+            prop_assert!(by_policy || world.memory.replace.is_some() || tombstone, "{:?}", plan.steps);
+        }
+        prop_assert!(!deletes || world.desired.is_ok() || world.memory.deleting, "an input that cannot be used deletes nothing");
+    }
+
+    #[test]
+    fn a_secret_of_somebody_else_is_not_touched_and_nothing_is_asked_for_that_it_would_be_needed_for(world in world()) {
+        let plan = world.plan();
+        let free = matches!(world.hand_off, HandOff::Absent | HandOff::Ours { .. });
+        let touches = |s: &Step| matches!(s, Step::HandOver { .. } | Step::Withdraw);
+        prop_assert!(free || !plan.steps.iter().any(touches));
+        let oauth = world.desired.as_ref().is_ok_and(|d| d.method() == Method::Oauth);
+        let creates = plan.steps.iter().any(|s| matches!(s, Step::Create { .. }));
+        prop_assert!(free || !oauth || !creates);
     }
 
     #[test]

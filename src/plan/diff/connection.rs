@@ -84,7 +84,8 @@ pub fn plan(input: &Input<'_>) -> Plan<ConnectionStatus> {
         status.answered_attempt = record.answered;
     }
     let mut course = decide(input, &case, &mut status);
-    let won = status.id != input.status.id && course.steps.iter().any(|step| matches!(step, Step::Delete { .. }));
+    let won = status.answered_attempt != input.status.answered_attempt
+        && course.steps.iter().any(|step| matches!(step, Step::Delete { .. }));
     if (refused || won) && course.steps.first().is_some_and(|step| !step.waits()) {
         // It is put down before anything is done on the strength of it; that it was makes for the next plan.
         course = Course { report: Report::Note, ..Course::hold() };
