@@ -16,7 +16,9 @@ use super::recall::Recall;
 use super::report::{malformed, report};
 use super::roster::key;
 use super::{Error, Shell};
+use crate::crd::Reason;
 use crate::observe::Key;
+use crate::plan::{Plan, Verdict};
 
 /// A plan has fewer steps than this; whoever takes more goes in circles, and comes back later.
 const STEPS: usize = 16;
@@ -55,23 +57,56 @@ pub(super) async fn reconcile<K: Kind>(
 }
 
 async fn drive<K: Kind>(driver: &Driver<K>, read: Arc<K>) -> Result<Action, Error> {
-    let shell = &*driver.shell;
     let mut object = driver.recall.newest(read);
+    let mut begun = false;
+    let result = go(driver, &mut object, &mut begun).await;
+    if let Err(error) = &result
+        && error.is_forbidden()
+    {
+        denied(driver, &object, error, begun).await;
+    }
+    result
+}
+
+/// `object` is kept as our own writes leave it; `begun` tells whether a step was to be carried out.
+async fn go<K: Kind>(driver: &Driver<K>, object: &mut Arc<K>, begun: &mut bool) -> Result<Action, Error> {
+    let shell = &*driver.shell;
     let mut hold = Hold::default();
     for _ in 0..STEPS {
         let inputs = object.resolve(shell).await?;
-        let memory = driver.recall.memory(&object, shell.clock.now());
+        let memory = driver.recall.memory(object, shell.clock.now());
         let live = object.live(shell, &memory);
         let plan = object.plan(&inputs, &live, &memory, shell.clock.now());
-        match apply(driver, &object, &inputs, &memory, &plan, &mut hold).await? {
+        *begun = plan.steps.first().is_some_and(|step| !step.waits());
+        match apply(driver, object, &inputs, &memory, &plan, &mut hold).await? {
             Next::Plan => {}
-            Next::PlanWith(newer) => object = newer,
-            Next::Report => return report(driver, &object, &memory, plan, &mut hold).await,
+            Next::PlanWith(newer) => *object = newer,
+            Next::Report => return report(driver, object, &memory, plan, &mut hold).await,
             Next::Stop => return Ok(Action::await_change()),
         }
     }
-    tracing::warn!(object = %key(&*object), "went in circles; trying again later");
+    tracing::warn!(object = %key(&**object), "went in circles; trying again later");
     Ok(Action::requeue(Duration::from_secs(60)))
+}
+
+/// Says of an object that the operator lacks a right which it needs for it. What is Ready stays so, unless something was
+/// to be done.
+async fn denied<K: Kind>(driver: &Driver<K>, object: &Arc<K>, error: &Error, begun: bool) {
+    let shell = &*driver.shell;
+    let memory = driver.recall.memory(object, shell.clock.now());
+    if memory.ready && !begun {
+        return;
+    }
+    let reason = if memory.deleting { Reason::Deleting } else { K::BEGINNING };
+    let text = format!("{error}. Grant the operator what deploy/ has for it; it goes on by itself then");
+    let said = Plan {
+        steps: Vec::new(),
+        report: Verdict::waits(reason, text).into(),
+        again: None,
+        status: object.status().cloned().unwrap_or_default(),
+    };
+    // Where not even this may be written, the log alone tells.
+    let _ = report(driver, object, &memory, said, &mut Hold::default()).await;
 }
 
 /// How long to pause after an error.

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::said;
 use crate::clock::Clock;
 use crate::crd::FIELD_MANAGER;
 
@@ -83,7 +84,13 @@ impl Claim {
                         told = holder;
                     }
                 }
-                Err(error) => tracing::warn!("cannot read or write Lease {NAME}: {error}"),
+                Err(error) => {
+                    let trouble = said(&error);
+                    if told != trouble {
+                        tracing::warn!("cannot read or write Lease {NAME}: {trouble}; trying on");
+                        told = trouble;
+                    }
+                }
             }
             tokio::time::sleep(PACE).await;
         }
@@ -97,8 +104,10 @@ impl Claim {
             match tokio::time::timeout_at(until, self.attempt()).await {
                 Ok(Ok(None)) => {}
                 Ok(Ok(Some(holder))) => return Lost(format!("{holder} took it")),
-                Ok(Err(error)) if Instant::now() < until => tracing::warn!("cannot renew Lease {NAME}: {error}"),
-                Ok(Err(error)) => return Lost(format!("not renewed in time: {error}")),
+                Ok(Err(error)) if Instant::now() < until => {
+                    tracing::warn!("cannot renew Lease {NAME}: {}", said(&error))
+                }
+                Ok(Err(error)) => return Lost(format!("not renewed in time: {}", said(&error))),
                 Err(_) => return Lost("not renewed in time: the API server does not answer".to_owned()),
             }
         }
@@ -113,7 +122,7 @@ impl Claim {
             spec.holder_identity = None;
         }
         if let Err(error) = self.api.replace(NAME, &params(), &lease).await {
-            tracing::warn!("cannot give Lease {NAME} back: {error}");
+            tracing::warn!("cannot give Lease {NAME} back: {}", said(&error));
         }
     }
 

@@ -18,6 +18,7 @@ pub mod run;
 mod secrets;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use kube::Client;
 use kube::runtime::events::Recorder;
@@ -36,7 +37,7 @@ use roster::{AnyRoster, Roster};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A call to the API server.
-    #[error("cannot {what}: {cause}")]
+    #[error("cannot {what}: {}", said(&**cause))]
     Kube {
         /// What it was for.
         what: String,
@@ -55,12 +56,38 @@ impl Error {
 
     /// The object changed since it was read: plan again, soon.
     fn is_conflict(&self) -> bool {
-        matches!(self, Self::Kube { cause, .. } if matches!(&**cause, kube::Error::Api(status) if status.is_conflict()))
+        self.answer().is_some_and(|answer| answer.is_conflict())
     }
 
     fn is_not_found(&self) -> bool {
-        matches!(self, Self::Kube { cause, .. } if matches!(&**cause, kube::Error::Api(status) if status.is_not_found()))
+        self.answer().is_some_and(|answer| answer.is_not_found())
     }
+
+    /// The operator lacks a right.
+    fn is_forbidden(&self) -> bool {
+        self.answer().is_some_and(|answer| answer.is_forbidden())
+    }
+
+    /// What the API server answered, where it did.
+    fn answer(&self) -> Option<&kube::core::Status> {
+        match self {
+            Self::Kube { cause, .. } => match &**cause {
+                kube::Error::Api(status) => Some(status),
+                _ => None,
+            },
+            Self::Json(_) => None,
+        }
+    }
+}
+
+/// What went wrong between us and the API server, in its own words; kube's would repeat the whole answer.
+fn said(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    let answers = chain.filter_map(|error| match error.downcast_ref() {
+        Some(kube::Error::Api(status)) if !status.message.is_empty() => Some(status.message.clone()),
+        _ => None,
+    });
+    answers.last().unwrap_or_else(|| error.to_string())
 }
 
 /// What all kinds' drivers share.
@@ -74,6 +101,8 @@ pub struct Shell {
     permits: Permits,
     gate: Gate,
     recorder: Recorder,
+    /// Whether the last Event could not be published.
+    speechless: AtomicBool,
     metrics: Metrics,
 }
 

@@ -21,14 +21,17 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// The process's memory of one kind.
-pub(super) struct Recall<K>(Mutex<HashMap<Key, Recollection<K>>>);
+pub(super) struct Recall<K> {
+    objects: Mutex<HashMap<Key, Recollection<K>>>,
+    /// Errors in a row, also of objects of which nothing else is known yet.
+    failures: Mutex<HashMap<Key, u32>>,
+}
 
 struct Recollection<K> {
     uid: String,
     version: Version,
     since: Timestamp,
     answer: Option<Answer>,
-    failures: u32,
     call_failures: u32,
     /// What our last write returned, and the versions that it and those before it took the place of.
     newest: Option<(Arc<K>, Vec<String>)>,
@@ -39,7 +42,7 @@ type Version = (i64, Option<String>, Option<String>);
 
 impl<K> Default for Recall<K> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self { objects: Mutex::default(), failures: Mutex::default() }
     }
 }
 
@@ -86,7 +89,6 @@ impl<K: Kind> Recall<K> {
             version: version.clone(),
             since: now,
             answer: None,
-            failures: 0,
             call_failures: 0,
             newest: None,
         };
@@ -131,25 +133,28 @@ impl<K: Kind> Recall<K> {
 
     /// One more failure in a row: how long to pause.
     pub(super) fn failed(&self, key: &Key) -> Duration {
-        let mut all = self.all();
-        let Some(known) = all.get_mut(key) else { return FIRST_PAUSE };
-        known.failures = known.failures.saturating_add(1);
-        FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(known.failures - 1)).min(LONGEST_PAUSE)
+        let mut failures = self.failures();
+        let row = failures.entry(key.clone()).or_default();
+        *row = row.saturating_add(1);
+        FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(*row - 1)).min(LONGEST_PAUSE)
     }
 
     /// The row of failures is over.
     pub(super) fn succeeded(&self, key: &Key) {
-        if let Some(known) = self.all().get_mut(key) {
-            known.failures = 0;
-        }
+        self.failures().remove(key);
     }
 
     /// The object is gone.
     pub(super) fn forget(&self, key: &Key) {
         self.all().remove(key);
+        self.failures().remove(key);
+    }
+
+    fn failures(&self) -> MutexGuard<'_, HashMap<Key, u32>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<Key, Recollection<K>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,6 +3,7 @@
 //! Decides nothing, and writes nothing at rest. `driver` calls it at the end of each way through.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -18,7 +19,7 @@ use super::driver::Driver;
 use super::kind::{Kind, Status};
 use super::patch::{Part, params, patch, preconditions};
 use super::roster::key;
-use super::{Error, Shell};
+use super::{Error, Shell, said};
 use crate::crd::{ConditionType, Reason, annotation, condition};
 use crate::plan::Plan;
 use crate::plan::memory::Memory;
@@ -114,8 +115,11 @@ pub(super) async fn tell<K: Kind>(shell: &Shell, object: &K, news: News) {
     };
     let reference = object.object_ref(&());
     match tokio::time::timeout(EVENT_DEADLINE, shell.recorder.publish(&event, &reference)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(object = %who, "cannot publish an Event: {error}"),
+        Ok(Ok(())) => shell.speechless.store(false, Ordering::Relaxed),
+        Ok(Err(error)) if !shell.speechless.swap(true, Ordering::Relaxed) => {
+            tracing::warn!(object = %who, "cannot publish Events, which is told once: {}", said(&error));
+        }
+        Ok(Err(error)) => tracing::debug!(object = %who, "cannot publish an Event: {}", said(&error)),
         Err(_) => tracing::debug!(object = %who, "cannot publish an Event: no answer"),
     }
 }

@@ -4,6 +4,7 @@
 //! Tests call it with the same, in-process.
 
 use std::convert::Infallible;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ use super::lease::{Claim, Lost};
 use super::permits::Permits;
 use super::recall::Recall;
 use super::roster::{Post, Roster};
-use super::{Shell, secrets};
+use super::{Shell, said, secrets};
 use crate::clock::Clock;
 use crate::crd::{AppLinkAddon, Connection, FIELD_MANAGER};
 use crate::metrics::Metrics;
@@ -146,7 +147,7 @@ async fn served<K: Kind>(outside: &Outside, options: &Options) {
                  --server-side -f -`"
                     .to_owned()
             }
-            Err(error) => format!("cannot list: {error}"),
+            Err(error) => format!("cannot list: {}", said(&error)),
         };
         if trouble != told {
             tracing::warn!(kind = K::KIND, "{trouble}");
@@ -205,6 +206,7 @@ fn shell(
         permits: Permits::new(options.write_concurrency),
         gate: gate.clone(),
         recorder: Recorder::new(outside.client.clone(), Reporter { controller: FIELD_MANAGER.into(), instance: None }),
+        speechless: AtomicBool::new(false),
         metrics: outside.metrics.clone(),
     });
     // Set once, here.
@@ -270,7 +272,9 @@ fn drive<'a, K: Kind>(all: &FuturesUnordered<BoxFuture<'a, ()>>, shell: &Arc<She
                     driver.recall.forget(&gone);
                     abandon(&driver.shell, gone);
                 }
-                Err(controller::Error::QueueError(error)) => tracing::warn!(kind = K::KIND, "cannot watch: {error}"),
+                Err(controller::Error::QueueError(error)) => {
+                    tracing::warn!(kind = K::KIND, "cannot watch: {}", said(&error))
+                }
                 // The driver's own errors are told by its error policy.
                 _ => {}
             }

@@ -10,7 +10,7 @@ use kube::api::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 
-use super::Shell;
+use super::{Shell, said};
 
 /// Watches for ever. Its troubles are its own: a watch inside a controller would hold up all other causes.
 pub(super) async fn watch(shell: Arc<Shell>, api: Api<PartialObjectMeta<Secret>>) {
@@ -24,7 +24,7 @@ pub(super) async fn watch(shell: Arc<Shell>, api: Api<PartialObjectMeta<Secret>>
             }
             Err(error) if !told => {
                 told = true;
-                tracing::warn!("cannot watch Secrets, so a rotated key acts late: {error}");
+                tracing::warn!("cannot watch Secrets, so a rotated key acts late: {}", said(&error));
             }
             Err(_) => {}
         }

@@ -129,7 +129,7 @@ mod tests {
         "org":{"id":"00D","connection_name":"prod","instance_url":"https://i","type":"DatacloudOrg","api_verion":"57.0",
         "user_auth":{"username":"u@x","user_id":"005","access_token":"00D!canary"}},
         "created_at":"2025-04-06T18:20:42.226577Z","connection_method":"OAuth"}"#;
-    const CLI: &str = r#"{"id":"c1","status":"connecting","org":{"id":"00D","connection_name":"prod",
+    const CLI: &str = r#"{"id":"c1","status":"connecting","redirect_uri":"https://x/?state=ey","org":{"id":"00D","connection_name":"prod",
         "instance_url":"https://i","type":"DataCloudOrg","api_version":"v57.0","username":"u@x","user_id":"005"},
         "created_at":"2025-04-06T18:20:42.226577Z","connection_method":"OAuth"}"#;
 
@@ -140,7 +140,12 @@ mod tests {
         assert_eq!(one.provider, Some(Provider::DataCloud));
         assert_eq!(one.org.api_version.as_deref(), Some("57.0"));
         assert_eq!(one.org.username.as_deref(), Some("u@x"));
-        assert!(!format!("{one:?}").contains("canary"), "tokens stay behind");
+        assert_eq!(one.link.as_ref().map(Link::expose), Some("https://x/?state=ey"));
+        let printed = format!("{one:?}");
+        assert!(
+            !printed.contains("canary") && !printed.contains("state="),
+            "tokens stay behind, links are not printed"
+        );
     }
 
     #[test]

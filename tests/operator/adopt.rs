@@ -27,6 +27,7 @@ async fn one_that_matches_is_taken_over_without_a_call() {
     assert_eq!(object["status"]["createdBy"], "somebody@example.com");
     assert_eq!(object["metadata"]["finalizers"], json!(["applink.dev/finalizer"]));
     assert_eq!(world.writes_to("production").len(), 2);
+    world.pass(Duration::from_secs(2)).await;
     assert_eq!((world.told("production", "Adopted"), world.told("production", "Created")), (1, 0));
     world.pass(HOUR).await;
     world.restart().await;

@@ -85,6 +85,7 @@ async fn with_both_halves_gone_the_policy_decides() {
     strip_status(&world);
     world.start();
     until_whole(&world, SOON).await;
+    world.pass(SOONER).await;
     assert_eq!(world.told("production", "Adopted"), 1);
     unharmed(&world).await;
 
@@ -148,6 +149,7 @@ async fn a_restore_under_another_uid_is_attached_again_without_a_call() {
     restored(&world, |manifest| manifest);
     world.start();
     until_whole(&world, SOON).await;
+    world.pass(SOONER).await;
     assert_eq!(world.told("production", "Adopted"), 1);
     world.pass(HOUR).await;
     world.restart().await;
@@ -190,6 +192,7 @@ async fn an_object_made_anew_under_its_name_starts_from_nothing() {
     world.connection("production", "productionOrg");
     world.start();
     until_whole(&world, SOON).await;
+    world.pass(SOONER).await;
     assert_eq!(world.told("production", "Adopted"), 1);
     unharmed(&world).await;
 }

@@ -8,7 +8,7 @@ use applink_operator::simulator::{Fault, What, Where};
 use serde_json::{Value, json};
 
 use crate::look::on_post;
-use crate::world::{HOUR, LATER, NS, SOON, World, connection, digest, pem, says};
+use crate::world::{HOUR, LATER, NS, SOON, World, connection, digest, message, pem, progress, says};
 
 /// What may happen to a write.
 #[derive(Clone, Copy, Debug)]
@@ -83,10 +83,36 @@ async fn no_leave_to_write_the_object_means_no_post() {
     let world = World::with_addon().await;
     world.api.forbid("patch", "connections");
     world.connection("production", "productionOrg");
+    let object = world.until("production", "False", "Creating").await;
+    assert_eq!(progress(&object), Some("Reconciling"));
+    assert!(message(&object).contains("patch resource \"connections\""), "{}", message(&object));
     world.pass(HOUR).await;
     assert_eq!(world.posts(), 0, "the word comes before the deed");
+    let tries = world.api.writes().iter().filter(|w| w.resource == "connections" && w.status == 403).count();
+    assert!(tries < 30, "no storm: {tries}");
     world.api.allow("patch", "connections");
     world.within(LATER, "production", "True", "Connected").await;
+
+    // What is gone cannot be made anew: it says so, although it was Ready.
+    world.api.forbid("patch", "connections");
+    world.vanish("productionOrg");
+    world.within(LATER, "production", "False", "Creating").await;
+    world.api.allow("patch", "connections");
+    world.within(LATER, "production", "True", "Connected").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_leave_to_read_secrets_is_told_and_what_is_ready_stays_so() {
+    let world = World::with_connection().await;
+    world.api.forbid("get", "secrets");
+    world.connection("other", "otherOrg");
+    let object = world.until("other", "False", "Creating").await;
+    assert!(message(&object).contains("get resource \"secrets\""), "{}", message(&object));
+    world.annotate("production", "requestedAt", "1");
+    world.pass(HOUR).await;
+    assert!(says(&world.get("production"), "True", "Connected"));
+    world.api.allow("get", "secrets");
+    world.within(LATER, "other", "True", "Connected").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,6 +29,7 @@ pub(in crate::control) struct Live {
 
 impl Kind for AppLinkAddon {
     const KIND: &'static str = "AppLinkAddon";
+    const BEGINNING: Reason = Reason::AddonNotReady;
     type Status = AppLinkAddonStatus;
     type Inputs = Result<(), Verdict>;
     type Live = Live;

@@ -38,6 +38,7 @@ pub(in crate::control) struct Live {
 
 impl Kind for Connection {
     const KIND: &'static str = "Connection";
+    const BEGINNING: Reason = Reason::Creating;
     type Status = ConnectionStatus;
     type Inputs = Inputs;
     type Live = Live;

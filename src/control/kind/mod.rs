@@ -40,6 +40,8 @@ pub(super) trait Kind:
 {
     /// As in `kind:`.
     const KIND: &'static str;
+    /// What is said of it while it is being brought about.
+    const BEGINNING: Reason;
     /// Its status.
     type Status: Status;
     /// What is declared, with all that it refers to.
