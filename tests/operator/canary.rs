@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{ACCESS_TOKEN_MARK, Fault, JwtFailure, Seed, Token, What, Where};
+use applink_operator::simulator::{
+    ACCESS_TOKEN_MARK, CONSENT_MARKS, Fault, JwtFailure, RemoteError, Seed, Status, Token, What, Where,
+};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
@@ -30,6 +32,7 @@ fn canaries() -> Vec<String> {
         "resource_token".to_owned(),
         encoded("{\"action\":")[..12].to_owned(),
     ];
+    all.extend(CONSENT_MARKS.map(str::to_owned));
     all.extend([Seed::HEROKU_TOKEN, Seed::ADDON_TOKEN, ROTATED].map(encoded));
     all
 }
@@ -38,7 +41,9 @@ fn canaries() -> Vec<String> {
 fn everything(world: &World) -> String {
     let kinds = ["applinkaddons", "connections", "configmaps", "leases", "events"];
     let objects: Vec<Value> = kinds.iter().flat_map(|kind| world.api.list(kind)).collect();
-    let written: Vec<String> = world.api.writes().iter().map(|write| write.body.to_string()).collect();
+    let writes = world.api.writes();
+    let written = writes.iter().filter(|write| write.resource != "secrets").map(|write| write.body.to_string());
+    let written: Vec<String> = written.collect();
     format!("{}\n{}\n{}", Value::Array(objects), written.join("\n"), world.metrics.text())
 }
 
@@ -61,6 +66,30 @@ fn echo(code: u16) -> Fault {
         Seed::HEROKU_TOKEN
     );
     answer(Where::Before, code, Some(json!({"id": "echo", "message": text})), None)
+}
+
+/// A person's consent: a link that is handed over, written anew, run out, denied, and used.
+async fn consent(world: &mut World) {
+    world.connection_with("person", "personOrg", json!({"jwt": null, "oauth": {}}));
+    world.within(LATER, "person", "False", "AwaitingUser").await;
+    world.api.delete("secrets", NS, "person-connection-oauth");
+    world.pass(SOON).await;
+    let secret = world.secret("person-connection-oauth").expect("it comes back");
+    let link = BASE64_STANDARD.decode(secret["data"]["url"].as_str().expect("a link")).expect("Base64");
+    let link = String::from_utf8(link).expect("text");
+    assert!(CONSENT_MARKS.iter().any(|mark| link.contains(mark)), "the canary is in its cage: {link}");
+    world.within(HOUR, "person", "False", "AuthorizationExpired").await;
+    world.annotate("person", "requestedAt", "1");
+    world.within(LATER, "person", "False", "AwaitingUser").await;
+    let (id, now) = (world.only("personOrg").id, world.clock.now());
+    let denied = RemoteError::new("access_denied", &format!("denied at {link}"));
+    world.sim.world(|w| w.set_status(id, Status::Failed, Some(denied), now)).expect("it is there");
+    world.within(LATER, "person", "False", "RemoteFailed").await;
+    world.annotate("person", "replace", "1");
+    world.within(LATER, "person", "False", "AwaitingUser").await;
+    world.restart().await;
+    world.consent("personOrg", "admin@example.com");
+    world.within(LATER, "person", "True", "Connected").await;
 }
 
 /// All that may go wrong on the way of one connection, and what goes right.
@@ -102,6 +131,7 @@ async fn live_through(world: &mut World) {
     world.pass(SOON).await;
     world.api.set_secret(NS, "sf-jwt", &[("server.key", &pem("bad").replace("BEGIN", "BEGINN"))]);
     world.pass(SOON).await;
+    consent(world).await;
     world.delete("production");
     world.until_gone("production", LATER).await;
 }
