@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The product in a few minutes: starts a Kubernetes API server, a simulator of Heroku AppLink and the operator, and
-# lives through the life of one connection. Called by `make demo`. It leaves no process behind; files are in .demo.
+# lives through the life of two connections. Called by `make demo`. It leaves no process behind; files are in .demo.
 #
 #   DEMO_EXIT=1            end when the story does, with its exit status, instead of staying until Ctrl-C
 #   DEMO_KUBECONFIG=FILE   use the cluster of this kubeconfig; the demo works in its namespace applink-demo alone
@@ -274,7 +274,7 @@ show_conditions() {
 }
 
 create() {
-    tell "Applying deploy/samples: one add-on, one connection to Salesforce" "$work/operator.log"
+    tell "Applying deploy/samples: one add-on, one connection by a robot, one by a person" "$work/operator.log"
     make_samples
     show kubectl apply -k "$work/samples"
     tell "Waiting for Ready" "$work/operator.log" "$work/simulator.log"
@@ -286,10 +286,37 @@ create() {
     echo
 }
 
+# Whoever watches may open the link; where nobody does, or nobody is there, a form is sent as their browser would.
+hand_over() {
+    local secret=customer-data-connection-oauth link
+    tell "The other connection is made by a person: somebody must open a link, and consent" "$work/operator.log" "$work/simulator.log"
+    await "there is a link" has_secret "$secret"
+    show kubectl -n "$namespace" get connection customer-data
+    local print="kubectl -n $namespace get secret $secret -o go-template='{{.data.url | base64decode}}'"
+    echo "    The link is in a Secret that belongs to the connection; nothing else shows it:"
+    echo "    \$ $print"
+    link=$(objects get secret "$secret" -o go-template='{{.data.url | base64decode}}')
+    echo "    $link"
+    if [ -t 0 ] && [ "${DEMO_EXIT:-0}" = 0 ]; then
+        echo "    Open it in a browser and press Allow, or press Enter to have the demo do so."
+        until read -r -t 1 || connected; do all_run; done
+    fi
+    connected || remote -o "$work/consent.html" --data-urlencode decision=allow \
+        --data-urlencode username=admin@example.com --data-urlencode org_id=00DSG000007a3BZ2AY "$link"
+    show kubectl -n "$namespace" wait --for=condition=Ready connection/customer-data --timeout="${patience}s"
+    await "the link is taken back" lacks_secret "$secret"
+    show kubectl -n "$namespace" get connection customer-data
+    echo "    and the Secret with the link is gone."
+}
+
+connected() { [ "$(objects get connection customer-data -o jsonpath='{.status.remoteStatus}')" = connected ]; }
+has_secret() { objects get secret "$1" >/dev/null 2>&1; }
+lacks_secret() { ! has_secret "$1"; }
+
 heal() {
     local lost
     lost=$(connection_id)
-    tell "Deleting that connection behind the operator's back, in AppLink itself" "$work/operator.log" "$work/simulator.log"
+    tell "Deleting the first connection behind the operator's back, in AppLink itself" "$work/operator.log" "$work/simulator.log"
     remote -X DELETE -o "$work/delete.out" "$simulator/_control/connections/$lost"
     echo "    gone: $lost. The operator looks every 10 s..."
     await "the operator makes the connection anew" id_changed_from "$lost"
@@ -300,8 +327,8 @@ heal() {
 remove() {
     local last
     last=$(connection_id)
-    tell "Deleting the Connection resource: what it stands for goes with it" "$work/operator.log" "$work/simulator.log"
-    show kubectl -n "$namespace" delete connection production --timeout="${patience}s"
+    tell "Deleting the Connection resources: what they stand for goes with them" "$work/operator.log" "$work/simulator.log"
+    show kubectl -n "$namespace" delete connection production customer-data --timeout="${patience}s"
     await "the connection is gone from AppLink too" remote_lacks "$last"
     echo "    gone from Kubernetes, and from AppLink: $(remote "$simulator/_control/connections")"
 }
@@ -314,7 +341,7 @@ stay() {
 
     export KUBECONFIG=$KUBECONFIG
     export PATH=$(dirname "$(command -v kubectl)"):\$PATH
-    kubectl apply -k $root/$work/samples     # brings the connection back
+    kubectl apply -k $root/$work/samples     # brings both connections back
     kubectl get applink -A
     kubectl explain connection.spec
     curl $simulator/_control/connections
@@ -335,6 +362,7 @@ apply_crds
 start_simulator
 start_operator
 create
+hand_over
 heal
 remove
 if [ -n "${DEMO_EXIT:-}" ] && [ "$DEMO_EXIT" != 0 ]; then

@@ -5,11 +5,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use applink_operator::applink::{AppLink, JwtConnection};
+use applink_operator::applink::{AppLink, JwtConnection, OauthConnection};
 use applink_operator::clock::Clock;
 use applink_operator::heroku::{Access, AccessError, Target};
 use applink_operator::metrics::Metrics;
-use applink_operator::plan::live::{Method, Phase};
+use applink_operator::plan::live::{Method, Phase, Provider};
 use applink_operator::simulator::{AddonState, Fault, Seed, Settings, Simulator, What, Where};
 use applink_operator::transport::{AllowedHosts, CallError, Http, TransportError, network};
 use secrecy::SecretString;
@@ -59,6 +59,25 @@ fn status_of(error: &AccessError) -> Option<u16> {
     match error {
         AccessError::AppLink(call) => call.status().map(|s| s.as_u16()),
         _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_link_is_told_by_the_answer_to_the_post_and_later_only_where_the_service_does() {
+    for provider in [Provider::Salesforce, Provider::DataCloud] {
+        for (dialect, served, again) in
+            [("cli", "always", true), ("reference", "once", false), ("mixed", "once", false)]
+        {
+            let bench = bench(json!({"dialect": dialect, "linkServed": served})).await;
+            let new = OauthConnection { name: "productionOrg", login_url: "https://test.salesforce.com", provider };
+            let made = bench.link.create_oauth_connection(new).await.unwrap();
+            let link = made.link.clone().expect("a link");
+            assert!(link.expose().starts_with("http") && !format!("{made:?}").contains("consent"), "{made:?}");
+            assert_eq!((made.phase, made.provider), (Phase::Going, Some(provider)));
+            let read = bench.link.get_connection(&made.id).await.unwrap().expect("it is there");
+            assert_eq!(read.link == Some(link), again, "{dialect}");
+            assert_eq!(read.org.id, None, "nobody has consented");
+        }
     }
 }
 
