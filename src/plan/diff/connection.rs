@@ -324,7 +324,7 @@ fn judge(
     let name = case.name;
     match seen.object.phase {
         Phase::Up => connected(input, case, seen, status),
-        Phase::Failed => Course::say(failed(name, &seen.object)),
+        Phase::Failed => Course::say(failed(input, &seen.object)),
         Phase::Going => connecting(case, &seen.object),
         Phase::Leaving | Phase::Gone => {
             let text = format!("connection {name} is being disconnected");
@@ -379,15 +379,16 @@ fn connecting(case: &Case<'_, RemoteConnection>, remote: &RemoteConnection) -> C
     Course::say(Verdict::needs_user(Reason::RemoteFailed, text))
 }
 
-fn failed(name: &str, remote: &RemoteConnection) -> Verdict {
+fn failed(input: &Input<'_>, remote: &RemoteConnection) -> Verdict {
     let cause = remote.error.as_deref().unwrap_or("AppLink gives no cause");
-    let inputs = match remote.method {
-        Some(Method::Oauth) => "",
-        _ => "Check clientID, username, loginURL and the private key against the connected app in Salesforce. ",
+    let inputs = match input.spec.jwt {
+        Some(_) => "Check clientID, username, loginURL and the private key against the connected app in Salesforce. ",
+        None => "",
     };
     let text = format!(
-        "AppLink says that connection {name} failed: {cause}. {inputs}A new value of applink.dev/replace has it deleted \
-         and connected anew"
+        "AppLink says that connection {} failed: {cause}. {inputs}A new value of applink.dev/replace has it deleted and \
+         connected anew",
+        input.spec.connection_name
     );
     Verdict::needs_user(Reason::RemoteFailed, text)
 }
