@@ -27,7 +27,7 @@ pub struct ControlPlane {
     pub kubectl: PathBuf,
     /// The API, for an administrator.
     pub client: Client,
-    /// What deploy/base/rbac.yaml lets the operator do, by kind: ClusterRole, Role.
+    /// What deploy/base lets the operator do, by kind: ClusterRole, Role.
     pub rules: Value,
     _process: Mutex<Process>,
 }
@@ -49,7 +49,7 @@ fn start() -> ControlPlane {
     let kubeconfig = PathBuf::from(process.first_line(Duration::from_secs(120)));
     let (client, rules) = RUNTIME.block_on(async {
         let client = administrator(&kubeconfig).await;
-        let rules = rules();
+        let rules = rules(&tools.join("kubectl"));
         tokio::join!(install_crds(&client), install_role(&client, &rules["ClusterRole"]));
         (client, rules)
     });
@@ -106,10 +106,11 @@ async fn install_crds(client: &Client) {
     }
 }
 
-/// What deploy/base/rbac.yaml grants: the operators of the tests may do that and no more.
-fn rules() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/base/rbac.yaml");
-    let text = std::fs::read_to_string(path).expect("deploy/base/rbac.yaml");
+/// What deploy/base grants: the operators of the tests may do that and no more.
+fn rules(kubectl: &Path) -> Value {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/base");
+    let (ok, text) = run(Command::new(kubectl).arg("kustomize").arg(base), "");
+    assert!(ok, "{text}");
     let documents: Vec<Value> = serde_saphyr::from_multiple(&text).expect("YAML");
     let of = |kind: &str| documents.iter().find(|d| d["kind"] == kind).unwrap_or_else(|| panic!("no {kind}")).clone();
     json!({"ClusterRole": of("ClusterRole"), "Role": of("Role")})

@@ -16,6 +16,7 @@ use super::manifests::{pem, secret};
 use super::operator::{Flags, Operator};
 use super::process::run;
 use super::simulator::{Simulator, TOKEN};
+use super::text;
 
 /// Name of the Connection that most tests have.
 pub const CONNECTION: &str = "production";
@@ -68,19 +69,21 @@ impl Scene {
         Self::new(self.control_plane, namespace).await
     }
 
-    /// The namespace, and in it for the operator what deploy/base/rbac.yaml grants.
+    /// The namespace, and in it for the operator what deploy/base grants.
     async fn prepare(&self) {
         let group = "rbac.authorization.k8s.io";
         let bind = |name: &str, kind: &str| {
             json!({
                 "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": name},
-                "roleRef": {"apiGroup": group, "kind": kind, "name": "applink-operator"},
+                "roleRef": {"apiGroup": group, "kind": kind, "name": name},
                 "subjects": [{"apiGroup": group, "kind": "User", "name": self.user()}],
             })
         };
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}});
-        let role = self.control_plane.rules["Role"].clone();
-        self.apply_all(&[namespace, role, bind("operator", "ClusterRole"), bind("operator-lease", "Role")]).await;
+        let mut role = self.control_plane.rules["Role"].clone();
+        role["metadata"]["namespace"] = json!(self.namespace);
+        let lease = text(&role, "/metadata/name").to_owned();
+        self.apply_all(&[namespace, role, bind("applink-operator", "ClusterRole"), bind(&lease, "Role")]).await;
     }
 
     /// Who this scene's operators are to the API server.
