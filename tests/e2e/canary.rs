@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::harness::{CONNECTION, Flags, KEY, Operator, Scene, TOKEN, e2e, pem, sha256};
+use crate::harness::{CONNECTION, Flags, KEY, Operator, Scene, TOKEN, e2e, pem, sha256, text};
 
 const ADDON_TOKEN: &str = "e2e-canary-addon-token-0f1e2d3c4b5a";
 /// In every access token that the simulator hands out.
@@ -89,13 +89,21 @@ async fn written(scene: &Scene, operator: &Operator) -> Vec<(&'static str, Strin
     all
 }
 
+/// The token of the operator's own account, as its kubeconfig has it.
+fn account_token(scene: &Scene) -> (&'static str, String) {
+    let kubeconfig = std::fs::read_to_string(scene.dir.join("operator-0.kubeconfig")).expect("the kubeconfig");
+    let kubeconfig: Value = serde_json::from_str(&kubeconfig).expect("JSON");
+    ("the operator's own token", text(&kubeconfig, "/users/0/user/token").to_owned())
+}
+
 async fn assert_silent(scene: &Scene, flags: Flags, enough: &[&str]) {
     let operator = scene.operator_with(flags).await;
     flow(scene).await;
+    let needles = [needles(), vec![account_token(scene)]].concat();
     for (place, text) in written(scene, &operator).await {
-        for (what, needle) in needles() {
+        for (what, needle) in &needles {
             let found =
-                text.find(&needle).map(|at| text[at.saturating_sub(300)..].chars().take(600).collect::<String>());
+                text.find(needle).map(|at| text[at.saturating_sub(300)..].chars().take(600).collect::<String>());
             assert!(found.is_none(), "{what} is in the {place}: ...{}...", found.unwrap_or_default());
         }
     }

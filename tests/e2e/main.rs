@@ -8,6 +8,7 @@ mod crash;
 mod harness;
 mod hosts;
 mod inputs;
+mod install;
 mod life;
 mod names;
 mod policies;

@@ -24,7 +24,7 @@ const KINDS: [(&str, &str, &str, bool); 10] = [
     ("Lease", "coordination.k8s.io/v1", "leases", true),
     ("Role", "rbac.authorization.k8s.io/v1", "roles", true),
     ("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindings", true),
-    ("ClusterRole", "rbac.authorization.k8s.io/v1", "clusterroles", false),
+    ("ServiceAccount", "v1", "serviceaccounts", true),
 ];
 
 /// The objects of one namespace.
@@ -50,15 +50,12 @@ async fn call(client: &Client, method: &str, path: &str, kind: &str, body: Vec<u
     client.request(request.expect("a request")).await
 }
 
-/// Applies one manifest, as `kubectl apply --server-side` does.
-pub async fn apply(client: &Client, namespace: &str, manifest: &Value) -> Result<Value, String> {
-    let (kind, name) = (text(manifest, "/kind"), text(manifest, "/metadata/name"));
-    let path = format!("{}?fieldManager=e2e&force=true", path(kind, namespace, name));
-    let body = manifest.to_string().into_bytes();
-    call(client, "PATCH", &path, "application/apply-patch+yaml", body).await.map_err(|error| match error {
+/// What the API server said of a request that it refused.
+fn told(error: Error) -> String {
+    match error {
         Error::Api(status) => status.message.clone(),
         other => other.to_string(),
-    })
+    }
 }
 
 impl Cluster {
@@ -66,9 +63,12 @@ impl Cluster {
         Self { client, namespace: namespace.to_owned() }
     }
 
-    /// Applies one manifest; an error is the API server's message.
+    /// Applies one manifest, as `kubectl apply --server-side` does; an error is the API server's message.
     pub async fn try_apply(&self, manifest: &Value) -> Result<Value, String> {
-        apply(&self.client, &self.namespace, manifest).await
+        let (kind, name) = (text(manifest, "/kind"), text(manifest, "/metadata/name"));
+        let path = format!("{}?fieldManager=e2e&force=true", path(kind, &self.namespace, name));
+        let body = manifest.to_string().into_bytes();
+        call(&self.client, "PATCH", &path, "application/apply-patch+yaml", body).await.map_err(told)
     }
 
     pub async fn apply(&self, manifest: &Value) -> Value {
@@ -85,10 +85,7 @@ impl Cluster {
     pub async fn try_change(&self, kind: &str, name: &str, patch: Value) -> Result<Value, String> {
         let path = format!("{}?fieldManager=e2e", path(kind, &self.namespace, name));
         let body = patch.to_string().into_bytes();
-        call(&self.client, "PATCH", &path, "application/merge-patch+json", body).await.map_err(|error| match error {
-            Error::Api(status) => status.message.clone(),
-            other => other.to_string(),
-        })
+        call(&self.client, "PATCH", &path, "application/merge-patch+json", body).await.map_err(told)
     }
 
     pub async fn change(&self, kind: &str, name: &str, patch: Value) -> Value {
@@ -109,6 +106,29 @@ impl Cluster {
             Err(Error::Api(status)) if status.code == 404 => None,
             Err(error) => panic!("cannot get {kind} {name}: {error}"),
         }
+    }
+
+    /// A token of a service account, as a pod would be given it.
+    pub async fn token_of(&self, account: &str) -> String {
+        let path = format!("{}/token", path("ServiceAccount", &self.namespace, account));
+        let wanted = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600},
+        });
+        let given = call(&self.client, "POST", &path, "application/json", wanted.to_string().into_bytes()).await;
+        let given = given.unwrap_or_else(|error| panic!("no token for {account}: {error}"));
+        text(&given, "/status/token").to_owned()
+    }
+
+    /// Whether a user may do something in a namespace; in all, where that is empty.
+    pub async fn may(&self, user: &str, verb: &str, group: &str, resource: &str, namespace: &str) -> bool {
+        let wanted = json!({"verb": verb, "group": group, "resource": resource, "namespace": namespace});
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": {"user": user, "resourceAttributes": wanted},
+        });
+        let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+        let answer = call(&self.client, "POST", path, "application/json", review.to_string().into_bytes()).await;
+        answer.unwrap_or_else(|error| panic!("cannot ask what {user} may do: {error}"))["status"]["allowed"] == true
     }
 
     pub async fn list(&self, kind: &str) -> Vec<Value> {

@@ -1,21 +1,21 @@
-//! The one control plane of this test process: a real API server with our CRDs and the operator's RBAC.
+//! Control planes: a real API server each. Most tests share one with our CRDs in it.
 //!
-//! Built by tests/controlplane/ensure.sh unless APPLINK_CONTROLPLANE names it. It dies with this process. `e2e` asks
-//! for it.
+//! Built by tests/controlplane/ensure.sh unless APPLINK_CONTROLPLANE names it. They die with this process. `Stage` asks
+//! for them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, Client, Config, ResourceExt};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::process::{Process, run};
-use super::{PATIENCE, RUNTIME};
+use super::{PATIENCE, RUNTIME, deploy};
 
 /// A running control plane.
 pub struct ControlPlane {
@@ -27,33 +27,52 @@ pub struct ControlPlane {
     pub kubectl: PathBuf,
     /// The API, for an administrator.
     pub client: Client,
-    /// What deploy/base lets the operator do, by kind: ClusterRole, Role.
-    pub rules: Value,
     _process: Mutex<Process>,
 }
 
-static CONTROL_PLANE: LazyLock<ControlPlane> = LazyLock::new(start);
+static TOOLS: LazyLock<PathBuf> = LazyLock::new(tools);
+static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(directory);
+static SHARED: LazyLock<Arc<ControlPlane>> = LazyLock::new(|| {
+    let shared = ControlPlane::start("shared");
+    RUNTIME.block_on(install_crds(&shared.client));
+    shared
+});
 
-/// The control plane, started by whoever asks first.
-pub fn get() -> &'static ControlPlane {
-    &CONTROL_PLANE
-}
+/// What deploy/namespaced installs.
+pub static NAMESPACED: LazyLock<Vec<Value>> =
+    LazyLock::new(|| deploy::rendered(&TOOLS.join("kubectl"), &deploy::source("deploy/namespaced")));
 
-fn start() -> ControlPlane {
-    let tools = tools();
-    let dir = directory();
-    let state = dir.join("controlplane");
-    let mut command = Command::new(tools.join("controlplane"));
-    command.arg("-dir").arg(&state).arg("-stop-with-stdin");
-    let mut process = Process::stops_with_stdin(&mut command, &dir.join("controlplane.err"));
-    let kubeconfig = PathBuf::from(process.first_line(Duration::from_secs(120)));
-    let (client, rules) = RUNTIME.block_on(async {
-        let client = administrator(&kubeconfig).await;
-        let rules = rules(&tools.join("kubectl"));
-        tokio::join!(install_crds(&client), install_role(&client, &rules["ClusterRole"]));
-        (client, rules)
-    });
-    ControlPlane { dir, kubectl: tools.join("kubectl"), kubeconfig, client, rules, _process: Mutex::new(process) }
+impl ControlPlane {
+    /// The one that most tests share, started by whoever asks first.
+    pub fn shared() -> Arc<Self> {
+        SHARED.clone()
+    }
+
+    /// A control plane with nothing in it.
+    pub fn start(name: &str) -> Arc<Self> {
+        let dir = DIRECTORY.join(name);
+        std::fs::create_dir(&dir).unwrap_or_else(|error| panic!("two control planes called {name}? {error}"));
+        let mut command = Command::new(TOOLS.join("controlplane"));
+        command.arg("-dir").arg(dir.join("controlplane")).arg("-stop-with-stdin");
+        let mut process = Process::stops_with_stdin(&mut command, &dir.join("controlplane.err"));
+        let kubeconfig = PathBuf::from(process.first_line(Duration::from_secs(120)));
+        let client = RUNTIME.block_on(administrator(&kubeconfig));
+        let kubectl = TOOLS.join("kubectl");
+        Arc::new(Self { dir, kubeconfig, kubectl, client, _process: Mutex::new(process) })
+    }
+
+    /// Where it writes each request down.
+    pub fn audit_log(&self) -> PathBuf {
+        self.dir.join("controlplane/audit.log")
+    }
+
+    /// Runs kubectl as an administrator: whether it succeeded, and all it said.
+    pub async fn try_kubectl(&self, arguments: &[&str], stdin: &str) -> (bool, String) {
+        let mut command = Command::new(&self.kubectl);
+        command.env("KUBECONFIG", &self.kubeconfig).env("NO_PROXY", "127.0.0.1").args(arguments);
+        let stdin = stdin.to_owned();
+        tokio::task::spawn_blocking(move || run(&mut command, &stdin)).await.expect("kubectl")
+    }
 }
 
 fn tools() -> PathBuf {
@@ -104,19 +123,4 @@ async fn install_crds(client: &Client) {
         let established = await_condition(api.clone(), &name, conditions::is_crd_established());
         tokio::time::timeout(PATIENCE, established).await.expect("established in time").expect("established");
     }
-}
-
-/// What deploy/base grants: the operators of the tests may do that and no more.
-fn rules(kubectl: &Path) -> Value {
-    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/base");
-    let (ok, text) = run(Command::new(kubectl).arg("kustomize").arg(base), "");
-    assert!(ok, "{text}");
-    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).expect("YAML");
-    let of = |kind: &str| documents.iter().find(|d| d["kind"] == kind).unwrap_or_else(|| panic!("no {kind}")).clone();
-    json!({"ClusterRole": of("ClusterRole"), "Role": of("Role")})
-}
-
-async fn install_role(client: &Client, role: &Value) {
-    let name = role["metadata"]["name"].as_str().expect("its name");
-    super::cluster::apply(client, "", role).await.unwrap_or_else(|error| panic!("ClusterRole {name}: {error}"));
 }

@@ -1,28 +1,35 @@
-//! What the tests stand on: one control plane for all, and a namespace, a simulator and operators for each.
+//! What the tests stand on: one control plane for most, and a namespace, a simulator and operators for each.
 //!
 //! Judges nothing: the tests do. Each test calls [`e2e`] once and works in the [`Scene`] that it is given.
 
 mod audit;
 mod cluster;
 mod controlplane;
+pub mod deploy;
 mod manifests;
 mod operator;
 mod process;
 mod proxy;
 mod scene;
 mod simulator;
+mod stage;
 
+use std::path::Path;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
+pub use audit::Request;
 pub use cluster::{condition, condition_of, has_reason, is_ready, text};
 pub use manifests::{edit, pem, secret, sha256};
 pub use operator::{Flags, Operator};
 pub use proxy::Proxy;
 pub use scene::{CONNECTION, KEY, Scene};
 pub use simulator::TOKEN;
+pub use stage::Stage;
+
+use controlplane::ControlPlane;
 
 /// How long anything may take that should take a moment: two cores may be busy with much else.
 pub const PATIENCE: Duration = Duration::from_secs(40);
@@ -41,11 +48,17 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 
 /// Runs one test in a scene of its own; `label` names its namespace.
 pub fn e2e(label: &str, test: impl AsyncFnOnce(&Scene)) {
-    let control_plane = controlplane::get();
+    play(label, Stage::new(ControlPlane::shared()), async |stage| test(&stage.scene(label).await).await);
+}
+
+/// Runs one test on a control plane of its own, with nothing in it, not even our CRDs.
+pub fn e2e_alone(label: &str, test: impl AsyncFnOnce(&Stage)) {
+    play(label, Stage::new(ControlPlane::start(label)), test);
+}
+
+fn play(label: &str, stage: Stage, test: impl AsyncFnOnce(&Stage)) {
     RUNTIME.block_on(async {
-        let limited = tokio::time::timeout(TEST_LIMIT, async {
-            test(&Scene::new(control_plane, label).await).await;
-        });
+        let limited = tokio::time::timeout(TEST_LIMIT, test(&stage));
         limited.await.unwrap_or_else(|_| panic!("{label}: still not done after {} s", TEST_LIMIT.as_secs()));
     });
 }
@@ -67,4 +80,10 @@ pub async fn until<T>(
         }
         tokio::time::sleep(GLANCE).await;
     }
+}
+
+/// Waits until a file has this text.
+async fn until_in_file(file: &Path, text: &str) {
+    let there = async || std::fs::read_to_string(file).is_ok_and(|content| content.contains(text)).then_some(());
+    until(&format!("{text} is in {}", file.display()), PATIENCE, there, async || String::new()).await;
 }

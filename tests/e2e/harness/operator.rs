@@ -1,20 +1,24 @@
-//! The operator as a process, with a user of its own on the API server.
+//! The operator as a process, with the token of its service account.
 //!
 //! Judges nothing. `Scene` starts it; when a test fails, the end of its log is printed. E2E_LOG=debug makes it say more.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use super::process::Process;
 use super::{PATIENCE, until};
 
-/// How to start it. The default is what most tests want: loopback allowed, no election.
+/// How to start it. The default is what most tests want: in the scene's namespace, loopback allowed, no election.
 #[derive(Clone, Default)]
 pub struct Flags {
+    /// Namespace of its account and its Lease, in place of the scene's.
+    pub home: Option<String>,
+    /// `--namespace`, in place of the scene's.
+    pub namespaces: Option<Vec<String>>,
     /// Not to allow the simulator's host.
     pub no_loopback: bool,
-    /// To hold the Lease in the test's namespace.
+    /// To hold the Lease.
     pub leader_elect: bool,
     /// RUST_LOG, in place of the default.
     pub log: Option<&'static str>,
@@ -32,14 +36,15 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts it, and waits until it says that it is ready.
-    pub async fn start(namespace: &str, kubeconfig: PathBuf, log: PathBuf, flags: &Flags) -> Self {
+    /// Starts it, and waits until it can be asked how it is.
+    pub async fn start(namespaces: &[String], kubeconfig: &Path, log: &Path, flags: &Flags) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_applink-operator"));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("APPLINK_")) {
             command.env_remove(name);
         }
         command.env("KUBECONFIG", kubeconfig).env_remove("RUST_LOG");
-        command.args(["run", "--namespace", namespace, "--admin-addr", "127.0.0.1:0"]);
+        command.args(["run", "--admin-addr", "127.0.0.1:0"]);
+        command.args(namespaces.iter().flat_map(|namespace| ["--namespace", namespace]));
         command.arg(format!("--leader-elect={}", flags.leader_elect));
         if !flags.no_loopback {
             command.args(["--allowed-host", "127.0.0.1"]);
@@ -50,14 +55,14 @@ impl Operator {
         if let Some(log) = flags.log.map(str::to_owned).or(std::env::var("E2E_LOG").ok()) {
             command.env("RUST_LOG", log);
         }
-        let process = Process::guarded(&mut command, &log);
+        let process = Process::guarded(&mut command, log);
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
         let mut operator = Self { process, http, admin: String::new() };
-        operator.get_ready().await;
+        operator.get_address().await;
         operator
     }
 
-    async fn get_ready(&mut self) {
+    async fn get_address(&mut self) {
         let address = async || {
             let said = self.process.said();
             let rest = said.split_once("admin endpoints on http://")?.1;
@@ -67,6 +72,10 @@ impl Operator {
         let admin =
             until("the operator opens its admin endpoints", PATIENCE, address, async || self.process.tail()).await;
         self.admin = admin;
+    }
+
+    /// Waits until it says that it is ready.
+    pub async fn ready(&self) {
         let ready = async || self.ask("/readyz").await.filter(|(ok, _)| *ok).map(drop);
         until("the operator is ready", PATIENCE, ready, async || self.process.tail()).await;
     }

@@ -7,14 +7,17 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long one that is asked to end may take.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// One child process. What it says on standard error is in `log`.
 pub struct Process {
     child: Child,
     log: PathBuf,
     /// Open for as long as it may live, where it watches its standard input itself.
-    _stdin: Option<ChildStdin>,
+    stdin: Option<ChildStdin>,
     guard: Option<Guard>,
 }
 
@@ -29,14 +32,14 @@ impl Process {
     pub fn stops_with_stdin(command: &mut Command, log: &Path) -> Self {
         let mut child = spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()), log);
         let stdin = child.stdin.take();
-        Self { child, log: log.to_owned(), _stdin: stdin, guard: None }
+        Self { child, log: log.to_owned(), stdin, guard: None }
     }
 
     /// Starts a command that does not.
     pub fn guarded(command: &mut Command, log: &Path) -> Self {
         let child = spawn(command.stdin(Stdio::null()).stdout(Stdio::null()), log);
         let guard = Guard::of(child.id());
-        Self { child, log: log.to_owned(), _stdin: None, guard: Some(guard) }
+        Self { child, log: log.to_owned(), stdin: None, guard: Some(guard) }
     }
 
     /// The first line of its standard output, without its end.
@@ -81,6 +84,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // Whoever watches its standard input may have children of its own to end.
+        if self.stdin.take().is_some() {
+            let deadline = Instant::now() + GRACE;
+            while self.ended().is_none() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
         self.kill();
         if let Some(guard) = self.guard.take() {
             guard.dismiss();

@@ -1,27 +1,28 @@
 //! Where one test plays: a namespace, a simulator, and as many operators as it starts.
 //!
-//! Judges nothing. `e2e` makes one for each test.
+//! Judges nothing. `e2e` makes one for each test, or the test does on its `Stage`.
 
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use super::audit::{self, Write};
+use super::audit::{self, Request};
 use super::cluster::Cluster;
-use super::controlplane::ControlPlane;
+use super::controlplane::NAMESPACED;
 use super::manifests::{pem, secret};
 use super::operator::{Flags, Operator};
-use super::process::run;
 use super::simulator::{Simulator, TOKEN};
-use super::text;
+use super::stage::Stage;
+use super::{deploy, until_in_file};
 
 /// Name of the Connection that most tests have.
 pub const CONNECTION: &str = "production";
 /// What its key is made of.
 pub const KEY: &str = "e2e-canary-private-key";
+/// The operator's service account.
+const ACCOUNT: &str = "applink-operator";
 
 /// One test's place; it is a [`Cluster`], too.
 pub struct Scene {
@@ -31,7 +32,8 @@ pub struct Scene {
     pub simulator: Simulator,
     /// Its files.
     pub dir: PathBuf,
-    control_plane: &'static ControlPlane,
+    /// What it shares with other scenes.
+    pub stage: Stage,
     cluster: Cluster,
     operators: AtomicUsize,
     fences: AtomicUsize,
@@ -46,49 +48,25 @@ impl Deref for Scene {
 }
 
 impl Scene {
-    pub async fn new(control_plane: &'static ControlPlane, namespace: &str) -> Self {
-        let dir = control_plane.dir.join(namespace);
+    /// A namespace and a simulator.
+    pub(super) async fn new(stage: Stage, namespace: &str) -> Self {
+        let dir = stage.control_plane.dir.join(namespace);
         std::fs::create_dir(&dir).unwrap_or_else(|error| panic!("two tests called {namespace}? {error}"));
         let simulator = Simulator::start(&dir);
-        let cluster = Cluster::new(control_plane.client.clone(), namespace);
-        let scene = Self {
-            namespace: namespace.to_owned(),
-            simulator,
-            dir,
-            control_plane,
-            cluster,
-            operators: AtomicUsize::default(),
-            fences: AtomicUsize::default(),
-        };
-        scene.prepare().await;
-        scene
+        let cluster = Cluster::new(stage.control_plane.client.clone(), namespace);
+        cluster.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})).await;
+        let (operators, fences) = Default::default();
+        Self { namespace: namespace.to_owned(), simulator, dir, stage, cluster, operators, fences }
     }
 
     /// A second scene for the same test.
     pub async fn beside(&self, namespace: &str) -> Self {
-        Self::new(self.control_plane, namespace).await
+        self.stage.scene(namespace).await
     }
 
-    /// The namespace, and in it for the operator what deploy/base grants.
-    async fn prepare(&self) {
-        let group = "rbac.authorization.k8s.io";
-        let bind = |name: &str, kind: &str| {
-            json!({
-                "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": name},
-                "roleRef": {"apiGroup": group, "kind": kind, "name": name},
-                "subjects": [{"apiGroup": group, "kind": "User", "name": self.user()}],
-            })
-        };
-        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}});
-        let mut role = self.control_plane.rules["Role"].clone();
-        role["metadata"]["namespace"] = json!(self.namespace);
-        let lease = text(&role, "/metadata/name").to_owned();
-        self.apply_all(&[namespace, role, bind("applink-operator", "ClusterRole"), bind(&lease, "Role")]).await;
-    }
-
-    /// Who this scene's operators are to the API server.
-    fn user(&self) -> String {
-        format!("operator-of-{}", self.namespace)
+    /// The account of this scene's operators, and what deploy/namespaced grants it.
+    pub(super) async fn let_in(&self) {
+        self.apply_all(&deploy::account_in(&NAMESPACED, &self.namespace)).await;
     }
 
     /// An operator with the flags that most tests want.
@@ -96,28 +74,44 @@ impl Scene {
         self.operator_with(Flags::default()).await
     }
 
+    /// An operator, once it is ready.
     pub async fn operator_with(&self, flags: Flags) -> Operator {
-        let nth = self.operators.fetch_add(1, Ordering::Relaxed);
-        let kubeconfig = self.dir.join(format!("operator-{nth}.kubeconfig"));
-        std::fs::write(&kubeconfig, self.kubeconfig(flags.server.as_deref()).to_string()).expect("a kubeconfig");
-        Operator::start(&self.namespace, kubeconfig, self.dir.join(format!("operator-{nth}.log")), &flags).await
+        let operator = self.operator_unready(flags).await;
+        operator.ready().await;
+        operator
     }
 
-    /// The administrator's kubeconfig, acting as this scene's user in its namespace.
-    fn kubeconfig(&self, server: Option<&str>) -> Value {
-        let text = std::fs::read_to_string(&self.control_plane.kubeconfig).expect("the kubeconfig");
-        let mut config: Value = serde_saphyr::from_str(&text).expect("YAML");
-        config["users"][0]["user"]["as"] = json!(self.user());
-        config["contexts"][0]["context"]["namespace"] = json!(self.namespace);
-        if let Some(server) = server {
+    /// An operator that has just begun.
+    pub async fn operator_unready(&self, flags: Flags) -> Operator {
+        let nth = self.operators.fetch_add(1, Ordering::Relaxed);
+        let kubeconfig = self.dir.join(format!("operator-{nth}.kubeconfig"));
+        std::fs::write(&kubeconfig, self.kubeconfig(&flags).await.to_string()).expect("a kubeconfig");
+        let log = self.dir.join(format!("operator-{nth}.log"));
+        let namespaces = flags.namespaces.clone().unwrap_or_else(|| vec![self.namespace.clone()]);
+        Operator::start(&namespaces, &kubeconfig, &log, &flags).await
+    }
+
+    /// What a pod of the operator is given, as a kubeconfig: a token of its account, and its namespace.
+    async fn kubeconfig(&self, flags: &Flags) -> Value {
+        let home = flags.home.as_deref().unwrap_or(&self.namespace);
+        let token = Cluster::new(self.stage.control_plane.client.clone(), home).token_of(ACCOUNT).await;
+        let mut config = self.administrator();
+        config["users"][0]["user"] = json!({"token": token});
+        config["contexts"][0]["context"]["namespace"] = json!(home);
+        if let Some(server) = &flags.server {
             config["clusters"][0]["cluster"]["server"] = json!(server);
         }
         config
     }
 
+    fn administrator(&self) -> Value {
+        let text = std::fs::read_to_string(&self.stage.control_plane.kubeconfig).expect("the kubeconfig");
+        serde_saphyr::from_str(&text).expect("YAML")
+    }
+
     /// The address of the API server, without scheme.
     pub fn server(&self) -> String {
-        let config = self.kubeconfig(None);
+        let config = self.administrator();
         super::text(&config, "/clusters/0/cluster/server").trim_start_matches("https://").to_owned()
     }
 
@@ -168,21 +162,28 @@ impl Scene {
     }
 
     /// What this scene's operators wrote to the API server so far.
-    pub async fn writes(&self) -> Vec<Write> {
-        let log = self.control_plane.dir.join("controlplane/audit.log");
+    pub async fn writes(&self) -> Vec<Request> {
+        self.requests().await.into_iter().filter(Request::writes).collect()
+    }
+
+    /// What this scene's operators asked of the API server so far.
+    pub async fn requests(&self) -> Vec<Request> {
+        self.requests_from(&self.namespace).await
+    }
+
+    /// What operators asked of the API server so far whose account is in this namespace.
+    pub async fn requests_from(&self, home: &str) -> Vec<Request> {
+        let log = self.stage.control_plane.audit_log();
         let fence = format!("fence-{}-{}", self.namespace, self.fences.fetch_add(1, Ordering::Relaxed));
         self.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": fence}})).await;
-        audit::caught_up(&log, &fence).await;
-        audit::writes_of(&log, &self.user())
+        // Once this write is in the log, all that was answered before it is, too.
+        until_in_file(&log, &fence).await;
+        audit::requests_of(&log, &format!("system:serviceaccount:{home}:{ACCOUNT}"))
     }
 
     /// Runs kubectl as an administrator in this namespace: whether it succeeded, and all it said.
     pub async fn try_kubectl(&self, arguments: &[&str], stdin: &str) -> (bool, String) {
-        let mut command = Command::new(&self.control_plane.kubectl);
-        command.env("KUBECONFIG", &self.control_plane.kubeconfig).env("NO_PROXY", "127.0.0.1");
-        command.arg("--namespace").arg(&self.namespace).args(arguments);
-        let stdin = stdin.to_owned();
-        tokio::task::spawn_blocking(move || run(&mut command, &stdin)).await.expect("kubectl")
+        self.stage.try_kubectl(&[&["--namespace", &self.namespace], arguments].concat(), stdin).await
     }
 
     pub async fn kubectl(&self, arguments: &[&str], stdin: &str) -> String {

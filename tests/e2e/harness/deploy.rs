@@ -1,0 +1,39 @@
+//! What deploy/ puts into a cluster, as kubectl renders it: tests have no copy of its rules.
+//!
+//! Applies nothing. `controlplane` takes from it what a scene's operator may do, `install.rs` what is installed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::process::run;
+use super::text;
+
+/// A directory of the repository.
+pub fn source(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// What kubectl makes of a directory with a kustomization.
+pub fn rendered(kubectl: &Path, kustomization: &Path) -> Vec<Value> {
+    let (ok, said) = run(Command::new(kubectl).arg("kustomize").arg(kustomization), "");
+    assert!(ok, "kubectl kustomize {}: {said}", kustomization.display());
+    serde_saphyr::from_multiple(&said).expect("YAML")
+}
+
+/// The operator's account and all that is granted to it, moved into one namespace: what deploy/namespaced gives it in
+/// the namespace that it runs in, and in the one that it watches.
+pub fn account_in(rendered: &[Value], namespace: &str) -> Vec<Value> {
+    let kinds = ["ServiceAccount", "Role", "RoleBinding"];
+    let mut account: Vec<_> =
+        rendered.iter().filter(|object| kinds.contains(&text(object, "/kind"))).cloned().collect();
+    for object in &mut account {
+        object["metadata"]["namespace"] = json!(namespace);
+        for subject in object.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
+            subject["namespace"] = json!(namespace);
+        }
+    }
+    assert_eq!(account.len(), 5, "an account, two Roles and their bindings: {account:#?}");
+    account
+}

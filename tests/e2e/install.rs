@@ -1,0 +1,157 @@
+//! What deploy/ installs, as its users do it: it applies without a warning, the pod would be admitted, and the operator
+//! can do its work with what is granted, and nothing beyond.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::harness::deploy::{rendered, source};
+use crate::harness::{CONNECTION, Flags, KEY, PATIENCE, Request, Scene, Stage, e2e_alone, text};
+
+/// Where deploy/ puts the operator.
+const HOME: &str = "applink-system";
+
+/// Applies a kustomization as the README says, and gives what is in it. The first time nothing may be warned of, the
+/// second time nothing may change.
+async fn install(stage: &Stage, kustomization: &Path) -> Vec<Value> {
+    let path = kustomization.to_str().expect("UTF-8");
+    let first = stage.kubectl(&["apply", "-k", path], "").await;
+    assert!(!first.contains("Warning"), "{first}");
+    let second = stage.kubectl(&["apply", "-k", path], "").await;
+    assert!(second.lines().all(|line| line.ends_with(" unchanged")), "{second}");
+    rendered(stage.kubectl_path(), kustomization)
+}
+
+fn deployment(installed: &[Value]) -> &Value {
+    installed.iter().find(|object| object["kind"] == "Deployment").expect("a Deployment")
+}
+
+/// The values of an option in the Deployment's arguments.
+fn options(installed: &[Value], name: &str) -> Vec<String> {
+    let arguments = deployment(installed)["spec"]["template"]["spec"]["containers"][0]["args"].as_array();
+    let arguments = arguments.expect("arguments").iter().map(|argument| argument.as_str().expect("text"));
+    arguments.filter_map(|argument| argument.strip_prefix(&format!("{name}="))).map(str::to_owned).collect()
+}
+
+/// How the Deployment would run the operator.
+fn flags(installed: &[Value]) -> Flags {
+    let namespaces = Some(options(installed, "--namespace"));
+    Flags { home: Some(HOME.to_owned()), namespaces, leader_elect: true, ..Flags::default() }
+}
+
+/// That the namespace's own rules, `restricted`, admit the pod which the Deployment describes, and that its image has the
+/// version of this package.
+async fn assert_pod_is_admitted(stage: &Stage, installed: &[Value]) {
+    let template = &deployment(installed)["spec"]["template"];
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "trial", "namespace": HOME, "labels": template["metadata"]["labels"]},
+        "spec": template["spec"],
+    });
+    let said = stage.kubectl(&["create", "--dry-run=server", "-f", "-"], &pod.to_string()).await;
+    assert!(said.contains("pod/trial created") && !said.contains("Warning"), "{said}");
+    let image = text(template, "/spec/containers/0/image");
+    assert_eq!(image, format!("applink-operator:{}", env!("CARGO_PKG_VERSION")));
+}
+
+/// A copy of deploy/namespaced for these namespaces, made as its header says.
+fn namespaced_for(scene: &Scene, namespaces: &[&str]) -> PathBuf {
+    for part in ["deploy", "crds"] {
+        let copied = Command::new("cp").arg("-R").arg(source(part)).arg(&scene.dir).status().expect("cp");
+        assert!(copied.success());
+    }
+    let variant = scene.dir.join("deploy/namespaced");
+    let change = |file: &Path, change: &dyn Fn(&str) -> String| {
+        let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        std::fs::write(file, change(&text)).expect("a file");
+    };
+    for namespace in namespaces {
+        let directory = variant.join(namespace);
+        let copied = Command::new("cp").arg("-R").arg(variant.join("crm")).arg(&directory).status().expect("cp");
+        assert!(copied.success());
+        change(&directory.join("kustomization.yaml"), &|text| {
+            text.replace("namespace: crm", &format!("namespace: {namespace}"))
+        });
+    }
+    // Each line that names the namespace crm becomes one for each of them.
+    change(&variant.join("kustomization.yaml"), &|text| {
+        let lines = text.lines().flat_map(|line| match line.starts_with('#') || !line.contains("crm") {
+            true => vec![line.to_owned()],
+            false => namespaces.iter().map(|namespace| line.replace("crm", namespace)).collect(),
+        });
+        lines.map(|line| line + "\n").collect()
+    });
+    variant
+}
+
+/// What the account may do in a namespace, in all where it is empty: what is needed or nothing, and never more.
+async fn assert_may_work(scene: &Scene, namespace: &str, yes: bool) {
+    let account = format!("system:serviceaccount:{HOME}:applink-operator");
+    let needed = [("get", "", "secrets"), ("list", "", "secrets"), ("patch", "applink.dev", "connections")];
+    for (verb, group, resource) in needed {
+        let may = scene.may(&account, verb, group, resource, namespace).await;
+        assert_eq!(may, yes, "{verb} {resource} in {namespace:?}");
+    }
+    for (verb, group, resource) in
+        [("update", "", "secrets"), ("delete", "applink.dev", "connections"), ("list", "", "configmaps")]
+    {
+        let may = scene.may(&account, verb, group, resource, namespace).await;
+        assert!(!may, "{verb} {resource} in {namespace:?}");
+    }
+}
+
+async fn assert_never_refused(scene: &Scene) -> Vec<Request> {
+    let asked = scene.requests_from(HOME).await;
+    let refused: Vec<_> = asked.iter().filter(|asked| asked.code == 403).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    asked
+}
+
+/// deploy/base: a connection in a namespace that nobody named gets Ready.
+async fn all_namespaces(stage: &Stage, anywhere: &Scene, installed: &[Value]) {
+    assert_pod_is_admitted(stage, installed).await;
+    let mut operator = anywhere.operator_with(flags(installed)).await;
+    anywhere.all_ready().await;
+    anywhere.wait_event(CONNECTION, "Connected").await;
+    assert_may_work(anywhere, "", true).await;
+    assert_never_refused(anywhere).await;
+    operator.terminate();
+    operator.ended(PATIENCE).await;
+}
+
+/// deploy/namespaced in the place of deploy/base: two namespaces are served, a third is left alone.
+async fn named_namespaces(stage: &Stage, anywhere: &Scene) {
+    for kind in ["clusterrolebinding", "clusterrole"] {
+        stage.kubectl(&["delete", kind, "applink-operator"], "").await;
+    }
+    let (first, second) = (stage.bare_scene("named-a").await, stage.bare_scene("named-b").await);
+    let installed = install(stage, &namespaced_for(&first, &["named-a", "named-b"])).await;
+    assert_pod_is_admitted(stage, &installed).await;
+    assert_eq!(options(&installed, "--namespace"), ["named-a", "named-b"]);
+    let changed = anywhere.change("Connection", CONNECTION, json!({"spec": {"suspend": true}})).await;
+
+    let before = assert_never_refused(anywhere).await.len();
+    let _operator = first.operator_with(flags(&installed)).await;
+    first.all_ready().await;
+    // Both simulators have the same add-on, so one name cannot serve twice.
+    second.apply_all(&[second.token(), second.key(KEY), second.addon(), second.connection("other", "otherOrg")]).await;
+    second.ready("Connection", "other").await;
+    assert_eq!(anywhere.get("Connection", CONNECTION).await, Some(changed));
+    let asked = assert_never_refused(anywhere).await.split_off(before);
+    let elsewhere = asked.iter().filter(|asked| !["named-a", "named-b", HOME].contains(&asked.namespace.as_str()));
+    assert_eq!(elsewhere.collect::<Vec<_>>(), Vec::<&Request>::new(), "it has no business there");
+    for (namespace, yes) in [("named-a", true), ("anywhere", false), ("", false)] {
+        assert_may_work(anywhere, namespace, yes).await;
+    }
+}
+
+#[test]
+fn base_serves_all_namespaces_and_namespaced_in_its_place_those_that_it_names() {
+    e2e_alone("install", async |stage| {
+        let installed = install(stage, &source("deploy/base")).await;
+        let anywhere = stage.bare_scene("anywhere").await;
+        all_namespaces(stage, &anywhere, &installed).await;
+        named_namespaces(stage, &anywhere).await;
+    });
+}
