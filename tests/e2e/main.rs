@@ -12,6 +12,7 @@ mod install;
 mod life;
 mod names;
 mod policies;
+mod rbac;
 mod reading;
 mod refused;
 mod rest;

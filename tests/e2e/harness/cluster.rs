@@ -88,6 +88,14 @@ impl Cluster {
         call(&self.client, "PATCH", &path, "application/merge-patch+json", body).await.map_err(told)
     }
 
+    /// As `change`, of the status.
+    pub async fn change_status(&self, kind: &str, name: &str, patch: Value) {
+        let path = format!("{}/status?fieldManager=e2e", path(kind, &self.namespace, name));
+        let changed =
+            call(&self.client, "PATCH", &path, "application/merge-patch+json", patch.to_string().into_bytes());
+        changed.await.unwrap_or_else(|error| panic!("status of {kind} {name} refused: {error}\n{patch:#}"));
+    }
+
     pub async fn change(&self, kind: &str, name: &str, patch: Value) -> Value {
         let changed = self.try_change(kind, name, patch.clone()).await;
         changed.unwrap_or_else(|error| panic!("{kind} {name} refused: {error}\n{patch:#}"))
@@ -119,12 +127,11 @@ impl Cluster {
         text(&given, "/status/token").to_owned()
     }
 
-    /// Whether a user may do something in a namespace; in all, where that is empty.
-    pub async fn may(&self, user: &str, verb: &str, group: &str, resource: &str, namespace: &str) -> bool {
-        let wanted = json!({"verb": verb, "group": group, "resource": resource, "namespace": namespace});
+    /// Whether a user may do something: verb, group, resource, namespace (none stands for all).
+    pub async fn may(&self, user: &str, something: &Value) -> bool {
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-            "spec": {"user": user, "resourceAttributes": wanted},
+            "spec": {"user": user, "resourceAttributes": something},
         });
         let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
         let answer = call(&self.client, "POST", path, "application/json", review.to_string().into_bytes()).await;

@@ -22,10 +22,11 @@ use tokio::runtime::Runtime;
 
 pub use audit::Request;
 pub use cluster::{condition, condition_of, has_reason, is_ready, text};
+pub use controlplane::NAMESPACED;
 pub use manifests::{edit, pem, secret, sha256};
 pub use operator::{Flags, Operator};
 pub use proxy::Proxy;
-pub use scene::{CONNECTION, KEY, Scene};
+pub use scene::{CONNECTION, KEY, Scene, user};
 pub use simulator::TOKEN;
 pub use stage::Stage;
 
@@ -49,6 +50,11 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 /// Runs one test in a scene of its own; `label` names its namespace.
 pub fn e2e(label: &str, test: impl AsyncFnOnce(&Scene)) {
     play(label, Stage::new(ControlPlane::shared()), async |stage| test(&stage.scene(label).await).await);
+}
+
+/// Runs one test that puts up its scenes itself, on the shared control plane.
+pub fn e2e_together(label: &str, test: impl AsyncFnOnce(&Stage)) {
+    play(label, Stage::new(ControlPlane::shared()), test);
 }
 
 /// Runs one test on a control plane of its own, with nothing in it, not even our CRDs.

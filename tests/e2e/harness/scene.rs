@@ -39,6 +39,11 @@ pub struct Scene {
     fences: AtomicUsize,
 }
 
+/// Who operators are to the API server whose account is in this namespace.
+pub fn user(home: &str) -> String {
+    format!("system:serviceaccount:{home}:{ACCOUNT}")
+}
+
 impl Deref for Scene {
     type Target = Cluster;
 
@@ -64,9 +69,14 @@ impl Scene {
         self.stage.scene(namespace).await
     }
 
-    /// The account of this scene's operators, and what deploy/namespaced grants it.
-    pub(super) async fn let_in(&self) {
+    /// Makes the account of this scene's operators, and grants it what deploy/namespaced does.
+    pub async fn let_in(&self) {
         self.apply_all(&deploy::account_in(&NAMESPACED, &self.namespace)).await;
+    }
+
+    /// Who this scene's operators are to the API server.
+    pub fn user(&self) -> String {
+        user(&self.namespace)
     }
 
     /// An operator with the flags that most tests want.
@@ -178,7 +188,7 @@ impl Scene {
         self.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": fence}})).await;
         // Once this write is in the log, all that was answered before it is, too.
         until_in_file(&log, &fence).await;
-        audit::requests_of(&log, &format!("system:serviceaccount:{home}:{ACCOUNT}"))
+        audit::requests_of(&log, &user(home))
     }
 
     /// Runs kubectl as an administrator in this namespace: whether it succeeded, and all it said.
