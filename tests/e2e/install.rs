@@ -1,5 +1,5 @@
-//! What deploy/ installs, as its users do it: it applies without a warning, the pod would be admitted, and the operator
-//! can do its work with what is granted, and nothing beyond.
+//! What deploy/ installs, as its users do it: it applies without a warning, the pod would be admitted, the operator can do
+//! its work with what is granted and nothing beyond, and Argo CD is told of every kind.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::harness::deploy::{rendered, source};
-use crate::harness::{CONNECTION, Flags, KEY, PATIENCE, Request, Scene, Stage, e2e_alone, text, user};
+use crate::harness::{CONNECTION, Flags, KEY, PATIENCE, Request, Scene, Stage, e2e_alone, e2e_together, text, user};
 
 /// Where deploy/ puts the operator.
 const HOME: &str = "applink-system";
@@ -153,5 +153,30 @@ fn base_serves_all_namespaces_and_namespaced_in_its_place_those_that_it_names() 
         let anywhere = stage.bare_scene("anywhere").await;
         all_namespaces(stage, &anywhere, &installed).await;
         named_namespaces(stage, &anywhere).await;
+    });
+}
+
+#[test]
+fn argo_cd_is_told_of_every_kind_and_keeps_what_else_it_is_told() {
+    e2e_together("argocd", async |stage| {
+        let scene = stage.bare_scene("argocd").await;
+        let others = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm"},
+            "data": {"url": "https://argocd.example.com"},
+        });
+        // As most install it; by a server-side apply of ours the same kubectl would take it over.
+        scene.kubectl(&["apply", "-f", "-"], &others.to_string()).await;
+        let path = source("deploy/argocd");
+        let ours = stage.kubectl(&["kustomize", path.to_str().expect("UTF-8")], "").await;
+        scene.kubectl(&["patch", "configmap", "argocd-cm", "--type=merge", "--patch-file=/dev/stdin"], &ours).await;
+
+        let script = std::fs::read_to_string(path.join("health/health.lua")).expect("the health check");
+        let mut wanted = json!({"url": "https://argocd.example.com"});
+        for crd in rendered(stage.kubectl_path(), &source("crds")) {
+            let (group, kind) = (text(&crd, "/spec/group"), text(&crd, "/spec/names/kind"));
+            wanted[format!("resource.customizations.health.{group}_{kind}")] = json!(script);
+        }
+        let told = scene.get("ConfigMap", "argocd-cm").await.expect("it is there");
+        assert_eq!(told["data"], wanted);
     });
 }
