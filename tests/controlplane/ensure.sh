@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Makes sure that the local control plane is built, and prints the one directory that holds `controlplane` and
-# `kubectl`; whatever else it has to say goes to stderr. Called by the Makefile, deploy/demo.sh and CI; safe when
-# several call it at once. It starts no server and touches nothing outside .tools and Go's own caches.
+# Makes sure that the local control plane is built, and prints the one directory that holds `controlplane`, `kubectl` and
+# `health`, which judges what tests record; whatever else it has to say goes to stderr. Called by the Makefile,
+# deploy/demo.sh and CI; safe when several call it at once. It starts no server and touches nothing outside .tools and
+# Go's own caches.
 #
 # What is there already is used: kubectl on PATH, and the etcd, kube-apiserver and kubectl of $KUBEBUILDER_ASSETS.
 set -euo pipefail
@@ -40,7 +41,7 @@ directory() {
     echo "$tools/controlplane-$hash"
 }
 
-complete() { [ -x "$1/controlplane" ] && [ -x "$1/kubectl" ]; }
+complete() { [ -x "$1/controlplane" ] && [ -x "$1/kubectl" ] && [ -x "$1/health" ]; }
 
 # with_progress LOG DESCRIBE COMMAND...: runs it with stderr to LOG; DESCRIBE makes a line of progress from LOG.
 with_progress() {
@@ -108,6 +109,7 @@ build_all() {
         say "building etcd, kube-apiserver and controllers: 5 to 10 minutes the first time, then kept"
     fi
     build controlplane "$launcher"
+    build health ./health
     if [ -n "$kubectl" ]; then
         ln -s "$kubectl" "$work/kubectl"
     else

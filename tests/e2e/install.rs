@@ -1,5 +1,5 @@
-//! What deploy/ installs, as its users do it: it applies without a warning, the pod would be admitted, the operator can do
-//! its work with what is granted and nothing beyond, and Argo CD is told of every kind.
+//! What deploy/ installs, as its users do it: it applies without a warning, the pod would be admitted, the operator can
+//! do its work with what is granted and nothing beyond, and Argo CD is told of every kind.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,8 +40,8 @@ fn flags(installed: &[Value]) -> Flags {
     Flags { home: Some(HOME.to_owned()), namespaces, leader_elect: true, ..Flags::default() }
 }
 
-/// That the namespace's own rules, `restricted`, admit the pod which the Deployment describes, and that its image has the
-/// version of this package.
+/// That the namespace's own rules, `restricted`, admit the pod which the Deployment describes, and that its image has
+/// the version of this package.
 async fn assert_pod_is_admitted(stage: &Stage, installed: &[Value]) {
     let template = &deployment(installed)["spec"]["template"];
     let pod = json!({

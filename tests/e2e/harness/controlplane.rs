@@ -13,8 +13,10 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, Client, Config, ResourceExt};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use super::process::{Process, run};
+use super::recorder::Recorder;
 use super::{PATIENCE, RUNTIME, deploy};
 
 /// A running control plane.
@@ -27,6 +29,7 @@ pub struct ControlPlane {
     pub kubectl: PathBuf,
     /// The API, for an administrator.
     pub client: Client,
+    recorder: OnceCell<Recorder>,
     _process: Mutex<Process>,
 }
 
@@ -58,7 +61,17 @@ impl ControlPlane {
         let kubeconfig = PathBuf::from(process.first_line(Duration::from_secs(120)));
         let client = RUNTIME.block_on(administrator(&kubeconfig));
         let kubectl = TOOLS.join("kubectl");
-        Arc::new(Self { dir, kubeconfig, kubectl, client, _process: Mutex::new(process) })
+        Arc::new(Self { dir, kubeconfig, kubectl, client, recorder: OnceCell::new(), _process: Mutex::new(process) })
+    }
+
+    /// Records from the first call on, for which the CRDs must be there.
+    pub async fn recorder(&self) -> &Recorder {
+        self.recorder.get_or_init(|| Recorder::start(&self.client, self.dir.join("events"))).await
+    }
+
+    /// Judges all states that objects in these namespaces were in.
+    pub async fn judge(&self, namespaces: &[String]) {
+        self.recorder().await.judge(&TOOLS, namespaces).await;
     }
 
     /// Where it writes each request down.

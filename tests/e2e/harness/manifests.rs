@@ -27,3 +27,20 @@ pub fn edit(mut manifest: Value, change: impl FnOnce(&mut Value)) -> Value {
     change(&mut manifest);
     manifest
 }
+
+/// A valid object of each of our kinds that says nothing more than it must.
+pub fn one_of_each_kind(name: &str) -> Vec<Value> {
+    let specs = [
+        ("AppLinkAddon", json!({"app": "orders-prod", "tokenSecretRef": {"name": "heroku-api", "key": "token"}})),
+        (
+            "Connection",
+            json!({"addonRef": {"name": "orders"}, "connectionName": "someOrg", "provider": "Salesforce", "oauth": {}}),
+        ),
+    ];
+    assert_eq!(specs.len(), applink_operator::crd::definitions().len(), "a kind is missing here");
+    let object = |(kind, spec): &(&str, Value)| {
+        let metadata = json!({"name": name});
+        json!({"apiVersion": "applink.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
+    };
+    specs.iter().map(object).collect()
+}

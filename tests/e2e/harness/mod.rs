@@ -1,6 +1,7 @@
 //! What the tests stand on: one control plane for most, and a namespace, a simulator and operators for each.
 //!
-//! Judges nothing: the tests do. Each test calls [`e2e`] once and works in the [`Scene`] that it is given.
+//! What is right the tests say, with one exception: at the end of each, all states that its objects were in are judged
+//! as Flux and Argo CD see them. Each test calls [`e2e`] once and works in the [`Scene`] that it is given.
 
 mod audit;
 mod cluster;
@@ -10,6 +11,7 @@ mod manifests;
 mod operator;
 mod process;
 mod proxy;
+mod recorder;
 mod scene;
 mod simulator;
 mod stage;
@@ -64,7 +66,10 @@ pub fn e2e_alone(label: &str, test: impl AsyncFnOnce(&Stage)) {
 
 fn play(label: &str, stage: Stage, test: impl AsyncFnOnce(&Stage)) {
     RUNTIME.block_on(async {
-        let limited = tokio::time::timeout(TEST_LIMIT, test(&stage));
+        let limited = tokio::time::timeout(TEST_LIMIT, async {
+            test(&stage).await;
+            stage.judge().await;
+        });
         limited.await.unwrap_or_else(|_| panic!("{label}: still not done after {} s", TEST_LIMIT.as_secs()));
     });
 }

@@ -1,9 +1,9 @@
-//! What the scenes of one test share: a control plane.
+//! What the scenes of one test share: a control plane, and the judgement at the end.
 //!
-//! Judges nothing. `e2e` and `e2e_alone` make one for each test.
+//! Knows nothing of what is played. `e2e` and the like make one for each test.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::controlplane::ControlPlane;
 use super::scene::Scene;
@@ -12,11 +12,12 @@ use super::scene::Scene;
 #[derive(Clone)]
 pub struct Stage {
     pub(super) control_plane: Arc<ControlPlane>,
+    namespaces: Arc<Mutex<Vec<String>>>,
 }
 
 impl Stage {
     pub(super) fn new(control_plane: Arc<ControlPlane>) -> Self {
-        Self { control_plane }
+        Self { control_plane, namespaces: Arc::default() }
     }
 
     /// A scene with an account for its operators, who may do there what deploy/namespaced grants.
@@ -28,7 +29,15 @@ impl Stage {
 
     /// A scene that lets no operator in.
     pub async fn bare_scene(&self, namespace: &str) -> Scene {
+        self.control_plane.recorder().await;
+        self.namespaces.lock().expect("not poisoned").push(namespace.to_owned());
         Scene::new(self.clone(), namespace).await
+    }
+
+    /// Judges all states that objects in its scenes were in, whatever the test was about.
+    pub(super) async fn judge(&self) {
+        let namespaces = self.namespaces.lock().expect("not poisoned").clone();
+        self.control_plane.judge(&namespaces).await;
     }
 
     /// The kubectl.

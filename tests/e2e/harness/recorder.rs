@@ -1,0 +1,100 @@
+//! Every state that any object of our kinds is ever in, as watches show it: a file of events for each namespace, and
+//! the judgement of tests/controlplane/health on it.
+//!
+//! A `ControlPlane` has one from before its first scene; `Stage` asks for the judgement at the end of each test.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::{AsyncBufReadExt, StreamExt};
+use http::Request;
+use kube::Client;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+use super::cluster::Cluster;
+use super::deploy::source;
+use super::process::run;
+use super::{manifests, text, until_in_file};
+
+/// Where fences go: no operator works there.
+const ELSEWHERE: &str = "default";
+
+/// The watches of one control plane.
+pub struct Recorder {
+    dir: PathBuf,
+    elsewhere: Cluster,
+    watches: Vec<JoinHandle<()>>,
+    fences: AtomicUsize,
+}
+
+impl Recorder {
+    /// Records from now on into `dir`.
+    pub async fn start(client: &Client, dir: PathBuf) -> Self {
+        std::fs::create_dir(&dir).expect("a directory");
+        let mut watches = Vec::new();
+        for crd in applink_operator::crd::definitions() {
+            let (spec, version) = (&crd.spec, &crd.spec.versions[0].name);
+            let path = format!("/apis/{}/{version}/{}", spec.group, spec.names.plural);
+            let now: Value = client.request(get(&format!("{path}?limit=1"))).await.expect("a list");
+            let from = text(&now, "/metadata/resourceVersion");
+            // Longer than all tests together: a watch that begins anew may leave something out.
+            let watch = get(&format!("{path}?watch=1&resourceVersion={from}&timeoutSeconds=7200"));
+            let mut lines = client.request_stream(watch).await.expect("a watch").lines();
+            let dir = dir.clone();
+            watches.push(tokio::spawn(async move {
+                // It ends with its control plane; before that, `catch_up` would notice.
+                while let Some(Ok(line)) = lines.next().await {
+                    write(&dir, &line);
+                }
+            }));
+        }
+        Self { dir, elsewhere: Cluster::new(client.clone(), ELSEWHERE), watches, fences: AtomicUsize::default() }
+    }
+
+    /// Judges all that has happened in these namespaces so far.
+    pub async fn judge(&self, tools: &Path, namespaces: &[String]) {
+        self.catch_up().await;
+        let files: Vec<_> = namespaces.iter().map(|namespace| file(&self.dir, namespace)).collect();
+        let mut health = Command::new(tools.join("health"));
+        health
+            .arg("-lua")
+            .arg(source("deploy/argocd/health/health.lua"))
+            .args(files.iter().filter(|file| file.exists()));
+        if files.iter().any(|file| file.exists()) {
+            let (right, said) = tokio::task::spawn_blocking(move || run(&mut health, "")).await.expect("health");
+            assert!(right, "a state that misleads whoever waits for it, in {}:\n{said}", namespaces.join(", "));
+            print!("{}: {said}", namespaces.join(", "));
+        }
+    }
+
+    /// Once its own last object of each kind is recorded, all that was before is, too.
+    async fn catch_up(&self) {
+        let fence = format!("fence-{}", self.fences.fetch_add(1, Ordering::Relaxed));
+        for manifest in manifests::one_of_each_kind(&fence) {
+            let applied = self.elsewhere.apply(&manifest).await;
+            until_in_file(&file(&self.dir, ELSEWHERE), text(&applied, "/metadata/uid")).await;
+        }
+        assert!(self.watches.iter().all(|watch| !watch.is_finished()), "a watch has ended");
+    }
+}
+
+fn get(path: &str) -> Request<Vec<u8>> {
+    Request::get(path).body(Vec::new()).expect("a request")
+}
+
+fn file(dir: &Path, namespace: &str) -> PathBuf {
+    dir.join(format!("{namespace}.jsonl"))
+}
+
+/// Appends an event to the file of its namespace.
+fn write(dir: &Path, line: &str) {
+    let event: Value = serde_json::from_str(line).expect("an event");
+    let namespace = text(&event, "/object/metadata/namespace");
+    assert!(!namespace.is_empty(), "the watch went wrong: {line}");
+    let file = OpenOptions::new().create(true).append(true).open(file(dir, namespace));
+    file.expect("a file").write_all(format!("{line}\n").as_bytes()).expect("space");
+}
