@@ -67,6 +67,8 @@ impl<K: Kind> Roster<K> {
 pub(super) trait AnyRoster: Send + Sync {
     fn wake(&self, cause: &Cause);
     fn wake_users_of(&self, namespace: &str, secret: &str);
+    /// Has planned again whatever is being deleted in this namespace: what it waited for may be gone.
+    fn wake_leaving(&self, namespace: &str);
     /// Done once every store has its first list: a plan made earlier would take what is not read yet for absent.
     fn complete(&self) -> BoxFuture<'_, ()>;
 }
@@ -87,6 +89,12 @@ impl<K: Kind> AnyRoster for Roster<K> {
     fn wake_users_of(&self, namespace: &str, secret: &str) {
         self.wake_where(|object| {
             object.namespace().as_deref() == Some(namespace) && object.secrets().iter().any(|name| name == secret)
+        });
+    }
+
+    fn wake_leaving(&self, namespace: &str) {
+        self.wake_where(|object| {
+            object.namespace().as_deref() == Some(namespace) && object.meta().deletion_timestamp.is_some()
         });
     }
 

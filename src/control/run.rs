@@ -270,6 +270,8 @@ fn drive<'a, K: Kind>(all: &FuturesUnordered<BoxFuture<'a, ()>>, shell: &Arc<She
                     let (namespace, name) = (gone.namespace.unwrap_or_default(), gone.name);
                     let gone = Key { kind: K::KIND, namespace, name };
                     driver.recall.forget(&gone);
+                    // Its own last word may have come before the watch had told that it is gone.
+                    driver.shell.rosters().iter().for_each(|roster| roster.wake_leaving(&gone.namespace));
                     abandon(&driver.shell, gone);
                 }
                 Err(controller::Error::QueueError(error)) => {

@@ -152,6 +152,28 @@ async fn an_add_on_goes_after_what_lives_on_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_add_on_goes_although_the_watch_tells_late_that_it_may() {
+    let world = World::with_connection().await;
+    world.api.delete("applinkaddons", NS, ADDON);
+    world.until_addon("False", "DeletionBlocked").await;
+    world.delete("production");
+    let released = |w: &crate::support::apiserver::Write| {
+        w.resource == "connections" && w.body["metadata"]["finalizers"] == json!([])
+    };
+    let api = world.api.clone();
+    world.api.on_write(move |write| {
+        if released(write) {
+            api.hold_watches("connections");
+        }
+    });
+    world.until_gone("production", SOON).await;
+    world.pass(SOON).await;
+    assert!(world.api.get("applinkaddons", NS, ADDON).is_some(), "to all that is known, it is still needed");
+    world.api.release_watches();
+    world.api.wait_until("applinkaddons", NS, ADDON, |object| object.is_none(), SOONER).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn everything_deleted_at_once_ends_clean() {
     let world = World::with_connection().await;
     world.connection("staging", "stagingOrg");

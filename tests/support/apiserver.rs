@@ -118,6 +118,17 @@ impl ApiServer {
         self.state().faults.add(verb, resource, times, &Fault::LoseAnswer);
     }
 
+    /// Watches of this resource tell nothing from here on.
+    pub fn hold_watches(&self, plural: &str) {
+        self.state().faults.held.insert(plural.to_owned());
+    }
+
+    /// They tell all that they held back.
+    pub fn release_watches(&self) {
+        self.state().faults.held.clear();
+        self.changed.send_replace(());
+    }
+
     /// Watches that start at an older version are told 410 Expired, as are open ones that have not read on.
     pub fn compact(&self) {
         self.state().store.forget_history();

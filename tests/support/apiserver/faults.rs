@@ -10,6 +10,8 @@ pub struct Faults {
     pub outage: bool,
     /// How many outages have begun: an open watch breaks when it moves.
     pub outages: u64,
+    /// Plurals whose watches tell nothing for now.
+    pub held: BTreeSet<String>,
     forbidden: BTreeSet<(String, String)>,
     next: VecDeque<(String, String, Fault)>,
 }

@@ -90,6 +90,9 @@ impl Watch {
             self.ended = true;
             return Err("connection reset: the test has set an outage".into());
         }
+        if state.faults.held.contains(self.selection.resource.plural) {
+            return Ok(String::new());
+        }
         let changes = match state.store.changes(&self.selection, self.seen) {
             Ok(changes) => changes,
             Err(expired) => {
