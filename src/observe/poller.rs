@@ -85,7 +85,9 @@ impl Poller {
     }
 
     pub(super) fn connection(&self, id: Option<&str>, name: &str, since: Timestamp) -> Live<RemoteConnection> {
-        self.view().connections.view(id, name, since)
+        let mut view = self.view();
+        id.iter().for_each(|id| view.connections.know(id, name));
+        view.connections.view(id, name, since)
     }
 
     pub(super) fn look(&self, who: Key) {

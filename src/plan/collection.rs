@@ -34,6 +34,8 @@ pub struct Collection<R> {
     listed: Option<Listed>,
     objects: BTreeMap<String, Sighting<R>>,
     witnessed: Vec<(Timestamp, Witness<R>)>,
+    /// Names that we gave, by the ids that we were given for them: a list may tell them late.
+    names: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +46,7 @@ struct Listed {
 
 impl<R> Default for Collection<R> {
     fn default() -> Self {
-        Self { listed: None, objects: BTreeMap::new(), witnessed: Vec::new() }
+        Self { listed: None, objects: BTreeMap::new(), witnessed: Vec::new(), names: BTreeMap::new() }
     }
 }
 
@@ -54,7 +56,10 @@ impl<R: RemoteObject> Collection<R> {
         // What was learnt while it was under way is younger than what it shows.
         self.witnessed.retain(|(at, _)| *at >= began);
         self.listed = Some(Listed { began, whole: listing.whole });
+        let ids: BTreeSet<_> = listing.items.iter().map(|item| item.id().to_owned()).collect();
+        self.names.retain(|id, _| ids.contains(id));
         let sighted = |mut object: R| {
+            self.names.get(object.id()).iter().for_each(|name| object.call(name));
             let older = self.objects.get(object.id()).filter(|old| old.object.name() == object.name());
             older.iter().for_each(|old| object.inherit(&old.object));
             let detailed = older.is_some_and(|old| old.detailed && old.object.phase() == object.phase());
@@ -67,8 +72,21 @@ impl<R: RemoteObject> Collection<R> {
         moved
     }
 
+    /// Takes in that the object of this id has this name.
+    pub fn know(&mut self, id: &str, name: &str) {
+        if let Some(seen) = self.objects.get_mut(id) {
+            seen.object.call(name);
+            self.names.insert(id.to_owned(), name.to_owned());
+        }
+    }
+
     /// Takes in what was learnt of one object at `at`.
     pub fn witness(&mut self, at: Timestamp, witness: Witness<R>) {
+        if let Witness::Present(object) = &witness
+            && let Some(name) = object.name()
+        {
+            self.names.insert(object.id().to_owned(), name.to_owned());
+        }
         overlay(&mut self.objects, at, &witness);
         self.witnessed.push((at, witness));
     }
@@ -83,7 +101,8 @@ impl<R: RemoteObject> Collection<R> {
         let ours = |s: &&Sighting<R>| s.object.name() == Some(name) || Some(s.object.id()) == id;
         Live {
             sightings: self.objects.values().filter(ours).cloned().collect(),
-            complete: self.listed.is_some_and(|l| l.whole && l.began >= since && !written_since(l.began)),
+            complete: self.listed.is_some_and(|l| l.whole && l.began >= since && !written_since(l.began))
+                && self.objects.values().all(|s| s.object.name().is_some()),
             gone: self.witnessed.iter().filter_map(|(_, w)| gone_id(w)).map(str::to_owned).collect(),
         }
     }
@@ -143,10 +162,15 @@ mod tests {
             self.0
         }
         fn name(&self) -> Option<&str> {
-            Some(self.1)
+            Some(self.1).filter(|name| !name.is_empty())
         }
         fn phase(&self) -> Phase {
             Phase::Up
+        }
+        fn call(&mut self, name: &str) {
+            if self.1.is_empty() {
+                self.1 = name.to_owned().leak();
+            }
         }
         fn created(&self) -> Option<Timestamp> {
             None
@@ -174,6 +198,22 @@ mod tests {
         assert!(!all.view(None, "a", at(11)).complete, "began before");
         all.list(at(20), Listing { items: vec![], whole: false });
         assert!(!all.view(None, "a", at(10)).complete, "not whole");
+    }
+
+    #[test]
+    fn what_has_no_name_yet_may_have_any_unless_we_gave_it_one() {
+        let mut all = Collection::default();
+        all.list(at(10), listing(&[Thing("1", ""), Thing("2", "b")]));
+        assert!(!all.view(None, "a", at(0)).complete);
+        all.know("1", "c");
+        assert!(all.view(None, "a", at(0)).complete);
+        assert_eq!(ids(&all.view(None, "c", at(0))), ["1"]);
+        assert!(all.list(at(20), listing(&[Thing("1", ""), Thing("2", "b")])).is_empty(), "nothing moved");
+        all.list(at(30), listing(&[Thing("3", "")]));
+        assert!(!all.view(None, "a", at(0)).complete);
+        all.witness(at(32), Witness::Present(Thing("4", "d")));
+        all.list(at(31), listing(&[Thing("4", "")]));
+        assert_eq!(ids(&all.view(None, "d", at(0))), ["4"], "as the answer to our own call told");
     }
 
     #[test]

@@ -67,6 +67,8 @@ pub trait RemoteObject: Clone + PartialEq {
     fn phase(&self) -> Phase;
     /// When it was created, where the service tells it.
     fn created(&self) -> Option<Timestamp>;
+    /// Takes the name that it is known to have, where the service does not tell it.
+    fn call(&mut self, name: &str);
     /// Takes over what an older sighting told that this one cannot know.
     fn inherit(&mut self, _older: &Self) {}
 }
@@ -124,6 +126,9 @@ impl RemoteObject for RemoteConnection {
     }
     fn created(&self) -> Option<Timestamp> {
         self.created_at.as_deref()?.parse().ok()
+    }
+    fn call(&mut self, name: &str) {
+        self.name.get_or_insert_with(|| name.to_owned());
     }
     fn inherit(&mut self, older: &Self) {
         if self.phase == Phase::Going && self.link.is_none() {

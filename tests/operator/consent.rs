@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Org, RemoteError, Status};
+use applink_operator::simulator::{Org, PendingOrg, RemoteError, Status};
 use serde_json::{Value, json};
 
 use crate::world::{HOUR, NS, SOON, World, message, progress, says};
@@ -160,6 +160,22 @@ async fn a_secret_that_is_removed_comes_back() {
     let back = |secret: Option<&Value>| secret.is_some();
     world.api.wait_until("secrets", NS, SECRET, back, FRESH).await;
     assert_eq!((world.mutations(), link(&world)), (1, first));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_org_yet_and_so_no_name_is_known_by_its_id_and_keeps_nobody_waiting() {
+    let mut world = World::with_addon().await;
+    world.sim.settings(|settings| settings.pending_org = PendingOrg::Null);
+    world.connection_with("production", "productionOrg", oauth());
+    world.until("production", "False", "AwaitingUser").await;
+    world.connection("robot", "robotOrg");
+    world.until("robot", "True", "Connected").await;
+    world.restart().await;
+    world.connection("another", "anotherOrg");
+    world.until("another", "True", "Connected").await;
+    world.consent("productionOrg", "admin@example.com");
+    world.within(FRESH, "production", "True", "Connected").await;
+    assert_eq!(world.mutations(), 3);
 }
 
 #[tokio::test(start_paused = true)]
