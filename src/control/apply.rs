@@ -21,6 +21,7 @@ use super::{Error, Shell};
 use crate::crd::{FINALIZER, Reason, annotation};
 use crate::heroku::AccessError;
 use crate::observe::trouble;
+use crate::plan::live::Phase;
 use crate::plan::memory::{Answer, Intent, Memory};
 use crate::plan::remote::SETTLE;
 use crate::plan::verdict::Verdict;
@@ -158,11 +159,15 @@ async fn call<K: Kind>(
     let now = shell.clock.now();
     let attempt = memory.intent.as_ref().map(|i| i.attempt).filter(|_| matches!(step, Step::Create { .. }));
     let answer = match (&result, step) {
-        (Ok(id), Step::Create { name, anew }) => {
+        (Ok(Some(made)), Step::Create { name, .. }) if made.phase == Phase::Gone => {
+            let text = format!("AppLink answered to the creation of {name} with {}, which is disconnected", made.id);
+            Some(Answer::Refused { verdict: Verdict::needs_user(Reason::RemoteRejected, text), at: now, attempt })
+        }
+        (Ok(made), Step::Create { name, anew }) => {
             let reason = if *anew { Reason::Recreated } else { Reason::Created };
             // Told once its id is written down: until then, nothing may come between.
             hold.news.push(News { warning: false, reason, note: format!("created {name} in AppLink") });
-            id.clone().zip(attempt).map(|(id, attempt)| Answer::Created { id, attempt })
+            made.as_ref().zip(attempt).map(|(made, attempt)| Answer::Created { id: made.id.clone(), attempt })
         }
         (Ok(_), Step::Delete { id }) => Some(Answer::Deleting { id: id.clone(), at: now }),
         (Ok(_), _) => memory.answer.clone(),
@@ -199,8 +204,7 @@ fn answer(error: &AccessError, step: &Step, attempt: Option<i64>, now: Timestamp
             let text = format!(
                 "AppLink refused to {step}: {call}. It is tried again every 10 minutes, and at once when the spec changes"
             );
-            let taken = status == StatusCode::CONFLICT;
-            Answer::Refused { verdict: Verdict::needs_user(Reason::RemoteRejected, text), at: now, attempt, taken }
+            Answer::Refused { verdict: Verdict::needs_user(Reason::RemoteRejected, text), at: now, attempt }
         }
         // Only a creation must not be repeated before it is known how it ended.
         (_, Some(attempt)) if call.may_have_worked() => Answer::Lost { verdict, pause: doubled(SETTLE), attempt },

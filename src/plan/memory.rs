@@ -64,8 +64,6 @@ pub enum Answer {
         at: Timestamp,
         /// The creation that was refused, if it was one.
         attempt: Option<i64>,
-        /// Whether the reason is that the name is taken.
-        taken: bool,
     },
     /// Not now; a call that was never carried out.
     Later {

@@ -56,11 +56,13 @@ async fn as_often_as_keys_rotate_nobody_is_suspected() {
 
 #[tokio::test(start_paused = true)]
 async fn every_switch_of_the_service_leaves_one_and_one_alone() {
-    let services: [fn(&mut Settings); 6] = [
+    let services: [fn(&mut Settings); 8] = [
         |s| s.dialect = Dialect::Reference,
         |s| s.keep_disconnected = true,
         |s| (s.keep_disconnected, s.tombstones_hold_names) = (true, true),
         |s| (s.keep_disconnected, s.tombstones_hold_names, s.taken_name) = (true, true, TakenName::Upsert),
+        |s| (s.keep_disconnected, s.tombstones_hold_names, s.taken_name) = (true, true, TakenName::Unprocessable),
+        |s| (s.keep_disconnected, s.tombstones_hold_names, s.taken_name) = (true, true, TakenName::Existing),
         |s| s.list_lag_seconds = 20.0,
         |s| s.taken_name = TakenName::Duplicate,
     ];

@@ -181,7 +181,7 @@ fn a_tombstone_of_ours_that_keeps_the_name_is_asked_to_go_once() {
     let refused = |w: &mut World| {
         let attempt = w.memory.intent.as_ref().map(|i| i.attempt);
         let verdict = Verdict::needs_user(applink_operator::crd::Reason::RemoteRejected, "taken");
-        w.memory.answer = Some(Answer::Refused { verdict, at: w.now, attempt, taken: true });
+        w.memory.answer = Some(Answer::Refused { verdict, at: w.now, attempt });
     };
     let mut world = settled().with(|w| {
         w.see(remote("id-1", Phase::Gone));

@@ -72,7 +72,7 @@ fn refusals() {
         fresh().with(move |w| {
             (w.memory.finalizer, w.memory.intent) = (true, Some(intent(1, 1)));
             w.status.answered_attempt = Some(1);
-            w.memory.answer = Some(Answer::Refused { verdict, at: at(1), attempt: Some(1), taken: false });
+            w.memory.answer = Some(Answer::Refused { verdict, at: at(1), attempt: Some(1) });
             w.now = at(second);
         })
     };
@@ -200,7 +200,7 @@ fn healing_that_does_not_work() {
             w.now = at(3601);
         })
     };
-    let refused = || Answer::Refused { verdict: verdict(), at: at(3600), attempt: Some(2), taken: false };
+    let refused = || Answer::Refused { verdict: verdict(), at: at(3600), attempt: Some(2) };
     let lost = Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35), attempt: 2 };
     let later = || Answer::Later { verdict: verdict(), at: at(3600), until: at(3610), attempt: Some(2) };
     table(vec![

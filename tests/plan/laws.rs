@@ -26,8 +26,7 @@ fn answer() -> impl Strategy<Value = Option<Answer>> {
         None,
         Some(Answer::Deleting { id: "id-1".into(), at: at(0) }),
         Some(Answer::Created { id: "x".into(), attempt: 1 }),
-        Some(Answer::Refused { verdict: verdict(), at: at(0), attempt: Some(1), taken: false }),
-        Some(Answer::Refused { verdict: verdict(), at: at(0), attempt: Some(1), taken: true }),
+        Some(Answer::Refused { verdict: verdict(), at: at(0), attempt: Some(1) }),
         Some(Answer::Later { verdict: verdict(), at: at(0), until: at(5), attempt: Some(1) }),
         Some(Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35), attempt: 1 }),
     ])

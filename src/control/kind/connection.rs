@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{Kind, Status, secret};
+use super::{Kind, Made, Status, secret};
 use crate::applink::{JwtConnection, OauthConnection};
 use crate::control::{Error, Shell, hand_off};
 use crate::crd::{AppLinkAddon, ConditionType, Connection, ConnectionStatus, ManagementPolicy, Reason, condition};
@@ -121,7 +121,7 @@ impl Kind for Connection {
         })
     }
 
-    async fn create(&self, shell: &Shell, inputs: &Inputs) -> Result<String, AccessError> {
+    async fn create(&self, shell: &Shell, inputs: &Inputs) -> Result<Made, AccessError> {
         let addon = self.addon();
         let link = shell.observer.link(&addon).ok_or(AccessError::Forgotten)?;
         let Ok(desired) = &inputs.desired else { return Err(AccessError::Forgotten) };
@@ -144,7 +144,7 @@ impl Kind for Connection {
             Err(_) => Witness::Touched(name.to_owned()),
         };
         shell.observer.witness(&addon, shell.clock.now(), told);
-        result.map(|remote| remote.id)
+        result.map(|remote| Made { id: remote.id, phase: remote.phase })
     }
 
     async fn delete(&self, shell: &Shell, id: &str) -> Result<(), AccessError> {

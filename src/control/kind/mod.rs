@@ -23,7 +23,7 @@ use crate::crd::{AppLinkAddonStatus, ConnectionStatus, Reason, SecretKeyRef};
 use crate::heroku::AccessError;
 use crate::observe::Key;
 use crate::plan::Plan;
-use crate::plan::live::Link;
+use crate::plan::live::{Link, Phase};
 use crate::plan::memory::{Memory, StatusMemory};
 use crate::plan::verdict::Verdict;
 
@@ -64,13 +64,9 @@ pub(super) trait Kind:
     fn live(&self, shell: &Shell, memory: &Memory) -> Self::Live;
     /// Plans. Pure.
     fn plan(&self, inputs: &Self::Inputs, live: &Self::Live, memory: &Memory, now: Timestamp) -> Plan<Self::Status>;
-    /// Creates the remote object, hands the answer to the observer, and gives its id. Kinds that stand for nothing remote
+    /// Creates the remote object, hands the answer to the observer, and gives what was made. Kinds that stand for nothing remote
     /// are never asked for this or the next two.
-    fn create(
-        &self,
-        _shell: &Shell,
-        _inputs: &Self::Inputs,
-    ) -> impl Future<Output = Result<String, AccessError>> + Send {
+    fn create(&self, _shell: &Shell, _inputs: &Self::Inputs) -> impl Future<Output = Result<Made, AccessError>> + Send {
         std::future::ready(Err(AccessError::Forgotten))
     }
     /// Deletes the remote object of this id, and hands what comes of it to the observer.
@@ -93,6 +89,12 @@ pub(super) trait Kind:
     fn reported(&self, _shell: &Shell, _generation_moved: bool) {}
     /// The finalizer is off.
     fn released(&self, shell: &Shell);
+}
+
+/// What a creation was answered with.
+pub(super) struct Made {
+    pub(super) id: String,
+    pub(super) phase: Phase,
 }
 
 /// What every status has.

@@ -21,8 +21,8 @@ impl<R: RemoteObject> Case<'_, R> {
         self.make_room(id, given, Intent { id: Some(id.to_owned()), ..self.next_intent(hash, self.recent()) })
     }
 
-    /// How to get rid of something of ours that was disconnected long ago, where the service refuses a creation because
-    /// it keeps the name taken: asked for once.
+    /// How to get rid of something of ours that was disconnected long ago, where the service refuses a creation: it may
+    /// keep the name taken. Asked for once, since there may be another reason.
     pub(super) fn purge(&self, hash: &str) -> Option<Course> {
         let id = self.record.id.as_deref()?;
         self.live.of_id(id).filter(|seen| seen.object.phase() == Phase::Gone)?;
@@ -32,9 +32,9 @@ impl<R: RemoteObject> Case<'_, R> {
             let given = self.making_room(id).filter(|_| !done)?;
             return Some(self.make_room(id, Some(given), given.clone()));
         }
-        let taken = matches!(&self.memory.answer, Some(Answer::Refused { taken: true, attempt, .. })
+        let refused = matches!(&self.memory.answer, Some(Answer::Refused { attempt, .. })
             if attempt.is_some() && *attempt == self.record.answered);
-        let id = taken.then(|| id.to_owned())?;
+        let id = refused.then(|| id.to_owned())?;
         let word =
             Intent { id: Some(id.clone()), tombstone: Some(id.clone()), ..self.next_intent(hash, self.recent()) };
         Some(self.make_room(&id, None, word))

@@ -22,12 +22,10 @@ pub(super) fn record(status: &ConnectionStatus, memory: &Memory, live: &Live<Rem
         was_up: status.connected_at.is_some(),
     };
     match &memory.answer {
-        Some(Answer::Refused { attempt: Some(attempt), taken, .. })
-            if *attempt > recorded.answered.unwrap_or_default() =>
-        {
+        Some(Answer::Refused { attempt: Some(attempt), .. }) if *attempt > recorded.answered.unwrap_or_default() => {
             let purged = memory.intent.as_ref().and_then(|intent| intent.tombstone.as_ref());
             let in_the_way = |id: &String| live.of_id(id).is_some() && purged != Some(id);
-            if *taken && recorded.id.as_ref().is_some_and(in_the_way) {
+            if recorded.id.as_ref().is_some_and(in_the_way) {
                 Record { answered: Some(*attempt), ..recorded }
             } else {
                 Record { answered: Some(*attempt), ..Record::default() }
