@@ -81,7 +81,7 @@ async fn flow(scene: &Scene) {
 }
 
 /// Everything that the operator wrote anywhere.
-async fn written(scene: &Scene, operator: &Operator) -> Vec<(&'static str, String)> {
+pub async fn written(scene: &Scene, operator: &Operator) -> Vec<(&'static str, String)> {
     let mut all = vec![("log", operator.said()), ("metrics", operator.metrics().await)];
     for kind in ["Connection", "AppLinkAddon", "Event"] {
         all.push((kind, Value::from(scene.list(kind).await).to_string()));

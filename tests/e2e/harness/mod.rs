@@ -9,6 +9,7 @@ mod controlplane;
 pub mod deploy;
 mod manifests;
 mod operator;
+pub mod person;
 mod process;
 mod proxy;
 mod recorder;

@@ -6,12 +6,14 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::audit::{self, Request};
 use super::cluster::Cluster;
 use super::controlplane::NAMESPACED;
-use super::manifests::{pem, secret};
+use super::manifests::{edit, pem, secret};
 use super::operator::{Flags, Operator};
 use super::simulator::{Simulator, TOKEN};
 use super::stage::Stage;
@@ -158,6 +160,23 @@ impl Scene {
                 },
             },
         })
+    }
+
+    /// A Connection by a person's consent on that add-on.
+    pub fn by_consent(&self, name: &str, remote: &str) -> Value {
+        edit(self.connection(name, remote), |c| {
+            c["spec"].as_object_mut().expect("a spec").remove("jwt");
+            c["spec"]["oauth"] = json!({});
+        })
+    }
+
+    /// The link that a person is given to consent to a Connection by, once it waits for that.
+    pub async fn link(&self, name: &str) -> String {
+        let awaiting = self.unready("Connection", name, "AwaitingUser", "Reconciling").await;
+        let secret = super::text(&awaiting, "/status/oauthSecretName").to_owned();
+        let secret = self.get("Secret", &secret).await.expect("the Secret that the status names");
+        let link = STANDARD.decode(super::text(&secret, "/data/url")).expect("base64");
+        String::from_utf8(link).expect("a link")
     }
 
     /// Token, key, add-on and Connection of most tests, in the order of need.
