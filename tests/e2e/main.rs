@@ -3,6 +3,7 @@
 //! Nothing is faked but AppLink itself. Most tests wait most of the time, so let many run at once
 //! (`--test-threads=8`); with two they take twice as long. `harness` has what they stand on.
 
+mod adopt;
 mod canary;
 mod consent;
 mod crash;
