@@ -17,5 +17,6 @@ mod policies;
 mod rbac;
 mod reading;
 mod refused;
+mod replace;
 mod rest;
 mod stop;

@@ -1,0 +1,174 @@
+//! AppLink has no update: a connection whose input changed is deleted and made anew where the user wants that, and never
+//! are there two.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::harness::{
+    CONNECTION, KEY, Operator, PATIENCE, Scene, condition_of, e2e, has_reason, is_ready, secret, text,
+};
+
+const POST: &str = "POST connections/salesforce/jwt";
+/// A changed Secret acts within 2 s; on a machine that is busy with much else, within this.
+const ROTATION: Duration = Duration::from_secs(4);
+/// A POST whose fate is unknown may bear fruit for 35 s after its intent; nothing is sent before that.
+const SETTLED: Duration = Duration::from_secs(60);
+
+fn message(object: &Value) -> &str {
+    text(condition_of(object, "Ready"), "/message")
+}
+
+fn delete(connection: &Value) -> String {
+    format!("DELETE connections/{}", text(connection, "/status/id"))
+}
+
+fn asked() -> Value {
+    json!({"metadata": {"annotations": {"applink.dev/replace": "now"}}})
+}
+
+/// Applies everything with the policy to replace, and waits until the Connection is Ready.
+async fn ready_to_replace(scene: &Scene) -> Value {
+    let mut manifests = scene.everything();
+    manifests[3]["spec"]["replacePolicy"] = json!("DeleteAndRecreate");
+    scene.apply_all(&manifests).await;
+    scene.ready("Connection", CONNECTION).await
+}
+
+/// Waits until the Connection is Ready with another id.
+async fn renewed(scene: &Scene, before: &Value, patience: Duration) -> Value {
+    let renewed = |o: &Value| is_ready(o) && o["status"]["id"] != before["status"]["id"];
+    let seen = scene.wait_within(patience, "Connection", CONNECTION, "is made anew", |o| o.is_some_and(renewed)).await;
+    seen.expect("it is there")
+}
+
+/// When a request of this method first arrived.
+async fn arrived(scene: &Scene, method: &str) -> Timestamp {
+    let all = scene.simulator.requests_since(0).await;
+    let found = all.iter().find(|request| request["method"] == method).expect("such a request");
+    text(found, "/at").parse().expect("a time")
+}
+
+#[test]
+fn a_rotated_key_has_the_old_connection_deleted_at_once_and_another_made() {
+    e2e("rotate", async |scene| {
+        let _operator = scene.operator().await;
+        let before = ready_to_replace(scene).await;
+        let began = Timestamp::now();
+        scene.apply(&scene.key("another")).await;
+        let after = renewed(scene, &before, PATIENCE).await;
+        assert_ne!(after["status"]["appliedHash"], before["status"]["appliedHash"]);
+        assert_eq!(scene.simulator.only_connection().await["id"], after["status"]["id"]);
+        assert_eq!(scene.simulator.mutating().await, [POST, &delete(&before), POST]);
+        let took = Duration::try_from(arrived(scene, "DELETE").await - began).expect("after it began");
+        println!("the DELETE came {:.2} s after the Secret", took.as_secs_f64());
+        assert!(took <= ROTATION, "{took:?}");
+        scene.wait_event(CONNECTION, "Recreated").await;
+    });
+}
+
+#[test]
+fn a_key_that_is_none_deletes_nothing() {
+    e2e("rotate-none", async |scene| {
+        let _operator = scene.operator().await;
+        let before = ready_to_replace(scene).await;
+        scene.apply(&secret("sf-jwt", "server.key", "no key")).await;
+        scene.unready("Connection", CONNECTION, "InvalidSecret", "Stalled").await;
+        scene.delete("Secret", "sf-jwt").await;
+        scene.unready("Connection", CONNECTION, "SecretNotFound", "Reconciling").await;
+        scene.change("Connection", CONNECTION, asked()).await;
+        scene.apply(&secret("sf-jwt", "server.key", "no key either")).await;
+        scene.unready("Connection", CONNECTION, "InvalidSecret", "Stalled").await;
+        assert_eq!(scene.simulator.mutating().await, [POST]);
+        assert_eq!(scene.simulator.only_connection().await["id"], before["status"]["id"]);
+    });
+}
+
+#[test]
+fn what_the_policy_forbids_the_annotation_does_once() {
+    e2e("replace-once", async |scene| {
+        let _operator = scene.operator().await;
+        let before = scene.all_ready().await;
+        scene.apply(&scene.key("another")).await;
+        let refused = scene.unready("Connection", CONNECTION, "ReplacementRequired", "Stalled").await;
+        assert!(message(&refused).contains("applink.dev/replace"), "{}", message(&refused));
+        scene.change("Connection", CONNECTION, asked()).await;
+        let after = renewed(scene, &before, PATIENCE).await;
+        assert_eq!(after["status"]["lastHandledReplace"], "now");
+        let once = [POST, &delete(&before), POST];
+        assert_eq!(scene.simulator.mutating().await, once);
+        // The word was for once: the next change needs another.
+        scene.apply(&scene.key(KEY)).await;
+        scene.unready("Connection", CONNECTION, "ReplacementRequired", "Stalled").await;
+        assert_eq!(scene.simulator.mutating().await, once);
+    });
+}
+
+/// Where a replacement is when the operator dies.
+struct Death {
+    name: &'static str,
+    /// The call that AppLink holds back: its method, and whether it takes effect.
+    method: &'static str,
+    committed: bool,
+}
+
+const DEATHS: [Death; 4] = [
+    Death { name: "replace-kill-delete", method: "DELETE", committed: false },
+    Death { name: "replace-kill-deleted", method: "DELETE", committed: true },
+    Death { name: "replace-kill-post", method: "POST", committed: false },
+    Death { name: "replace-kill-posted", method: "POST", committed: true },
+];
+
+/// Kills the operator while AppLink holds back a call of the replacement.
+async fn die(scene: &Scene, operator: Operator, death: &Death) {
+    let place = if death.committed { "after" } else { "before" };
+    let hold = json!({"method": death.method, "where": place, "what": {"delay": {"ms": 600_000}}, "times": 1});
+    scene.simulator.fault(hold).await;
+    let last = scene.simulator.last_request().await;
+    scene.change("Connection", CONNECTION, asked()).await;
+    let held =
+        |r: &Value| r["seq"].as_u64() > Some(last) && r["method"] == death.method && r["committed"] == death.committed;
+    scene.simulator.wait_request("the call, still without an answer", held).await;
+    operator.kill();
+}
+
+/// When each connection that ever was came and went, the latest first.
+async fn lives(scene: &Scene) -> Vec<(String, Option<String>)> {
+    let mut lives: Vec<_> = scene.simulator.connections().await.iter().map(life).collect();
+    lives.sort();
+    lives
+}
+
+fn life(connection: &Value) -> (String, Option<String>) {
+    let history = connection["history"].as_array().expect("a history");
+    let end = history.iter().find(|turn| turn["to"] == "disconnected").map(|turn| text(turn, "/at").to_owned());
+    (text(&history[0], "/at").to_owned(), end)
+}
+
+async fn survives(scene: &Scene, death: &Death) {
+    // A service that keeps tombstones, and would give two of one name.
+    scene.simulator.settings(json!({"keepDisconnected": true, "takenName": "duplicate"})).await;
+    let operator = scene.operator().await;
+    let before = scene.all_ready().await;
+    let began = Instant::now();
+    die(scene, operator, death).await;
+    let _operator = scene.operator().await;
+    let after = renewed(scene, &before, SETTLED).await;
+    println!("{}: Ready again after {:.1} s", death.name, began.elapsed().as_secs_f64());
+    assert_eq!(after["status"]["lastHandledReplace"], "now", "{}", death.name);
+    let lives = lives(scene).await;
+    assert_eq!(lives.len(), 2, "{}: one more was made: {lives:?}", death.name);
+    let (old, new) = (&lives[0], &lives[1]);
+    assert!(old.1.as_ref().is_some_and(|end| *end <= new.0), "{}: two at once: {lives:?}", death.name);
+    assert_eq!(new.1, None, "{}: {lives:?}", death.name);
+    assert!(has_reason(&after, "True", "Connected"));
+}
+
+#[test]
+fn killed_at_any_point_of_a_replacement_it_leaves_one_connection_and_never_two() {
+    e2e("replace-kill", async |scene| {
+        let survived = DEATHS.iter().map(async |death| survives(&scene.beside(death.name).await, death).await);
+        futures::future::join_all(survived).await;
+    });
+}
