@@ -12,6 +12,7 @@ mod hosts;
 mod inputs;
 mod install;
 mod life;
+mod limits;
 mod names;
 mod policies;
 mod rbac;

@@ -1,0 +1,125 @@
+//! A service that asks for patience or gives no answer: one add-on waits as long as it is told to, and no other does.
+
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::harness::{CONNECTION, Scene, Simulator, condition, condition_of, e2e, edit, text};
+
+/// What a 429 asks for: longer than a poll interval with its jitter.
+const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(12);
+/// A call that comes no later than this after a limited one was under way when that was answered.
+const UNDER_WAY: SignedDuration = SignedDuration::from_millis(100);
+/// How long after that the next call may come, on a machine that is busy with much else.
+const SOON: SignedDuration = SignedDuration::from_secs(4);
+
+/// One answer of AppLink to a call of this method.
+fn limited(method: &str) -> Value {
+    let answer = json!({"code": 429, "headers": {"Retry-After": RETRY_AFTER.as_secs().to_string()}});
+    json!({"method": method, "pathPrefix": "/addons/", "what": {"status": answer}, "times": 1})
+}
+
+/// How long AppLink was left alone after it answered 429.
+async fn pause(scene: &Scene) -> SignedDuration {
+    let asked = scene.simulator.requests_since(0).await;
+    let at = |request: &Value| -> Timestamp { text(request, "/at").parse().expect("a time") };
+    let mut applink = asked.iter().filter(|request| request["api"] == "applink");
+    let limited = applink.find(|request| request["status"] == 429).expect("a 429");
+    let mut pauses = applink.map(|request| at(request).duration_since(at(limited)));
+    pauses.find(|pause| *pause > UNDER_WAY).expect("a call after it")
+}
+
+fn assert_obeyed(pause: SignedDuration) {
+    println!("the next call came {:.2} s after the 429", pause.as_secs_f64());
+    assert!(pause >= RETRY_AFTER, "too soon: {pause:#}");
+    assert!(pause <= RETRY_AFTER + SOON, "too late: {pause:#}");
+}
+
+fn reachable(addon: &Value, status: &str) -> bool {
+    condition(addon, "Reachable").is_some_and(|c| c["status"] == status)
+}
+
+#[test]
+fn a_look_that_is_limited_is_repeated_when_the_service_allows_and_told_by_the_addon_alone() {
+    e2e("limit-look", async |scene| {
+        let _operator = scene.operator().await;
+        let ready = scene.all_ready().await;
+        scene.simulator.fault(limited("GET")).await;
+        scene.apply(&scene.connection("second", "secondOrg")).await;
+        scene.unready("Connection", "second", "RateLimited", "Reconciling").await;
+        let addon = scene.wait("AppLinkAddon", "orders", "says that it must wait", |a| reachable(a, "False")).await;
+        assert_eq!(condition_of(&addon, "Reachable")["reason"], "RateLimited");
+        scene.ready("Connection", "second").await;
+        assert_obeyed(pause(scene).await);
+
+        scene.wait("AppLinkAddon", "orders", "says that it may go on", |a| reachable(a, "True")).await;
+        let after = scene.get("Connection", CONNECTION).await.expect("it is there");
+        assert_eq!(
+            after["metadata"]["resourceVersion"], ready["metadata"]["resourceVersion"],
+            "what is Ready stays so"
+        );
+        let told = scene.events("orders").await;
+        assert_eq!(told.iter().filter(|reason| *reason == "RateLimited").count(), 1, "{told:?}");
+    });
+}
+
+#[test]
+fn a_creation_that_is_limited_is_repeated_once_the_service_allows() {
+    e2e("limit-post", async |scene| {
+        let _operator = scene.operator().await;
+        scene.simulator.fault(limited("POST")).await;
+        scene.apply_all(&scene.everything()).await;
+        scene.unready("Connection", CONNECTION, "RateLimited", "Reconciling").await;
+        // Who comes meanwhile must wait as well.
+        scene.apply(&scene.connection("second", "secondOrg")).await;
+        scene.ready("Connection", "second").await;
+        scene.ready("Connection", CONNECTION).await;
+        assert_obeyed(pause(scene).await);
+        assert_eq!(scene.simulator.mutating().await.len(), 3);
+        assert_eq!(scene.simulator.connections().await.len(), 2);
+    });
+}
+
+/// How long a new Connection takes from apply to Ready.
+async fn time_to_ready(scene: &Scene, name: &str, remote: &str) -> Duration {
+    let began = Instant::now();
+    scene.apply(&scene.connection(name, remote)).await;
+    scene.ready("Connection", name).await;
+    began.elapsed()
+}
+
+#[test]
+fn an_addon_that_gives_no_answer_makes_no_other_wait() {
+    e2e("bulkhead", async |scene| {
+        let dir = scene.dir.join("hanging");
+        std::fs::create_dir(&dir).expect("a directory");
+        let hanging = Simulator::start(&dir);
+        let _operator = scene.operator().await;
+        scene.all_ready().await;
+        let alone = time_to_ready(scene, "alone", "aloneOrg").await;
+
+        let other = edit(scene.addon(), |addon| {
+            addon["metadata"]["name"] = json!("hanging");
+            addon["spec"]["platformURL"] = json!(hanging.url);
+        });
+        scene.apply(&other).await;
+        scene.ready("AppLinkAddon", "hanging").await;
+        // First the creations hang, then whatever else is asked.
+        for method in ["POST", "GET"] {
+            hanging.fault(json!({"method": method, "what": {"delay": {"ms": 30_000}}})).await;
+            for nth in 0..8 {
+                let name = format!("hanging-{}-{nth}", method.to_lowercase());
+                let remote = name.replace('-', "_");
+                let stuck =
+                    edit(scene.connection(&name, &remote), |c| c["spec"]["addonRef"]["name"] = json!("hanging"));
+                scene.apply(&stuck).await;
+            }
+            hanging.wait_request("a call without an answer", |r| r["method"] == method && r["status"].is_null()).await;
+        }
+        let beside = time_to_ready(scene, "beside", "besideOrg").await;
+        println!("alone {:.2} s, beside one that hangs {:.2} s", alone.as_secs_f64(), beside.as_secs_f64());
+        assert!(beside <= 4 * alone + Duration::from_secs(1), "{beside:?} in place of {alone:?}");
+        assert_eq!(hanging.connections().await, Vec::<Value>::new());
+    });
+}
