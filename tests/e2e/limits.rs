@@ -92,9 +92,7 @@ async fn time_to_ready(scene: &Scene, name: &str, remote: &str) -> Duration {
 #[test]
 fn an_addon_that_gives_no_answer_makes_no_other_wait() {
     e2e("bulkhead", async |scene| {
-        let dir = scene.dir.join("hanging");
-        std::fs::create_dir(&dir).expect("a directory");
-        let hanging = Simulator::start(&dir);
+        let hanging = Simulator::beside(&scene.dir, "hanging").await;
         let _operator = scene.operator().await;
         scene.all_ready().await;
         let alone = time_to_ready(scene, "alone", "aloneOrg").await;

@@ -7,6 +7,7 @@ mod adopt;
 mod canary;
 mod consent;
 mod crash;
+mod dialects;
 mod harness;
 mod hosts;
 mod inputs;

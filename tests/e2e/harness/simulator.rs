@@ -32,6 +32,17 @@ impl Simulator {
         Self { url, http, _process: process }
     }
 
+    /// One more for the same test. All begin with the same add-on; this one has one of its own in the place of it.
+    pub async fn beside(dir: &Path, name: &str) -> Self {
+        let dir = dir.join(name);
+        std::fs::create_dir(&dir).expect("a directory");
+        let simulator = Self::start(&dir);
+        simulator.control("DELETE", "/addons/heroku-applink-cubed-1234", Value::Null).await;
+        let own = json!({"name": name, "attachments": [{"app": "orders-prod", "name": "HEROKU_APPLINK"}]});
+        simulator.control("POST", "/addons", own).await;
+        simulator
+    }
+
     /// One call of the control API, which must succeed.
     pub async fn control(&self, method: &str, path: &str, body: Value) -> Value {
         let url = format!("{}/_control{path}", self.url);
