@@ -31,5 +31,6 @@ mod replace;
 mod rest;
 mod stale;
 mod stop;
+mod switches;
 mod wipe;
 mod writes;

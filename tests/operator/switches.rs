@@ -1,0 +1,279 @@
+//! Every switch of the service, each alone: whatever the documentation leaves open turns out to be, a connection is made,
+//! healed, replaced, consented to, taken over and deleted, once each.
+//!
+//! The most telling of them, several at a time, are led end to end in tests/e2e/dialects.rs.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::world::{HOUR, LATER, NS, SOON, World, connection, digest, message, pem, says};
+
+const FLOWS: [&str; 4] = ["heal", "rotate", "consent", "adopt"];
+
+/// A world on a service that has these switches set.
+fn world(switches: &Value) -> World {
+    let world = World::new();
+    world.sim.settings(|settings| {
+        let merged = settings.merged(switches.as_object().expect("an object").clone());
+        *settings = merged.expect("switches that there are");
+    });
+    world
+}
+
+/// Values of one switch: each stands alone.
+fn each(switch: &str, values: Value) -> Vec<Value> {
+    values.as_array().expect("a list").iter().map(|value| json!({switch: value})).collect()
+}
+
+/// What the answers look like.
+fn spellings() -> Vec<Value> {
+    let mut all = vec![
+        json!({"statusWords": "pilot", "statusKey": "state"}),
+        json!({"omitted": ["provenance", "method", "user", "accessToken"], "omittedAs": "null"}),
+        json!({"dialect": "reference", "omitted": ["method", "user"]}),
+        json!({"dialect": "reference", "pendingOrg": "null", "namePlace": "top"}),
+    ];
+    all.extend(each("dialect", json!(["cli", "reference", "mixed"])));
+    all.extend(each("statusWords", json!(["older", "pilot", "capitalised"])));
+    all.extend(each("statusKey", json!(["state"])));
+    all.extend(each("pendingOrg", json!(["absent", "null", "empty", "nulls", "filled"])));
+    all.extend(each("namePlace", json!(["top", "both"])));
+    all.extend(each("omitted", json!([["provenance"], ["method"], ["user"], ["accessToken"]])));
+    all.extend(each("listedAddonId", json!(["foreign"])));
+    all.extend(each("linkServed", json!(["once", "always", "forever"])));
+    all.extend(each("getOne", json!(["array"])));
+    all.extend(each("getUnknown", json!(["emptyList"])));
+    all.extend(each("createAnswer", json!(["ok", "created"])));
+    let deletions = ["acceptedEmpty", "ok", "okEmpty", "emptyObject", "noContent"];
+    all.extend(each("deleteAnswer", json!(deletions)));
+    all.extend(each("deleteStatus", json!(["disconnected"])));
+    all.extend(each("errorShape", json!(["titleDetail", "error", "html", "empty"])));
+    all
+}
+
+/// What the service does.
+fn habits() -> Vec<Value> {
+    let tombstones = |taken: &str| json!({"keepDisconnected": true, "tombstonesHoldNames": true, "takenName": taken});
+    let mut all: Vec<_> = ["conflict", "unprocessable", "upsert", "existing", "duplicate"].map(tombstones).into();
+    all.extend([
+        json!({"keepDisconnected": true, "deleteStatus": "disconnected", "getOne": "array", "getUnknown": "emptyList"}),
+        json!({"dialect": "reference", "keepDisconnected": true, "listLagSeconds": 20}),
+        json!({"disconnectSeconds": 30, "listLagSeconds": 10}),
+    ]);
+    all.extend(each("connectSeconds", json!([0, 60])));
+    all.extend(each("disconnectSeconds", json!([0, 90])));
+    all.extend(each("takenName", json!(["unprocessable", "upsert", "existing", "duplicate"])));
+    all.extend(each("takenAlias", json!(["conflict", "unprocessable"])));
+    all.extend(each("nameRule", json!(["ignored"])));
+    all.extend(each("nameCase", json!(["insensitive"])));
+    all.extend(each("failedHoldNames", json!([false])));
+    all.extend(each("authorizationsHoldNames", json!([true])));
+    all.extend(each("keepDisconnected", json!([true])));
+    all.extend(each("listLagSeconds", json!([5, 60])));
+    all
+}
+
+/// Whom the service lets in, and how often.
+fn doors() -> Vec<Value> {
+    let few = |retry: &str, tells: bool| {
+        json!({
+            "applinkRateLimit": 8, "applinkRateRefillPerMinute": 30, "applinkRetryAfter": retry,
+            "applinkTellsRemaining": tells,
+        })
+    };
+    let mut all = vec![
+        few("absent", false),
+        few("seconds", true),
+        few("date", false),
+        json!({"rateLimit": 6, "rateRefillPerMinute": 6}),
+        json!({"ssoRefusal": "unauthorized", "ssoWindowSeconds": 4}),
+        json!({"apiOrigin": "https://applink.eu.heroku.com"}),
+    ];
+    all.extend(each("acceptedBearer", json!(["either"])));
+    all.extend(each("addonSegment", json!(["id"])));
+    all.extend(each("ssoCheck", json!(["never"])));
+    all.extend(each("ssoWindowSeconds", json!([4, 3600])));
+    all.extend(each("refusedSsoVariant", json!(["3.sdk", "3.add-ons-sso"])));
+    all
+}
+
+fn remote(flow: &str) -> String {
+    format!("{flow}Org")
+}
+
+fn manifest(flow: &str) -> Value {
+    let mut manifest = connection(flow, &remote(flow));
+    let spec = manifest["spec"].as_object_mut().expect("a spec");
+    match flow {
+        "consent" => {
+            spec.remove("jwt");
+            spec.insert("oauth".to_owned(), json!({}));
+        }
+        "rotate" => {
+            spec["jwt"]["privateKeySecretRef"]["name"] = json!("rotated");
+            spec.insert("replacePolicy".to_owned(), json!("DeleteAndRecreate"));
+        }
+        _ => {}
+    }
+    manifest
+}
+
+fn rotated(world: &World, key: &str) {
+    world.api.set_secret(NS, "rotated", &[("server.key", &pem(key))]);
+}
+
+async fn until(world: &World, flow: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let wanted = |object: Option<&Value>| object.is_some_and(&wanted);
+    world.api.wait_until("connections", NS, flow, wanted, LATER).await.expect("it is there")
+}
+
+async fn connected(world: &World, flow: &str) -> Value {
+    until(world, flow, |o| says(o, "True", "Connected")).await
+}
+
+/// All flows at once, from nothing to nothing.
+async fn live(switches: Value) {
+    println!("{switches}");
+    let mut world = world(&switches);
+    let theirs = world.plant(&remote("adopt"), SignedDuration::from_hours(3));
+    rotated(&world, "first");
+    world.addon();
+    world.start();
+    FLOWS.iter().for_each(|flow| drop(world.api.apply(manifest(flow))));
+    let adopted = connected(&world, "adopt").await;
+    assert_eq!(adopted["status"]["id"], theirs, "{switches}");
+    let healthy = connected(&world, "heal").await;
+    let before = connected(&world, "rotate").await;
+    until(&world, "consent", |o| says(o, "False", "AwaitingUser")).await;
+
+    world.vanish(&remote("heal"));
+    rotated(&world, "second");
+    world.consent(&remote("consent"), "admin@example.com");
+    until(&world, "heal", |o| says(o, "True", "Connected") && o["status"]["id"] != healthy["status"]["id"]).await;
+    let hash = |o: &Value| o["status"]["appliedHash"].clone();
+    until(&world, "rotate", |o| says(o, "True", "Connected") && hash(o) != hash(&before)).await;
+    connected(&world, "consent").await;
+    rests(&world, &switches).await;
+
+    FLOWS.iter().for_each(|flow| world.delete(flow));
+    for flow in FLOWS {
+        world.until_gone(flow, LATER).await;
+    }
+    assert_eq!(world.remote().len(), 0, "{switches}");
+}
+
+/// There is one of each, and nothing more is done.
+async fn rests(world: &World, switches: &Value) {
+    world.pass(Duration::from_secs(600)).await;
+    for flow in FLOWS {
+        let object = world.get(flow);
+        assert!(says(&object, "True", "Connected"), "{switches}: {object:#}");
+        assert_eq!(object["status"]["id"], world.only(&remote(flow)).id.to_string(), "{switches}");
+    }
+    assert_eq!(world.created(), 5, "{switches}: heal and rotate twice, consent once");
+}
+
+/// Tells of all that go wrong, not of the first alone.
+async fn live_under(switches: Vec<Value>) {
+    let mut wrong = Vec::new();
+    for switches in switches {
+        if tokio::spawn(live(switches.clone())).await.is_err() {
+            wrong.push(switches.to_string());
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_the_service_spells_its_answers_every_flow_comes_to_its_end() {
+    live_under(spellings()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_the_service_does_every_flow_comes_to_its_end() {
+    live_under(habits()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whomever_the_service_lets_in_every_flow_comes_to_its_end() {
+    live_under(doors()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_the_service_refuses_a_key_it_is_told_and_the_good_one_heals() {
+    let accepted = json!([digest(&pem("good"))]);
+    for failure in ["failed", "failedLater", "unauthorized", "unprocessable"] {
+        for holds in [true, false] {
+            let switches = json!({"jwtFailure": failure, "acceptedKeys": accepted, "failedHoldNames": holds});
+            let mut world = world(&switches);
+            world.key("bad");
+            world.addon();
+            world.start();
+            world.connection("production", "productionOrg");
+            let reason = if failure.starts_with("failed") { "RemoteFailed" } else { "RemoteRejected" };
+            until(&world, "production", |o| says(o, "False", reason)).await;
+            world.pass(Duration::from_secs(15 * 60)).await;
+            assert!(world.busiest_ten_minutes() <= 6, "{switches}: {}", world.busiest_ten_minutes());
+            world.key("good");
+            world.until("production", "True", "Connected").await;
+            world.pass(HOUR).await;
+            assert_eq!(world.id("production"), Some(world.only("productionOrg").id.to_string()), "{switches}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_becomes_of_a_link_that_ran_out_the_way_out_that_is_named_gives_another() {
+    for abandoned in ["keep", "fail", "vanish", "disconnected"] {
+        for link in ["once", "always", "forever"] {
+            let switches = json!({"abandoned": abandoned, "linkServed": link});
+            let mut world = world(&switches);
+            world.addon();
+            world.start();
+            world.connection_with("production", "productionOrg", json!({"jwt": null, "oauth": {}}));
+            world.until("production", "False", "AwaitingUser").await;
+            let over = |o: &Value| says(o, "False", "AuthorizationExpired") || says(o, "False", "RemoteFailed");
+            until(&world, "production", over).await;
+            world.pass(HOUR).await;
+            assert_eq!(world.mutations(), 1, "{switches}");
+            let object = until(&world, "production", over).await;
+            let way = ["requestedAt", "replace"].into_iter().find(|way| message(&object).contains(way));
+            world.annotate("production", way.expect("a way out"), "again");
+            world.until("production", "False", "AwaitingUser").await;
+            world.consent("productionOrg", "admin@example.com");
+            world.within(SOON, "production", "True", "Connected").await;
+            world.pass(HOUR).await;
+            assert_eq!(world.id("production"), Some(world.only("productionOrg").id.to_string()), "{switches}");
+            assert_eq!(world.posts(), 2, "{switches}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_cut_off_proves_nothing_absent() {
+    for header in ["link", "contentRange"] {
+        let mut world = world(&json!({"pageHeader": header}));
+        world.addon();
+        world.start();
+        for name in ["one", "two", "three"] {
+            world.connection(name, &format!("{name}Org"));
+            world.until(name, "True", "Connected").await;
+        }
+        world.sim.settings(|settings| settings.page_size = std::num::NonZeroUsize::new(1));
+        world.pass(HOUR).await;
+        world.connection("four", "fourOrg");
+        world.pass(HOUR).await;
+        assert_eq!(world.mutations(), 3, "{header}: none is made again, nor one that may be there");
+        assert!(says(&world.get("four"), "False", "Creating"), "{header}: {:#}", world.get("four"));
+        for name in ["one", "two", "three"] {
+            assert!(says(&world.get(name), "True", "Connected"), "{header}: {:#}", world.get(name));
+        }
+        world.delete("three");
+        world.until_gone("three", SOON).await;
+        world.sim.settings(|settings| settings.page_size = None);
+        world.within(LATER, "four", "True", "Connected").await;
+        assert_eq!(world.remote().len(), 3, "{header}");
+    }
+}
