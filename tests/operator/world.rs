@@ -45,29 +45,35 @@ pub struct World {
 /// One process, as it were.
 pub struct Operator {
     pub tap: Tap,
-    stop: oneshot::Sender<()>,
+    stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), Lost>>,
     pub ready: watch::Receiver<bool>,
 }
 
+/// With its world, or it would go on for as long as the test.
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 impl Operator {
     /// As SIGTERM; gives what `run` returns.
-    pub async fn stop(self) -> Result<(), Lost> {
+    pub async fn stop(mut self) -> Result<(), Lost> {
         // Nobody listens where it ended by itself.
-        let _ = self.stop.send(());
-        self.task.await.expect("the operator does not panic")
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        self.end().await
     }
 
     /// What `run` returns by itself.
-    pub async fn end(self) -> Result<(), Lost> {
-        let _kept = self.stop;
-        self.task.await.expect("the operator does not panic")
+    pub async fn end(mut self) -> Result<(), Lost> {
+        (&mut self.task).await.expect("the operator does not panic")
     }
 
     /// As SIGKILL: nothing more is sent, whatever is under way.
-    pub async fn kill(self) {
+    pub async fn kill(mut self) {
         self.task.abort();
-        if let Err(error) = self.task.await {
+        if let Err(error) = (&mut self.task).await {
             assert!(error.is_cancelled(), "the operator panicked: {error}");
         }
     }
@@ -133,7 +139,7 @@ impl World {
             })
             .await
         });
-        Operator { tap, stop, task, ready: is_ready }
+        Operator { tap, stop: Some(stop), task, ready: is_ready }
     }
 
     /// Starts the operator.
