@@ -202,6 +202,9 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
 /// Where no TLS set-up is possible on this machine.
 pub fn network() -> Result<Transport, reqwest::Error> {
     let client = reqwest::Client::builder()
+        // A connection for each call under way: none waits for a stream on one that another add-on's calls have filled,
+        // and one that went dead is not used again.
+        .http1_only()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(10))
         .user_agent(concat!("applink-operator/", env!("CARGO_PKG_VERSION")))
