@@ -3,6 +3,8 @@
 //! Decides nothing but which add-on is meant, and never guesses between two. `applink` asks it for credentials,
 //! `observe` for what was found.
 
+mod slot;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +13,6 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Mutex;
 use url::Url;
 
 use crate::clock::Clock;
@@ -19,6 +20,8 @@ use crate::plan::live::AddonFacts;
 use crate::plan::verdict::Verdict;
 use crate::transport::{CallError, Http};
 use crate::wire;
+
+use slot::Slot;
 
 /// Slug of the AppLink add-on service.
 const SERVICE: &str = "heroku-applink";
@@ -118,15 +121,15 @@ pub struct Access {
     http: Http,
     clock: Clock,
     target: Target,
-    found: Mutex<Option<Arc<Found>>>,
-    sso: Mutex<Option<(jiff::Timestamp, SecretString)>>,
+    found: Slot<Arc<Found>>,
+    sso: Slot<(jiff::Timestamp, SecretString)>,
 }
 
 impl Access {
     /// A way to `target`; nothing is called yet.
     #[must_use]
     pub fn new(http: Http, clock: Clock, target: Target) -> Self {
-        Self { http, clock, target, found: Mutex::default(), sso: Mutex::default() }
+        Self { http, clock, target, found: Slot::default(), sso: Slot::default() }
     }
 
     /// What everything is sent through.
@@ -146,14 +149,8 @@ impl Access {
     /// # Errors
     /// Any [`AccessError`].
     pub async fn found(&self) -> Result<Arc<Found>, AccessError> {
-        let mut cache = self.found.lock().await;
-        let now = self.clock.now();
-        if let Some(found) = cache.as_ref().filter(|f| now.duration_since(f.at) < FOUND_FRESH) {
-            return Ok(found.clone());
-        }
-        let found = Arc::new(self.discover().await?);
-        *cache = Some(found.clone());
-        Ok(found)
+        let is_fresh = |found: &Arc<Found>| self.clock.now().duration_since(found.at) < FOUND_FRESH;
+        self.found.get(is_fresh, async { Ok(Arc::new(self.discover().await?)) }).await
     }
 
     /// The value of `x-addon-sso`, at most two minutes old.
@@ -161,11 +158,12 @@ impl Access {
     /// # Errors
     /// Any [`AccessError`].
     pub async fn sso(&self, found: &Found) -> Result<SecretString, AccessError> {
-        let mut cache = self.sso.lock().await;
-        let now = self.clock.now();
-        if let Some((_, sso)) = cache.as_ref().filter(|(at, _)| now.duration_since(*at) < SSO_FRESH) {
-            return Ok(sso.clone());
-        }
+        let is_fresh = |(at, _): &(_, _)| self.clock.now().duration_since(*at) < SSO_FRESH;
+        let fetch = async { Ok((self.clock.now(), self.fetch_sso(found).await?)) };
+        Ok(self.sso.get(is_fresh, fetch).await?.1)
+    }
+
+    async fn fetch_sso(&self, found: &Found) -> Result<SecretString, AccessError> {
         let path = ["apps", &found.facts.app_id, "addons", &found.facts.addon_id, "sso"];
         let mut body = self.get("heroku.sso", &path, ACCEPT_SSO[0]).await;
         let other_variant = body
@@ -174,22 +172,17 @@ impl Access {
         if other_variant {
             body = self.get("heroku.sso", &path, ACCEPT_SSO[1]).await;
         }
-        let sso = SecretString::from(base64::engine::general_purpose::STANDARD.encode(body?));
-        *cache = Some((now, sso.clone()));
-        Ok(sso)
+        Ok(SecretString::from(base64::engine::general_purpose::STANDARD.encode(body?)))
     }
 
     /// Forgets the SSO parameters, unless others have taken their place since: AppLink refused them.
     pub async fn forget_sso(&self, refused: &SecretString) {
-        let mut cache = self.sso.lock().await;
-        if cache.as_ref().is_some_and(|(_, sso)| sso.expose_secret() == refused.expose_secret()) {
-            *cache = None;
-        }
+        self.sso.forget(|(_, sso)| sso.expose_secret() == refused.expose_secret()).await;
     }
 
     /// Forgets the add-on: its token or address may have changed.
     pub async fn forget_found(&self) {
-        *self.found.lock().await = None;
+        self.found.forget(|_| true).await;
     }
 
     async fn discover(&self) -> Result<Found, AccessError> {
