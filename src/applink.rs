@@ -199,12 +199,10 @@ impl AppLink {
         if !is_refused(&second) {
             return second;
         }
-        self.access.forget_found().await;
-        let anew = self.access.found().await?;
-        if anew.token.expose_secret() == found.token.expose_secret() {
-            return second;
+        match self.access.renewed(&found).await? {
+            Some(anew) => self.attempt(&call, &anew).await,
+            None => second,
         }
-        self.attempt(&call, &anew).await
     }
 
     /// One try; a refused SSO is not used again.

@@ -6,6 +6,7 @@
 mod slot;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -31,6 +32,8 @@ const ACCEPT_SSO: [&str; 2] =
     ["application/vnd.heroku+json; version=3.sdk", "application/vnd.heroku+json; version=3.add-ons-sso"];
 /// What was found is looked up again after this: an app may get another add-on of the same name.
 const FOUND_FRESH: SignedDuration = SignedDuration::from_mins(10);
+/// Where Heroku has no other token than the one refused, it is asked for another no sooner than after this.
+const CONFIRMED: SignedDuration = SignedDuration::from_mins(1);
 /// Partners commonly refuse SSO parameters older than two minutes.
 const SSO_FRESH: SignedDuration = SignedDuration::from_mins(2);
 
@@ -104,7 +107,7 @@ impl AccessError {
 }
 
 /// An add-on that was found, and the token that its API takes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Found {
     /// What may be shown.
     pub facts: AddonFacts,
@@ -112,6 +115,8 @@ pub struct Found {
     pub api_url: Url,
     /// The add-on's own token.
     pub token: SecretString,
+    /// Whether it was looked up because AppLink refused the token, and came back with the same.
+    confirmed: AtomicBool,
     at: jiff::Timestamp,
 }
 
@@ -180,9 +185,19 @@ impl Access {
         self.sso.forget(|(_, sso)| sso.expose_secret() == refused.expose_secret()).await;
     }
 
-    /// Forgets the add-on: its token or address may have changed.
-    pub async fn forget_found(&self) {
-        self.found.forget(|_| true).await;
+    /// The add-on as Heroku has it now, where that is with another token than with the one that AppLink refused.
+    ///
+    /// # Errors
+    /// Any [`AccessError`].
+    pub async fn renewed(&self, refused: &Arc<Found>) -> Result<Option<Arc<Found>>, AccessError> {
+        if refused.confirmed.load(Ordering::Relaxed) && self.clock.now().duration_since(refused.at) < CONFIRMED {
+            return Ok(None);
+        }
+        self.found.forget(|found| Arc::ptr_eq(found, refused)).await;
+        let anew = self.found().await?;
+        let same = anew.token.expose_secret() == refused.token.expose_secret();
+        anew.confirmed.store(same, Ordering::Relaxed);
+        Ok((!same).then_some(anew))
     }
 
     async fn discover(&self) -> Result<Found, AccessError> {
@@ -219,6 +234,7 @@ impl Access {
             },
             api_url,
             token,
+            confirmed: AtomicBool::new(false),
             at: self.clock.now(),
         })
     }

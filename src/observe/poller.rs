@@ -171,11 +171,10 @@ impl Poller {
         let found = self.link.access().found().await?;
         self.same(&found.facts)?;
         let began = self.clock.now();
-        let (connections, authorizations) =
-            tokio::join!(self.link.list_connections(), self.link.count_authorizations());
         // The number of authorizations is only shown; it must not cost us the connections.
-        let authorizations = authorizations.unwrap_or_default();
-        Ok(Pass { began, facts: found.facts.clone(), connections: connections?, authorizations })
+        let count = async { Ok(self.link.count_authorizations().await.unwrap_or_default()) };
+        let (connections, authorizations) = tokio::try_join!(self.link.list_connections(), count)?;
+        Ok(Pass { began, facts: found.facts.clone(), connections, authorizations })
     }
 
     fn same(&self, found: &AddonFacts) -> Result<(), AccessError> {

@@ -151,3 +151,22 @@ async fn an_api_address_that_is_not_allowed_gets_no_byte() {
     world.sim.settings(|settings| settings.api_origin = None);
     world.within(POLL, "production", "True", "Connected").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_stays_refused_costs_the_account_little() {
+    let mut world = World::new();
+    let mut manifest = addon(ADDON);
+    manifest["spec"]["pollInterval"] = json!("10s");
+    world.api.apply(manifest);
+    world.start();
+    world.until_addon("True", "AddonReady").await;
+    world.fault(on_applink(Fault::status(Where::Before, 401)));
+    world.until_addon("False", "CredentialInvalid").await;
+    world.forget_requests();
+    world.pass(HOUR).await;
+    let (heroku, applink) = (world.asked(|r| r.api == Api::Platform), world.asked(|r| r.api == Api::AppLink));
+    assert!(applink > 600, "it is tried again at each poll: {applink}");
+    assert!(heroku < 1200, "others need calls, too: {heroku}");
+    world.heal();
+    world.until_addon("True", "AddonReady").await;
+}
