@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Addon, AddonState, App, Attachment};
-use applink_operator::simulator::{Fault, Seed, Token, What, Where};
+use applink_operator::simulator::{Fault, Seed, What, Where};
 use serde_json::json;
 
 use crate::look::on_post;
-use crate::world::{LATER, NS, SOON, World, addon, connection, says};
+use crate::world::{LATER, OTHER, World, connection};
 
 /// Every creation takes so long.
 fn slow_posts(world: &World, ms: u64) {
@@ -61,30 +60,11 @@ async fn more_at_a_time_where_the_user_says_so() {
 #[tokio::test(start_paused = true)]
 async fn two_add_ons_do_not_wait_for_each_other() {
     let world = World::with_addon().await;
-    let app = App { id: uuid::Uuid::from_u128(77), name: "billing-prod".to_owned(), config_vars: Default::default() };
-    let other = Addon {
-        id: uuid::Uuid::from_u128(7),
-        name: "heroku-applink-round-7".to_owned(),
-        service: "heroku-applink".to_owned(),
-        state: AddonState::Provisioned,
-        token: Token::new("another-0123456789abcdef"),
-        token_revoked: false,
-        owner: app.id,
-        attachments: vec![Attachment { id: uuid::Uuid::from_u128(8), app: app.id, name: "HEROKU_APPLINK".to_owned() }],
-    };
-    world.sim.world(|world| {
-        world.add_app(app).expect("a new one");
-        world.add_addon(other).expect("a new one");
-    });
-    let mut billing = addon("billing");
-    billing["spec"]["app"] = json!("billing-prod");
-    world.api.apply(billing);
-    let ready = |object: Option<&serde_json::Value>| object.is_some_and(|o| says(o, "True", "AddonReady"));
-    world.api.wait_until("applinkaddons", NS, "billing", ready, SOON).await;
+    world.second_addon("heroku-api").await;
     slow_posts(&world, 3000);
     for n in 0..5 {
         world.connection(&format!("a{n}"), &format!("aorg{n}"));
-        world.connection_with(&format!("b{n}"), &format!("borg{n}"), json!({"addonRef": {"name": "billing"}}));
+        world.connection_with(&format!("b{n}"), &format!("borg{n}"), json!({"addonRef": {"name": OTHER}}));
     }
     let began = tokio::time::Instant::now();
     for n in 0..5 {
@@ -101,7 +81,7 @@ async fn two_add_ons_do_not_wait_for_each_other() {
     world.fault(dead);
     world.connection("stuck", "stuckOrg");
     world.pass(Duration::from_secs(120)).await;
-    world.connection_with("b5", "borg5", json!({"addonRef": {"name": "billing"}}));
+    world.connection_with("b5", "borg5", json!({"addonRef": {"name": OTHER}}));
     world.within(Duration::from_secs(2), "b5", "True", "Connected").await;
 }
 

@@ -10,7 +10,7 @@ use applink_operator::clock::Clock;
 use applink_operator::control::lease::Lost;
 use applink_operator::control::run::{Options, Outside, run};
 use applink_operator::metrics::Metrics;
-use applink_operator::simulator::{Seed, Simulator};
+use applink_operator::simulator::{Addon, AddonState, App, Attachment, Seed, Simulator, Token};
 use applink_operator::transport::{AllowedHosts, in_process};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use jiff::Timestamp;
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use crate::support::apiserver::ApiServer;
 use crate::tap::Tap;
@@ -26,6 +27,10 @@ use crate::tap::Tap;
 pub const NS: &str = "crm";
 /// The AppLinkAddon that connections refer to unless a test says otherwise.
 pub const ADDON: &str = "orders";
+/// The AppLinkAddon of [`World::second_addon`], its add-on, and another token.
+pub const OTHER: &str = "billing";
+pub const OTHER_ID: Uuid = Uuid::from_u128(7);
+pub const OTHER_TOKEN: &str = "HRKU-another-token";
 /// Longer than anything takes while nothing is wrong, in virtual time.
 pub const SOON: Duration = Duration::from_secs(30);
 /// Longer than anything takes after something went wrong.
@@ -114,6 +119,34 @@ impl World {
         world.connection("production", "productionOrg");
         world.until("production", "True", "Connected").await;
         world
+    }
+
+    /// A second app with an add-on of its own, declared as `billing`, with the token in this Secret.
+    pub async fn second_addon(&self, secret: &str) {
+        let app = App { id: Uuid::from_u128(77), name: "billing-prod".to_owned(), config_vars: Default::default() };
+        let attached = Attachment { id: Uuid::from_u128(8), app: app.id, name: "HEROKU_APPLINK".to_owned() };
+        let other = Addon {
+            id: OTHER_ID,
+            name: "heroku-applink-round-7".to_owned(),
+            service: "heroku-applink".to_owned(),
+            state: AddonState::Provisioned,
+            token: Token::new("another-0123456789abcdef"),
+            token_revoked: false,
+            owner: app.id,
+            attachments: vec![attached],
+        };
+        self.sim.world(|world| {
+            world.add_app(app).expect("a new one");
+            world.add_addon(other).expect("a new one");
+            world.account.tokens.push(Token::new(OTHER_TOKEN));
+        });
+        self.api.set_secret(NS, "heroku-other", &[("token", OTHER_TOKEN)]);
+        let mut manifest = addon(OTHER);
+        manifest["spec"]["app"] = json!("billing-prod");
+        manifest["spec"]["tokenSecretRef"]["name"] = json!(secret);
+        self.api.apply(manifest);
+        let ready = |object: Option<&Value>| object.is_some_and(|o| says(o, "True", "AddonReady"));
+        self.api.wait_until("applinkaddons", NS, OTHER, ready, SOON).await;
     }
 
     // The operator.
