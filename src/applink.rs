@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::budget::{Leave, Purpose};
 use crate::heroku::{Access, AccessError, Found, at, bearer};
 use crate::plan::collection::Listing;
 use crate::plan::live::{Provider, RemoteConnection};
@@ -21,6 +22,7 @@ use crate::wire;
 #[derive(Clone, Debug)]
 pub struct AppLink {
     access: Arc<Access>,
+    purpose: Purpose,
 }
 
 /// What a connection by JWT is created with; all of it goes out as given.
@@ -76,10 +78,24 @@ struct Call<'a> {
 }
 
 impl AppLink {
-    /// The API that `access` leads to.
+    /// The API that `access` leads to, for those who carry out what somebody wants.
     #[must_use]
     pub fn new(access: Arc<Access>) -> Self {
-        Self { access }
+        Self { access, purpose: Purpose::Edit }
+    }
+
+    /// The same for this purpose.
+    #[must_use]
+    pub fn with_purpose(&self, purpose: Purpose) -> Self {
+        Self { access: self.access.clone(), purpose }
+    }
+
+    /// The add-on.
+    ///
+    /// # Errors
+    /// Any [`AccessError`].
+    pub async fn found(&self) -> Result<Arc<Found>, AccessError> {
+        self.access.found(self.purpose).await
     }
 
     /// The way to it.
@@ -190,7 +206,7 @@ impl AppLink {
     /// One call. Where AppLink refuses the credential, it is made once more with new SSO parameters, and again if it
     /// then turns out that the add-on's token was rotated.
     async fn call(&self, call: Call<'_>) -> Result<(String, Response<Bytes>), AccessError> {
-        let found = self.access.found().await?;
+        let found = self.found().await?;
         let first = self.attempt(&call, &found).await;
         if !is_refused(&first) {
             return first;
@@ -199,16 +215,18 @@ impl AppLink {
         if !is_refused(&second) {
             return second;
         }
-        match self.access.renewed(&found).await? {
-            Some(anew) => self.attempt(&call, &anew).await,
-            None => second,
+        match self.access.renewed(&found, self.purpose).await {
+            Ok(Some(anew)) => self.attempt(&call, &anew).await,
+            Ok(None) | Err(AccessError::Budget(_)) => second,
+            Err(error) => Err(error),
         }
     }
 
     /// One try; a refused SSO is not used again.
     async fn attempt(&self, call: &Call<'_>, found: &Found) -> Result<(String, Response<Bytes>), AccessError> {
-        let sso = self.access.sso(found).await?;
-        let result = self.send(call, found, &sso).await.map_err(AccessError::AppLink);
+        let sso = self.access.sso(found, self.purpose).await?;
+        let leave = found.budget.leave(self.purpose)?;
+        let result = self.send(leave, call, found, &sso).await.map_err(AccessError::AppLink);
         if is_refused(&result) {
             self.access.forget_sso(&sso).await;
         }
@@ -217,6 +235,7 @@ impl AppLink {
 
     async fn send(
         &self,
+        leave: Leave,
         call: &Call<'_>,
         found: &Found,
         sso: &SecretString,
@@ -242,7 +261,7 @@ impl AppLink {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let secrets = [token, sso.expose_secret(), call.secret];
-        let answer = self.access.http().send(call.operation, &url, request, call.body.clone(), &secrets).await?;
+        let answer = self.access.http().send(leave, call.operation, &url, request, call.body.clone(), &secrets).await?;
         Ok((url.host_str().unwrap_or_default().to_owned(), answer))
     }
 }

@@ -16,6 +16,7 @@ use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::budget::{Budget, Leave, Purpose, Refused};
 use crate::clock::Clock;
 use crate::plan::live::AddonFacts;
 use crate::plan::verdict::Verdict;
@@ -87,6 +88,9 @@ pub enum AccessError {
     /// Heroku is still setting it up.
     #[error("Heroku is still setting up the add-on {0}")]
     Provisioning(String),
+    /// The call was not sent: a limit forbids it now.
+    #[error(transparent)]
+    Budget(#[from] Refused),
     /// Nobody follows it any more.
     #[error("the add-on is not followed any more")]
     Forgotten,
@@ -96,11 +100,12 @@ pub enum AccessError {
 }
 
 impl AccessError {
-    /// How long the answer asks to wait, whoever gave it.
+    /// How long to wait before another try, where that is known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Heroku(call) | Self::AppLink(call) => call.retry_after(),
+            Self::Budget(refused) => Some(refused.wait),
             _ => None,
         }
     }
@@ -115,6 +120,8 @@ pub struct Found {
     pub api_url: Url,
     /// The add-on's own token.
     pub token: SecretString,
+    /// What calls to it draw on.
+    pub budget: Budget,
     /// Whether it was looked up because AppLink refused the token, and came back with the same.
     confirmed: AtomicBool,
     at: jiff::Timestamp,
@@ -126,6 +133,7 @@ pub struct Access {
     http: Http,
     clock: Clock,
     target: Target,
+    account: Budget,
     found: Slot<Arc<Found>>,
     sso: Slot<(jiff::Timestamp, SecretString)>,
 }
@@ -134,7 +142,8 @@ impl Access {
     /// A way to `target`; nothing is called yet.
     #[must_use]
     pub fn new(http: Http, clock: Clock, target: Target) -> Self {
-        Self { http, clock, target, found: Slot::default(), sso: Slot::default() }
+        let account = http.budgets().account(target.token.expose_secret());
+        Self { http, clock, target, account, found: Slot::default(), sso: Slot::default() }
     }
 
     /// What everything is sent through.
@@ -149,33 +158,42 @@ impl Access {
         &self.target
     }
 
+    /// Whether the budgets that calls to this add-on draw on are well above their reserve.
+    #[must_use]
+    pub fn has_recovered(&self, addon_id: Option<&str>) -> bool {
+        let addon = addon_id.map(|id| self.http.budgets().addon(id));
+        self.account.has_recovered() && addon.is_none_or(|addon| addon.has_recovered())
+    }
+
     /// The add-on, looked up at most every 10 minutes.
     ///
     /// # Errors
     /// Any [`AccessError`].
-    pub async fn found(&self) -> Result<Arc<Found>, AccessError> {
+    pub async fn found(&self, purpose: Purpose) -> Result<Arc<Found>, AccessError> {
         let is_fresh = |found: &Arc<Found>| self.clock.now().duration_since(found.at) < FOUND_FRESH;
-        self.found.get(is_fresh, async { Ok(Arc::new(self.discover().await?)) }).await
+        self.found.get(is_fresh, async { Ok(Arc::new(self.discover(purpose).await?)) }).await
     }
 
     /// The value of `x-addon-sso`, at most two minutes old.
     ///
     /// # Errors
     /// Any [`AccessError`].
-    pub async fn sso(&self, found: &Found) -> Result<SecretString, AccessError> {
+    pub async fn sso(&self, found: &Found, purpose: Purpose) -> Result<SecretString, AccessError> {
         let is_fresh = |(at, _): &(_, _)| self.clock.now().duration_since(*at) < SSO_FRESH;
-        let fetch = async { Ok((self.clock.now(), self.fetch_sso(found).await?)) };
+        let fetch = async { Ok((self.clock.now(), self.fetch_sso(found, purpose).await?)) };
         Ok(self.sso.get(is_fresh, fetch).await?.1)
     }
 
-    async fn fetch_sso(&self, found: &Found) -> Result<SecretString, AccessError> {
+    async fn fetch_sso(&self, found: &Found, purpose: Purpose) -> Result<SecretString, AccessError> {
         let path = ["apps", &found.facts.app_id, "addons", &found.facts.addon_id, "sso"];
-        let mut body = self.get("heroku.sso", &path, ACCEPT_SSO[0]).await;
+        let leave = self.account.leave(purpose)?;
+        let mut body = self.get("heroku.sso", &path, ACCEPT_SSO[0], leave).await;
         let other_variant = body
             .as_ref()
             .is_err_and(|e| e.status().is_some_and(|s| s.is_client_error() && s != StatusCode::TOO_MANY_REQUESTS));
         if other_variant {
-            body = self.get("heroku.sso", &path, ACCEPT_SSO[1]).await;
+            let leave = self.account.leave(purpose)?;
+            body = self.get("heroku.sso", &path, ACCEPT_SSO[1], leave).await;
         }
         Ok(SecretString::from(base64::engine::general_purpose::STANDARD.encode(body?)))
     }
@@ -189,24 +207,25 @@ impl Access {
     ///
     /// # Errors
     /// Any [`AccessError`].
-    pub async fn renewed(&self, refused: &Arc<Found>) -> Result<Option<Arc<Found>>, AccessError> {
+    pub async fn renewed(&self, refused: &Arc<Found>, purpose: Purpose) -> Result<Option<Arc<Found>>, AccessError> {
         if refused.confirmed.load(Ordering::Relaxed) && self.clock.now().duration_since(refused.at) < CONFIRMED {
             return Ok(None);
         }
         self.found.forget(|found| Arc::ptr_eq(found, refused)).await;
-        let anew = self.found().await?;
+        let anew = self.found(purpose).await?;
         let same = anew.token.expose_secret() == refused.token.expose_secret();
         anew.confirmed.store(same, Ordering::Relaxed);
         Ok((!same).then_some(anew))
     }
 
-    async fn discover(&self) -> Result<Found, AccessError> {
+    async fn discover(&self, purpose: Purpose) -> Result<Found, AccessError> {
         let app = self.target.app.as_str();
+        let [first, second, third, fourth] = self.account.leaves(purpose)?;
         let (app_body, addons, attachments, vars) = tokio::try_join!(
-            self.get_of_app("heroku.app", None),
-            self.get_of_app("heroku.addons", Some("addons")),
-            self.get_of_app("heroku.attachments", Some("addon-attachments")),
-            self.get_of_app("heroku.config_vars", Some("config-vars")),
+            self.get_of_app("heroku.app", None, first),
+            self.get_of_app("heroku.addons", Some("addons"), second),
+            self.get_of_app("heroku.attachments", Some("addon-attachments"), third),
+            self.get_of_app("heroku.config_vars", Some("config-vars"), fourth),
         )
         .map_err(|error| match error.status() {
             Some(StatusCode::NOT_FOUND) => AccessError::NoApp(app.to_owned()),
@@ -226,6 +245,7 @@ impl Access {
         let api_url = parse(api_url.expose_secret())?;
         self.http.check(&api_url)?;
         Ok(Found {
+            budget: self.http.budgets().addon(&addon.id),
             facts: AddonFacts {
                 app_id: wire::app_id(&app_body).map_err(unreadable)?,
                 addon_id: addon.id,
@@ -263,19 +283,25 @@ impl Access {
         })
     }
 
-    async fn get_of_app(&self, operation: &'static str, what: Option<&str>) -> Result<Bytes, CallError> {
+    async fn get_of_app(&self, operation: &'static str, what: Option<&str>, leave: Leave) -> Result<Bytes, CallError> {
         let path: Vec<&str> = ["apps", &self.target.app].into_iter().chain(what).collect();
-        self.get(operation, &path, ACCEPT).await
+        self.get(operation, &path, ACCEPT, leave).await
     }
 
-    async fn get(&self, operation: &'static str, path: &[&str], accept: &str) -> Result<Bytes, CallError> {
+    async fn get(
+        &self,
+        operation: &'static str,
+        path: &[&str],
+        accept: &str,
+        leave: Leave,
+    ) -> Result<Bytes, CallError> {
         let url = at(&parse(&self.target.platform_url)?, path)?;
         let token = self.target.token.expose_secret();
         let request = Request::builder()
             .method(Method::GET)
             .header(header::ACCEPT, accept)
             .header(header::AUTHORIZATION, bearer(token)?);
-        Ok(self.http.send(operation, &url, request, Bytes::new(), &[token]).await?.into_body())
+        Ok(self.http.send(leave, operation, &url, request, Bytes::new(), &[token]).await?.into_body())
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! One way through: what is declared ([`crd`]), what is live ([`observe`]) and what is remembered go into one pure
 //! [`plan`]; one shell ([`control`]) carries out its first step, and plans again. [`wire`], [`transport`], [`heroku`]
-//! and [`applink`] lead to the two remote APIs; [`simulator`] plays both of them, and shares no type with the rest.
+//! and [`applink`] lead to the two remote APIs, as far as [`budget`] lets them; [`simulator`] plays both of them, and shares
+//! no type with the rest.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod admin;
 pub mod applink;
+pub mod budget;
 pub mod clock;
 pub mod control;
 pub mod crd;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
+use applink_operator::budget::Limits;
 use applink_operator::clock::Clock;
 use applink_operator::control::run::{Options, Outside, run};
 use applink_operator::metrics::Metrics;
@@ -114,6 +115,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         hosts,
         write_concurrency: args.write_concurrency.into(),
         lease_namespace: args.leader_elect.then(|| args.leader_elect_namespace.unwrap_or(own_namespace)),
+        limits: Limits::default(),
     };
     let transport = transport::network().context("cannot set up TLS")?;
     let outside = Outside { client, transport, clock: Clock::system(), metrics, ready };

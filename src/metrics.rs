@@ -2,14 +2,19 @@
 //!
 //! No names, messages or ids as labels. Every room counts through [`Metrics`]; `admin` prints it.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Response;
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::TypedMetric;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use crate::budget::{Budgets, Scope, Why};
 use crate::transport::CallError;
 
 /// Labels of a remote call.
@@ -32,6 +37,33 @@ struct Pass {
     outcome: &'static str,
 }
 
+/// The budgets, read at each scrape.
+#[derive(Clone, Debug, Default)]
+struct Shown(Arc<Mutex<Budgets>>);
+
+impl Collector for Shown {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let help = "Calls that may leave at once, from the emptiest budget of each scope";
+        let mut left = encoder.encode_descriptor("budget_calls_left", help, None, ConstGauge::<i64>::TYPE)?;
+        for scope in Scope::ALL {
+            if let Some(lowest) = budgets.lowest(scope) {
+                let labels = [("scope", scope.as_str())];
+                ConstGauge::new(i64::from(lowest)).encode(left.encode_family(&labels)?)?;
+            }
+        }
+        let help = "Calls that were not sent because of a limit";
+        let mut unsent = encoder.encode_descriptor("calls_not_sent", help, None, ConstCounter::<u64>::TYPE)?;
+        for scope in Scope::ALL {
+            for why in Why::ALL {
+                let labels = [("scope", scope.as_str()), ("why", why.as_str())];
+                ConstCounter::new(budgets.unsent(scope, why)).encode(unsent.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// All counters; clones count together.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -41,6 +73,7 @@ pub struct Metrics {
     reconciles: Family<Kind, Counter>,
     steps: Family<Kind, Counter>,
     writes: Family<Kind, Counter>,
+    shown: Shown,
 }
 
 impl Default for Metrics {
@@ -53,11 +86,18 @@ impl Default for Metrics {
         registry.register("reconciles", "Reconciles by outcome", Family::clone(&reconciles));
         registry.register("steps", "Steps carried out", Family::clone(&steps));
         registry.register("kubernetes_writes", "Writes to our resources", Family::clone(&writes));
-        Self { registry: Arc::new(registry), calls, passes, reconciles, steps, writes }
+        let shown = Shown::default();
+        registry.register_collector(Box::new(shown.clone()));
+        Self { registry: Arc::new(registry), calls, passes, reconciles, steps, writes, shown }
     }
 }
 
 impl Metrics {
+    /// Shows these budgets from now on.
+    pub fn show(&self, budgets: Budgets) {
+        *self.shown.0.lock().unwrap_or_else(PoisonError::into_inner) = budgets;
+    }
+
     /// Counts one remote call.
     pub fn call(&self, operation: &'static str, result: &Result<Response<bytes::Bytes>, CallError>) {
         let outcome = match result {

@@ -1,5 +1,5 @@
 //! Bytes in, bytes out: one service type under both clients, with the deadline, the host check and the metering that
-//! every call gets.
+//! every call gets, and an eye for what its answer says of limits.
 //!
 //! Decides nothing and repeats nothing. `heroku` and `applink` send through [`Http`]; `in_process` is for tests.
 
@@ -15,6 +15,8 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceExt};
 use url::Url;
 
+use crate::budget::{Budgets, Leave};
+use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::wire::{ErrorText, error_text};
 
@@ -26,6 +28,12 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 const LONGEST_BODY: usize = 16 << 20;
 /// A server that asks for a longer wait than this is asked again all the same.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// One that asks for none at all must not be asked over and over.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+/// The wait after a 429 that names none.
+const LIMITED_WAIT: Duration = Duration::from_secs(60);
+/// How many calls the Platform API still grants the account.
+const REMAINING: &str = "ratelimit-remaining";
 
 /// Carries one request to its answer.
 pub type Transport = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, TransportError>;
@@ -69,7 +77,7 @@ pub enum CallError {
         status: StatusCode,
         /// What the answer says, redacted.
         error: ErrorText,
-        /// How long to wait, where the answer says so; an hour at most.
+        /// How long to wait, where the answer says so or is a 429; an hour at most.
         retry_after: Option<Duration>,
     },
     /// A success whose body does not say what it must.
@@ -124,14 +132,22 @@ impl CallError {
 pub struct Http {
     transport: Transport,
     hosts: AllowedHosts,
+    budgets: Budgets,
+    clock: Clock,
     metrics: Metrics,
 }
 
 impl Http {
-    /// Sends through `transport`, to `hosts` only.
+    /// Sends through `transport`, to `hosts` only, whatever has leave by `budgets`.
     #[must_use]
-    pub fn new(transport: Transport, hosts: AllowedHosts, metrics: Metrics) -> Self {
-        Self { transport, hosts, metrics }
+    pub fn new(transport: Transport, hosts: AllowedHosts, budgets: Budgets, clock: Clock, metrics: Metrics) -> Self {
+        Self { transport, hosts, budgets, clock, metrics }
+    }
+
+    /// Where leave to send is taken.
+    #[must_use]
+    pub fn budgets(&self) -> &Budgets {
+        &self.budgets
     }
 
     /// Whether a credential may be sent there.
@@ -149,6 +165,7 @@ impl Http {
     /// Any [`CallError`]; redirects are answers, never followed.
     pub async fn send(
         &self,
+        leave: Leave,
         operation: &'static str,
         url: &Url,
         request: http::request::Builder,
@@ -160,9 +177,14 @@ impl Http {
         let request = request.uri(url.as_str()).body(body).map_err(|_| CallError::Url(host.clone()))?;
         let answer = tokio::time::timeout(DEADLINE, self.transport.clone().oneshot(request)).await;
         let late = || TransportError::Lost(format!("none within {} s", DEADLINE.as_secs()));
-        let result = match answer.unwrap_or_else(|_| Err(late())) {
+        let answer = answer.unwrap_or_else(|_| Err(late()));
+        let wait = answer.as_ref().ok().and_then(|response| asked_wait(response, self.clock.now()));
+        if let Ok(response) = &answer {
+            obey(&leave, response, wait);
+        }
+        let result = match answer {
             Ok(response) if response.status().is_success() => Ok(response),
-            Ok(response) => Err(refusal(host, &response, secrets)),
+            Ok(response) => Err(refusal(host, &response, secrets, wait)),
             Err(cause) => Err(CallError::Transport { host, cause }),
         };
         self.metrics.call(operation, &result);
@@ -170,18 +192,30 @@ impl Http {
     }
 }
 
-fn refusal(host: String, response: &Response<Bytes>, secrets: &[&str]) -> CallError {
+/// Has the budget that the call drew on do as the answer says.
+fn obey(leave: &Leave, response: &Response<Bytes>, wait: Option<Duration>) {
+    if let Some(wait) = wait.filter(|_| response.status() == StatusCode::TOO_MANY_REQUESTS) {
+        leave.hold(wait);
+    }
+    let left = response.headers().get(REMAINING).and_then(|v| v.to_str().ok()?.trim().parse().ok());
+    if let Some(left) = left {
+        leave.correct(left);
+    }
+}
+
+fn refusal(host: String, response: &Response<Bytes>, secrets: &[&str], wait: Option<Duration>) -> CallError {
     let mut error = error_text(response.body(), secrets);
     if response.status().is_redirection() {
         error.message = Some("a redirect, which is never followed with a token".to_owned());
     }
-    let wait = response.headers().get(http::header::RETRY_AFTER).and_then(|v| v.to_str().ok());
-    CallError::Status {
-        host,
-        status: response.status(),
-        error,
-        retry_after: wait.and_then(|text| retry_after(text, Timestamp::now())),
-    }
+    CallError::Status { host, status: response.status(), error, retry_after: wait }
+}
+
+/// How long an answer asks to wait.
+fn asked_wait(response: &Response<Bytes>, now: Timestamp) -> Option<Duration> {
+    let text = response.headers().get(http::header::RETRY_AFTER).and_then(|v| v.to_str().ok());
+    let limited = (response.status() == StatusCode::TOO_MANY_REQUESTS).then_some(LIMITED_WAIT);
+    text.and_then(|text| retry_after(text, now)).or(limited)
 }
 
 /// Seconds, or a date.
@@ -193,7 +227,7 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
             Duration::try_from(date.duration_since(now)).unwrap_or_default()
         }
     };
-    Some(wait.min(LONGEST_WAIT))
+    Some(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT))
 }
 
 /// Over the network, with TLS and without redirects.
@@ -258,6 +292,50 @@ fn unanswered(error: reqwest::Error) -> TransportError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::{Budget, Limits, Purpose, Why};
+
+    /// Sends one call to a service that answers so, and gives what it draws on.
+    async fn answered(status: u16, headers: &'static [(&'static str, &'static str)]) -> (Budget, Option<CallError>) {
+        let transport = tower::service_fn(move |_: Request<Bytes>| async move {
+            let builder =
+                headers.iter().fold(Response::builder().status(status), |b, (name, value)| b.header(*name, *value));
+            Ok(builder.body(Bytes::new()).expect("an answer"))
+        });
+        let hosts = AllowedHosts::new(&["*.heroku.com".to_owned()]).expect("a pattern");
+        let budgets = Budgets::new(Limits { per_hour: 3610, at_once: 10, reserve: 4, last: 0 });
+        let transport = BoxCloneSyncService::new(transport);
+        let http = Http::new(transport, hosts, budgets.clone(), Clock::system(), Metrics::default());
+        let budget = budgets.account("token");
+        let leave = budget.leave(Purpose::Poll).expect("a full budget");
+        let url = "https://api.heroku.com/apps".parse().expect("a URL");
+        let result = http.send(leave, "test", &url, Request::builder(), Bytes::new(), &[]).await;
+        (budget, result.err())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_429_holds_the_others_and_one_without_a_pause_for_a_minute() {
+        let table: [(_, &'static [_], _, _); 4] = [
+            (429, &[("retry-after", "17")], Some(17), Some(17)),
+            (429, &[], Some(60), Some(60)),
+            (503, &[("retry-after", "17")], Some(17), None),
+            (503, &[], None, None),
+        ];
+        for (status, headers, told, held) in table {
+            let (budget, error) = answered(status, headers).await;
+            assert_eq!(error.expect("no success").retry_after(), told.map(Duration::from_secs), "{status}");
+            let refused = budget.leave(Purpose::Edit).err();
+            assert!(refused.as_ref().is_none_or(|refused| refused.why == Why::Held));
+            assert_eq!(refused.map(|refused| refused.wait), held.map(Duration::from_secs), "{status}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_account_has_left_is_read_off_every_answer() {
+        for (status, header, left) in [(200, "3", 3), (404, "0", 0), (200, "4000", 9), (200, "many", 9)] {
+            let headers = Box::leak(Box::new([("RateLimit-Remaining", header)]));
+            assert_eq!(answered(status, headers).await.0.left(), left, "{header}");
+        }
+    }
 
     #[test]
     fn retry_after_reads_seconds_and_dates_and_has_a_limit() {
@@ -265,6 +343,8 @@ mod tests {
         assert_eq!(retry_after("17", now), Some(Duration::from_secs(17)));
         assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT", now), Some(Duration::from_secs(60)));
         assert_eq!(retry_after("86400", now), Some(LONGEST_WAIT));
+        assert_eq!(retry_after("0", now), Some(SHORTEST_WAIT));
+        assert_eq!(retry_after("Wed, 21 Oct 2015 07:26:59 GMT", now), Some(SHORTEST_WAIT));
         assert_eq!(retry_after("soon", now), None);
     }
 }

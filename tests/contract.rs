@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use applink_operator::applink::{AppLink, JwtConnection, OauthConnection};
+use applink_operator::budget::Budgets;
 use applink_operator::clock::Clock;
 use applink_operator::heroku::{Access, AccessError, Target};
 use applink_operator::metrics::Metrics;
@@ -37,7 +38,7 @@ async fn bench(settings: Value) -> Bench {
 
 fn link(platform_url: String, hosts: &[&str], token: &str) -> AppLink {
     let hosts = AllowedHosts::new(&hosts.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
-    let http = Http::new(network().unwrap(), hosts, Metrics::default());
+    let http = Http::new(network().unwrap(), hosts, Budgets::default(), Clock::system(), Metrics::default());
     let target = Target { platform_url, app: Seed::APP_NAME.into(), addon: None, token: token.to_owned().into() };
     AppLink::new(Arc::new(Access::new(http, Clock::system(), target)))
 }
@@ -236,7 +237,7 @@ async fn either_sso_variant_will_do_and_one_is_fetched_for_many_calls() {
 async fn no_debug_output_shows_a_secret() {
     let bench = bench(json!({})).await;
     bench.link.list_connections().await.unwrap();
-    let told = format!("{:?} {:?} {:?}", bench.link, bench.link.access().found().await.unwrap(), new("x"));
+    let told = format!("{:?} {:?} {:?}", bench.link, bench.link.found().await.unwrap(), new("x"));
     for secret in [Seed::HEROKU_TOKEN, Seed::ADDON_TOKEN, "Q0FOQVJZ"] {
         assert!(!told.contains(secret), "{told}");
     }

@@ -6,18 +6,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each room may use of the crate. Rooms that are not named may use anything.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("crd", &[]),
     ("plan", &["crd"]),
     ("wire", &["plan"]),
     ("clock", &[]),
-    ("metrics", &["transport"]),
+    ("budget", &[]),
+    ("metrics", &["budget", "transport"]),
     ("telemetry", &[]),
-    ("transport", &["wire", "metrics"]),
-    ("heroku", &["clock", "plan", "transport", "wire"]),
-    ("applink", &["heroku", "plan", "transport", "wire"]),
-    ("observe", &["applink", "clock", "crd", "heroku", "metrics", "plan", "transport"]),
-    ("control", &["applink", "clock", "crd", "heroku", "metrics", "observe", "plan", "transport"]),
+    ("transport", &["budget", "clock", "wire", "metrics"]),
+    ("heroku", &["budget", "clock", "plan", "transport", "wire"]),
+    ("applink", &["budget", "heroku", "plan", "transport", "wire"]),
+    ("observe", &["applink", "budget", "clock", "crd", "heroku", "metrics", "plan", "transport"]),
+    ("control", &["applink", "budget", "clock", "crd", "heroku", "metrics", "observe", "plan", "transport"]),
     ("admin", &["metrics"]),
     ("simulator", &[]),
 ];

@@ -31,8 +31,6 @@ use crate::transport::CallError;
 /// The first pause after a call that was not carried out, for no reason that lies in it; doubled each time.
 const PAUSE: SignedDuration = SignedDuration::from_secs(10);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(10);
-/// The pause after a 429 that names none.
-const LIMITED_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 
 /// What is held from the first effect to the report: leave to write, and a place within the gate.
 #[derive(Default)]
@@ -171,7 +169,11 @@ async fn call<K: Kind>(
         }
         (Ok(_), Step::Delete { id }) => Some(Answer::Deleting { id: id.clone(), at: now }),
         (Ok(_), _) => memory.answer.clone(),
-        (Err(error), _) => Some(answer(error, step, attempt, now, driver.recall.call_failed(object))),
+        (Err(error), _) => {
+            // What was not even sent says nothing of how the next call will fare.
+            let nth = if matches!(error, AccessError::Budget(_)) { 0 } else { driver.recall.call_failed(object) };
+            Some(answer(error, step, attempt, now, nth))
+        }
     };
     match &result {
         // One that only reads tells nothing of those that write.
@@ -195,7 +197,7 @@ fn answer(error: &AccessError, step: &Step, attempt: Option<i64>, now: Timestamp
         _ => return later(asked.unwrap_or(doubled(PAUSE))),
     };
     match (call.status(), attempt) {
-        (Some(StatusCode::TOO_MANY_REQUESTS), _) => later(asked.unwrap_or(LIMITED_PAUSE)),
+        (Some(StatusCode::TOO_MANY_REQUESTS), _) => later(asked.unwrap_or(doubled(PAUSE))),
         // Once more soon, since a token may be on its way; then seldom, since each try is two calls.
         (Some(_), _) if call.refuses_token() && !blames_jwt(call) => {
             later(if nth == 1 { PAUSE } else { LONGEST_PAUSE })

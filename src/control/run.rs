@@ -30,6 +30,7 @@ use super::permits::Permits;
 use super::recall::Recall;
 use super::roster::{Post, Roster};
 use super::{Shell, said, secrets};
+use crate::budget::{Budgets, Limits};
 use crate::clock::Clock;
 use crate::crd::{AppLinkAddon, Connection, FIELD_MANAGER};
 use crate::metrics::Metrics;
@@ -55,6 +56,8 @@ pub struct Options {
     pub write_concurrency: usize,
     /// Namespace of the Lease; `None` runs without election.
     pub lease_namespace: Option<String>,
+    /// Calls to each add-on, and with each account.
+    pub limits: Limits,
 }
 
 /// What leads outside.
@@ -195,7 +198,10 @@ fn shell(
             shell.wake(&cause);
         }
     });
-    let http = Http::new(outside.transport.clone(), options.hosts.clone(), outside.metrics.clone());
+    let budgets = Budgets::new(options.limits);
+    outside.metrics.show(budgets.clone());
+    let (transport, hosts) = (outside.transport.clone(), options.hosts.clone());
+    let http = Http::new(transport, hosts, budgets, outside.clock, outside.metrics.clone());
     let shell = Arc::new(Shell {
         client: outside.client.clone(),
         clock: outside.clock,

@@ -46,6 +46,8 @@ impl<T: Clone> Slot<T> {
         let result = fetch.await;
         match &result {
             Ok(value) => *state = State { value: Some(value.clone()), failure: None },
+            // Whoever may draw on the reserve need not fail with one who may not.
+            Err(AccessError::Budget(_)) => {}
             Err(error) => {
                 state.failure = Some(error.clone());
                 self.failures.fetch_add(1, Ordering::Release);

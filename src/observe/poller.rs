@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{Cause, Following, Key, Waiters, Wake, trouble};
 use crate::applink::AppLink;
+use crate::budget::Purpose;
 use crate::clock::Clock;
 use crate::crd::AppLinkAddonStatus;
 use crate::heroku::AccessError;
@@ -168,12 +169,13 @@ impl Poller {
     }
 
     async fn pass(&self) -> Result<Pass, AccessError> {
-        let found = self.link.access().found().await?;
+        let link = self.link.with_purpose(Purpose::Poll);
+        let found = link.found().await?;
         self.same(&found.facts)?;
         let began = self.clock.now();
         // The number of authorizations is only shown; it must not cost us the connections.
-        let count = async { Ok(self.link.count_authorizations().await.unwrap_or_default()) };
-        let (connections, authorizations) = tokio::try_join!(self.link.list_connections(), count)?;
+        let count = async { Ok(link.count_authorizations().await.unwrap_or_default()) };
+        let (connections, authorizations) = tokio::try_join!(link.list_connections(), count)?;
         Ok(Pass { began, facts: found.facts.clone(), connections, authorizations })
     }
 

@@ -20,8 +20,13 @@ pub fn trouble(error: &AccessError) -> Verdict {
         AccessError::Provisioning(_) | AccessError::Forgotten => {
             Verdict::waits(Reason::AddonNotReady, error.to_string())
         }
+        AccessError::Budget(_) => limited(&error.to_string()),
         AccessError::Heroku(call) | AccessError::AppLink(call) => of_call(call, error.to_string()),
     }
+}
+
+fn limited(text: &str) -> Verdict {
+    Verdict::waits(Reason::RateLimited, format!("{text}: waiting until calls are allowed again"))
 }
 
 fn of_call(call: &CallError, text: String) -> Verdict {
@@ -34,9 +39,7 @@ fn of_call(call: &CallError, text: String) -> Verdict {
             );
             Verdict::needs_user(Reason::CredentialInvalid, text)
         }
-        CallError::Status { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => {
-            Verdict::waits(Reason::RateLimited, format!("{text}: waiting until calls are allowed again"))
-        }
+        CallError::Status { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => limited(&text),
         CallError::Status { .. } | CallError::Transport { .. } | CallError::Unreadable { .. } => {
             Verdict::waits(Reason::RemoteUnavailable, format!("{text}: trying again"))
         }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use applink_operator::budget::Limits;
 use applink_operator::clock::Clock;
 use applink_operator::control::lease::Lost;
 use applink_operator::control::run::{Options, Outside, run};
@@ -96,7 +97,13 @@ impl World {
             api: ApiServer::with_clock(Arc::new(move || clock.now())),
             sim: Simulator::with_clock(Seed::default(), Arc::new(move || clock.now())),
             metrics: Metrics::default(),
-            options: Options { namespaces: Vec::new(), hosts, write_concurrency: 1, lease_namespace: None },
+            options: Options {
+                namespaces: Vec::new(),
+                hosts,
+                write_concurrency: 1,
+                lease_namespace: None,
+                limits: Limits::default(),
+            },
             operator: None,
         };
         world.api.set_secret(NS, "heroku-api", &[("token", Seed::HEROKU_TOKEN)]);

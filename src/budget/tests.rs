@@ -1,0 +1,160 @@
+//! A bucket on paused time: what leaves in any hour, who goes first, and how long who is refused is told to wait.
+
+use std::collections::VecDeque;
+
+use proptest::prelude::*;
+use tokio::time::advance;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Ten at once, four of them not for polls; then one in ten seconds.
+fn small() -> Limits {
+    Limits { per_hour: 370, at_once: 10, reserve: 4, last: 0 }
+}
+
+/// Takes leave until refused: how often, and for how long it is to wait then.
+fn drain(budget: &Budget, purpose: Purpose) -> (usize, Duration) {
+    let mut taken = 0;
+    loop {
+        match budget.leave(purpose) {
+            Ok(_) => taken += 1,
+            Err(refused) => return (taken, refused.wait),
+        }
+    }
+}
+
+/// The most calls within any hour, where a caller who never gives up rests now and then.
+async fn busiest_hour(limits: Limits, rests: &[u64]) -> usize {
+    let budget = Budgets::new(limits).addon("a");
+    let (mut hour, mut most) = (VecDeque::new(), 0);
+    let end = Instant::now() + 5 * HOUR;
+    for rest in rests.iter().cycle() {
+        let (taken, wait) = drain(&budget, Purpose::Overdue);
+        let now = Instant::now();
+        hour.extend(std::iter::repeat_n(now, taken));
+        while hour.front().is_some_and(|at| now.duration_since(*at) > HOUR) {
+            hour.pop_front();
+        }
+        most = most.max(hour.len());
+        if now > end {
+            break;
+        }
+        advance(wait + Duration::from_millis(*rest)).await;
+    }
+    most
+}
+
+fn paused<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(test)
+}
+
+#[test]
+fn the_defaults_let_4500_through_in_the_busiest_hour() {
+    assert_eq!(paused(busiest_hour(Limits::default(), &[0])), 4500);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn no_hour_ever_has_more_than_its_calls(
+        per_hour in 2..3000_u32, share in 1..100_u32, rests in prop::collection::vec(0..400_000_u64, 1..20)
+    ) {
+        let limits = Limits { per_hour, at_once: (per_hour * share / 100).max(1), reserve: 0, last: 0 };
+        prop_assert!(paused(busiest_hour(limits, &rests)) <= per_hour as usize);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn polls_leave_the_reserve_to_edits() {
+    let budget = Budgets::new(small()).addon("a");
+    assert_eq!(drain(&budget, Purpose::Poll), (6, 10 * SECOND));
+    assert_eq!(drain(&budget, Purpose::Edit), (4, 10 * SECOND));
+    assert_eq!(budget.left(), 0);
+    advance(10 * SECOND).await;
+    assert_eq!(drain(&budget, Purpose::Poll), (0, 40 * SECOND), "what comes in is for edits first");
+    assert_eq!(drain(&budget, Purpose::Edit).0, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn edits_leave_the_last_to_polls_that_are_overdue() {
+    let budget = Budgets::new(Limits { last: 2, ..small() }).addon("a");
+    assert_eq!(drain(&budget, Purpose::Edit).0, 8);
+    assert_eq!(drain(&budget, Purpose::Poll).0, 0);
+    assert_eq!(drain(&budget, Purpose::Overdue).0, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_calls_get_leave_together_or_not_at_all() {
+    let budget = Budgets::new(small()).addon("a");
+    assert!(budget.leaves::<6>(Purpose::Poll).is_ok());
+    assert_eq!(budget.leaves::<6>(Purpose::Edit).unwrap_err().wait, 20 * SECOND);
+    assert_eq!(budget.left(), 4);
+    advance(200 * SECOND).await;
+    assert!(budget.leaves::<8>(Purpose::Poll).is_ok(), "more than polls ever get: then the bucket must be full");
+}
+
+#[tokio::test(start_paused = true)]
+async fn edits_that_are_refused_are_told_to_come_back_one_after_another() {
+    let budget = Budgets::new(small()).addon("a");
+    drain(&budget, Purpose::Edit);
+    let waits: Vec<_> = (0..100).map(|_| budget.leave(Purpose::Edit).unwrap_err().wait.as_secs()).collect();
+    assert_eq!(waits[..4], [20, 30, 40, 50]);
+    assert_eq!(waits[99], LONGEST_LINE.as_secs());
+    assert_eq!(budget.leave(Purpose::Look).unwrap_err().wait, 10 * SECOND, "looks stand in no line");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_holds_everyone_to_the_end_and_nobody_longer() {
+    let budgets = Budgets::new(small());
+    let budget = budgets.addon("a");
+    let leave = budget.leave(Purpose::Poll).unwrap();
+    leave.hold(17 * SECOND);
+    leave.hold(3 * SECOND);
+    advance(16 * SECOND).await;
+    for purpose in [Purpose::Edit, Purpose::Poll] {
+        let refused = budget.leave(purpose).unwrap_err();
+        assert_eq!((refused.why, refused.wait), (Why::Held, SECOND));
+    }
+    assert!(budgets.addon("b").leave(Purpose::Poll).is_ok(), "another add-on has nothing to do with it");
+    assert!(budgets.addon("a").leave(Purpose::Edit).is_err(), "whoever asks");
+    assert_eq!((budgets.unsent(Scope::Addon, Why::Held), budgets.unsent(Scope::Addon, Why::Spent)), (3, 0));
+    advance(SECOND).await;
+    assert_eq!(drain(&budget, Purpose::Poll).0, 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_service_says_is_left_counts_where_it_is_less() {
+    let budget = Budgets::new(small()).account("token");
+    let leave = budget.leave(Purpose::Edit).unwrap();
+    leave.correct(4000);
+    assert_eq!(budget.left(), 9);
+    leave.correct(2);
+    assert_eq!(budget.left(), 2);
+    assert!(!budget.has_recovered());
+    advance(50 * SECOND).await;
+    assert!(budget.has_recovered());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_outlives_whoever_used_it_until_it_is_full() {
+    let budgets = Budgets::new(small());
+    drain(&budgets.account("token\n"), Purpose::Edit);
+    assert_eq!(budgets.lowest(Scope::Account), Some(0));
+    assert_eq!(budgets.account("token").left(), 0, "the same, however it is written");
+    assert_eq!(budgets.account("other").left(), 10);
+    assert_eq!(budgets.lowest(Scope::Addon), None);
+    advance(100 * SECOND).await;
+    let _new = budgets.addon("a");
+    assert_eq!(budgets.buckets().len(), 1, "those that are full and unused are forgotten");
+}
+
+#[test]
+fn the_token_is_not_kept() {
+    paused(async {
+        let budgets = Budgets::default();
+        let budget = budgets.account("HRKU-secret");
+        assert!(!format!("{budgets:?} {budget:?}").contains("HRKU"));
+    });
+}
