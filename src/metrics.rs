@@ -117,8 +117,8 @@ impl Metrics {
     }
 
     /// Counts one pass over an add-on.
-    pub fn pass(&self, ok: bool) {
-        self.passes.get_or_create(&Pass { outcome: if ok { "ok" } else { "failed" } }).inc();
+    pub fn pass(&self, outcome: &'static str) {
+        self.passes.get_or_create(&Pass { outcome }).inc();
     }
 
     /// Counts one reconcile.

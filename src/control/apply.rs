@@ -18,6 +18,7 @@ use super::permits::Permit;
 use super::report::tell;
 use super::roster::key;
 use super::{Error, Shell};
+use crate::budget::Purpose;
 use crate::crd::{FINALIZER, Reason, annotation};
 use crate::heroku::AccessError;
 use crate::observe::trouble;
@@ -88,12 +89,12 @@ pub(super) async fn apply<K: Kind>(
     let (me, addon) = (key(&**object), object.addon());
     shell.observer.attend(&addon, &me, plan.steps.first() == Some(&Step::AwaitRemote));
     let Some(step) = plan.steps.first().filter(|step| **step != Step::AwaitRemote) else { return Ok(Next::Report) };
+    let urgent = memory.deleting || memory.requested || !memory.judged();
     if *step == Step::Look {
-        shell.observer.look(&addon, me);
+        shell.observer.look(&addon, me, if urgent { Purpose::Look } else { Purpose::Poll });
         return Ok(Next::Report);
     }
     if step.mutates() && hold.permit.is_none() {
-        let urgent = memory.deleting || memory.requested || !memory.judged();
         hold.permit = Some(shell.permits.acquire(&addon.to_string(), urgent).await);
         // The world moved while we waited.
         return Ok(Next::Plan);

@@ -74,6 +74,8 @@ reasons! {
     DeletionBlocked,
     /// The service asks for fewer calls.
     RateLimited,
+    /// Reachable: what is left of the operator's budget of calls is kept for edits.
+    QuotaConstrained,
     /// The service does not answer, or answers with an error of its own.
     RemoteUnavailable,
     /// The service answers.

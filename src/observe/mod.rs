@@ -14,6 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::applink::AppLink;
+use crate::budget::Purpose;
 use crate::clock::Clock;
 use crate::crd::AppLinkAddonStatus;
 use crate::heroku::{Access, AccessError, Target};
@@ -141,9 +142,9 @@ impl Observer {
     }
 
     /// Asks for a pass now; `who` is woken after one that began after this.
-    pub fn look(&self, addon: &Key, who: Key) {
+    pub fn look(&self, addon: &Key, who: Key, purpose: Purpose) {
         if let Some(poller) = self.poller(addon) {
-            poller.look(who);
+            poller.look(who, purpose);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The poller of one add-on: when to list, what to keep, whom to wake.
 //!
 //! Writes nothing anywhere. A pass is a fixed number of list calls; asking for one early is cheap, since all who ask
-//! share it.
+//! share it. Where the budget of calls is short, passes are put off, but not those that an edit waits for.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{Cause, Following, Key, Waiters, Wake, trouble};
 use crate::applink::AppLink;
-use crate::budget::Purpose;
+use crate::budget::{Purpose, Refused, Why};
 use crate::clock::Clock;
 use crate::crd::AppLinkAddonStatus;
 use crate::heroku::AccessError;
@@ -31,6 +31,9 @@ const FRESH: SignedDuration = SignedDuration::from_mins(5);
 /// Nothing counts as silent before this.
 const SILENCE: SignedDuration = SignedDuration::from_mins(5);
 
+/// Calls of a pass to AppLink. One that can make only some of them is better put off.
+const CALLS: u32 = 2;
+
 /// One add-on, followed.
 pub(super) struct Poller {
     addon: Key,
@@ -46,6 +49,8 @@ struct View {
     live: AddonLive,
     connections: Collection<RemoteConnection>,
     looking: BTreeSet<Key>,
+    /// What the next pass is for.
+    purpose: Purpose,
     attending: Waiters,
     schedule: Schedule,
 }
@@ -55,6 +60,8 @@ struct Schedule {
     due: Timestamp,
     /// Nobody's asking brings a pass nearer than this.
     not_before: Timestamp,
+    /// Whether the next one was put off to spare the budget: only an edit brings it nearer.
+    put_off: bool,
     last_good: Timestamp,
     /// Failed passes in a row, or passes in a row that did not show the whole.
     failures: u32,
@@ -67,8 +74,9 @@ impl Poller {
             live: AddonLive::default(),
             connections: Collection::default(),
             looking: BTreeSet::new(),
+            purpose: Purpose::Poll,
             attending: Waiters::new(),
-            schedule: Schedule { due: now, not_before: now, last_good: now, failures: 0 },
+            schedule: Schedule { due: now, not_before: now, put_off: false, last_good: now, failures: 0 },
         };
         Self { addon, following, link, clock, wake, asked: Notify::new(), view: Mutex::new(view) }
     }
@@ -91,8 +99,14 @@ impl Poller {
         view.connections.view(id, name, since)
     }
 
-    pub(super) fn look(&self, who: Key) {
-        self.view().looking.insert(who);
+    pub(super) fn look(&self, who: Key, purpose: Purpose) {
+        {
+            let mut view = self.view();
+            view.looking.insert(who);
+            if purpose == Purpose::Look {
+                view.purpose = purpose;
+            }
+        }
         self.asked.notify_one();
     }
 
@@ -118,12 +132,25 @@ impl Poller {
         loop {
             self.wait().await;
             let began = self.clock.now();
-            let looked = std::mem::take(&mut self.view().looking);
-            let result = self.pass().await;
-            metrics.pass(result.is_ok());
+            let (looked, purpose) = self.next_pass(began);
+            let result = self.pass(purpose).await;
+            if let Err(AccessError::Budget(refused)) = &result
+                && self.put_off(began, refused, &looked, purpose)
+            {
+                metrics.pass("put_off");
+                continue;
+            }
+            metrics.pass(if result.is_ok() { "ok" } else { "failed" });
             let causes = self.take_in(began, result, looked);
             causes.into_iter().for_each(|cause| (self.wake)(cause));
         }
+    }
+
+    /// Who asked for the pass that begins now, and what it is for.
+    fn next_pass(&self, now: Timestamp) -> (BTreeSet<Key>, Purpose) {
+        let mut view = self.view();
+        let (looked, asked) = (std::mem::take(&mut view.looking), std::mem::replace(&mut view.purpose, Purpose::Poll));
+        (looked, if now < self.blind(&view) { asked } else { Purpose::Overdue })
     }
 
     async fn wait(&self) {
@@ -148,9 +175,11 @@ impl Poller {
     fn next(&self) -> (Timestamp, Option<Timestamp>) {
         let now = self.clock.now();
         let view = self.view();
-        let Schedule { due, not_before, last_good, .. } = view.schedule;
+        let Schedule { due, not_before, put_off, .. } = view.schedule;
         let began = view.live.at;
-        let early = if !view.looking.is_empty() {
+        let early = if put_off && view.purpose == Purpose::Poll {
+            due
+        } else if !view.looking.is_empty() {
             due.min(began.map_or(now, |at| at + GAP))
         } else if let Some(since) = view.attending.values().max() {
             let pace = if now.duration_since(*since) < FRESH { FAST } else { self.poll() };
@@ -158,7 +187,7 @@ impl Poller {
         } else {
             due
         };
-        let silence = (view.live.trouble.is_some() && !view.live.silent).then(|| last_good + self.silence());
+        let silence = (view.live.trouble.is_some() && !view.live.silent).then(|| self.blind(&view));
         (early.max(not_before), silence)
     }
 
@@ -168,10 +197,11 @@ impl Poller {
         (self.wake)(Cause::Everything(self.addon.clone()));
     }
 
-    async fn pass(&self) -> Result<Pass, AccessError> {
-        let link = self.link.with_purpose(Purpose::Poll);
+    async fn pass(&self, purpose: Purpose) -> Result<Pass, AccessError> {
+        let link = self.link.with_purpose(purpose);
         let found = link.found().await?;
         self.same(&found.facts)?;
+        found.budget.affords(CALLS, purpose)?;
         let began = self.clock.now();
         // The number of authorizations is only shown; it must not cost us the connections.
         let count = async { Ok(link.count_authorizations().await.unwrap_or_default()) };
@@ -208,6 +238,10 @@ impl Poller {
             }
             Err(error) => self.failed(&mut view, &error, now),
         }
+        let addon_id = view.live.facts.as_ref().map(|facts| facts.addon_id.as_str());
+        if self.link.access().has_recovered(addon_id) {
+            view.live.constrained = None;
+        }
         let mut causes = Vec::new();
         let turned = before.trouble != view.live.trouble || before.silent != view.live.silent || before.facts.is_none();
         if turned || (AddonLive { at: None, ..before }) != (AddonLive { at: None, ..view.live.clone() }) {
@@ -224,6 +258,36 @@ impl Poller {
         causes
     }
 
+    /// Puts a pass off that the budget forbids now, and tells so. Not where nothing was ever seen, or not for so long that
+    /// nothing is known any more: then it counts as failed.
+    fn put_off(&self, began: Timestamp, refused: &Refused, looked: &BTreeSet<Key>, purpose: Purpose) -> bool {
+        if refused.why == Why::Held {
+            return false;
+        }
+        let now = self.clock.now();
+        let mut view = self.view();
+        let told = view.live.constrained.is_some();
+        view.live.constrained.get_or_insert_with(|| {
+            format!("{refused}: what is live is read less often until that has recovered, and edits go first")
+        });
+        let blind = self.blind(&view);
+        let waits = view.live.facts.is_some() && now < blind;
+        if waits {
+            view.live.at = Some(began);
+            view.looking.extend(looked.iter().cloned());
+            if purpose == Purpose::Look {
+                view.purpose = purpose;
+            }
+            let due = now + SignedDuration::try_from(refused.wait).unwrap_or(SignedDuration::MAX);
+            view.schedule.put_off(due.min(blind), purpose);
+        }
+        drop(view);
+        if !told {
+            (self.wake)(Cause::Addon(self.addon.clone()));
+        }
+        waits
+    }
+
     fn failed(&self, view: &mut View, error: &AccessError, now: Timestamp) {
         let verdict = trouble(error);
         tracing::warn!(addon = %self.addon, reason = %verdict.reason, "{}", verdict.message);
@@ -232,7 +296,7 @@ impl Poller {
         if !outage || !view.live.trouble.as_ref().is_some_and(|known| is_outage(known.reason)) {
             view.live.trouble = Some(verdict);
         }
-        view.live.silent = now >= view.schedule.last_good + self.silence();
+        view.live.silent = now >= self.blind(view);
         view.schedule.bad(now, self.poll(), outage, error.retry_after());
     }
 
@@ -240,8 +304,9 @@ impl Poller {
         SignedDuration::try_from(self.following.poll).unwrap_or(SignedDuration::from_mins(1))
     }
 
-    fn silence(&self) -> SignedDuration {
-        SILENCE.max(self.poll() * 3)
+    /// From when on nothing counts as known, unless something is seen.
+    fn blind(&self, view: &View) -> Timestamp {
+        view.schedule.last_good + SILENCE.max(self.poll() * 3)
     }
 
     fn view(&self) -> MutexGuard<'_, View> {
@@ -263,11 +328,20 @@ impl Schedule {
         // Whoever waits for a list that proves something asks again at once; one that proved nothing slows that down.
         let failures = if whole { 0 } else { self.failures.saturating_add(1) };
         let not_before = if whole { now } else { now + backoff(failures, poll) };
-        *self = Self { due: now + poll + jitter, not_before, last_good: now, failures };
+        *self = Self { due: now + poll + jitter, not_before, put_off: false, last_good: now, failures };
+    }
+
+    fn put_off(&mut self, due: Timestamp, purpose: Purpose) {
+        self.due = due;
+        self.put_off = true;
+        if purpose == Purpose::Look {
+            self.not_before = due;
+        }
     }
 
     fn bad(&mut self, now: Timestamp, poll: SignedDuration, outage: bool, retry_after: Option<Duration>) {
         self.failures = self.failures.saturating_add(1);
+        self.put_off = false;
         let asked = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
         self.due = now + asked.unwrap_or(if outage { backoff(self.failures, poll) } else { poll });
         self.not_before = if outage { self.due } else { now + FAST };

@@ -219,6 +219,8 @@ pub struct AddonLive {
     pub trouble: Option<Verdict>,
     /// Whether it has been silent for too long to know anything of what lives on it.
     pub silent: bool,
+    /// What to tell while it is looked at less often than asked for, to spare the budget of calls.
+    pub constrained: Option<String>,
     /// Connections seen.
     pub connections: Option<i64>,
     /// Authorizations seen.

@@ -77,7 +77,7 @@ impl Case {
             _ => String::new(),
         };
         let reachable = condition(&plan.status.conditions, ConditionType::Reachable);
-        let reachable = reachable.map(|c| format!("reachable {}", c.status)).unwrap_or_default();
+        let reachable = reachable.map(|c| format!("reachable {} {}", c.status, c.reason)).unwrap_or_default();
         let parts = [steps.join(", "), ready, reachable];
         parts.into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(", ")
     }
@@ -91,12 +91,12 @@ fn trouble(reason: Reason) -> impl FnOnce(&mut Case) {
 fn an_add_on_is_found_watched_and_let_go() {
     let deleting = || found().with(|c| c.memory.deleting = true);
     let table = [
-        ("found", found(), "True AddonReady, reachable True"),
+        ("found", found(), "True AddonReady, reachable True Reachable"),
         ("no finalizer yet", found().with(|c| c.memory.finalizer = false), "guard"),
         (
             "observed",
             found().with(|c| (c.management, c.memory.finalizer) = (ManagementPolicy::Observe, false)),
-            "True AddonReady, reachable True",
+            "True AddonReady, reachable True Reachable",
         ),
         ("observed from now on", found().with(|c| c.management = ManagementPolicy::Observe), "release"),
         ("not looked for yet", found().with(|c| c.live = AddonLive::default()), "look"),
@@ -105,17 +105,17 @@ fn an_add_on_is_found_watched_and_let_go() {
         (
             "outage, never Ready",
             found().with(trouble(Reason::RemoteUnavailable)),
-            "False RemoteUnavailable, reachable False",
+            "False RemoteUnavailable, reachable False RemoteUnavailable",
         ),
         (
             "outage, Ready",
             found().with(trouble(Reason::RateLimited)).with(|c| c.memory.ready = true),
-            "True AddonReady, reachable False",
+            "True AddonReady, reachable False RateLimited",
         ),
         (
             "outage for too long",
             found().with(trouble(Reason::RemoteUnavailable)).with(|c| c.live.silent = true),
-            "Unknown RemoteUnavailable, reachable False",
+            "Unknown RemoteUnavailable, reachable False RemoteUnavailable",
         ),
         (
             "token missing, just applied",
@@ -140,6 +140,27 @@ fn an_add_on_is_found_watched_and_let_go() {
                 .with(|c| (c.management, c.dependants) = (ManagementPolicy::Observe, vec!["Connection a".into()])),
             "release",
         ),
+    ];
+    for (name, case, wanted) in table {
+        assert_eq!(case.says(), wanted, "{name}");
+    }
+}
+
+#[test]
+fn an_add_on_short_of_calls_says_so_and_stays_ready() {
+    let short = || found().with(|c| c.live.constrained = Some("why".to_owned()));
+    let table = [
+        (
+            "short of calls",
+            short().with(|c| c.memory.ready = true),
+            "True AddonReady, reachable False QuotaConstrained",
+        ),
+        (
+            "short of calls, in an outage",
+            short().with(trouble(Reason::RateLimited)).with(|c| c.live.silent = true),
+            "Unknown RateLimited, reachable False QuotaConstrained",
+        ),
+        ("short of calls, bad token", short().with(trouble(Reason::CredentialInvalid)), "False CredentialInvalid"),
     ];
     for (name, case, wanted) in table {
         assert_eq!(case.says(), wanted, "{name}");

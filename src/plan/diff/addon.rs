@@ -144,14 +144,15 @@ pub fn is_outage(reason: Reason) -> bool {
 
 fn reachable(input: &Input<'_>, status: &mut AppLinkAddonStatus) {
     let (now, generation) = (input.now, input.memory.generation);
-    let (value, reason, message) = match &input.live.trouble {
-        None => ("True", Reason::Reachable, "AppLink answers"),
-        Some(verdict) if is_outage(verdict.reason) => ("False", verdict.reason, verdict.message.as_str()),
+    let (value, reason, message) = match (&input.live.trouble, &input.live.constrained) {
         // Something else is wrong; whether the service would answer is not known.
-        Some(_) => {
+        (Some(verdict), _) if !is_outage(verdict.reason) => {
             status.conditions.retain(|c| c.type_ != ConditionType::Reachable.as_str());
             return;
         }
+        (_, Some(text)) => ("False", Reason::QuotaConstrained, text.as_str()),
+        (Some(verdict), None) => ("False", verdict.reason, verdict.message.as_str()),
+        (None, None) => ("True", Reason::Reachable, "AppLink answers"),
     };
     let next = say(&status.conditions, ConditionType::Reachable, value, reason.as_str(), message, generation, now);
     match condition(&status.conditions, ConditionType::Reachable) {
