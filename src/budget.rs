@@ -261,8 +261,12 @@ impl Leave {
         state.held_until = state.held_until.max(Instant::now() + pause);
     }
 
-    /// The answer says how many calls are left: fewer than we thought where others use the account, too.
+    /// The answer says how many calls are left: fewer than we thought where others use the account, too. Of AppLink no
+    /// source tells whether it says so, and of how many; its 429 counts.
     pub fn correct(&self, left: u32) {
+        if self.0.scope == Scope::Addon {
+            return;
+        }
         let missing = self.0.interval * self.0.limits.at_once.saturating_sub(left);
         let mut state = self.0.state();
         state.full_at = state.full_at.max(Instant::now() + missing);

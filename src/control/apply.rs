@@ -173,7 +173,14 @@ async fn call<K: Kind>(
         (Err(error), _) => {
             // What was not even sent says nothing of how the next call will fare.
             let nth = if matches!(error, AccessError::Budget(_)) { 0 } else { driver.recall.call_failed(object) };
-            Some(answer(error, step, attempt, now, nth))
+            let mut answer = answer(error, step, attempt, now, nth);
+            // A creation that was not carried out is not: another call that fails since does not change that.
+            if let (Answer::Later { attempt: none @ None, .. }, Some(Answer::Later { attempt: not_made, .. })) =
+                (&mut answer, &memory.answer)
+            {
+                *none = *not_made;
+            }
+            Some(answer)
         }
     };
     match &result {

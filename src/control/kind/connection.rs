@@ -140,10 +140,12 @@ impl Kind for Connection {
             }
         };
         let told = match &result {
-            Ok(remote) => Witness::Present(remote.clone()),
-            Err(_) => Witness::Touched(name.to_owned()),
+            Ok(remote) => Some(Witness::Present(remote.clone())),
+            // Nothing was sent.
+            Err(AccessError::Budget(_)) => None,
+            Err(_) => Some(Witness::Touched(name.to_owned())),
         };
-        shell.observer.witness(&addon, shell.clock.now(), told);
+        told.into_iter().for_each(|told| shell.observer.witness(&addon, shell.clock.now(), told));
         result.map(|remote| Made { id: remote.id, phase: remote.phase })
     }
 
