@@ -4,9 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::live::{Live, Phase, RemoteObject, Sighting};
+
+/// What was found gone is looked at once more after this.
+const GONE_FOR: SignedDuration = SignedDuration::from_mins(10);
 
 /// One answer to a list call.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +37,8 @@ pub struct Collection<R> {
     listed: Option<Listed>,
     objects: BTreeMap<String, Sighting<R>>,
     witnessed: Vec<(Timestamp, Witness<R>)>,
+    /// When a GET or a DELETE found these ids gone; no listing since has shown them.
+    gone: BTreeMap<String, Timestamp>,
     /// Names that we gave, by the ids that we were given for them: a list may tell them late.
     names: BTreeMap<String, String>,
 }
@@ -46,7 +51,13 @@ struct Listed {
 
 impl<R> Default for Collection<R> {
     fn default() -> Self {
-        Self { listed: None, objects: BTreeMap::new(), witnessed: Vec::new(), names: BTreeMap::new() }
+        Self {
+            listed: None,
+            objects: BTreeMap::new(),
+            witnessed: Vec::new(),
+            gone: BTreeMap::new(),
+            names: BTreeMap::new(),
+        }
     }
 }
 
@@ -67,6 +78,7 @@ impl<R: RemoteObject> Collection<R> {
         };
         let mut now: BTreeMap<_, _> = listing.items.into_iter().map(sighted).collect();
         self.witnessed.iter().for_each(|(at, witness)| overlay(&mut now, *at, witness));
+        self.gone.retain(|id, at| !now.contains_key(id) && began.duration_since(*at) < GONE_FOR);
         let moved = changes(&self.objects, &now);
         self.objects = now;
         moved
@@ -87,6 +99,11 @@ impl<R: RemoteObject> Collection<R> {
         {
             self.names.insert(object.id().to_owned(), name.to_owned());
         }
+        match &witness {
+            Witness::Gone(id) => drop(self.gone.insert(id.clone(), at)),
+            Witness::Present(object) => drop(self.gone.remove(object.id())),
+            Witness::Touched(_) => {}
+        }
         overlay(&mut self.objects, at, &witness);
         self.witnessed.push((at, witness));
     }
@@ -103,7 +120,7 @@ impl<R: RemoteObject> Collection<R> {
             sightings: self.objects.values().filter(ours).cloned().collect(),
             complete: self.listed.is_some_and(|l| l.whole && l.began >= since && !written_since(l.began))
                 && self.objects.values().all(|s| s.object.name().is_some()),
-            gone: self.witnessed.iter().filter_map(|(_, w)| gone_id(w)).map(str::to_owned).collect(),
+            gone: self.gone.keys().cloned().collect(),
         }
     }
 
@@ -128,13 +145,6 @@ fn overlay<R: RemoteObject>(objects: &mut BTreeMap<String, Sighting<R>>, at: Tim
             objects.remove(id);
         }
         Witness::Touched(_) => {}
-    }
-}
-
-fn gone_id<R>(witness: &Witness<R>) -> Option<&str> {
-    match witness {
-        Witness::Gone(id) => Some(id),
-        Witness::Present(_) | Witness::Touched(_) => None,
     }
 }
 
@@ -241,6 +251,12 @@ mod tests {
         assert_eq!(all.view(None, "b", at(0)).gone, ["2"]);
         all.list(at(15), listing(&[Thing("1", "a"), Thing("2", "b")]));
         assert_eq!(ids(&all.view(None, "b", at(0))), ["2"], "a younger listing is believed again");
+        assert!(all.view(None, "b", at(0)).gone.is_empty());
+        all.witness(at(16), Witness::Gone("1".into()));
+        all.list(at(17), listing(&[]));
+        assert_eq!(all.view(None, "a", at(0)).gone, ["1"], "what a list agrees with stands");
+        all.list(at(16 + 600), listing(&[]));
+        assert!(all.view(None, "a", at(0)).gone.is_empty(), "but not for ever");
     }
 
     #[test]

@@ -170,7 +170,7 @@ pub struct Live<R> {
     pub sightings: Vec<Sighting<R>>,
     /// Whether a whole listing that is young enough proves that there are no others.
     pub complete: bool,
-    /// Ids that a GET or a DELETE found gone since the last listing.
+    /// Ids that a GET or a DELETE found gone of late, and no listing since has shown.
     pub gone: Vec<String>,
 }
 
