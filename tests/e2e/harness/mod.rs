@@ -30,7 +30,7 @@ pub use manifests::{edit, pem, secret, sha256};
 pub use operator::{Flags, Operator};
 pub use proxy::Proxy;
 pub use scene::{CONNECTION, KEY, Scene, user};
-pub use simulator::TOKEN;
+pub use simulator::{Simulator, TOKEN};
 pub use stage::Stage;
 
 use controlplane::ControlPlane;
