@@ -22,3 +22,4 @@ mod refused;
 mod replace;
 mod rest;
 mod stop;
+mod storm;

@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::process::Process;
@@ -45,14 +46,23 @@ impl Simulator {
 
     /// One call of the control API, which must succeed.
     pub async fn control(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, body) = self.call(method, path, body).await;
+        assert!(status.is_success(), "{path}: {status} {body}");
+        if body.is_empty() { Value::Null } else { serde_json::from_str(&body).expect("JSON") }
+    }
+
+    /// Somebody consents to the connection of this id, unless it waits for that no more.
+    pub async fn consent(&self, id: &str) {
+        self.call("POST", &format!("/connections/{id}/consent"), json!({})).await;
+    }
+
+    async fn call(&self, method: &str, path: &str, body: Value) -> (StatusCode, String) {
         let url = format!("{}/_control{path}", self.url);
         let method = method.parse().expect("a method");
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let answer = self.http.request(method, url).header("content-type", "application/json").body(body);
         let answer = answer.send().await.expect("the simulator answers");
-        let (status, body) = (answer.status(), answer.text().await.expect("a body"));
-        assert!(status.is_success(), "{path}: {status} {body}");
-        if body.is_empty() { Value::Null } else { serde_json::from_str(&body).expect("JSON") }
+        (answer.status(), answer.text().await.expect("a body"))
     }
 
     /// The connections that exist.

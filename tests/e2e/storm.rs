@@ -1,0 +1,217 @@
+//! Storms: twenty Connections at once, edited at random while the operator is at work, then deleted at random. Whatever
+//! the order of things was, the end is that of the last manifests.
+//!
+//! A seed makes a storm; those of one test are lived through one after the other by one operator.
+
+mod player;
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use self::player::{Edit, KEYS, Player, Role, key, key_secret};
+use crate::harness::{Scene, e2e, text, until};
+
+const PLAYERS: usize = 20;
+/// In each of two bursts.
+const EDITS: usize = 20;
+/// How long a storm may take to settle. It takes seconds.
+const CALM: Duration = Duration::from_secs(60);
+
+struct Storm<'a> {
+    scene: &'a Scene,
+    seed: u64,
+    rng: Rng,
+    players: Vec<Player>,
+    /// The keys in the Secrets.
+    keys: Vec<String>,
+}
+
+impl<'a> Storm<'a> {
+    /// Plants what is to be there first, and applies all at once.
+    async fn begin(scene: &'a Scene, seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let keys: Vec<_> = (0..KEYS).map(|_| key(&mut rng)).collect();
+        let mut players: Vec<_> = (0..PLAYERS).map(|nth| Player::new(scene, &mut rng, seed, nth)).collect();
+        for player in &mut players {
+            if let Some(planted) = player.to_plant() {
+                player.planted = Some(scene.simulator.control("POST", "/connections", planted).await);
+            }
+        }
+        let storm = Self { scene, seed, rng, players, keys };
+        for (nth, key) in storm.keys.iter().enumerate() {
+            scene.apply(&key_secret(nth, key)).await;
+        }
+        storm.apply_all().await;
+        storm
+    }
+
+    async fn apply_all(&self) {
+        join_all(self.players.iter().map(|player| self.scene.apply(&player.manifest))).await;
+    }
+
+    /// Edits at random: some before anybody looked, some while things are under way or done.
+    async fn rage(&mut self) {
+        self.edit().await;
+        let looked = |o: &Value| o["status"]["observedGeneration"] != -1;
+        let all = async || self.scene.list("Connection").await.iter().all(looked).then_some(());
+        until(&format!("seed {}: all were looked at", self.seed), CALM, all, async || String::new()).await;
+        self.edit().await;
+        for nth in 0..KEYS {
+            self.keys[nth] = key(&mut self.rng);
+            self.scene.apply(&key_secret(nth, &self.keys[nth])).await;
+        }
+        let word = format!("calm {}", self.seed);
+        self.players.iter_mut().for_each(|player| player.calm(&mut self.rng, &word));
+        self.apply_all().await;
+    }
+
+    async fn edit(&mut self) {
+        for _ in 0..EDITS {
+            let nth = self.rng.usize(..PLAYERS);
+            match self.players[nth].edit(&mut self.rng) {
+                Edit::Apply => drop(self.scene.apply(&self.players[nth].manifest).await),
+                Edit::Key(nth, content) => {
+                    self.scene.apply(&key_secret(nth, &content)).await;
+                    self.keys[nth] = content;
+                }
+                Edit::Wipe => {
+                    let wipe = json!({"finalizers": null, "annotations": {"applink.dev/intent": null}});
+                    self.scene.change("Connection", &self.players[nth].name, json!({"metadata": wipe})).await;
+                }
+            }
+        }
+    }
+
+    /// Waits until each has come to the end that its last manifest leads to; people consent meanwhile.
+    async fn settle(&self) {
+        let mut asked = 0;
+        let settled = async || {
+            if self.consent().await {
+                asked += 1;
+                let now =
+                    json!({"metadata": {"annotations": {"applink.dev/requestedAt": format!("{} {asked}", self.seed)}}});
+                self.scene.change("AppLinkAddon", "orders", now).await;
+            }
+            self.unsettled().await.is_empty().then_some(())
+        };
+        let explain = async || self.unsettled().await.join("\n");
+        until(&format!("seed {}: all is settled", self.seed), CALM, settled, explain).await;
+        for player in self.players.iter().filter(|player| !player.suspended()) {
+            let link = self.scene.get("Secret", &format!("{}-connection-oauth", player.name)).await;
+            assert_eq!(link, None, "seed {}: nobody waits any more", self.seed);
+        }
+    }
+
+    /// Whether anybody was asked.
+    async fn consent(&self) -> bool {
+        let there = self.scene.simulator.connections().await;
+        let pending = there.iter().filter(|c| c["method"] == "OAuth" && c["status"] == "connecting");
+        let ids: Vec<_> = pending.map(|c| text(c, "/id")).collect();
+        join_all(ids.iter().map(|id| self.scene.simulator.consent(id))).await;
+        !ids.is_empty()
+    }
+
+    async fn unsettled(&self) -> Vec<String> {
+        let objects = self.scene.list("Connection").await;
+        let there = self.scene.simulator.connections().await;
+        let mut unsettled = Vec::new();
+        for player in &self.players {
+            let object = objects.iter().find(|o| o["metadata"]["name"] == player.name).expect("it is there");
+            unsettled.extend(player.unsettled(object, &there, &self.keys));
+        }
+        unsettled
+    }
+
+    /// Deletes at random, and waits until all are gone.
+    async fn end(&mut self) {
+        self.rng.shuffle(&mut self.players);
+        for player in &self.players {
+            self.scene.delete("Connection", &player.name).await;
+            if player.suspended() {
+                // One that held nothing is gone already.
+                let _ = self.scene.try_change("Connection", &player.name, json!({"spec": {"suspend": false}})).await;
+            }
+        }
+        let gone = async || self.scene.list("Connection").await.is_empty().then_some(());
+        let explain = async || format!("{:#?}", self.scene.list("Connection").await);
+        until(&format!("seed {}: all are gone", self.seed), CALM, gone, explain).await;
+    }
+
+    /// What is left in AppLink is what was there first and was never ours, as it was.
+    async fn judge(&self) {
+        let left = self.scene.simulator.connections().await;
+        let by_name = |name: &str| left.iter().find(|c| c["name"] == name);
+        for player in &self.players {
+            let there = by_name(&player.remote);
+            match player.role {
+                Role::Robot | Role::Person => assert_eq!(there, None, "seed {}: {}", self.seed, player.name),
+                Role::Intruder => assert_eq!(there, player.planted.as_ref(), "seed {}: {}", self.seed, player.name),
+                // One that was suspended from the beginning never became the heir.
+                Role::Heir if player.suspended() => {
+                    assert!(there.is_none() || there == player.planted.as_ref(), "seed {}: {there:?}", self.seed);
+                }
+                Role::Heir => assert_eq!(there, None, "seed {}: {}", self.seed, player.name),
+            }
+        }
+        for connection in &left {
+            self.scene
+                .simulator
+                .control("DELETE", &format!("/connections/{}", text(connection, "/id")), Value::Null)
+                .await;
+        }
+    }
+}
+
+/// Lives through the storms of these seeds.
+fn live(label: &str, seeds: Range<u64>) {
+    e2e(label, async |scene| {
+        scene.simulator.settings(json!({"disconnectSeconds": 0})).await;
+        let _operator = scene.operator().await;
+        scene.apply_all(&[scene.token(), scene.addon()]).await;
+        scene.ready("AppLinkAddon", "orders").await;
+        for seed in seeds {
+            println!("seed {seed}");
+            let began = Instant::now();
+            let mut storm = Storm::begin(scene, seed).await;
+            storm.rage().await;
+            let raged = began.elapsed();
+            storm.settle().await;
+            let settled = began.elapsed();
+            storm.end().await;
+            storm.judge().await;
+            let times = [raged, settled, began.elapsed()].map(|time| format!("{:.1} s", time.as_secs_f64()));
+            println!("seed {seed}: raged, settled and over after {}", times.join(", "));
+        }
+    });
+}
+
+// Apart they share the threads.
+
+#[test]
+fn storms_0_to_9_end_as_their_last_manifests_say() {
+    live("storms-0", 0..10);
+}
+
+#[test]
+fn storms_10_to_19_end_as_their_last_manifests_say() {
+    live("storms-10", 10..20);
+}
+
+#[test]
+fn storms_20_to_29_end_as_their_last_manifests_say() {
+    live("storms-20", 20..30);
+}
+
+#[test]
+fn storms_30_to_39_end_as_their_last_manifests_say() {
+    live("storms-30", 30..40);
+}
+
+#[test]
+fn storms_40_to_49_end_as_their_last_manifests_say() {
+    live("storms-40", 40..50);
+}
