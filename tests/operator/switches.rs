@@ -77,16 +77,18 @@ fn habits() -> Vec<Value> {
 
 /// Whom the service lets in, and how often.
 fn doors() -> Vec<Value> {
-    let few = |retry: &str, tells: bool| {
+    let few = |burst: u32, retry: &str, tells: bool| {
         json!({
-            "applinkRateLimit": 8, "applinkRateRefillPerMinute": 30, "applinkRetryAfter": retry,
+            "applinkRateLimit": burst, "applinkRateRefillPerMinute": 75, "applinkRetryAfter": retry,
             "applinkTellsRemaining": tells,
         })
     };
     let mut all = vec![
-        few("absent", false),
-        few("seconds", true),
-        few("date", false),
+        few(8, "absent", false),
+        few(8, "seconds", false),
+        few(8, "date", false),
+        few(8, "seconds", true),
+        few(60, "seconds", true),
         json!({"rateLimit": 6, "rateRefillPerMinute": 6}),
         json!({"ssoRefusal": "unauthorized", "ssoWindowSeconds": 4}),
         json!({"apiOrigin": "https://applink.eu.heroku.com"}),
