@@ -1,9 +1,11 @@
 // health judges recorded watch events of our kinds as the tools do that wait for them: kstatus, which Flux uses, and
 // the health check for Argo CD that deploy/argocd ships. Each state that an object was ever in must look to both as its
-// conditions say. It talks to no server. Called by the end-to-end tests at the end of each scene.
+// conditions say. What is wrong it tells on standard error, and on standard output, as JSON, which states it judged how
+// often. It talks to no server. Called by the end-to-end tests at the end of each scene.
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -25,31 +27,37 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	wrong, err := run(*script, flag.Args(), os.Stdout)
+	wrong, seen, err := run(*script, flag.Args(), os.Stderr)
+	if err == nil {
+		err = json.NewEncoder(os.Stdout).Encode(seen)
+	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "health: %v\n", err)
 		os.Exit(2)
 	}
 	if wrong > 0 {
+		fmt.Fprintf(os.Stderr, "%d wrong states\n", wrong)
 		os.Exit(1)
 	}
 }
 
-// run judges every event in these files, and tells out what is wrong and how much was judged.
-func run(script string, files []string, out io.Writer) (wrong int, err error) {
+// run judges every event in these files, and tells out what is wrong. seen is how often each state was judged: kind and
+// reason, and what kstatus and Argo CD call it.
+func run(script string, files []string, out io.Writer) (wrong int, seen map[string]int, err error) {
 	check, err := loadHealthCheck(script)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	seen := map[string]int{}
+	seen = map[string]int{}
 	for _, file := range files {
 		events, err := readEvents(file)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		for _, event := range events {
 			verdict := judge(event.object, check)
-			seen[verdict.kstatus+"/"+verdict.argo]++
+			state := event.object.GetKind() + " " + factsOf(event.object).ready.reason
+			seen[state+": "+verdict.kstatus+", "+verdict.argo]++
 			if len(verdict.wrong) == 0 {
 				continue
 			}
@@ -58,6 +66,5 @@ func run(script string, files []string, out io.Writer) (wrong int, err error) {
 			}
 		}
 	}
-	fmt.Fprintf(out, "%d wrong states; all by kstatus/Argo CD: %v\n", wrong, seen)
-	return wrong, nil
+	return wrong, seen, nil
 }

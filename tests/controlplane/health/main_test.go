@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,14 +22,18 @@ func write(t *testing.T, lines ...string) string {
 	return path
 }
 
-func TestRunTellsWhatIsWrongWithItsEvent(t *testing.T) {
+func TestRunTellsWhatIsWrongWithItsEventAndCountsWhatItSaw(t *testing.T) {
 	var out strings.Builder
 	path := write(t, right, wrong, right)
-	count, err := run(script, []string{path, write(t, right)}, &out)
+	count, seen, err := run(script, []string{path, write(t, right)}, &out)
 	if err != nil || count != 1 {
 		t.Fatalf("%d wrong states, error %v", count, err)
 	}
-	for _, piece := range []string{path + ":2:\n", "misleading", "there is no condition Ready", "Current/Healthy:3"} {
+	want := map[string]int{"Connection Connected: Current, Healthy": 3, "Connection : Current, Progressing": 1}
+	if !maps.Equal(seen, want) {
+		t.Errorf("seen %v, wanted %v", seen, want)
+	}
+	for _, piece := range []string{path + ":2:\n", "misleading", "there is no condition Ready"} {
 		if !strings.Contains(out.String(), piece) {
 			t.Errorf("no %q in:\n%s", piece, out.String())
 		}
@@ -38,9 +43,9 @@ func TestRunTellsWhatIsWrongWithItsEvent(t *testing.T) {
 	}
 }
 
-func TestRunIsContentWithWhatIsRight(t *testing.T) {
+func TestRunIsSilentOnWhatIsRight(t *testing.T) {
 	var out strings.Builder
-	if count, err := run(script, []string{write(t, right, right)}, &out); count != 0 || err != nil {
+	if count, _, err := run(script, []string{write(t, right, right)}, &out); count != 0 || err != nil || out.Len() > 0 {
 		t.Errorf("%d wrong states, error %v:\n%s", count, err, &out)
 	}
 }
@@ -52,12 +57,12 @@ func TestRecordsWithHolesAreErrors(t *testing.T) {
 		"half a line":           right[:100],
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := run(script, []string{write(t, right, line)}, &strings.Builder{}); err == nil {
+			if _, _, err := run(script, []string{write(t, right, line)}, &strings.Builder{}); err == nil {
 				t.Error("it is taken")
 			}
 		})
 	}
-	if _, err := run(script, []string{"/nowhere"}, &strings.Builder{}); err == nil {
+	if _, _, err := run(script, []string{"/nowhere"}, &strings.Builder{}); err == nil {
 		t.Error("a record that is not there is taken")
 	}
 }

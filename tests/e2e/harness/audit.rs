@@ -1,6 +1,7 @@
 //! The API server's audit log: each request of an operator, and what became of it.
 //!
-//! Reads only. Each operator has an account of its own, so its requests can be told from all others.
+//! Reads only. Each operator has an account of its own, so its requests can be told from all others. `Scene` asks for
+//! those, and the recorder counts what it may not have missed.
 
 use std::path::Path;
 
@@ -32,10 +33,27 @@ impl Request {
 
 /// All requests of one user, in the order of their answers. Those for nothing of a kind's are left out.
 pub fn requests_of(log: &Path, user: &str) -> Vec<Request> {
+    let entries = entries(log, user).into_iter().filter(|entry| entry["user"]["username"] == user && counts(entry));
+    entries.map(|entry| request(&entry)).collect()
+}
+
+/// In how many states requests put objects of our kinds in a namespace, at the least: each creation in one, and each
+/// write of an operator, which writes nothing that changes nothing.
+pub fn states_made_in(log: &Path, namespace: &str) -> usize {
+    let made = |entry: &&Value| {
+        let ours = entry["objectRef"]["apiGroup"] == "applink.dev" && entry["objectRef"]["namespace"] == namespace;
+        let operator = super::text(entry, "/user/username").ends_with(":applink-operator");
+        let code = &entry["responseStatus"]["code"];
+        ours && (*code == 201 || operator && *code == 200 && request(entry).writes())
+    };
+    entries(log, namespace).iter().filter(made).count()
+}
+
+/// The lines with this word in them.
+fn entries(log: &Path, word: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(log).expect("the audit log");
-    let lines = text.lines().filter(|line| line.contains(user));
-    let entries = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    entries.filter(|entry| entry["user"]["username"] == user && counts(entry)).map(|entry| request(&entry)).collect()
+    let lines = text.lines().filter(|line| line.contains(word));
+    lines.filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 /// A watch is written down twice: when it is answered, and when it ends.

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::process::{Process, run};
-use super::recorder::Recorder;
+use super::recorder::{Recorder, Seen};
 use super::{PATIENCE, RUNTIME, deploy};
 
 /// A running control plane.
@@ -69,9 +69,9 @@ impl ControlPlane {
         self.recorder.get_or_init(|| Recorder::start(&self.client, self.dir.join("events"))).await
     }
 
-    /// Judges all states that objects in these namespaces were in.
-    pub async fn judge(&self, namespaces: &[String]) {
-        self.recorder().await.judge(&TOOLS, namespaces).await;
+    /// Judges all states that objects in this namespace were in.
+    pub async fn judge(&self, namespace: &str) -> Seen {
+        self.recorder().await.judge(&TOOLS, &self.audit_log(), namespace).await
     }
 
     /// Where it writes each request down.

@@ -1,8 +1,10 @@
 //! Every state that any object of our kinds is ever in, as watches show it: a file of events for each namespace, and
 //! the judgement of tests/controlplane/health on it.
 //!
-//! A `ControlPlane` has one from before its first scene; `Stage` asks for the judgement at the end of each test.
+//! A `ControlPlane` has one from before its first scene; `Stage` asks for the judgement at the end of each test, and a
+//! test may ask what was seen so far.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -17,8 +19,10 @@ use tokio::task::JoinHandle;
 
 use super::cluster::Cluster;
 use super::deploy::source;
-use super::process::run;
-use super::{manifests, text, until_in_file};
+use super::{audit, manifests, text, until_in_file};
+
+/// How often objects were in which state: kind and reason, and what kstatus and Argo CD call it.
+pub type Seen = BTreeMap<String, usize>;
 
 /// Where fences go: no operator works there.
 const ELSEWHERE: &str = "default";
@@ -55,20 +59,16 @@ impl Recorder {
         Self { dir, elsewhere: Cluster::new(client.clone(), ELSEWHERE), watches, fences: AtomicUsize::default() }
     }
 
-    /// Judges all that has happened in these namespaces so far.
-    pub async fn judge(&self, tools: &Path, namespaces: &[String]) {
+    /// Judges all that has happened in a namespace so far. `log` is the audit log: nothing that was made may be missing.
+    pub async fn judge(&self, tools: &Path, log: &Path, namespace: &str) -> Seen {
+        let made = audit::states_made_in(log, namespace);
         self.catch_up().await;
-        let files: Vec<_> = namespaces.iter().map(|namespace| file(&self.dir, namespace)).collect();
-        let mut health = Command::new(tools.join("health"));
-        health
-            .arg("-lua")
-            .arg(source("deploy/argocd/health/health.lua"))
-            .args(files.iter().filter(|file| file.exists()));
-        if files.iter().any(|file| file.exists()) {
-            let (right, said) = tokio::task::spawn_blocking(move || run(&mut health, "")).await.expect("health");
-            assert!(right, "a state that misleads whoever waits for it, in {}:\n{said}", namespaces.join(", "));
-            print!("{}: {said}", namespaces.join(", "));
-        }
+        let file = file(&self.dir, namespace);
+        let seen = if file.exists() { judged(tools, file).await } else { Seen::new() };
+        let count: usize = seen.values().sum();
+        println!("{namespace}: {count} states, of at least {made}: {seen:?}");
+        assert!(count >= made, "{namespace}: {count} states recorded, though {made} were made");
+        seen
     }
 
     /// Once its own last object of each kind is recorded, all that was before is, too.
@@ -80,6 +80,16 @@ impl Recorder {
         }
         assert!(self.watches.iter().all(|watch| !watch.is_finished()), "a watch has ended");
     }
+}
+
+/// What tests/controlplane/health says of a file of events.
+async fn judged(tools: &Path, file: PathBuf) -> Seen {
+    let mut health = Command::new(tools.join("health"));
+    health.arg("-lua").arg(source("deploy/argocd/health/health.lua")).arg(&file);
+    let output = tokio::task::spawn_blocking(move || health.output()).await.expect("a thread").expect("health");
+    let wrong = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "a state that misleads whoever waits for it:\n{wrong}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
 fn get(path: &str) -> Request<Vec<u8>> {

@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use futures::future::join_all;
+
 use super::controlplane::ControlPlane;
 use super::scene::Scene;
 
@@ -37,7 +39,7 @@ impl Stage {
     /// Judges all states that objects in its scenes were in, whatever the test was about.
     pub(super) async fn judge(&self) {
         let namespaces = self.namespaces.lock().expect("not poisoned").clone();
-        self.control_plane.judge(&namespaces).await;
+        join_all(namespaces.iter().map(|namespace| self.control_plane.judge(namespace))).await;
     }
 
     /// The kubectl.
