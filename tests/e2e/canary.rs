@@ -12,6 +12,8 @@ const ADDON_TOKEN: &str = "e2e-canary-addon-token-0f1e2d3c4b5a";
 const ACCESS_TOKEN: &str = "!AQ.canary.";
 /// In every SSO payload that the simulator hands out.
 const SSO: [&str; 2] = ["eyJhZGRvbiI6Imhlcm9rdS1hcHBsaW5rIn0", "user_scoped_resource_token"];
+/// In every link that the simulator hands out: in its path, and in its `state`.
+const CONSENT: [&str; 2] = ["/consent/canary-", "eyJtYXJrIjoiY2FuYXJ5"];
 
 /// What must be nowhere, and how to name it.
 fn needles() -> Vec<(&'static str, String)> {
@@ -46,6 +48,19 @@ fn echo(code: u16) -> Value {
 fn html() -> Value {
     let body = format!("<html><body>{TOKEN} {ADDON_TOKEN} {}</body></html>", pem(KEY));
     json!({"status": {"code": 502, "body": body}})
+}
+
+/// A person is given a link, and the service repeats it where it should not.
+async fn hand_over(scene: &Scene) -> Vec<(&'static str, String)> {
+    scene.apply(&scene.by_consent("person", "personOrg")).await;
+    scene.unready("Connection", "person", "AwaitingUser", "Reconciling").await;
+    let link = scene.link("person").await;
+    let failed = json!({"status": "failed", "error": {"id": "echo", "message": format!("nobody opened {link}")}});
+    scene.simulator.control("PATCH", "/connections/personOrg", failed).await;
+    scene.unready("Connection", "person", "RemoteFailed", "Stalled").await;
+    let (path, state) = (CONSENT[0].to_owned(), CONSENT[1].to_owned());
+    assert!(link.contains(&path) && link.contains(&state), "or it could not be found: {link}");
+    vec![("a link", path), ("the state of a link", state), ("a link, base64", STANDARD.encode(link))]
 }
 
 /// Lives through refusals, outages, success, loss and deletion.
@@ -99,7 +114,7 @@ fn account_token(scene: &Scene) -> (&'static str, String) {
 async fn assert_silent(scene: &Scene, flags: Flags, enough: &[&str]) {
     let operator = scene.operator_with(flags).await;
     flow(scene).await;
-    let needles = [needles(), vec![account_token(scene)]].concat();
+    let needles = [needles(), hand_over(scene).await, vec![account_token(scene)]].concat();
     for (place, text) in written(scene, &operator).await {
         for (what, needle) in &needles {
             let found =

@@ -9,6 +9,7 @@ mod consent;
 mod crash;
 mod dialects;
 mod harness;
+mod health;
 mod hosts;
 mod inputs;
 mod install;

@@ -15,6 +15,7 @@ use super::cluster::Cluster;
 use super::controlplane::NAMESPACED;
 use super::manifests::{edit, pem, secret};
 use super::operator::{Flags, Operator};
+use super::recorder::Seen;
 use super::simulator::{Simulator, TOKEN};
 use super::stage::Stage;
 use super::{deploy, until_in_file};
@@ -208,6 +209,12 @@ impl Scene {
         // Once this write is in the log, all that was answered before it is, too.
         until_in_file(&log, &fence).await;
         audit::requests_of(&log, &user(home))
+    }
+
+    /// The states that its objects were in so far, judged: `Connection AwaitingUser: InProgress, Suspended` is one as
+    /// kstatus and Argo CD see it.
+    pub async fn seen(&self) -> Seen {
+        self.stage.control_plane.judge(&self.namespace).await
     }
 
     /// Runs kubectl as an administrator in this namespace: whether it succeeded, and all it said.

@@ -1,0 +1,85 @@
+//! What each phase of a Connection's life is to kubectl, Flux and Argo CD, those that only a person's answer leads to
+//! among them.
+
+use serde_json::{Value, json};
+
+use crate::harness::{CONNECTION, POLL, Scene, condition_of, e2e, edit, has_reason, person, text};
+
+const POST: &str = "POST connections/salesforce";
+const RIGHT_ORG: &str = "00DSG000007a3BZ2AY";
+const OTHER_ORG: &str = "00DSG00000DGEIr2AP";
+
+async fn awaiting(scene: &Scene) -> Value {
+    scene.unready("Connection", CONNECTION, "AwaitingUser", "Reconciling").await
+}
+
+async fn allow(scene: &Scene, org: &str) {
+    person::answer(&scene.link(CONNECTION).await, "allow", &[("org_id", org)]).await;
+}
+
+#[test]
+fn where_nobody_comes_in_time_the_user_gets_a_new_link() {
+    e2e("nobody", async |scene| {
+        // AppLink forgets such a connection, as it may, and long before a quarter of an hour is over.
+        scene.simulator.settings(json!({"consentSeconds": 2, "abandoned": "vanish"})).await;
+        let _operator = scene.operator().await;
+        scene.apply_all(&[scene.token(), scene.addon(), scene.by_consent(CONNECTION, "productionOrg")]).await;
+        awaiting(scene).await;
+        let expired =
+            |object: Option<&Value>| object.is_some_and(|object| has_reason(object, "False", "AuthorizationExpired"));
+        scene.wait_within(POLL, "Connection", CONNECTION, "says that nobody came", expired).await;
+        assert_eq!(scene.simulator.mutating().await, [POST], "a link is asked for once");
+
+        scene.simulator.settings(json!({"consentSeconds": 600})).await;
+        scene.kubectl(&["annotate", "connection", CONNECTION, "applink.dev/requestedAt=now"], "").await;
+        let waiting = awaiting(scene).await;
+        assert_eq!(waiting["status"]["lastHandledReconcileAt"], "now");
+        allow(scene, RIGHT_ORG).await;
+        scene.ready("Connection", CONNECTION).await;
+
+        let seen = scene.seen().await;
+        assert!(seen.contains_key("Connection AuthorizationExpired: Failed, Degraded"), "{seen:?}");
+    });
+}
+
+/// A state of each sort, as kstatus, which Flux uses, and Argo CD are to call it.
+const PHASES: &[&str] = &[
+    "Connection Pending: InProgress, Progressing",
+    "Connection RateLimited: InProgress, Progressing",
+    "Connection AwaitingUser: InProgress, Suspended",
+    "Connection OrgMismatch: Failed, Degraded",
+    "Connection Connected: Current, Healthy",
+    "Connection Suspended: Current, Healthy",
+    "Connection Deleting: Terminating, Progressing",
+];
+
+#[test]
+fn each_phase_of_a_life_is_to_flux_and_argo_cd_what_it_is() {
+    e2e("phases", async |scene| {
+        let _operator = scene.operator().await;
+        let limited = json!({"status": {"code": 429, "headers": {"Retry-After": "2"}}});
+        scene.simulator.fault(json!({"method": "POST", "what": limited, "times": 1})).await;
+        let pinned = |org: &str| {
+            edit(scene.by_consent(CONNECTION, "productionOrg"), |c| c["spec"]["expect"] = json!({"orgID": org}))
+        };
+        scene.apply_all(&[scene.token(), scene.addon(), pinned(RIGHT_ORG)]).await;
+        scene.unready("Connection", CONNECTION, "RateLimited", "Reconciling").await;
+        awaiting(scene).await;
+        allow(scene, OTHER_ORG).await;
+        let seen = scene.unready("Connection", CONNECTION, "OrgMismatch", "Stalled").await;
+        assert!(text(condition_of(&seen, "Ready"), "/message").contains(OTHER_ORG), "{seen:#}");
+        scene.apply(&pinned(OTHER_ORG)).await;
+        scene.ready("Connection", CONNECTION).await;
+        scene.change("Connection", CONNECTION, json!({"spec": {"suspend": true}})).await;
+        scene.wait("Connection", CONNECTION, "is suspended", |c| has_reason(c, "True", "Suspended")).await;
+        scene.change("Connection", CONNECTION, json!({"spec": {"suspend": false}})).await;
+        scene.wait("Connection", CONNECTION, "is not", |c| has_reason(c, "True", "Connected")).await;
+        scene.delete("Connection", CONNECTION).await;
+        scene.wait_gone("Connection", CONNECTION).await;
+
+        let seen = scene.seen().await;
+        let unseen: Vec<_> = PHASES.iter().filter(|phase| !seen.contains_key(**phase)).collect();
+        assert!(unseen.is_empty(), "{unseen:?} not among {seen:?}");
+        assert_eq!(scene.simulator.mutating().await.iter().filter(|call| *call == POST).count(), 2, "one was limited");
+    });
+}
