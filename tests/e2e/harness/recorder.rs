@@ -59,7 +59,7 @@ impl Recorder {
         Self { dir, elsewhere: Cluster::new(client.clone(), ELSEWHERE), watches, fences: AtomicUsize::default() }
     }
 
-    /// Judges all that has happened in a namespace so far. `log` is the audit log: nothing that was made may be missing.
+    /// Judges all that has happened in a namespace so far. Nothing that the audit log tells of may be missing.
     pub async fn judge(&self, tools: &Path, log: &Path, namespace: &str) -> Seen {
         let made = audit::states_made_in(log, namespace);
         self.catch_up().await;
