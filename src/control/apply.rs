@@ -166,7 +166,8 @@ async fn call<K: Kind>(
             let reason = if *anew { Reason::Recreated } else { Reason::Created };
             // Told once its id is written down: until then, nothing may come between.
             hold.news.push(News { warning: false, reason, note: format!("created {name} in AppLink") });
-            made.as_ref().zip(attempt).map(|(made, attempt)| Answer::Created { id: made.id.clone(), attempt })
+            let word = memory.intent.clone();
+            made.as_ref().zip(word).map(|(made, word)| Answer::Created { id: made.id.clone(), word })
         }
         (Ok(_), Step::Delete { id }) => Some(Answer::Deleting { id: id.clone(), at: now }),
         (Ok(_), _) => memory.answer.clone(),

@@ -30,6 +30,7 @@ pub(super) struct Recall<K> {
 struct Recollection<K> {
     uid: String,
     version: Version,
+    met: Timestamp,
     since: Timestamp,
     answer: Option<Answer>,
     call_failures: u32,
@@ -87,6 +88,7 @@ impl<K: Kind> Recall<K> {
         let fresh = || Recollection {
             uid: uid.clone(),
             version: version.clone(),
+            met: now,
             since: now,
             answer: None,
             call_failures: 0,
@@ -101,7 +103,8 @@ impl<K: Kind> Recall<K> {
         }
         let none = K::Status::default();
         let status = object.status().unwrap_or(&none);
-        Memory::read(meta, status.memory(), known.since, known.answer.clone())
+        let (met, since, answer) = (known.met, known.since, known.answer.clone());
+        Memory { met, since, answer, ..Memory::read(meta, status.memory()) }
     }
 
     /// How the last call for the object ended; `None` before a new one.

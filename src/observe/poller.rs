@@ -343,14 +343,7 @@ impl Schedule {
         self.failures = self.failures.saturating_add(1);
         self.put_off = false;
         let asked = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
-        let pause = match asked {
-            // To the second at first; where that is not enough for a pass, those who write go first.
-            Some(asked) if self.failures > 1 => asked + backoff(self.failures - 1, poll),
-            Some(asked) => asked,
-            None if outage => backoff(self.failures, poll),
-            None => poll,
-        };
-        self.due = now + pause;
+        self.due = now + asked.unwrap_or(if outage { backoff(self.failures, poll) } else { poll });
         self.not_before = if outage { self.due } else { now + FAST };
     }
 }

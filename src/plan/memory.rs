@@ -46,8 +46,8 @@ pub enum Answer {
     Created {
         /// Remote id.
         id: String,
-        /// The creation.
-        attempt: i64,
+        /// The word that was given for it; the object itself may have lost it since.
+        word: Intent,
     },
     /// The service took the deletion of this id.
     Deleting {
@@ -114,6 +114,8 @@ pub struct Memory {
     pub ready: bool,
     /// Reason of Ready.
     pub reason: Option<Reason>,
+    /// When this process first saw the object.
+    pub met: Timestamp,
     /// When this process first saw this generation and this request.
     pub since: Timestamp,
     /// How the last call of this process ended.
@@ -121,9 +123,9 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Reads what an object remembers. `since` and `answer` are the process's.
+    /// Reads what an object remembers; what the process remembers is for the caller to add.
     #[must_use]
-    pub fn read(meta: &ObjectMeta, status: StatusMemory<'_>, since: Timestamp, answer: Option<Answer>) -> Self {
+    pub fn read(meta: &ObjectMeta, status: StatusMemory<'_>) -> Self {
         let note = |key: &str| meta.annotations.as_ref().and_then(|a| a.get(key));
         let unhandled = |key: &str, handled: Option<&str>| note(key).filter(|v| Some(v.as_str()) != handled).cloned();
         let ready = condition(status.conditions, ConditionType::Ready);
@@ -144,8 +146,9 @@ impl Memory {
             ready: ready.is_some_and(|c| c.status == "True"),
             reason: ready.and_then(|c| Reason::parse(&c.reason)),
             uid,
-            since,
-            answer,
+            met: Timestamp::UNIX_EPOCH,
+            since: Timestamp::UNIX_EPOCH,
+            answer: None,
         }
     }
 

@@ -191,27 +191,25 @@ fn live(label: &str, seeds: Range<u64>) {
 
 // Apart they share the threads.
 
-#[test]
-fn storms_0_to_9_end_as_their_last_manifests_say() {
-    live("storms-0", 0..10);
+macro_rules! storms {
+    ($($name:ident: $seeds:expr;)+) => {$(
+        #[test]
+        fn $name() {
+            live(&stringify!($name).replace('_', "-"), $seeds);
+        }
+    )+};
 }
 
-#[test]
-fn storms_10_to_19_end_as_their_last_manifests_say() {
-    live("storms-10", 10..20);
-}
-
-#[test]
-fn storms_20_to_29_end_as_their_last_manifests_say() {
-    live("storms-20", 20..30);
-}
-
-#[test]
-fn storms_30_to_39_end_as_their_last_manifests_say() {
-    live("storms-30", 30..40);
-}
-
-#[test]
-fn storms_40_to_49_end_as_their_last_manifests_say() {
-    live("storms-40", 40..50);
+// Each ends as its last manifests say. A few to a test, so that the tests share the work.
+storms! {
+    storms_0_to_4: 0..5;
+    storms_5_to_9: 5..10;
+    storms_10_to_14: 10..15;
+    storms_15_to_19: 15..20;
+    storms_20_to_24: 20..25;
+    storms_25_to_29: 25..30;
+    storms_30_to_34: 30..35;
+    storms_35_to_39: 35..40;
+    storms_40_to_44: 40..45;
+    storms_45_to_49: 45..50;
 }

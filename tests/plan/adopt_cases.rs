@@ -156,7 +156,8 @@ fn a_replacement_survives_a_death_after_each_step() {
             world.perform(&plan.steps[0]);
         }
         world.now += SignedDuration::from_secs(40);
-        (world.memory.since, world.memory.answer, world.live.complete) = (world.now, None, true);
+        (world.memory.met, world.memory.since) = (world.now, world.now);
+        (world.memory.answer, world.live.complete) = (None, true);
         let made = world.run().iter().filter(|s| matches!(s, Step::Create { .. })).count();
         assert_eq!(made, usize::from(deaths < 4), "{deaths}");
         assert_eq!((world.told(), world.live.sightings.len()), ("Connected", 1), "{deaths}");

@@ -179,6 +179,7 @@ fn keeping() {
             "restored under another uid, status stripped",
             settled().with(|w| {
                 (w.memory.intent, w.memory.finalizer, w.status) = (None, false, Default::default());
+                w.memory.answer = None;
             }),
             "adopt id-1",
         ),
@@ -289,7 +290,7 @@ fn contest() {
                     w.perform(&plan.steps[0]);
                     // Its process dies before the call.
                     w.now += SignedDuration::from_mins(1);
-                    w.memory.since = w.now;
+                    (w.memory.met, w.memory.since) = (w.now, w.now);
                 }
             }),
             "remember attempt 6, create prod",

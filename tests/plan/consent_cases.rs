@@ -66,7 +66,8 @@ fn a_link_is_asked_for_and_handed_over() {
         ),
         (
             "the service told none",
-            recorded(known(None)).with(|w| w.memory.answer = Some(Answer::Created { id: "x".into(), attempt: 1 })),
+            recorded(known(None))
+                .with(|w| w.memory.answer = Some(Answer::Created { id: "x".into(), word: intent(1, -5) })),
             "RemoteFailed",
         ),
     ]);
@@ -120,7 +121,7 @@ fn consent_is_waited_for() {
         (
             "by a key now",
             awaiting().with(|w| (w.spec, w.desired) = (fresh().spec, fresh().desired)),
-            "remember attempt 2, delete id-1, remember attempt 3, create prod",
+            "withdraw the link",
         ),
     ]);
 }
@@ -167,11 +168,12 @@ fn a_death_in_the_midst_of_a_new_start_is_made_good() {
         world.perform(&plan.steps[0]);
     }
     world.now += SignedDuration::from_secs(1);
-    (world.memory.since, world.memory.answer) = (world.now, None);
+    (world.memory.met, world.memory.since, world.memory.answer) = (world.now, world.now, None);
     assert_eq!(world.says(), "delete id-1, remember attempt 3, create prod");
     // It deletes, and dies again.
     world.perform(&world.plan().steps[0].clone());
-    (world.memory.since, world.memory.answer, world.live.complete) = (world.now, None, true);
+    (world.memory.met, world.memory.since) = (world.now, world.now);
+    (world.memory.answer, world.live.complete) = (None, true);
     assert_eq!(world.says(), "remember attempt 3, create prod", "nothing was posted under that word: no need to wait");
 }
 

@@ -116,6 +116,7 @@ pub fn fresh() -> World {
             force_orphan: false,
             ready: false,
             reason: None,
+            met: at(0),
             since: at(0),
             answer: None,
         },
@@ -189,15 +190,15 @@ impl World {
             }
             Step::Guard => self.memory.finalizer = true,
             Step::Create { .. } => {
-                let attempt = self.memory.intent.as_ref().map_or(0, |i: &Intent| i.attempt);
-                let id = format!("id-{attempt}");
+                let word: Intent = self.memory.intent.clone().expect("a word comes first");
+                let id = format!("id-{}", word.attempt);
                 let made = match &self.desired {
                     Ok(desired) if desired.method() == Method::Oauth => pending(&id, Some("https://login/?state=ey")),
                     _ => remote(&id, Phase::Up),
                 };
                 self.see(made);
                 self.live.sightings.iter_mut().filter(|s| s.object.id == id).for_each(|s| s.detailed = true);
-                self.memory.answer = Some(Answer::Created { id, attempt });
+                self.memory.answer = Some(Answer::Created { id, word });
             }
             Step::Delete { id } | Step::Confirm { id } => {
                 let gone =

@@ -222,7 +222,7 @@ fn rivals(me: &Connection, shell: &Shell, addon: &Addon) -> Vec<Rival> {
     all.filter_map(|guard| {
         let other = guard.0.as_ref().ok().filter(|other| wants(other) && same_addon(other))?;
         let status = other.status.clone().unwrap_or_default();
-        let memory = Memory::read(&other.metadata, status.memory(), Timestamp::UNIX_EPOCH, None);
+        let memory = Memory::read(&other.metadata, status.memory());
         Some(Rival {
             object: format!("{}/{}", other.namespace().unwrap_or_default(), other.name_any()),
             holds: connection::holds(&status, &memory),

@@ -3,11 +3,15 @@
 //! Pure. The create-intent protocol is `plan::remote`'s; here is what only a connection knows: who wins a name, what
 //! can be its own, what a changed input means, and what to say of each phase.
 
+mod name;
 mod record;
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::record::{carried, facts, own, record, taken};
+pub use self::name::{Rival, holds};
+
+use self::name::conflict;
+use self::record::{carried, facts, learnt, own, record, taken};
 use crate::crd::{ConnectionSpec, ConnectionStatus, Reason, ReplacePolicy};
 use crate::plan::desired::{DesiredConnection, Expected, Likeness, changed, compare};
 use crate::plan::live::{Live, Method, Phase, RemoteConnection, Sighting};
@@ -19,19 +23,6 @@ use crate::plan::{Plan, Step};
 
 /// Something that is connecting is looked at once more before it is deleted, unless it was just now.
 const GLANCE: SignedDuration = SignedDuration::from_secs(2);
-
-/// Another Connection that wants the same name on the same add-on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rival {
-    /// `namespace/name`
-    pub object: String,
-    /// Whether it holds the name, by id or by its own intent.
-    pub holds: bool,
-    /// When it was made.
-    pub created: Timestamp,
-    /// Its uid.
-    pub uid: String,
-}
 
 /// All that a Connection's plan depends on.
 #[derive(Clone, Debug)]
@@ -63,7 +54,8 @@ pub struct Input<'a> {
 /// What to do next for a Connection, and what to say of it.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan<ConnectionStatus> {
-    let record = record(input.status, input.memory, input.live);
+    let known = learnt(input.status, input.memory);
+    let record = record(&known, input.memory, input.live);
     let case = Case {
         noun: "connection",
         name: &input.spec.connection_name,
@@ -75,7 +67,7 @@ pub fn plan(input: &Input<'_>) -> Plan<ConnectionStatus> {
         memory: input.memory,
         now: input.now,
     };
-    let mut status = input.status.clone();
+    let mut status = known.clone();
     let refused = record.answered != status.answered_attempt;
     if refused {
         if record.id.is_none() {
@@ -90,6 +82,9 @@ pub fn plan(input: &Input<'_>) -> Plan<ConnectionStatus> {
         // It is put down before anything is done on the strength of it; that it was makes for the next plan.
         course = Course { report: Report::Note, ..Course::hold() };
     }
+    if course.report == Report::Hold && known != *input.status && course.steps.iter().all(Step::waits) {
+        (course.report, status) = (Report::Note, known);
+    }
     Plan { steps: course.steps, report: course.report, again: course.again, status }
 }
 
@@ -98,6 +93,9 @@ fn decide(input: &Input<'_>, case: &Case<'_, RemoteConnection>, status: &mut Con
     let fits = |remote: &RemoteConnection| fits(&like, remote);
     if case.memory.deleting {
         return case.leave(fits);
+    }
+    if let Some(hash) = case.record.hash.as_deref().filter(|_| !case.policies.observes() && forgetful(case)) {
+        return Course::act(vec![Step::Remember { intent: restored(case, status, hash) }]);
     }
     if case.policies.suspend {
         return Course::say(Verdict::suspended("suspended: nothing is done until spec.suspend is false"));
@@ -143,28 +141,6 @@ fn fits(like: &Likeness<'_>, remote: &RemoteConnection) -> bool {
     remote.provider.is_none_or(|provider| provider == like.provider) && same_method && same_user
 }
 
-/// Whether a Connection holds its name: its remote object is its own, or it gave the word to create or adopt one.
-#[must_use]
-pub fn holds(status: &ConnectionStatus, memory: &Memory) -> bool {
-    let open = |intent: &Intent| status.answered_attempt.is_none_or(|answered| intent.attempt > answered);
-    (status.id.is_some() && status.applied_hash.is_some()) || memory.intent.as_ref().is_some_and(open)
-}
-
-/// Who holds a name keeps it; among those who don't, the older wins, then the smaller uid.
-fn conflict(input: &Input<'_>, case: &Case<'_, RemoteConnection>) -> Option<Course> {
-    let rank = (!holds(input.status, input.memory), case.memory.created, case.memory.uid.as_str());
-    let winner = input.rivals.iter().min_by_key(|r| (!r.holds, r.created, r.uid.as_str()))?;
-    if rank < (!winner.holds, winner.created, winner.uid.as_str()) {
-        return None;
-    }
-    let text = format!(
-        "Connection {} holds the name {} on this add-on (names that differ only in case count as one): choose another \
-         connectionName, or delete one of the two",
-        winner.object, case.name
-    );
-    Some(Course::say(Verdict::needs_user(Reason::NameConflict, text)))
-}
-
 /// What to do where nothing bears the name.
 fn vacant(
     input: &Input<'_>,
@@ -203,8 +179,8 @@ fn keep(
     status: &mut ConnectionStatus,
 ) -> Course {
     let remote = &seen.object;
-    if !case.memory.finalizer || case.memory.intent.is_none() {
-        return Course::act(vec![Step::Remember { intent: restored(case, status, desired) }]);
+    if forgetful(case) {
+        return Course::act(vec![Step::Remember { intent: restored(case, status, &desired.hash) }]);
     }
     if case.posted_intent().is_some_and(|intent| case.record.id.is_some() && !case.proved(seen, intent)) {
         return Course::act(vec![Step::Confirm { id: remote.id.clone() }]);
@@ -221,6 +197,9 @@ fn keep(
         let text = format!("connection {} is being disconnected by somebody else; it will be created anew", case.name);
         return Course::attend(Verdict::waits(Reason::Creating, text));
     }
+    if withdrawable(input) && !consents(remote, desired, status) {
+        return Course::act(vec![Step::Withdraw]);
+    }
     if let Some(course) = replace(input, case, seen, desired, status) {
         return course;
     }
@@ -228,9 +207,6 @@ fn keep(
         let handed = *input.hand_off == HandOff::Ours { id: Some(remote.id.clone()) };
         status.oauth_secret_name = handed.then(|| input.secret.to_owned());
         return case.await_user(seen, input.secret, input.hand_off, &desired.hash);
-    }
-    if withdrawable(input) {
-        return Course::act(vec![Step::Withdraw]);
     }
     status.oauth_secret_name = None;
     if case.outdated(seen) {
@@ -244,12 +220,17 @@ fn consents(remote: &RemoteConnection, desired: &DesiredConnection, status: &Con
     remote.phase == Phase::Going && desired.method() == Method::Oauth && status.connected_at.is_none()
 }
 
-/// The half of the memory that a `kubectl replace` wiped, from the half that it left.
-fn restored(case: &Case<'_, RemoteConnection>, status: &ConnectionStatus, desired: &DesiredConnection) -> Intent {
+/// Whether the half of the memory that the object itself carries was wiped, as by `kubectl replace`.
+fn forgetful(case: &Case<'_, RemoteConnection>) -> bool {
+    !case.memory.finalizer || case.memory.intent.is_none()
+}
+
+/// That half, from the one that the status has.
+fn restored(case: &Case<'_, RemoteConnection>, status: &ConnectionStatus, hash: &str) -> Intent {
     case.memory.intent.clone().unwrap_or_else(|| Intent {
         addon_id: status.addon_id.clone().unwrap_or_default(),
         attempt: case.record.answered.unwrap_or(1),
-        ..case.next_intent(status.applied_hash.as_deref().unwrap_or(&desired.hash), Vec::new())
+        ..case.next_intent(status.applied_hash.as_deref().unwrap_or(hash), Vec::new())
     })
 }
 

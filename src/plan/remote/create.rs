@@ -72,7 +72,7 @@ impl<R: RemoteObject> Case<'_, R> {
     fn word_given(&self, hash: &str) -> bool {
         self.memory.finalizer
             && self.memory.answer.is_none()
-            && self.posted_intent().is_some_and(|i| i.hash == hash && i.at >= self.memory.since)
+            && self.posted_intent().is_some_and(|i| i.hash == hash && i.at >= self.memory.met)
     }
 
     fn contested(&self) -> bool {
@@ -132,7 +132,7 @@ impl<R: RemoteObject> Case<'_, R> {
             Some(Answer::Lost { pause, attempt, .. }) if *attempt == intent.attempt => *pause,
             Some(Answer::Later { attempt, .. }) if *attempt == Some(intent.attempt) => return None,
             // Written by this process a moment ago; it has not acted on it yet.
-            None if intent.at >= self.memory.since => return None,
+            None if intent.at >= self.memory.met => return None,
             // By one that died since; an answer to another call says nothing of it.
             _ => SETTLE,
         };

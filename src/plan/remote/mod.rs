@@ -216,12 +216,6 @@ impl<'a, R: RemoteObject> Case<'a, R> {
         let there = |seen: &&Sighting<R>| seen.object.phase() != Phase::Gone;
         let of_id = |id: &str| self.live.of_id(id).filter(there);
         let posted = self.posted_intent();
-        if let (Some(intent), Some(Answer::Created { id, attempt })) = (posted, &self.memory.answer)
-            && *attempt == intent.attempt
-            && let Some(seen) = of_id(id)
-        {
-            return Holder::Intended(seen);
-        }
         if let Some(seen) = self.record.id.as_deref().filter(|_| owned).and_then(of_id) {
             // It was gone when the word was given: a service may well make the new one under the id of the old.
             let anew = posted.is_some_and(|intent| self.proved(seen, intent) && fits(&seen.object));

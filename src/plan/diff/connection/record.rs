@@ -11,6 +11,22 @@ use crate::plan::memory::{Answer, Intent, Memory};
 use crate::plan::remote::{Case, Record};
 use crate::plan::verdict::whole_seconds;
 
+/// The status, and in it what the last creation was answered with: that is ours, whatever became of the object's own word.
+pub(super) fn learnt(status: &ConnectionStatus, memory: &Memory) -> ConnectionStatus {
+    match &memory.answer {
+        Some(Answer::Created { id, word })
+            if status.answered_attempt.is_none_or(|answered| word.attempt > answered) =>
+        {
+            let mut status = taken(status, Some(word));
+            status.id = Some(id.clone());
+            status.addon_id = Some(word.addon_id.clone());
+            status.applied_hash = Some(word.hash.clone());
+            status
+        }
+        _ => status.clone(),
+    }
+}
+
 /// What the status records. A refusal that it does not have yet counts as put down: what was there before the creation
 /// had been proved gone, but for a tombstone that may be what the name is taken by.
 pub(super) fn record(status: &ConnectionStatus, memory: &Memory, live: &Live<RemoteConnection>) -> Record {
