@@ -224,7 +224,9 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
             let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()?;
-            Duration::try_from(date.duration_since(now)).unwrap_or_default()
+            let wait = Duration::try_from(date.duration_since(now)).unwrap_or_default();
+            // A date tells no fraction of a second; whoever wrote it has let one fall.
+            Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
         }
     };
     Some(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT))
@@ -342,6 +344,8 @@ mod tests {
         let now: Timestamp = "2015-10-21T07:27:00Z".parse().unwrap();
         assert_eq!(retry_after("17", now), Some(Duration::from_secs(17)));
         assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT", now), Some(Duration::from_secs(60)));
+        let later = now + Duration::from_millis(300);
+        assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT", later), Some(Duration::from_secs(60)));
         assert_eq!(retry_after("86400", now), Some(LONGEST_WAIT));
         assert_eq!(retry_after("0", now), Some(SHORTEST_WAIT));
         assert_eq!(retry_after("Wed, 21 Oct 2015 07:26:59 GMT", now), Some(SHORTEST_WAIT));
