@@ -15,6 +15,8 @@ use tokio::time::Instant;
 const HOUR: Duration = Duration::from_secs(3600);
 /// Edits that were refused are told to come back one after another; none stands in line for longer than this.
 const LONGEST_LINE: Duration = Duration::from_secs(600);
+/// For so long after a pause, the service is taken to be short of calls.
+const LATELY: Duration = Duration::from_secs(60);
 
 /// How many calls each bucket lets through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,11 +244,12 @@ impl Budget {
         self.0.left()
     }
 
-    /// Whether it is well above the reserve again.
+    /// Whether it is well above the reserve, and the service has asked for no pause lately.
     #[must_use]
-    pub fn has_recovered(&self) -> bool {
+    pub fn is_plenty(&self) -> bool {
         let limits = self.0.limits;
-        self.left() >= limits.reserve.midpoint(limits.at_once)
+        let held_lately = self.0.state().held_until.is_some_and(|end| end + LATELY > Instant::now());
+        !held_lately && self.left() >= limits.reserve.midpoint(limits.at_once)
     }
 }
 
@@ -258,7 +261,7 @@ impl Leave {
     /// The answer asks for a pause: nobody gets leave before it is over.
     pub fn hold(&self, pause: Duration) {
         let mut state = self.0.state();
-        state.held_until = state.held_until.max(Instant::now() + pause);
+        state.held_until = state.held_until.max(Some(Instant::now() + pause));
     }
 
     /// The answer says how many calls are left: fewer than we thought where others use the account, too. Of AppLink no
@@ -287,7 +290,7 @@ struct Bucket {
 #[derive(Debug)]
 struct State {
     full_at: Instant,
-    held_until: Instant,
+    held_until: Option<Instant>,
     /// When the edit that is refused next may try.
     turn: Instant,
 }
@@ -295,7 +298,7 @@ struct State {
 impl Bucket {
     fn new(scope: Scope, limits: Limits, unsent: Arc<Unsent>) -> Self {
         let now = Instant::now();
-        let state = State { full_at: now, held_until: now, turn: now };
+        let state = State { full_at: now, held_until: None, turn: now };
         let interval = HOUR / limits.per_hour.saturating_sub(limits.at_once).max(1);
         Self { scope, limits, interval, unsent, state: Mutex::new(state) }
     }
@@ -309,9 +312,8 @@ impl Bucket {
     }
 
     fn check(&self, state: &mut State, now: Instant, calls: u32, purpose: Purpose) -> Result<(), Refused> {
-        let pause = state.held_until.saturating_duration_since(now);
-        if !pause.is_zero() {
-            return Err(self.refusal(Why::Held, pause));
+        if let Some(end) = state.held_until.filter(|end| *end > now) {
+            return Err(self.refusal(Why::Held, end - now));
         }
         let at_once = self.limits.at_once;
         let needed = calls.saturating_add(self.limits.kept_from(purpose)).min(at_once);
@@ -343,7 +345,7 @@ impl Bucket {
     fn is_full(&self) -> bool {
         let now = Instant::now();
         let state = self.state();
-        state.full_at <= now && state.held_until <= now
+        state.full_at <= now && state.held_until.is_none_or(|end| end <= now)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -158,11 +158,11 @@ impl Access {
         &self.target
     }
 
-    /// Whether the budgets that calls to this add-on draw on are well above their reserve.
+    /// Whether there are calls in plenty to this add-on and on the way to it.
     #[must_use]
-    pub fn has_recovered(&self, addon_id: Option<&str>) -> bool {
+    pub fn is_plenty(&self, addon_id: Option<&str>) -> bool {
         let addon = addon_id.map(|id| self.http.budgets().addon(id));
-        self.account.has_recovered() && addon.is_none_or(|addon| addon.has_recovered())
+        self.account.is_plenty() && addon.is_none_or(|addon| addon.is_plenty())
     }
 
     /// The add-on, looked up at most every 10 minutes.

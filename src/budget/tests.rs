@@ -121,7 +121,10 @@ async fn a_pause_holds_everyone_to_the_end_and_nobody_longer() {
     assert!(budgets.addon("a").leave(Purpose::Edit).is_err(), "whoever asks");
     assert_eq!((budgets.unsent(Scope::Addon, Why::Held), budgets.unsent(Scope::Addon, Why::Spent)), (3, 0));
     advance(SECOND).await;
+    assert!(!budget.is_plenty(), "the service is short of calls, however many we have");
     assert_eq!(drain(&budget, Purpose::Poll).0, 6);
+    advance(100 * SECOND).await;
+    assert!(budget.is_plenty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,9 +135,9 @@ async fn what_the_service_says_is_left_counts_where_it_is_less() {
     assert_eq!(budget.left(), 9);
     leave.correct(2);
     assert_eq!(budget.left(), 2);
-    assert!(!budget.has_recovered());
+    assert!(!budget.is_plenty());
     advance(50 * SECOND).await;
-    assert!(budget.has_recovered());
+    assert!(budget.is_plenty());
 }
 
 #[tokio::test(start_paused = true)]

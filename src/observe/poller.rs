@@ -181,7 +181,7 @@ impl Poller {
             due
         } else if !view.looking.is_empty() {
             due.min(began.map_or(now, |at| at + GAP))
-        } else if let Some(since) = view.attending.values().max() {
+        } else if let Some(since) = view.attending.values().max().filter(|_| self.is_plenty(&view)) {
             let pace = if now.duration_since(*since) < FRESH { FAST } else { self.poll() };
             due.min(began.map_or(now, |at| at + pace))
         } else {
@@ -238,8 +238,7 @@ impl Poller {
             }
             Err(error) => self.failed(&mut view, &error, now),
         }
-        let addon_id = view.live.facts.as_ref().map(|facts| facts.addon_id.as_str());
-        if self.link.access().has_recovered(addon_id) {
+        if self.is_plenty(&view) {
             view.live.constrained = None;
         }
         let mut causes = Vec::new();
@@ -302,6 +301,11 @@ impl Poller {
 
     fn poll(&self) -> SignedDuration {
         SignedDuration::try_from(self.following.poll).unwrap_or(SignedDuration::from_mins(1))
+    }
+
+    fn is_plenty(&self, view: &View) -> bool {
+        let addon_id = view.live.facts.as_ref().map(|facts| facts.addon_id.as_str());
+        self.link.access().is_plenty(addon_id)
     }
 
     /// From when on nothing counts as known, unless something is seen.
