@@ -87,10 +87,10 @@ impl Player {
     }
 
     fn set_replacement(&mut self, rng: &mut Rng) {
-        self.toggle("replacePolicy", [json!("Never"), json!("DeleteAndRecreate")], rng);
+        self.choose("replacePolicy", [json!("Never"), json!("DeleteAndRecreate")], rng);
     }
 
-    fn toggle(&mut self, field: &str, values: [Value; 2], rng: &mut Rng) {
+    fn choose(&mut self, field: &str, values: [Value; 2], rng: &mut Rng) {
         let [one, other] = values;
         self.manifest["spec"][field] = if rng.bool() { one } else { other };
     }
@@ -107,13 +107,13 @@ impl Player {
                 self.manifest["spec"]["expect"] = json!({"username": user});
             }
             4 => self.set_replacement(rng),
-            5 => self.toggle("deletionPolicy", [json!("Delete"), json!("Orphan")], rng),
+            5 => self.choose("deletionPolicy", [json!("Delete"), json!("Orphan")], rng),
             6 => {
-                self.toggle("managementPolicy", [json!("Full"), json!("Observe")], rng);
+                self.choose("managementPolicy", [json!("Full"), json!("Observe")], rng);
                 self.observed |= self.manifest["spec"]["managementPolicy"] == "Observe";
             }
-            7 => self.toggle("suspend", [json!(true), json!(false)], rng),
-            8 => self.toggle("loginURL", LOGINS.map(|url| json!(url)), rng),
+            7 => self.choose("suspend", [json!(true), json!(false)], rng),
+            8 => self.choose("loginURL", LOGINS.map(|url| json!(url)), rng),
             9 => {
                 let word = *rng.choice(["requestedAt", "replace"].iter()).expect("one of two");
                 self.annotate(word, &rng.u16(..).to_string());
@@ -147,26 +147,19 @@ impl Player {
     /// Why this is not yet the end that its manifest leads to; `keys` are those in the Secrets, `there` all of AppLink.
     pub fn unsettled(&self, object: &Value, there: &[Value], keys: &[String]) -> Option<String> {
         let ready = condition(object, "Ready").cloned().unwrap_or_default();
-        let (reason, word) =
-            (text(&ready, "/reason"), text(&self.manifest, "/metadata/annotations/applink.dev~1requestedAt"));
-        let ours: Vec<_> = there.iter().filter(|c| c["name"] == json!(self.remote)).collect();
-        let told = || {
-            Some(format!("{} {:?}: {reason}: {}, there is {ours:?}", self.name, self.role, text(&ready, "/message")))
+        let reason = text(&ready, "/reason");
+        let word = &self.manifest["metadata"]["annotations"]["applink.dev/requestedAt"];
+        let status = &object["status"];
+        let judged = status["observedGeneration"] == object["metadata"]["generation"];
+        let named: Vec<_> = there.iter().filter(|c| c["name"] == json!(self.remote)).collect();
+        let settled = match (self.role, &named[..]) {
+            _ if !judged || status["lastHandledReconcileAt"] != *word => false,
+            (_, named) if self.suspended() => reason == "Suspended" && named.len() <= 1,
+            (Role::Intruder, [only]) => reason == "AdoptionRefused" && Some(*only) == self.planted.as_ref(),
+            (_, [only]) => status["id"] == only["id"] && self.ends(only, keys).contains(&reason),
+            _ => false,
         };
-        if object["status"]["lastHandledReconcileAt"] != word
-            || object["status"]["observedGeneration"] != object["metadata"]["generation"]
-        {
-            return Some(format!("{} {:?}: not looked at: {object}", self.name, self.role));
-        }
-        if self.suspended() {
-            return if reason == "Suspended" && ours.len() <= 1 { None } else { told() };
-        }
-        let [only] = ours[..] else { return told() };
-        if self.role == Role::Intruder {
-            return if reason == "AdoptionRefused" && Some(only) == self.planted.as_ref() { None } else { told() };
-        }
-        let held = object["status"]["id"] == only["id"] && only["status"] == "connected";
-        if held && self.ends(only, keys).contains(&reason) { None } else { told() }
+        (!settled).then(|| format!("{:?} {object:#}\nthere is {named:#?}", self.role))
     }
 
     /// What may be told in the end of a connection that is ours.
@@ -176,6 +169,9 @@ impl Player {
         let kept = if expected { "Connected" } else { "OrgMismatch" };
         // What was taken over counts as made with what was declared then, whatever it was made with.
         let unknown = self.observed || self.planted.is_some();
+        if remote["status"] != "connected" {
+            return Vec::new();
+        }
         match (self.differs(remote, keys), spec["replacePolicy"] == "DeleteAndRecreate") {
             (false, _) if !unknown => vec![kept],
             (true, false) if !unknown => vec!["ReplacementRequired"],
