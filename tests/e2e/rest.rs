@@ -9,7 +9,7 @@ use crate::harness::{CONNECTION, Flags, Operator, Scene, e2e, edit, text, until}
 /// What is watched for during this time is that nothing happens.
 const REST: Duration = Duration::from_secs(30);
 /// How long 200 creations may take, one after the other.
-const MAKING: Duration = Duration::from_secs(90);
+const MAKING: Duration = Duration::from_secs(200);
 
 /// What went on while nothing should have.
 struct Rest {
