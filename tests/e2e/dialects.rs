@@ -71,7 +71,7 @@ impl<'a> Line<'a> {
     fn manifest(&self, flow: &str) -> Value {
         let (name, remote) = (self.object(flow), format!("{flow}Org"));
         let manifest = match flow {
-            "consent" => self.scene.by_consent(&name, &remote),
+            "consent" => edit(self.scene.by_consent(&name, &remote), |c| c["spec"]["provider"] = json!("DataCloud")),
             _ => edit(self.scene.connection(&name, &remote), |c| {
                 c["spec"]["jwt"]["privateKeySecretRef"]["name"] = json!(self.object("key"));
             }),

@@ -5,6 +5,7 @@
 
 mod player;
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -89,6 +90,7 @@ impl<'a> Storm<'a> {
     /// Waits until each has come to the end that its last manifest leads to; people consent meanwhile.
     async fn settle(&self) {
         let mut asked = 0;
+        let unsettled = RefCell::new(Vec::new());
         let settled = async || {
             if self.consent().await {
                 asked += 1;
@@ -96,9 +98,11 @@ impl<'a> Storm<'a> {
                     json!({"metadata": {"annotations": {"applink.dev/requestedAt": format!("{} {asked}", self.seed)}}});
                 self.scene.change("AppLinkAddon", "orders", now).await;
             }
-            self.unsettled().await.is_empty().then_some(())
+            let seen = self.unsettled().await;
+            *unsettled.borrow_mut() = seen;
+            unsettled.borrow().is_empty().then_some(())
         };
-        let explain = async || self.unsettled().await.join("\n");
+        let explain = async || unsettled.borrow().join("\n");
         until(&format!("seed {}: all is settled", self.seed), CALM, settled, explain).await;
         for player in self.players.iter().filter(|player| !player.suspended()) {
             let link = self.scene.get("Secret", &format!("{}-connection-oauth", player.name)).await;

@@ -112,6 +112,7 @@ fn manifest(flow: &str) -> Value {
         "consent" => {
             spec.remove("jwt");
             spec.insert("oauth".to_owned(), json!({}));
+            spec.insert("provider".to_owned(), json!("DataCloud"));
         }
         "rotate" => {
             spec["jwt"]["privateKeySecretRef"]["name"] = json!("rotated");
