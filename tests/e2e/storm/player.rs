@@ -159,7 +159,8 @@ impl Player {
             (_, [only]) => status["id"] == only["id"] && self.ends(only, keys).contains(&reason),
             _ => false,
         };
-        (!settled).then(|| format!("{:?} {object:#}\nthere is {named:#?}", self.role))
+        let shown = edit(object.clone(), |o| o["metadata"]["managedFields"] = json!("..."));
+        (!settled).then(|| format!("{:?} {shown:#}\nthere is {named:#?}", self.role))
     }
 
     /// What may be told in the end of a connection that is ours.
