@@ -92,13 +92,14 @@ impl<'a> Storm<'a> {
         let mut asked = 0;
         let unsettled = RefCell::new(Vec::new());
         let settled = async || {
-            if self.consent().await {
+            let there = self.scene.simulator.connections().await;
+            if self.consent(&there).await {
                 asked += 1;
                 let now =
                     json!({"metadata": {"annotations": {"applink.dev/requestedAt": format!("{} {asked}", self.seed)}}});
                 self.scene.change("AppLinkAddon", "orders", now).await;
             }
-            let seen = self.unsettled().await;
+            let seen = self.unsettled(&there).await;
             *unsettled.borrow_mut() = seen;
             unsettled.borrow().is_empty().then_some(())
         };
@@ -111,21 +112,19 @@ impl<'a> Storm<'a> {
     }
 
     /// Whether anybody was asked.
-    async fn consent(&self) -> bool {
-        let there = self.scene.simulator.connections().await;
+    async fn consent(&self, there: &[Value]) -> bool {
         let pending = there.iter().filter(|c| c["method"] == "OAuth" && c["status"] == "connecting");
         let ids: Vec<_> = pending.map(|c| text(c, "/id")).collect();
         join_all(ids.iter().map(|id| self.scene.simulator.consent(id))).await;
         !ids.is_empty()
     }
 
-    async fn unsettled(&self) -> Vec<String> {
+    async fn unsettled(&self, there: &[Value]) -> Vec<String> {
         let objects = self.scene.list("Connection").await;
-        let there = self.scene.simulator.connections().await;
         let mut unsettled = Vec::new();
         for player in &self.players {
             let object = objects.iter().find(|o| o["metadata"]["name"] == player.name).expect("it is there");
-            unsettled.extend(player.unsettled(object, &there, &self.keys));
+            unsettled.extend(player.unsettled(object, there, &self.keys));
         }
         unsettled
     }
@@ -192,8 +191,6 @@ fn live(label: &str, seeds: Range<u64>) {
         }
     });
 }
-
-// Apart they share the threads.
 
 macro_rules! storms {
     ($($name:ident: $seeds:expr;)+) => {$(
