@@ -79,7 +79,7 @@ async fn no_hour_of_a_day_has_more_calls_than_it_may() {
     for hour in 0..24 {
         // For one hour it is a script that edits, and what it does takes the service long.
         let (each, lot, takes) = if hour == 7 { (1, 24, 45.0) } else { (10, 1, 1.0) };
-        world.sim.settings(|settings| settings.disconnect_seconds = takes);
+        world.sim.settings(|settings| settings.disconnect_seconds = Some(takes));
         for minute in (0..60).step_by(each) {
             toggle(&world, (0..lot).map(|n| (minute * lot + n) % 60));
             world.pass(MINUTE * u32::try_from(each).expect("a few")).await;

@@ -38,7 +38,7 @@ pub fn reference(settings: &mut Settings) {
     settings.keep_disconnected = true;
     settings.get_one = OneAnswer::Array;
     settings.get_unknown = UnknownAnswer::EmptyList;
-    settings.delete_answer = DeleteAnswer::NoContent;
+    settings.delete_answer = Some(DeleteAnswer::NoContent);
 }
 
 /// What was written shows in lists only after a while.

@@ -4,7 +4,7 @@
 //! Looks only; part of `World`.
 
 use applink_operator::simulator::{
-    Connection, Fault, Grant, NewConnection, Org, Planted, Provider, RequestRecord, Seed, Simulator, Status, What,
+    Access, Collection, Fault, Grant, NewAccess, Org, Planted, Provider, RequestRecord, Seed, Simulator, Status, What,
     Where,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -118,9 +118,9 @@ impl World {
     // What is there remotely.
 
     /// The connections that are there now, those that were disconnected left out.
-    pub fn remote(&self) -> Vec<Connection> {
+    pub fn remote(&self) -> Vec<Access> {
         let now = self.clock.now();
-        let there = |c: &&Connection| {
+        let there = |c: &&Access| {
             let status = c.status_at(now);
             status.is_some() && status != Some(&Status::Disconnected)
         };
@@ -128,7 +128,7 @@ impl World {
     }
 
     /// The one connection of this name; panics unless it is the only one.
-    pub fn only(&self, remote: &str) -> Connection {
+    pub fn only(&self, remote: &str) -> Access {
         let mut found: Vec<_> = self.remote().into_iter().filter(|c| c.name == remote).collect();
         assert_eq!(found.len(), 1, "there is one {remote}, and one only: {found:#?}");
         found.remove(0)
@@ -183,7 +183,8 @@ pub fn on_post(fault: Fault) -> Fault {
 /// Somebody else's connection of this name, made then; gives its id.
 pub fn plant(sim: &Simulator, remote: &str, at: Timestamp) -> String {
     let planted = Planted {
-        new: NewConnection {
+        new: NewAccess {
+            collection: Collection::Connections,
             addon: Seed::ADDON_ID,
             app: Seed::APP_ID,
             name: remote.to_owned(),

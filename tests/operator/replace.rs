@@ -31,7 +31,7 @@ async fn renewed(world: &World, old: &Option<String>, at_most: Duration) {
 #[tokio::test(start_paused = true)]
 async fn a_rotated_key_replaces_it_within_two_seconds() {
     let world = ready(anew()).await;
-    world.sim.settings(|settings| settings.disconnect_seconds = 0.0);
+    world.sim.settings(|settings| settings.disconnect_seconds = Some(0.0));
     let old = world.id("production");
     world.key("other");
     renewed(&world, &old, Duration::from_secs(2)).await;

@@ -63,13 +63,13 @@ impl From<StateError> for ApiError {
     fn from(error: StateError) -> Self {
         let message = error.to_string();
         match error {
-            StateError::InvalidName(_) | StateError::NotUnique(_) | StateError::KeyUnusable => Self::invalid(message),
-            StateError::NameTaken(_)
+            StateError::InvalidName(..) | StateError::NotUnique(_) | StateError::KeyUnusable => Self::invalid(message),
+            StateError::NameTaken(..)
             | StateError::AliasTaken
             | StateError::Exists(_)
             | StateError::NotAwaitingConsent => Self::new(StatusCode::CONFLICT, "conflict", message),
             StateError::KeyRefused => Self::unauthorized(message),
-            StateError::NoConnection => Self::new(StatusCode::NOT_FOUND, "record_not_found", message),
+            StateError::NoRecord => Self::new(StatusCode::NOT_FOUND, "record_not_found", message),
             StateError::NotFound(_) => Self::not_found(message),
             StateError::RateLimited | StateError::AddonRateLimited { .. } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit", message)

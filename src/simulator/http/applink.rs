@@ -1,7 +1,7 @@
 //! The AppLink API's door: who may call, on behalf of which app, and how often. And its routes.
 //!
 //! Must not accept a Heroku token, unless a switch says so: the CLI's history says that AppLink refuses it. Called by
-//! the router; `connections` and its future neighbours call [`call`].
+//! the router; whoever has routes below an add-on calls [`call`].
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
@@ -15,19 +15,28 @@ use uuid::Uuid;
 use super::super::Simulator;
 use super::super::settings::{AcceptedBearer, AddonSegment, RetryAfter, Settings, SsoCheck, SsoRefusal};
 use super::super::state::{Addon, Sso, StateError, World};
+use super::accesses;
 use super::answer::{Answer, ApiError, REMAINING};
 use super::intercept::bearer;
-use super::{authorizations, connections};
 
 /// `publications` and `data_action_targets` belong here when they exist.
 pub(super) fn routes() -> Router<Simulator> {
-    connections::routes().merge(authorizations::routes())
+    accesses::routes()
 }
 
 /// On whose behalf a request comes.
 pub(super) struct Caller {
     pub(super) addon: Uuid,
     pub(super) app: Uuid,
+}
+
+/// What somebody comes for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To look after what there is.
+    Management,
+    /// For the credentials of an authorization, as an app does.
+    Credentials,
 }
 
 /// Does what every management route does: lets in who may come, then acts on the world.
@@ -37,9 +46,29 @@ pub(super) fn call(
     headers: &HeaderMap,
     act: impl FnOnce(&mut World, &Caller, Timestamp) -> Result<Response, ApiError>,
 ) -> Answer {
+    call_for(Purpose::Management, simulator, addon, headers, act)
+}
+
+/// [`call`] for the route that the SDKs call: they have no `x-addon-sso`.
+pub(super) fn call_for_credentials(
+    simulator: &Simulator,
+    addon: &str,
+    headers: &HeaderMap,
+    act: impl FnOnce(&mut World, &Caller, Timestamp) -> Result<Response, ApiError>,
+) -> Answer {
+    call_for(Purpose::Credentials, simulator, addon, headers, act)
+}
+
+fn call_for(
+    purpose: Purpose,
+    simulator: &Simulator,
+    addon: &str,
+    headers: &HeaderMap,
+    act: impl FnOnce(&mut World, &Caller, Timestamp) -> Result<Response, ApiError>,
+) -> Answer {
     let now = simulator.now();
     simulator.world(|world| {
-        let caller = authenticate(world, addon, headers, now)?;
+        let caller = authenticate(world, purpose, addon, headers, now)?;
         let budget = world.spend_on_applink(caller.addon, now);
         let answer = match &budget {
             Ok(_) => act(world, &caller, now),
@@ -86,15 +115,22 @@ fn retry_after(shape: RetryAfter, wait: SignedDuration, now: Timestamp) -> Optio
     }
 }
 
-fn authenticate(world: &World, segment: &str, headers: &HeaderMap, now: Timestamp) -> Result<Caller, ApiError> {
+fn authenticate(
+    world: &World,
+    purpose: Purpose,
+    segment: &str,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Caller, ApiError> {
     let settings = &world.settings;
     let addon = world.addon(segment)?;
     if settings.addon_segment == AddonSegment::Id && addon.id.to_string() != segment {
         return Err(StateError::NotFound("add-on").into());
     }
     check_bearer(world, addon, headers)?;
-    if settings.sso_check == SsoCheck::Always {
-        check_sso(world, addon, headers, now)?;
+    match (settings.sso_check, purpose) {
+        (SsoCheck::Never, _) | (SsoCheck::Management, Purpose::Credentials) => {}
+        (SsoCheck::Always, _) | (SsoCheck::Management, Purpose::Management) => check_sso(world, addon, headers, now)?,
     }
     let app = value(headers, "x-app-uuid").ok_or_else(|| ApiError::bad_request("x-app-uuid is missing."))?;
     let mut attached = world.apps.iter().filter(|a| addon.attachment_to(a.id).is_some());

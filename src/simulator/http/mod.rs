@@ -4,15 +4,14 @@
 //! answers. Called through `Simulator::router`.
 //!
 //! - `platform`: `/apps/...`, `/account/...`. `applink`: who may call `/addons/...`, and its routes.
-//! - `connections`: AppLink's connection endpoints; publications and data action targets will be files beside it.
-//!   `authorizations`: their list. `shape`: pages and errors. `dialect`, `spelling`: how a connection is spelled.
+//! - `accesses`: AppLink's endpoints of connections and authorizations; publications and data action targets will be
+//!   files beside it. `shape`: pages and errors. `dialect`, `spelling`: how a connection or authorization is spelled.
 //! - `intercept`: request log and faults, around both APIs.
 //! - `consent`: `/consent/...`, Salesforce's side, for browsers. `control`: `/_control/...`.
 
+mod accesses;
 mod answer;
 mod applink;
-mod authorizations;
-mod connections;
 mod consent;
 mod control;
 mod dialect;

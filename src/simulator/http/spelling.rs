@@ -1,4 +1,4 @@
-//! What the switches change in a connection's spelling, whatever its dialect: words, gaps, and where things stand.
+//! What the switches change in the spelling of a connection or an authorization, whatever its dialect: words, gaps, and where things stand.
 //!
 //! Must not know the dialects: it changes what `dialect` wrote. Called by `dialect`.
 
@@ -9,34 +9,28 @@ use uuid::Uuid;
 use super::super::settings::{
     ListedAddonId, NamePlace, Omitted, OmittedAs, PendingOrg, Settings, StatusKey, StatusWords,
 };
-use super::super::state::{Connection, Org, SOMEBODY, Status};
+use super::super::state::{Access, Org, SOMEBODY, Status};
 use super::dialect::View;
 
 /// The org that an answer shows.
-pub(super) fn shown_org(settings: &Settings, connection: &Connection, at: Timestamp, org: Option<Org>) -> Option<Org> {
-    let guessed = is_pending(connection, at) && settings.pending_org == PendingOrg::Filled;
+pub(super) fn shown_org(settings: &Settings, access: &Access, at: Timestamp, org: Option<Org>) -> Option<Org> {
+    let guessed = is_pending(access, at) && settings.pending_org == PendingOrg::Filled;
     org.or_else(|| guessed.then(|| Org::of(SOMEBODY)))
 }
 
-/// Changes the body of a connection as the switches say.
-pub(super) fn respell(
-    settings: &Settings,
-    connection: &Connection,
-    at: Timestamp,
-    view: View,
-    body: &mut Map<String, Value>,
-) {
-    if is_pending(connection, at) {
-        empty_org(settings.pending_org, connection, body);
+/// Changes the body of an access as the switches say.
+pub(super) fn respell(settings: &Settings, access: &Access, at: Timestamp, view: View, body: &mut Map<String, Value>) {
+    if is_pending(access, at) {
+        empty_org(settings.pending_org, access, body);
     }
-    place_name(settings.name_place, connection, body);
+    place_name(settings.name_place, access, body);
     for omitted in &settings.omitted {
         for path in paths(*omitted) {
             omit(body, path, settings.omitted_as);
         }
     }
     if view == View::Listed && settings.listed_addon_id == ListedAddonId::Foreign {
-        let other = Uuid::from_u128(!connection.addon.as_u128());
+        let other = Uuid::from_u128(!access.addon.as_u128());
         body.insert("addon_id".to_owned(), json!(other.to_string()));
     }
     if let Some(Value::String(status)) = body.remove("status") {
@@ -48,11 +42,11 @@ pub(super) fn respell(
     }
 }
 
-fn is_pending(connection: &Connection, at: Timestamp) -> bool {
-    connection.status_at(at) == Some(&Status::Connecting)
+fn is_pending(access: &Access, at: Timestamp) -> bool {
+    access.status_at(at) == Some(&Status::Connecting)
 }
 
-fn empty_org(shape: PendingOrg, connection: &Connection, body: &mut Map<String, Value>) {
+fn empty_org(shape: PendingOrg, access: &Access, body: &mut Map<String, Value>) {
     // The answer to a DELETE may have none.
     let Some(org) = body.get_mut("org") else { return };
     match shape {
@@ -60,8 +54,8 @@ fn empty_org(shape: PendingOrg, connection: &Connection, body: &mut Map<String, 
         PendingOrg::Null => *org = Value::Null,
         PendingOrg::Empty => *org = json!({}),
         PendingOrg::Nulls => {
-            let name = &connection.name;
-            *org = json!({"id": null, "connection_name": name, "instance_url": null, "type": org["type"]});
+            let (name_field, name) = (access.collection.name_field(), &access.name);
+            *org = json!({"id": null, (name_field): name, "instance_url": null, "type": org["type"]});
         }
         PendingOrg::Absent => {
             body.remove("org");
@@ -69,14 +63,15 @@ fn empty_org(shape: PendingOrg, connection: &Connection, body: &mut Map<String, 
     }
 }
 
-fn place_name(place: NamePlace, connection: &Connection, body: &mut Map<String, Value>) {
+fn place_name(place: NamePlace, access: &Access, body: &mut Map<String, Value>) {
     if place == NamePlace::Org {
         return;
     }
+    let name_field = access.collection.name_field();
     if place == NamePlace::Top {
-        omit(body, &["org", "connection_name"], OmittedAs::Absent);
+        omit(body, &["org", name_field], OmittedAs::Absent);
     }
-    body.insert("connection_name".to_owned(), json!(connection.name));
+    body.insert(name_field.to_owned(), json!(access.name));
 }
 
 fn paths(omitted: Omitted) -> &'static [&'static [&'static str]] {
@@ -115,8 +110,8 @@ fn omit(fields: &mut Map<String, Value>, path: &[&str], how: OmittedAs) {
 fn word(words: StatusWords, status: &str) -> String {
     let spelled = match (words, status) {
         (StatusWords::Older, "failed") => "error",
-        (StatusWords::Pilot, "connecting") => "authenticating",
-        (StatusWords::Pilot, "connected") => "authenticated",
+        (StatusWords::Pilot, "connecting" | "authorizing") => "authenticating",
+        (StatusWords::Pilot, "connected" | "authorized") => "authenticated",
         (StatusWords::Pilot, "failed") => "authentication_failed",
         (_, status) => status,
     };

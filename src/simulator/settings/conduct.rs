@@ -107,7 +107,9 @@ pub enum AcceptedBearer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SsoCheck {
-    /// Every call must carry one that is good.
+    /// Every call must carry one that is good, but the GET of one authorization: the SDKs send none.
+    Management,
+    /// That call too.
     Always,
     /// No call needs one.
     Never,
@@ -121,6 +123,16 @@ pub enum SsoRefusal {
     Forbidden,
     /// 401 `unauthorized`.
     Unauthorized,
+}
+
+/// How long an access token is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AccessToken {
+    /// Until it is made to expire.
+    Stable,
+    /// Until the next GET of one connection or authorization.
+    Fresh,
 }
 
 /// What `{addon}` may be in a path.

@@ -22,8 +22,8 @@ pub use self::answers::{
     OmittedAs, OneAnswer, PageHeader, PendingOrg, StatusKey, StatusWords, UnknownAnswer,
 };
 pub use self::conduct::{
-    Abandoned, AcceptedBearer, AddonSegment, JwtFailure, NameCase, NameRule, RetryAfter, SsoCheck, SsoRefusal,
-    SsoVariant, TakenAlias, TakenName,
+    Abandoned, AcceptedBearer, AccessToken, AddonSegment, JwtFailure, NameCase, NameRule, RetryAfter, SsoCheck,
+    SsoRefusal, SsoVariant, TakenAlias, TakenName,
 };
 
 /// Every switch. JSON names are the camelCase ones.
@@ -55,8 +55,8 @@ pub struct Settings {
     pub omitted_as: OmittedAs,
     /// The `addon_id` of connections in the list by add-on.
     pub listed_addon_id: ListedAddonId,
-    /// Seconds that a deleted connection spends `disconnecting`.
-    pub disconnect_seconds: f64,
+    /// Seconds that what was deleted spends `disconnecting`; absent: 1 for a connection, none for an authorization.
+    pub disconnect_seconds: Option<f64>,
     /// How a JWT connection fails when its key is not accepted.
     pub jwt_failure: JwtFailure,
     /// SHA-256 (lowercase hex) of the PEM texts, trimmed, that are accepted; empty accepts any PEM
@@ -64,7 +64,7 @@ pub struct Settings {
     pub accepted_keys: Vec<String>,
     /// What a POST with a taken name does.
     pub taken_name: TakenName,
-    /// What a POST with an alias does that another connection of the add-on has.
+    /// What a POST with an alias does that another connection or authorization of the add-on has.
     pub taken_alias: TakenAlias,
     /// Whether a POST's name must obey the rule that the CLI prints.
     pub name_rule: NameRule,
@@ -72,20 +72,20 @@ pub struct Settings {
     pub name_case: NameCase,
     /// Whether a failed connection keeps its name taken.
     pub failed_hold_names: bool,
-    /// Whether an authorization keeps its name from connections, too.
+    /// Whether an authorization keeps its name from connections too, and a connection its from authorizations.
     pub authorizations_hold_names: bool,
     /// Whether a deleted connection stays listed as `disconnected`.
     pub keep_disconnected: bool,
     /// Whether such a tombstone keeps its name taken.
     pub tombstones_hold_names: bool,
-    /// How `GET /connections/{id, name or org id}` answers.
+    /// How the GET of one connection or authorization answers.
     pub get_one: OneAnswer,
     /// How the same GET answers when it matches nothing.
     pub get_unknown: UnknownAnswer,
     /// The status code of a POST that worked.
     pub create_answer: CreateAnswer,
-    /// How a DELETE answers.
-    pub delete_answer: DeleteAnswer,
+    /// How a DELETE answers; absent: `accepted` for a connection, `emptyObject` for an authorization.
+    pub delete_answer: Option<DeleteAnswer>,
     /// The status in that answer, where it has one.
     pub delete_status: DeleteStatus,
     /// The body of AppLink's errors.
@@ -100,6 +100,8 @@ pub struct Settings {
     pub accepted_bearer: AcceptedBearer,
     /// What `{addon}` may be in a path.
     pub addon_segment: AddonSegment,
+    /// How long an access token is the same.
+    pub access_token: AccessToken,
     /// Whether AppLink looks at `x-addon-sso`.
     pub sso_check: SsoCheck,
     /// How an `x-addon-sso` is refused that is stale or not for this add-on.
@@ -140,7 +142,7 @@ impl Default for Settings {
             omitted: Vec::new(),
             omitted_as: OmittedAs::Absent,
             listed_addon_id: ListedAddonId::Own,
-            disconnect_seconds: 1.0,
+            disconnect_seconds: None,
             jwt_failure: JwtFailure::Failed,
             accepted_keys: Vec::new(),
             taken_name: TakenName::Conflict,
@@ -154,7 +156,7 @@ impl Default for Settings {
             get_one: OneAnswer::Object,
             get_unknown: UnknownAnswer::NotFound,
             create_answer: CreateAnswer::Accepted,
-            delete_answer: DeleteAnswer::Accepted,
+            delete_answer: None,
             delete_status: DeleteStatus::Actual,
             error_shape: ErrorShape::IdMessage,
             page_size: None,
@@ -162,7 +164,8 @@ impl Default for Settings {
             list_lag_seconds: 0.0,
             accepted_bearer: AcceptedBearer::AddonToken,
             addon_segment: AddonSegment::IdOrName,
-            sso_check: SsoCheck::Always,
+            access_token: AccessToken::Stable,
+            sso_check: SsoCheck::Management,
             sso_refusal: SsoRefusal::Forbidden,
             sso_window_seconds: 120.0,
             refused_sso_variant: None,
@@ -209,7 +212,7 @@ impl Settings {
         let durations = [
             ("connectSeconds", self.connect_seconds.unwrap_or(0.0)),
             ("consentSeconds", self.consent_seconds),
-            ("disconnectSeconds", self.disconnect_seconds),
+            ("disconnectSeconds", self.disconnect_seconds.unwrap_or(0.0)),
             ("listLagSeconds", self.list_lag_seconds),
             ("ssoWindowSeconds", self.sso_window_seconds),
         ];

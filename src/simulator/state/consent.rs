@@ -1,7 +1,7 @@
-//! Somebody's consent in a browser: the link to where it is asked for, and what becomes of a connection when it is
+//! Somebody's consent in a browser: the link to where it is asked for, and what becomes of an access when it is
 //! given, refused or never answered.
 //!
-//! Must not know HTTP or HTML. Called by `connections`, by `http::consent`, the control API and the tests.
+//! Must not know HTTP or HTML. Called by `accesses`, by `http::consent`, the control API and the tests.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::super::settings::{Abandoned, seconds};
 use super::super::token::Token;
-use super::{Connection, Grant, Org, RemoteError, StateError, Status, Transition, World};
+use super::{Access, Grant, Org, RemoteError, StateError, Status, Transition, World};
 
 /// In every link, so that a leak is easily found: in its path, and in its `state`.
 pub const CONSENT_MARKS: [&str; 2] = ["/consent/canary-", "eyJtYXJrIjoiY2FuYXJ5"];
@@ -36,7 +36,7 @@ pub(in super::super) enum DeadLink {
     Used,
     /// It ran out.
     Expired,
-    /// Its connection waits no more.
+    /// What it asks for waits no more.
     Withdrawn,
 }
 
@@ -58,8 +58,8 @@ impl ConsentLink {
     }
 }
 
-impl Connection {
-    /// The link that was handed out for consent to this OAuth connection, whether or not it still works.
+impl Access {
+    /// The link that was handed out for consent by OAuth, whether or not it still works.
     pub fn consent_url(&self) -> Option<String> {
         self.link.as_ref().map(ConsentLink::url)
     }
@@ -72,9 +72,9 @@ impl Connection {
 impl World {
     /// The user consents, be it long after the link ran out.
     pub fn consent(&mut self, id: Uuid, org: Org, now: Timestamp) -> Result<(), StateError> {
-        let connection = self.answered(id, now)?;
-        connection.org = Some(org);
-        connection.turn(now, [Transition::to(now, Status::Connected)]);
+        let access = self.answered(id, now)?;
+        access.org = Some(org);
+        access.turn(now, [Transition::to(now, Status::Connected)]);
         Ok(())
     }
 
@@ -86,23 +86,23 @@ impl World {
         Ok(())
     }
 
-    /// The connection that a link asks for consent to.
-    pub(in super::super) fn asks(&self, key: &str, state: &str, now: Timestamp) -> Result<&Connection, DeadLink> {
-        let led = |c: &Connection| c.link.as_ref().is_some_and(|l| l.key.expose() == key && l.state() == state);
-        let connection = self.connections.iter().find(|c| led(c)).ok_or(DeadLink::Unknown)?;
-        let link = connection.link.as_ref().ok_or(DeadLink::Unknown)?;
+    /// What a link asks for consent to.
+    pub(in super::super) fn asks(&self, key: &str, state: &str, now: Timestamp) -> Result<&Access, DeadLink> {
+        let led = |a: &Access| a.link.as_ref().is_some_and(|l| l.key.expose() == key && l.state() == state);
+        let access = self.accesses.iter().find(|a| led(a)).ok_or(DeadLink::Unknown)?;
+        let link = access.link.as_ref().ok_or(DeadLink::Unknown)?;
         if link.answered {
             Err(DeadLink::Used)
         } else if link.expires <= now {
             Err(DeadLink::Expired)
-        } else if !connection.awaits_consent(now) {
+        } else if !access.awaits_consent(now) {
             Err(DeadLink::Withdrawn)
         } else {
-            Ok(connection)
+            Ok(access)
         }
     }
 
-    /// The link to a connection that is made now through this origin.
+    /// The link for what is made now through this origin.
     pub(super) fn link(&self, grant: &Grant, origin: &str, now: Timestamp) -> Option<ConsentLink> {
         (*grant == Grant::OAuth).then(|| ConsentLink {
             origin: self.settings.origin_or(origin).to_owned(),
@@ -112,7 +112,7 @@ impl World {
         })
     }
 
-    /// What becomes of a connection to which nobody consents.
+    /// What becomes of an access to which nobody consents.
     pub(super) fn abandonment(&self, now: Timestamp) -> Option<Transition> {
         let end = self.consent_end(now);
         let error = || RemoteError::new("org_connection_failed", "Nobody completed the authorization in time.");
@@ -128,15 +128,15 @@ impl World {
         now.checked_add(seconds(self.settings.consent_seconds)).unwrap_or(Timestamp::MAX)
     }
 
-    /// A connection that waits for consent, and from now on does no more.
-    fn answered(&mut self, id: Uuid, now: Timestamp) -> Result<&mut Connection, StateError> {
-        let connection = self.connection_mut(id, now)?;
-        if !connection.awaits_consent(now) {
+    /// An access that waits for consent, and from now on does no more.
+    fn answered(&mut self, id: Uuid, now: Timestamp) -> Result<&mut Access, StateError> {
+        let access = self.access_mut(id, now)?;
+        if !access.awaits_consent(now) {
             return Err(StateError::NotAwaitingConsent);
         }
-        if let Some(link) = &mut connection.link {
+        if let Some(link) = &mut access.link {
             link.answered = true;
         }
-        Ok(connection)
+        Ok(access)
     }
 }

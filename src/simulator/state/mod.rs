@@ -1,18 +1,20 @@
-//! The simulated world: one Heroku account, its apps and add-ons, and the AppLink connections.
+//! The simulated world: one Heroku account, its apps and add-ons, and AppLink's connections and
+//! authorizations.
 //!
 //! Must not read a clock or do I/O: every operation that depends on time is given it. Ids and
 //! tokens are drawn at random, as the service's are. Called by `http` and, through
 //! `Simulator::world`, by the tests.
 //!
 //! - `account`: tokens and the rate limit. `budget`: what is left of such a limit. `places`: apps, add-ons and their config vars.
-//! - `sso`: the `x-addon-sso` payload. `connection`: one connection and its history.
-//! - `connections`: what can be done to connections. `consent`: who is asked for it, and what comes of it.
+//! - `sso`: the `x-addon-sso` payload. `collection`: connections or authorizations. `access`: one of either, and its history.
+//! - `accesses`: what can be done to them. `consent`: who is asked for it, and what comes of it.
 //! - `names`: who holds one. `salesforce`: made-up orgs.
 
+mod access;
+mod accesses;
 mod account;
 mod budget;
-mod connection;
-mod connections;
+mod collection;
 mod consent;
 mod names;
 mod places;
@@ -31,14 +33,15 @@ use self::budget::Budget;
 use super::seed::Seed;
 use super::settings::Settings;
 
+pub use self::access::{ACCESS_TOKEN_MARK, Access, Grant, Provider, RemoteError, Status, Transition};
+pub use self::accesses::{NewAccess, Planted};
 pub use self::account::Account;
-pub use self::connection::{Connection, Grant, Provider, RemoteError, Status, Transition};
-pub use self::connections::{NewConnection, Planted};
+pub use self::collection::Collection;
 pub use self::consent::CONSENT_MARKS;
 pub(super) use self::consent::DeadLink;
 pub use self::places::{Addon, AddonState, App, Attachment};
+pub use self::salesforce::Org;
 pub(super) use self::salesforce::SOMEBODY;
-pub use self::salesforce::{ACCESS_TOKEN_MARK, Org};
 pub(super) use self::sso::Sso;
 
 /// Everything there is. `Debug` shows tokens as digests.
@@ -52,27 +55,13 @@ pub struct World {
     pub apps: Vec<App>,
     /// Its add-ons.
     pub addons: Vec<Addon>,
-    /// Stored user credentials, as far as a list shows them.
-    pub authorizations: Vec<Authorization>,
-    connections: Vec<Connection>,
-    created: u64,
+    accesses: Vec<Access>,
+    // How many were ever made.
+    created: BTreeMap<Collection, u64>,
     // Of AppLink's own limit, by add-on.
     budgets: BTreeMap<Uuid, Budget>,
     // Differs from world to world, so that an SSO payload of another one is refused.
     sso_salt: Uuid,
-}
-
-/// A stored user credential, as far as a list shows it.
-#[derive(Debug, Clone)]
-pub struct Authorization {
-    /// Id.
-    pub id: Uuid,
-    /// Add-on that it belongs to.
-    pub addon: Uuid,
-    /// Its name.
-    pub developer_name: String,
-    /// Its status, in the service's word.
-    pub status: String,
 }
 
 impl World {
@@ -83,19 +72,11 @@ impl World {
             account: Account::new(seed.email, seed.heroku_tokens),
             apps: seed.apps,
             addons: seed.addons,
-            authorizations: Vec::new(),
-            connections: Vec::new(),
-            created: 0,
+            accesses: Vec::new(),
+            created: BTreeMap::new(),
             budgets: BTreeMap::new(),
             sso_salt: Uuid::new_v4(),
         }
-    }
-
-    /// Puts an authorization there behind everyone's back.
-    pub fn plant_authorization(&mut self, addon: Uuid, developer_name: String, status: String) -> Uuid {
-        let id = Uuid::new_v4();
-        self.authorizations.push(Authorization { id, addon, developer_name, status });
-        id
     }
 }
 
@@ -104,17 +85,18 @@ impl World {
 pub enum StateError {
     /// The name breaks the rule for names.
     #[error(
-        "Invalid connection name format: {0:?} must start with a letter, end with a letter or \
-         digit, have 3 to 30 characters, and only letters, digits and single underscores"
+        "Invalid {field} format: {1:?} must start with a letter, end with a letter or \
+         digit, have 3 to 30 characters, and only letters, digits and single underscores",
+        field = .0.name_field().replace('_', " ")
     )]
-    InvalidName(String),
-    /// A connection of that name exists.
-    #[error("Connection already exists: {0}")]
-    NameTaken(String),
-    /// A connection with that alias exists.
+    InvalidName(Collection, String),
+    /// A connection or an authorization of that name exists.
+    #[error("{noun} already exists: {1}", noun = .0.noun())]
+    NameTaken(Collection, String),
+    /// A connection or an authorization with that alias exists.
     #[error("Alias already exists")]
     AliasTaken,
-    /// A connection with that value of a field exists.
+    /// A record with that value of a field exists.
     #[error("{0} has already been taken")]
     NotUnique(&'static str),
     /// The JWT was refused.
@@ -123,11 +105,11 @@ pub enum StateError {
     /// The key is not a key.
     #[error("jwt_private_key is not a usable private key")]
     KeyUnusable,
-    /// There is no such connection.
+    /// There is no such record.
     #[error("record not found")]
-    NoConnection,
+    NoRecord,
     /// Nobody is asked to consent.
-    #[error("the connection is not an OAuth connection that waits for consent")]
+    #[error("it does not wait for somebody's consent by OAuth")]
     NotAwaitingConsent,
     /// There is no such app or add-on.
     #[error("Couldn't find that {0}.")]

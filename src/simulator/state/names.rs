@@ -1,21 +1,21 @@
-//! What a connection may be called: the rule for names, who holds a name or an alias, and what a POST with a taken one
+//! What a connection or an authorization may be called: the rule for names, who holds a name or an alias, and what a POST with a taken one
 //! leads to.
 //!
-//! Must not create anything. Called by `connections`.
+//! Must not create anything. Called by `accesses`.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::super::settings::{NameCase, NameRule, TakenAlias, TakenName};
-use super::{Connection, Grant, NewConnection, StateError, Status, World};
+use super::{Access, Grant, NewAccess, StateError, Status, World};
 
 /// What a POST leads to.
 pub(super) enum Claim {
-    /// A connection of its own.
+    /// An access of its own.
     New,
-    /// The connection at this place, with the new inputs.
+    /// The access at this place, with the new inputs.
     StartOver(usize),
-    /// This connection, as it is.
+    /// This access, as it is.
     Existing(Uuid),
 }
 
@@ -29,23 +29,25 @@ impl World {
     }
 
     /// What a POST leads to, by its name and its alias.
-    pub(super) fn claim(&self, new: &NewConnection, now: Timestamp) -> Result<Claim, StateError> {
+    pub(super) fn claim(&self, new: &NewAccess, now: Timestamp) -> Result<Claim, StateError> {
         if self.settings.name_rule == NameRule::Enforced {
-            check_name(&new.name)?;
+            check_name(new)?;
         }
-        let mut authorizations = self.authorizations.iter().filter(|a| a.addon == new.addon);
-        if self.settings.authorizations_hold_names
-            && authorizations.any(|a| self.same_name(&a.developer_name, &new.name))
-        {
-            return Err(StateError::NameTaken(new.name.clone()));
+        let taken = || StateError::NameTaken(new.collection, new.name.clone());
+        let namesakes = self
+            .accesses
+            .iter()
+            .enumerate()
+            .filter(|(_, a)| a.addon == new.addon && self.same_name(&a.name, &new.name) && self.holds_name(a, now));
+        let (own, other): (Vec<_>, Vec<_>) = namesakes.partition(|(_, a)| a.collection == new.collection);
+        if self.settings.authorizations_hold_names && !other.is_empty() {
+            return Err(taken());
         }
-        let mut connections = self.connections.iter().enumerate();
-        let holder = connections
-            .find(|(_, c)| c.addon == new.addon && self.same_name(&c.name, &new.name) && self.holds_name(c, now));
+        let holder = own.first().copied();
         let claim = match (holder, self.settings.taken_name) {
             (None, _) | (_, TakenName::Duplicate) => Claim::New,
-            (Some(_), TakenName::Conflict) => return Err(StateError::NameTaken(new.name.clone())),
-            (Some(_), TakenName::Unprocessable) => return Err(StateError::NotUnique("connection_name")),
+            (Some(_), TakenName::Conflict) => return Err(taken()),
+            (Some(_), TakenName::Unprocessable) => return Err(StateError::NotUnique(new.collection.name_field())),
             (Some((index, _)), TakenName::Upsert) => Claim::StartOver(index),
             (Some((_, holder)), TakenName::Existing) => Claim::Existing(holder.id),
         };
@@ -57,8 +59,8 @@ impl World {
         Ok(claim)
     }
 
-    fn holds_name(&self, connection: &Connection, now: Timestamp) -> bool {
-        match connection.status_at(now) {
+    fn holds_name(&self, access: &Access, now: Timestamp) -> bool {
+        match access.status_at(now) {
             None => false,
             Some(Status::Disconnected) => self.settings.tombstones_hold_names,
             Some(Status::Failed) => self.settings.failed_hold_names,
@@ -66,14 +68,13 @@ impl World {
         }
     }
 
-    /// Whether another connection than the one at `own` place has the alias.
-    fn check_alias(&self, new: &NewConnection, own: Option<usize>, now: Timestamp) -> Result<(), StateError> {
+    /// Whether another access than the one at `own` place has the alias.
+    fn check_alias(&self, new: &NewAccess, own: Option<usize>, now: Timestamp) -> Result<(), StateError> {
         let Grant::Jwt { alias: wanted, .. } = &new.grant else { return Ok(()) };
-        let mut others = self.connections.iter().enumerate().filter(|(index, _)| Some(*index) != own);
-        let taken = others.any(|(_, c)| {
-            let lives = c.status_at(now).is_some_and(|status| *status != Status::Disconnected);
-            let has = matches!(&c.grant, Grant::Jwt { alias, .. } if alias == wanted);
-            c.addon == new.addon && lives && has
+        let mut others = self.accesses.iter().enumerate().filter(|(index, _)| Some(*index) != own);
+        let taken = others.any(|(_, a)| {
+            let lives = a.status_at(now).is_some_and(|status| *status != Status::Disconnected);
+            a.addon == new.addon && lives && a.alias() == Some(wanted)
         });
         match (taken, self.settings.taken_alias) {
             (false, _) | (true, TakenAlias::Allowed) => Ok(()),
@@ -84,12 +85,13 @@ impl World {
 }
 
 /// The rule that the CLI prints for names.
-fn check_name(name: &str) -> Result<(), StateError> {
+fn check_name(new: &NewAccess) -> Result<(), StateError> {
+    let name = &new.name;
     let length = name.chars().count();
     let ok = (3..=30).contains(&length)
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
         && !name.ends_with('_')
         && !name.contains("__")
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if ok { Ok(()) } else { Err(StateError::InvalidName(name.to_owned())) }
+    if ok { Ok(()) } else { Err(StateError::InvalidName(new.collection, name.clone())) }
 }

@@ -142,11 +142,11 @@ impl World {
         Ok(())
     }
 
-    /// Removes an add-on and its connections.
+    /// Removes an add-on with its connections and authorizations.
     pub fn remove_addon(&mut self, key: &str) -> Result<(), StateError> {
         let id = self.addon(key)?.id;
         self.addons.retain(|addon| addon.id != id);
-        self.connections.retain(|c| c.addon != id);
+        self.accesses.retain(|a| a.addon != id);
         Ok(())
     }
 

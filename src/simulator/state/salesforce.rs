@@ -1,11 +1,8 @@
 //! Made-up Salesforce orgs and users: the same user name always leads to the same org.
 //!
-//! Must not be taken for a model of Salesforce. Called by `connections`.
+//! Must not be taken for a model of Salesforce. Called by `accesses`.
 
 use super::super::token::sha256_hex;
-
-/// In every access token that an answer carries, so that a leak is easily found.
-pub const ACCESS_TOKEN_MARK: &str = "!AQ.canary.";
 
 /// Who consents when nobody says who it is.
 pub(in super::super) const SOMEBODY: &str = "admin@example.com";
@@ -48,12 +45,6 @@ impl Org {
             None => Self::of(username),
         }
     }
-
-    /// The token that answers carry.
-    pub fn access_token(&self) -> String {
-        let digest = sha256_hex(&format!("{}{}", self.id, self.user_id));
-        format!("{}{ACCESS_TOKEN_MARK}{digest}", self.id)
-    }
 }
 
 /// A Salesforce id of 15 characters from a key prefix and a hex digest, with the 3 characters that
@@ -88,7 +79,5 @@ mod tests {
         assert_eq!((org.id.len(), org.user_id.len()), (18, 18));
         assert_eq!(org, Org::of("ci@example.com"));
         assert_ne!(org.id, Org::of("other@example.com").id);
-        assert!(org.access_token().starts_with("00D"));
-        assert!(org.access_token().contains(ACCESS_TOKEN_MARK));
     }
 }

@@ -1,4 +1,4 @@
-//! The page where a person gives or refuses consent to an OAuth connection: what Salesforce would show.
+//! The page where a person gives or refuses consent by OAuth: what Salesforce would show.
 //!
 //! Must not be part of the two APIs: a browser opens it, so it asks for no token but the link itself, and it is neither
 //! logged nor struck by faults. Called by the router.
@@ -18,7 +18,7 @@ use url::form_urlencoded;
 
 use self::page::{Asked, Inputs};
 use super::super::Simulator;
-use super::super::state::{Connection, DeadLink, Org, World};
+use super::super::state::{Access, DeadLink, Org, World};
 
 pub(super) fn routes() -> Router<Simulator> {
     Router::new().route("/consent/{key}", get(ask).post(answer))
@@ -57,7 +57,7 @@ impl Form {
 async fn ask(State(simulator): State<Simulator>, Path(key): Path<String>, Query(rest): Query<Rest>) -> Response {
     let now = simulator.now();
     simulator.world(|world| match world.asks(&key, &rest.state, now) {
-        Ok(connection) => shown(StatusCode::OK, page::form(&asked(world, connection), &Inputs::suggested(), None)),
+        Ok(access) => shown(StatusCode::OK, page::form(&asked(world, access), &Inputs::suggested(), None)),
         Err(dead) => refused(dead),
     })
 }
@@ -71,11 +71,11 @@ async fn answer(
     let now = simulator.now();
     let Form { decision, inputs } = Form::read(&body);
     simulator.world(|world| {
-        let connection = match world.asks(&key, &rest.state, now) {
-            Ok(connection) => connection,
+        let access = match world.asks(&key, &rest.state, now) {
+            Ok(access) => access,
             Err(dead) => return refused(dead),
         };
-        let (id, asked) = (connection.id, asked(world, connection));
+        let (id, asked) = (access.id, asked(world, access));
         let (done, page) = match (&*decision, inputs.mistake()) {
             ("deny", _) => (world.deny(id, now), page::denied(&asked)),
             ("allow", None) => {
@@ -96,14 +96,15 @@ async fn answer(
     })
 }
 
-fn asked(world: &World, connection: &Connection) -> Asked {
-    let addon = world.addons.iter().find(|addon| addon.id == connection.addon);
+fn asked(world: &World, access: &Access) -> Asked {
+    let addon = world.addons.iter().find(|addon| addon.id == access.addon);
     Asked {
-        app: connection.created_via_app.clone(),
+        app: access.created_via_app.clone(),
         addon: addon.map(|addon| addon.name.clone()).unwrap_or_default(),
-        connection: connection.name.clone(),
-        provider: connection.provider,
-        login_url: connection.login_url.to_string(),
+        collection: access.collection,
+        name: access.name.clone(),
+        provider: access.provider,
+        login_url: access.login_url.to_string(),
     }
 }
 

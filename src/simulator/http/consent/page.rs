@@ -1,17 +1,18 @@
 //! The consent page as HTML: one file without assets or scripts.
 //!
-//! Must not put any text between tags but through [`Text`]: names come from whoever made the connection. Called by
+//! Must not put any text between tags but through [`Text`]: names come from whoever asks. Called by
 //! `consent`.
 
 use std::fmt;
 
-use super::super::super::state::{DeadLink, Org, Provider, SOMEBODY};
+use super::super::super::state::{Collection, DeadLink, Org, Provider, SOMEBODY};
 
 /// Who asks for what.
 pub(super) struct Asked {
     pub(super) app: String,
     pub(super) addon: String,
-    pub(super) connection: String,
+    pub(super) collection: Collection,
+    pub(super) name: String,
     pub(super) provider: Provider,
     pub(super) login_url: String,
 }
@@ -36,6 +37,13 @@ const STYLE: &str = "\
     button { font: inherit; margin: 1.5rem .5rem 0 0; padding: .5rem 1.5rem; }\n\
     .alert { border-left: .25rem solid #c23934; padding-left: .75rem; }\n\
     footer { border-top: 1px solid; font-size: .875rem; margin-top: 2rem; opacity: .75; padding-top: .5rem; }";
+
+impl Asked {
+    /// What is asked for, within a sentence.
+    fn noun(&self) -> String {
+        self.collection.noun().to_lowercase()
+    }
+}
 
 impl Inputs {
     /// What is right for whoever does not care.
@@ -105,7 +113,8 @@ pub(super) fn form(asked: &Asked, inputs: &Inputs, mistake: Option<&str>) -> Str
 /// After Allow.
 pub(super) fn allowed(asked: &Asked, org: &Org) -> String {
     let body = format!(
-        "<p role=\"status\">The connection is made, as {} of the organization {}. You may close this page.</p>\n{}",
+        "<p role=\"status\">The {} is made, as {} of the organization {}. You may close this page.</p>\n{}",
+        asked.noun(),
         Text(&org.username),
         Text(&org.id),
         facts(asked)
@@ -116,8 +125,9 @@ pub(super) fn allowed(asked: &Asked, org: &Org) -> String {
 /// After Deny.
 pub(super) fn denied(asked: &Asked) -> String {
     let body = format!(
-        "<p role=\"status\">The connection is not made: it failed, and says that access was denied. You may close \
-         this page.</p>\n{}",
+        "<p role=\"status\">The {} is not made: it failed, and says that access was denied. You may close this \
+         page.</p>\n{}",
+        asked.noun(),
         facts(asked)
     );
     page("Access denied", &body)
@@ -129,14 +139,14 @@ pub(super) fn dead(dead: DeadLink) -> String {
         DeadLink::Unknown => ("Unknown link", "Nobody asks for access here. Was the whole link copied?"),
         DeadLink::Used => ("Link already used", "Somebody has answered already. A link works once."),
         DeadLink::Expired => ("Link expired", "This link has run out. Ask for a new one."),
-        DeadLink::Withdrawn => ("Link withdrawn", "The connection does not wait for consent any more."),
+        DeadLink::Withdrawn => ("Link withdrawn", "Nobody's consent is waited for any more."),
     };
     page(title, &format!("<p role=\"alert\">{}</p>\n", Text(told)))
 }
 
 fn facts(asked: &Asked) -> String {
     let rows = [
-        ("Connection", &*asked.connection),
+        (asked.collection.noun(), &*asked.name),
         ("Provider", called(asked.provider)),
         ("Login URL", &asked.login_url),
         ("Add-on", &asked.addon),

@@ -4,10 +4,10 @@
 //! token, and shows digests in place of tokens. Called by the router.
 //!
 //! - this file: the world as a whole, settings, faults, requests.
-//! - `connections`: plant, change, consent, deny, remove. `places`: apps, add-ons, tokens.
-//! - `views`: how all of it looks in JSON.
+//! - `accesses`: connections and authorizations: plant, change, consent, deny, expire, remove. `places`: apps, add-ons,
+//!   tokens. `views`: how all of it looks in JSON.
 
-mod connections;
+mod accesses;
 mod places;
 mod views;
 
@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 use super::super::Simulator;
 use super::super::faults::Fault;
+use super::super::state::Collection;
 use super::answer::{Answer, ApiError, object, stamp};
 
 pub(super) fn routes() -> Router<Simulator> {
@@ -32,18 +33,17 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/faults/{id}", delete(remove_fault))
         .route("/requests", get(requests).delete(clear_requests))
-        .merge(connections::routes())
-        .merge(super::authorizations::control_routes())
+        .merge(accesses::routes())
         .merge(places::routes())
 }
 
 /// A JSON body, of which an empty one is an empty object.
-pub(in super::super) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
+fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
     let body: &[u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(body).map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
-pub(in super::super) fn created(body: Value) -> Response {
+fn created(body: Value) -> Response {
     (StatusCode::CREATED, Json(body)).into_response()
 }
 
@@ -68,7 +68,8 @@ async fn world(State(simulator): State<Simulator>) -> Json<Value> {
             },
             "apps": apps,
             "addons": addons,
-            "connections": views::connections(world, now),
+            "connections": views::accesses(world, Collection::Connections, now),
+            "authorizations": views::accesses(world, Collection::Authorizations, now),
         })
     }))
 }

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::super::requests::RequestRecord;
-use super::super::super::state::{Addon, App, Connection, Grant, Status, World};
+use super::super::super::state::{Access, Addon, App, Collection, Grant, World};
+use super::super::super::token::Token;
 use super::super::answer::stamp;
 
 pub(super) fn app(app: &App) -> Value {
@@ -30,34 +31,35 @@ pub(super) fn addon(addon: &Addon) -> Value {
     })
 }
 
-pub(super) fn connections(world: &World, now: Timestamp) -> Value {
-    let existing = world.connections().filter(|c| c.status_at(now).is_some());
-    existing.map(|c| connection(c, now)).collect()
+pub(super) fn accesses(world: &World, collection: Collection, now: Timestamp) -> Value {
+    let existing = world.accesses(collection).filter(|a| a.status_at(now).is_some());
+    existing.map(|a| access(a, now)).collect()
 }
 
-pub(super) fn connection(connection: &Connection, now: Timestamp) -> Value {
-    let history = (connection.history().iter())
-        .map(|t| json!({"at": stamp(t.at), "to": t.to.as_ref().map_or("gone", Status::as_str)}))
+pub(super) fn access(access: &Access, now: Timestamp) -> Value {
+    let history = (access.history().iter())
+        .map(|t| json!({"at": stamp(t.at), "to": t.to.as_ref().map_or("gone", |to| to.word(access.collection))}))
         .collect::<Vec<_>>();
-    let error = connection.error_at(now);
-    let org = connection.org_at(now);
+    let error = access.error_at(now);
+    let org = access.org_at(now);
     let mut view = json!({
-        "id": connection.id.to_string(),
-        "name": connection.name,
-        "addon": connection.addon.to_string(),
-        "app": connection.app.to_string(),
-        "provider": connection.provider.segment(),
-        "method": connection.grant.method(),
-        "status": connection.status_at(now).map(Status::as_str),
+        "id": access.id.to_string(),
+        "name": access.name,
+        "addon": access.addon.to_string(),
+        "app": access.app.to_string(),
+        "provider": access.provider.segment(),
+        "method": access.grant.method(),
+        "status": access.status_at(now).map(|status| status.word(access.collection)),
         "error": error.map(|error| json!({"id": error.id, "message": error.message})),
         "orgId": org.map(|org| &org.id),
         "username": org.map(|org| &org.username),
-        "loginUrl": connection.login_url.as_str(),
-        "createdAt": connection.created_at().map(stamp),
-        "createdBy": connection.created_by,
+        "accessTokenDigest": org.map(|org| Token::new(access.token_for(org)).digest()),
+        "loginUrl": access.login_url.as_str(),
+        "createdAt": access.created_at().map(stamp),
+        "createdBy": access.created_by,
         "history": history,
     });
-    if let Grant::Jwt { alias, client_id, username, key_digest } = &connection.grant {
+    if let Grant::Jwt { alias, client_id, username, key_digest } = &access.grant {
         view["jwt"] = json!({
             "alias": alias,
             "clientId": client_id,

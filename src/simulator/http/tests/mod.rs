@@ -2,6 +2,7 @@
 //! socket.
 
 mod applink;
+mod authorizations;
 mod consent;
 mod control;
 mod door;

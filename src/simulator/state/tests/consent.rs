@@ -8,14 +8,14 @@ use super::*;
 
 /// The key and the state of the link to a connection.
 fn link(world: &World, id: Uuid) -> (String, String) {
-    let url = world.connection(id).unwrap().consent_url().unwrap();
+    let url = world.access(id).unwrap().consent_url().unwrap();
     let url = Url::parse(&url).unwrap();
     let state = url.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
     (url.path().trim_start_matches("/consent/").to_owned(), state)
 }
 
 fn asks(world: &World, (key, state): &(String, String), ms: i64) -> Result<Uuid, DeadLink> {
-    world.asks(key, state, at(ms)).map(|connection| connection.id)
+    world.asks(key, state, at(ms)).map(|access| access.id)
 }
 
 #[test]
@@ -24,11 +24,11 @@ fn oauth_waits_for_consent_and_only_once() {
     let id = world.connect(new("prod", Grant::OAuth), T0).unwrap();
     let hours = 3_600_000;
     assert_eq!(story(&world, id, [0, 9 * hours]), ["connecting"; 2]);
-    assert_eq!(world.connection(id).unwrap().org_at(at(hours)), None);
+    assert_eq!(world.access(id).unwrap().org_at(at(hours)), None);
     world.consent(id, Org::of("me@x"), at(hours)).unwrap();
     assert_eq!(story(&world, id, [0, hours]), ["connecting", "connected"]);
-    assert_eq!(world.connection(id).unwrap().org_at(at(hours - 1)), None);
-    let org = world.connection(id).unwrap().org_at(at(hours)).cloned();
+    assert_eq!(world.access(id).unwrap().org_at(at(hours - 1)), None);
+    let org = world.access(id).unwrap().org_at(at(hours)).cloned();
     assert_eq!(org, Some(Org::of("me@x")));
     let again = world.consent(id, Org::of("you@x"), at(hours));
     assert_eq!(again, Err(StateError::NotAwaitingConsent));
@@ -43,9 +43,9 @@ fn who_denies_fails_it_and_only_once() {
     let id = world.connect(new("prod", Grant::OAuth), T0).unwrap();
     world.deny(id, at(5)).unwrap();
     assert_eq!(story(&world, id, [4, 5]), ["connecting", "failed"]);
-    let connection = world.connection(id).unwrap();
-    assert_eq!(connection.error_at(at(5)).map(|e| e.id.as_str()), Some("org_connection_failed"));
-    assert_eq!(connection.org_at(at(5)), None);
+    let access = world.access(id).unwrap();
+    assert_eq!(access.error_at(at(5)).map(|e| e.id.as_str()), Some("org_connection_failed"));
+    assert_eq!(access.org_at(at(5)), None);
     assert_eq!(world.deny(id, at(6)), Err(StateError::NotAwaitingConsent));
     assert_eq!(world.consent(id, Org::of("me@x"), at(6)), Err(StateError::NotAwaitingConsent));
 }
@@ -78,7 +78,7 @@ fn an_abandoned_connection_does_what_the_switch_says_unless_it_was_answered() {
 fn a_link_is_unguessable_looks_like_encoded_json_and_bears_the_marks() {
     let mut world = world();
     let [one, two] = ["one", "two"].map(|name| world.connect(new(name, Grant::OAuth), T0).unwrap());
-    let url = |world: &World, id| world.connection(id).unwrap().consent_url().unwrap();
+    let url = |world: &World, id| world.access(id).unwrap().consent_url().unwrap();
     assert_ne!(link(&world, one), link(&world, two));
     assert!(url(&world, one).starts_with("http://localhost/consent/"));
     assert!(CONSENT_MARKS.iter().all(|mark| url(&world, one).contains(mark)));
@@ -88,7 +88,7 @@ fn a_link_is_unguessable_looks_like_encoded_json_and_bears_the_marks() {
     assert_eq!(link(&world, one), (key.clone(), state));
     assert!(!format!("{world:?}").contains(&key));
     let robot = world.connect(new("robot", jwt(Some("d"))), T0).unwrap();
-    assert_eq!(world.connection(robot).unwrap().consent_url(), None);
+    assert_eq!(world.access(robot).unwrap().consent_url(), None);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn starting_over_makes_a_new_link() {
     let id = world.connect(new("prod", Grant::OAuth), T0).unwrap();
     let first = link(&world, id);
     world.connect_through("http://sim.test/", new("prod", Grant::OAuth), at(10)).unwrap();
-    assert!(world.connection(id).unwrap().consent_url().unwrap().starts_with("http://sim.test/consent/"));
+    assert!(world.access(id).unwrap().consent_url().unwrap().starts_with("http://sim.test/consent/"));
     assert_eq!(asks(&world, &first, 10), Err(DeadLink::Unknown));
     assert_eq!(asks(&world, &link(&world, id), 10), Ok(id));
 }

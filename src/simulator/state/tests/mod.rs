@@ -19,8 +19,9 @@ fn world() -> World {
     World::new(Seed::default())
 }
 
-fn new(name: &str, grant: Grant) -> NewConnection {
-    NewConnection {
+fn new(name: &str, grant: Grant) -> NewAccess {
+    NewAccess {
+        collection: Collection::Connections,
         addon: Seed::ADDON_ID,
         app: Seed::APP_ID,
         name: name.to_owned(),
@@ -41,9 +42,9 @@ fn jwt(key_digest: Option<&str>) -> Grant {
 
 /// The statuses at these milliseconds, "-" where the connection does not exist.
 fn story<const N: usize>(world: &World, id: Uuid, millis: [i64; N]) -> [String; N] {
-    let connection = world.connection(id).unwrap();
-    millis.map(|ms| match connection.status_at(at(ms)) {
-        Some(status) => status.to_string(),
+    let access = world.access(id).unwrap();
+    millis.map(|ms| match access.status_at(at(ms)) {
+        Some(status) => status.word(access.collection).to_owned(),
         None => "-".to_owned(),
     })
 }
@@ -85,7 +86,7 @@ fn a_key_that_is_not_accepted_fails_in_the_shape_that_is_set() {
                 Ok(then) => {
                     let id = made.unwrap();
                     assert_eq!(&story(&world, id, [0, 1000]), then);
-                    let error = world.connection(id).unwrap().error_at(at(1000));
+                    let error = world.access(id).unwrap().error_at(at(1000));
                     assert_eq!(error.map(|e| e.id.as_str()), Some("authentication_failed"));
                 }
                 Err(error) => assert_eq!((made.as_ref(), count), (Err(error), 0)),
@@ -101,7 +102,7 @@ fn the_accepted_key_connects() {
     world.settings.accepted_keys = vec!["b".repeat(64), digest.clone()];
     let id = world.connect(new("prod", jwt(Some(&digest))), T0).unwrap();
     assert_eq!(story(&world, id, [0]), ["connected"]);
-    let org = world.connection(id).unwrap().org_at(T0).unwrap();
+    let org = world.access(id).unwrap().org_at(T0).unwrap();
     assert_eq!(org, &Org::of("ci@example.com"));
 }
 
@@ -110,7 +111,7 @@ fn a_deleted_connection_goes_or_stays_as_a_tombstone() {
     for (keep, end) in [(false, "-"), (true, "disconnected")] {
         let mut world = world();
         world.settings.keep_disconnected = keep;
-        world.settings.disconnect_seconds = 2.0;
+        world.settings.disconnect_seconds = Some(2.0);
         let id = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
         world.disconnect(id, at(100)).unwrap();
         let then = story(&world, id, [99, 100, 2099, 2100]);
@@ -138,7 +139,7 @@ fn what_is_gone_is_remembered_for_an_hour_only() {
     let mut world = world();
     let id = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
     world.vanish(id, T0).unwrap();
-    assert_eq!(world.vanish(id, T0), Err(StateError::NoConnection));
+    assert_eq!(world.vanish(id, T0), Err(StateError::NoRecord));
     world.connect(new("next", Grant::OAuth), at(3_599_999)).unwrap();
     assert_eq!(world.connections().count(), 2);
     world.connect(new("last", Grant::OAuth), at(3_600_000)).unwrap();

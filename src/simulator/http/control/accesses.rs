@@ -1,11 +1,11 @@
-//! Connections, behind everyone's back: plant, change, consent, deny, remove.
+//! Connections and authorizations, behind everyone's back: plant, change, consent, deny, expire, remove.
 //!
 //! Must not obey the rules of the AppLink API: it plays the other people. Called by the router.
 
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use http::{HeaderMap, Uri};
 use jiff::Timestamp;
@@ -15,23 +15,31 @@ use uuid::Uuid;
 
 use super::super::super::Simulator;
 use super::super::super::state::{
-    Grant, NewConnection, Org, Planted, Provider, RemoteError, SOMEBODY, StateError, Status, World,
+    Collection, Grant, NewAccess, Org, Planted, Provider, RemoteError, SOMEBODY, StateError, Status, World,
 };
+use super::super::accesses::login_url as login_url_of;
 use super::super::answer::{Answer, ApiError, reached_at};
-use super::super::connections::login_url as login_url_of;
 use super::{created, no_content, parse, places, views};
 
 pub(super) fn routes() -> Router<Simulator> {
+    Collection::ALL.into_iter().map(routes_of).fold(Router::new(), Router::merge)
+}
+
+fn routes_of(collection: Collection) -> Router<Simulator> {
+    let path = format!("/{}", collection.segment());
     Router::new()
-        .route("/connections", get(list).post(plant))
-        .route("/connections/{id}", get(read).patch(change).delete(remove))
-        .route("/connections/{id}/consent", post(consent))
-        .route("/connections/{id}/deny", post(deny))
+        .route(&path, get(list).post(plant))
+        .route(&format!("{path}/{{id}}"), get(read).patch(change).delete(remove))
+        .route(&format!("{path}/{{id}}/consent"), post(consent))
+        .route(&format!("{path}/{{id}}/deny"), post(deny))
+        .route(&format!("{path}/{{id}}/expire"), post(expire))
+        .layer(Extension(collection))
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PlantBody {
+    #[serde(alias = "developerName")]
     name: String,
     addon: Option<String>,
     app: Option<String>,
@@ -79,45 +87,55 @@ impl From<ErrorBody> for RemoteError {
 }
 
 fn view(world: &World, id: Uuid, now: Timestamp) -> Result<Value, ApiError> {
-    Ok(views::connection(world.connection(id)?, now))
+    Ok(views::access(world.access(id)?, now))
 }
 
-/// The id in a path, which may be a name where only one connection has it.
-fn meant(world: &World, key: &str, now: Timestamp) -> Result<Uuid, ApiError> {
-    let existing = world.connections().filter(|c| c.status_at(now).is_some());
-    let found: Vec<_> = existing.filter(|c| c.id.to_string() == key || c.name == key).collect();
+/// The id in a path, which may be a name where only one has it.
+fn meant(world: &World, collection: Collection, key: &str, now: Timestamp) -> Result<Uuid, ApiError> {
+    let existing = world.accesses(collection).filter(|a| a.status_at(now).is_some());
+    let found: Vec<_> = existing.filter(|a| a.id.to_string() == key || a.name == key).collect();
     match found[..] {
-        [] => Err(StateError::NoConnection.into()),
+        [] => Err(StateError::NoRecord.into()),
         [one] => Ok(one.id),
-        _ => Err(ApiError::bad_request("Several connections have this name.")),
+        _ => Err(ApiError::bad_request("Several have this name.")),
     }
 }
 
-async fn list(State(simulator): State<Simulator>) -> Json<Value> {
+async fn list(State(simulator): State<Simulator>, Extension(collection): Extension<Collection>) -> Json<Value> {
     let now = simulator.now();
-    Json(simulator.world(|world| views::connections(world, now)))
+    Json(simulator.world(|world| views::accesses(world, collection, now)))
 }
 
-async fn read(State(simulator): State<Simulator>, Path(key): Path<String>) -> Answer {
+async fn read(
+    State(simulator): State<Simulator>,
+    Extension(collection): Extension<Collection>,
+    Path(key): Path<String>,
+) -> Answer {
     let now = simulator.now();
     simulator.world(|world| {
-        let id = meant(world, &key, now)?;
+        let id = meant(world, collection, &key, now)?;
         Ok(Json(view(world, id, now)?).into_response())
     })
 }
 
-async fn plant(State(simulator): State<Simulator>, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer {
+async fn plant(
+    State(simulator): State<Simulator>,
+    Extension(collection): Extension<Collection>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
     let origin = reached_at(&headers, &uri);
     let body: PlantBody = parse(&body)?;
     let now = simulator.now();
     simulator.world(|world| {
-        let planted = planted(world, body)?;
+        let planted = planted(world, collection, body)?;
         let id = world.plant_through(&origin, planted, now);
         Ok(created(view(world, id, now)?))
     })
 }
 
-fn planted(world: &World, body: PlantBody) -> Result<Planted, ApiError> {
+fn planted(world: &World, collection: Collection, body: PlantBody) -> Result<Planted, ApiError> {
     let addon = places::addon_or_only(world, body.addon.as_deref())?;
     let app = match &body.app {
         Some(app) => world.app(app)?.id,
@@ -140,68 +158,99 @@ fn planted(world: &World, body: PlantBody) -> Result<Planted, ApiError> {
     let login_url = body.login_url.map(|url| ("login_url".to_owned(), url.into()));
     let login_url = login_url_of(&login_url.into_iter().collect())?;
     Ok(Planted {
-        new: NewConnection { addon: addon.id, app, name: body.name, provider, login_url, grant },
-        status: Status::from(body.status.as_deref().unwrap_or("connected")),
+        new: NewAccess { collection, addon: addon.id, app, name: body.name, provider, login_url, grant },
+        status: body.status.map_or(Status::Connected, |word| Status::of_word(collection, &word)),
         error: body.error.map(RemoteError::from),
         org: Some(Org::chosen(body.org_id, &username)),
         created_by: body.created_by,
     })
 }
 
-async fn change(State(simulator): State<Simulator>, Path(key): Path<String>, body: Bytes) -> Answer {
+async fn change(
+    State(simulator): State<Simulator>,
+    Extension(collection): Extension<Collection>,
+    Path(key): Path<String>,
+    body: Bytes,
+) -> Answer {
     let body: ChangeBody = parse(&body)?;
     let now = simulator.now();
     simulator.world(|world| {
-        let id = meant(world, &key, now)?;
-        let connection = world.connection_mut(id, now)?;
+        let id = meant(world, collection, &key, now)?;
+        let access = world.access_mut(id, now)?;
         if let Some(name) = body.name {
-            connection.name = name;
+            access.name = name;
         }
         if let Some(created_by) = body.created_by {
-            connection.created_by = created_by;
+            access.created_by = created_by;
         }
         if body.username.is_some() || body.org_id.is_some() {
-            let known = connection.org_at(now);
+            let known = access.org_at(now);
             let username = body.username.or(known.map(|org| org.username.clone()));
             let org_id = body.org_id.or(known.map(|org| org.id.clone()));
-            connection.set_org(Org::chosen(org_id, username.as_deref().unwrap_or(SOMEBODY)));
+            access.set_org(Org::chosen(org_id, username.as_deref().unwrap_or(SOMEBODY)));
         }
         if body.status.is_some() || body.error.is_some() {
             let status = match body.status {
-                Some(status) => Some(Status::from(status.as_str())),
-                None => connection.status_at(now).cloned(),
+                Some(word) => Some(Status::of_word(collection, &word)),
+                None => access.status_at(now).cloned(),
             };
             let error = body.error.map(RemoteError::from);
-            world.set_status(id, status.ok_or(StateError::NoConnection)?, error, now)?;
+            world.set_status(id, status.ok_or(StateError::NoRecord)?, error, now)?;
         }
         Ok(Json(view(world, id, now)?).into_response())
     })
 }
 
-async fn consent(State(simulator): State<Simulator>, Path(key): Path<String>, body: Bytes) -> Answer {
+async fn consent(
+    State(simulator): State<Simulator>,
+    Extension(collection): Extension<Collection>,
+    Path(key): Path<String>,
+    body: Bytes,
+) -> Answer {
     let body: ConsentBody = parse(&body)?;
     let now = simulator.now();
     simulator.world(|world| {
-        let id = meant(world, &key, now)?;
+        let id = meant(world, collection, &key, now)?;
         let username = body.username.as_deref().unwrap_or(SOMEBODY);
         world.consent(id, Org::chosen(body.org_id, username), now)?;
         Ok(Json(view(world, id, now)?).into_response())
     })
 }
 
-async fn deny(State(simulator): State<Simulator>, Path(key): Path<String>) -> Answer {
+async fn deny(
+    State(simulator): State<Simulator>,
+    Extension(collection): Extension<Collection>,
+    Path(key): Path<String>,
+) -> Answer {
     let now = simulator.now();
     simulator.world(|world| {
-        let id = meant(world, &key, now)?;
+        let id = meant(world, collection, &key, now)?;
         world.deny(id, now)?;
         Ok(Json(view(world, id, now)?).into_response())
     })
 }
 
-async fn remove(State(simulator): State<Simulator>, Path(key): Path<String>) -> Answer {
+async fn expire(
+    State(simulator): State<Simulator>,
+    Extension(collection): Extension<Collection>,
+    Path(key): Path<String>,
+) -> Answer {
     let now = simulator.now();
     simulator.world(|world| {
-        let id = meant(world, &key, now)?;
+        let id = meant(world, collection, &key, now)?;
+        world.expire_token(id, now)?;
+        Ok(Json(view(world, id, now)?).into_response())
+    })
+}
+
+async fn remove(
+    State(simulator): State<Simulator>,
+    Extension(collection): Extension<Collection>,
+    Path(key): Path<String>,
+) -> Answer {
+    let now = simulator.now();
+    simulator.world(|world| {
+        let id = meant(world, collection, &key, now)?;
         world.vanish(id, now)?;
         Ok(no_content())
     })

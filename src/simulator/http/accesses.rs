@@ -1,4 +1,4 @@
-//! AppLink's connection endpoints.
+//! AppLink's endpoints of connections and authorizations.
 //!
 //! Must not keep, return or quote a private key: its digest is all that gets past this file.
 //! Called by the router of `applink`.
@@ -6,7 +6,7 @@
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri, header};
 use jiff::{SignedDuration, Timestamp};
@@ -17,27 +17,38 @@ use url::Url;
 use uuid::Uuid;
 
 use super::super::Simulator;
-use super::super::settings::{CreateAnswer, DeleteAnswer, OneAnswer, UnknownAnswer, seconds};
-use super::super::state::{Grant, NewConnection, Provider, StateError, World};
+use super::super::settings::{AccessToken, CreateAnswer, DeleteAnswer, OneAnswer, UnknownAnswer, seconds};
+use super::super::state::{Collection, Grant, NewAccess, Provider, StateError, World};
 use super::super::token::sha256_hex;
 use super::answer::{Answer, ApiError, object, reached_at};
-use super::applink::{Caller, call};
-use super::dialect::{View, connection_body};
+use super::applink::{Caller, call, call_for_credentials};
+use super::dialect::{View, access_body};
 use super::shape::list_of;
 
-/// There is no JWT route for Data Cloud.
 pub(super) fn routes() -> Router<Simulator> {
-    Router::new()
-        .route("/addons/{addon}/connections", get(list))
-        .route("/addons/{addon}/connections/{key}", get(read).delete(delete).post(connect_oauth))
-        .route("/addons/{addon}/connections/salesforce/jwt", post(connect_jwt))
+    Collection::ALL.into_iter().map(routes_of).fold(Router::new(), Router::merge)
 }
 
-async fn list(State(simulator): State<Simulator>, Path(addon): Path<String>, uri: Uri, headers: HeaderMap) -> Answer {
+fn routes_of(collection: Collection) -> Router<Simulator> {
+    let path = format!("/addons/{{addon}}/{}", collection.segment());
+    Router::new()
+        .route(&path, get(list))
+        .route(&format!("{path}/{{key}}"), get(read).delete(delete).post(connect_oauth))
+        .route(&format!("{path}/{{key}}/jwt"), post(connect_jwt))
+        .layer(Extension(collection))
+}
+
+async fn list(
+    State(simulator): State<Simulator>,
+    Extension(collection): Extension<Collection>,
+    Path(addon): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Answer {
     call(&simulator, &addon, &headers, |world, caller, now| {
         let at = listed_at(world, now);
-        let all = world.connections_at(caller.addon, at);
-        let bodies: Vec<_> = all.map(|c| connection_body(world, c, at, View::Listed)).collect();
+        let all = world.accesses_at(collection, caller.addon, at);
+        let bodies: Vec<_> = all.map(|a| access_body(world, a, at, View::Listed)).collect();
         Ok(list_of(bodies, &world.settings, &uri))
     })
 }
@@ -48,47 +59,82 @@ fn listed_at(world: &World, now: Timestamp) -> Timestamp {
     now.checked_add(lag).unwrap_or(Timestamp::MIN)
 }
 
-/// One route with two readings: a connection, else the connections of an app.
 async fn read(
     State(simulator): State<Simulator>,
+    Extension(collection): Extension<Collection>,
     Path((addon, key)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
-    call(&simulator, &addon, &headers, |world, caller, now| {
-        let found = world.find(caller.addon, &key, now);
-        let mut bodies = (found.iter()).map(|c| connection_body(world, c, now, View::Detail));
-        if world.settings.get_one == OneAnswer::Array && !found.is_empty() {
-            return Ok(Json(bodies.collect::<Vec<_>>()).into_response());
+    let act = |world: &mut World, caller: &Caller, now| {
+        let found = found(world, collection, caller, &key, now)?;
+        match (found.split_first(), world.settings.get_one) {
+            (Some(_), OneAnswer::Array) => Ok(Json(found).into_response()),
+            (Some((first, _)), OneAnswer::Object) => Ok(Json(first).into_response()),
+            (None, _) => not_found(world, collection, caller, &key, &uri, now),
         }
-        if let Some(body) = bodies.next() {
-            return Ok(Json(body).into_response());
+    };
+    match collection {
+        Collection::Connections => call(&simulator, &addon, &headers, act),
+        Collection::Authorizations => call_for_credentials(&simulator, &addon, &headers, act),
+    }
+}
+
+/// Everything that a path segment means.
+fn found(
+    world: &mut World,
+    collection: Collection,
+    caller: &Caller,
+    key: &str,
+    now: Timestamp,
+) -> Result<Vec<Value>, ApiError> {
+    let ids: Vec<_> = world.find(collection, caller.addon, key, now).iter().map(|a| a.id).collect();
+    if world.settings.access_token == AccessToken::Fresh {
+        for id in &ids {
+            world.expire_token(*id, now)?;
         }
-        if let Ok(app) = world.app(&key) {
-            let at = listed_at(world, now);
-            let all = world.connections_at(caller.addon, at);
-            let bodies = (all.filter(|c| c.app == app.id)).map(|c| connection_body(world, c, at, View::ListedByApp));
-            return Ok(list_of(bodies.collect(), &world.settings, &uri));
-        }
-        match world.settings.get_unknown {
-            UnknownAnswer::NotFound => Err(StateError::NoConnection.into()),
-            UnknownAnswer::EmptyList => Ok(Json(json!([])).into_response()),
-        }
-    })
+    }
+    ids.into_iter().map(|id| Ok(access_body(world, world.access(id)?, now, View::Detail))).collect()
+}
+
+/// The route of one connection has another reading: the connections of an app.
+fn not_found(
+    world: &World,
+    collection: Collection,
+    caller: &Caller,
+    key: &str,
+    uri: &Uri,
+    now: Timestamp,
+) -> Result<Response, ApiError> {
+    if let (Collection::Connections, Ok(app)) = (collection, world.app(key)) {
+        let at = listed_at(world, now);
+        let all = world.accesses_at(collection, caller.addon, at).filter(|a| a.app == app.id);
+        let bodies = all.map(|a| access_body(world, a, at, View::ListedByApp));
+        return Ok(list_of(bodies.collect(), &world.settings, uri));
+    }
+    match world.settings.get_unknown {
+        UnknownAnswer::NotFound => Err(StateError::NoRecord.into()),
+        UnknownAnswer::EmptyList => Ok(Json(json!([])).into_response()),
+    }
 }
 
 async fn delete(
     State(simulator): State<Simulator>,
+    Extension(collection): Extension<Collection>,
     Path((addon, key)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Answer {
     call(&simulator, &addon, &headers, |world, caller, now| {
-        // Only a GET takes an org id.
-        let found = world.find_called(caller.addon, &key, now);
-        let id = found.first().map(|c| c.id).ok_or(StateError::NoConnection)?;
+        // Only a GET takes an org id or an alias.
+        let found = world.find_called(collection, caller.addon, &key, now);
+        let id = found.first().map(|a| a.id).ok_or(StateError::NoRecord)?;
         world.disconnect(id, now)?;
-        let body = connection_body(world, world.connection(id)?, now, View::Deleted);
-        Ok(match world.settings.delete_answer {
+        let body = access_body(world, world.access(id)?, now, View::Deleted);
+        let default = match collection {
+            Collection::Connections => DeleteAnswer::Accepted,
+            Collection::Authorizations => DeleteAnswer::EmptyObject,
+        };
+        Ok(match world.settings.delete_answer.unwrap_or(default) {
             DeleteAnswer::Accepted => (StatusCode::ACCEPTED, Json(body)).into_response(),
             DeleteAnswer::AcceptedEmpty => StatusCode::ACCEPTED.into_response(),
             DeleteAnswer::Ok => Json(body).into_response(),
@@ -101,6 +147,7 @@ async fn delete(
 
 async fn connect_oauth(
     State(simulator): State<Simulator>,
+    Extension(collection): Extension<Collection>,
     Path((addon, segment)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
@@ -108,10 +155,9 @@ async fn connect_oauth(
 ) -> Answer {
     let origin = reached_at(&headers, &uri);
     call(&simulator, &addon, &headers, |world, caller, now| {
-        let provider = Provider::of_segment(&segment)
-            .ok_or_else(|| ApiError::not_found("There are connections to salesforce and datacloud only."))?;
+        let provider = provider(&segment)?;
         let fields = fields(&headers, &body)?;
-        let new = asked_for(caller, provider, &fields, Grant::OAuth)?;
+        let new = asked_for(collection, caller, provider, &fields, Grant::OAuth)?;
         let id = world.connect_through(&origin, new, now)?;
         made(world, id, now)
     })
@@ -119,11 +165,16 @@ async fn connect_oauth(
 
 async fn connect_jwt(
     State(simulator): State<Simulator>,
-    Path(addon): Path<String>,
+    Extension(collection): Extension<Collection>,
+    Path((addon, segment)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
     call(&simulator, &addon, &headers, |world, caller, now| {
+        let provider = provider(&segment)?;
+        if !collection.takes_jwt(provider) {
+            return Err(ApiError::not_found(format!("{segment} takes no JWT here.")));
+        }
         let fields = fields(&headers, &body)?;
         let grant = Grant::Jwt {
             alias: required(&fields, "alias")?.to_owned(),
@@ -131,21 +182,27 @@ async fn connect_jwt(
             username: required(&fields, "username")?.to_owned(),
             key_digest: key_digest(required(&fields, "jwt_private_key")?),
         };
-        let id = world.connect(asked_for(caller, Provider::Salesforce, &fields, grant)?, now)?;
+        let id = world.connect(asked_for(collection, caller, provider, &fields, grant)?, now)?;
         made(world, id, now)
     })
 }
 
+fn provider(segment: &str) -> Result<Provider, ApiError> {
+    Provider::of_segment(segment).ok_or_else(|| ApiError::not_found("There are salesforce and datacloud only."))
+}
+
 fn asked_for(
+    collection: Collection,
     caller: &Caller,
     provider: Provider,
     fields: &Map<String, Value>,
     grant: Grant,
-) -> Result<NewConnection, ApiError> {
-    Ok(NewConnection {
+) -> Result<NewAccess, ApiError> {
+    Ok(NewAccess {
+        collection,
         addon: caller.addon,
         app: caller.app,
-        name: required(fields, "connection_name")?.to_owned(),
+        name: required(fields, collection.name_field())?.to_owned(),
         provider,
         login_url: login_url(fields)?,
         grant,
@@ -153,7 +210,7 @@ fn asked_for(
 }
 
 fn made(world: &World, id: Uuid, now: Timestamp) -> Result<Response, ApiError> {
-    let body = connection_body(world, world.connection(id)?, now, View::Created);
+    let body = access_body(world, world.access(id)?, now, View::Created);
     let status = match world.settings.create_answer {
         CreateAnswer::Ok => StatusCode::OK,
         CreateAnswer::Created => StatusCode::CREATED,

@@ -1,23 +1,27 @@
-//! One connection and its history: dated transitions, those to come included. Its state at any
-//! moment is read from them, so nothing has to run for time to pass.
+//! One access to an org, a connection or an authorization, and its history: dated transitions, those to come included.
+//! Its state at any moment is read from them, so nothing has to run for time to pass.
 //!
-//! Must not know other connections. Called by `connections` and `http::dialect`.
-
-use std::fmt;
+//! Must not know the others. Called by `accesses` and `http::dialect`.
 
 use jiff::Timestamp;
 use url::Url;
 use uuid::Uuid;
 
-use super::Org;
+use super::super::token::sha256_hex;
 use super::consent::ConsentLink;
+use super::{Collection, Org};
 
-/// A connection between an add-on and an org.
+/// In every access token that an answer carries, so that a leak is easily found.
+pub const ACCESS_TOKEN_MARK: &str = "!AQ.canary.";
+
+/// What an add-on may use an org by: a connection or an authorization.
 #[derive(Debug, Clone)]
-pub struct Connection {
+pub struct Access {
     /// Its id.
     pub id: Uuid,
-    /// Counts creations.
+    /// Which of the two it is.
+    pub collection: Collection,
+    /// Counts creations in its collection.
     pub serial: u64,
     /// Its add-on.
     pub addon: Uuid,
@@ -27,7 +31,7 @@ pub struct Connection {
     pub created_via_app: String,
     /// The email address of its creator.
     pub created_by: String,
-    /// Its `connection_name`.
+    /// Its `connection_name` or `developer_name`.
     pub name: String,
     /// What kind of org it leads to.
     pub provider: Provider,
@@ -37,10 +41,12 @@ pub struct Connection {
     pub grant: Grant,
     pub(super) link: Option<ConsentLink>,
     pub(super) org: Option<Org>,
+    // What the access token lasts for.
+    pub(super) session: Uuid,
     pub(super) history: Vec<Transition>,
 }
 
-/// What kind of org a connection leads to.
+/// What kind of org an access leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
     /// A Salesforce org.
@@ -96,7 +102,7 @@ impl Grant {
     }
 }
 
-/// A connection's status.
+/// The status of an access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     /// On its way, or waiting for consent.
@@ -114,35 +120,25 @@ pub enum Status {
 }
 
 impl Status {
-    /// As it goes over the wire.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Connecting => "connecting",
-            Self::Connected => "connected",
-            Self::Disconnecting => "disconnecting",
-            Self::Disconnected => "disconnected",
-            Self::Failed => "failed",
-            Self::Other(text) => text,
-        }
+    /// The status of a word.
+    pub fn of_word(collection: Collection, word: &str) -> Self {
+        let known = [Self::Connecting, Self::Connected, Self::Disconnecting, Self::Disconnected, Self::Failed];
+        let found = known.into_iter().find(|status| status.word(collection) == word);
+        found.unwrap_or_else(|| Self::Other(word.to_owned()))
     }
-}
 
-impl From<&str> for Status {
-    fn from(text: &str) -> Self {
-        match text {
-            "connecting" => Self::Connecting,
-            "connected" => Self::Connected,
-            "disconnecting" => Self::Disconnecting,
-            "disconnected" => Self::Disconnected,
-            "failed" => Self::Failed,
-            other => Self::Other(other.to_owned()),
+    /// The word for it, as it goes over the wire.
+    pub fn word(&self, collection: Collection) -> &str {
+        match (self, collection) {
+            (Self::Connecting, Collection::Connections) => "connecting",
+            (Self::Connecting, Collection::Authorizations) => "authorizing",
+            (Self::Connected, Collection::Connections) => "connected",
+            (Self::Connected, Collection::Authorizations) => "authorized",
+            (Self::Disconnecting, _) => "disconnecting",
+            (Self::Disconnected, _) => "disconnected",
+            (Self::Failed, _) => "failed",
+            (Self::Other(word), _) => word,
         }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -167,7 +163,7 @@ impl RemoteError {
 pub struct Transition {
     /// When.
     pub at: Timestamp,
-    /// To what; none: the connection is gone.
+    /// To what; none: the access is gone.
     pub to: Option<Status>,
     /// With what error.
     pub error: Option<RemoteError>,
@@ -191,8 +187,8 @@ impl Transition {
     }
 }
 
-impl Connection {
-    /// The latest transition until `at`; none before the connection was created.
+impl Access {
+    /// The latest transition until `at`; none before it was created.
     fn last_at(&self, at: Timestamp) -> Option<&Transition> {
         self.history.iter().rev().find(|t| t.at <= at)
     }
@@ -213,6 +209,14 @@ impl Connection {
         self.org.as_ref().filter(|_| !waits)
     }
 
+    /// The alias that a JWT's credential has.
+    pub fn alias(&self) -> Option<&str> {
+        match &self.grant {
+            Grant::OAuth => None,
+            Grant::Jwt { alias, .. } => Some(alias),
+        }
+    }
+
     /// When it was created.
     pub fn created_at(&self) -> Option<Timestamp> {
         self.history.first().map(|t| t.at)
@@ -231,6 +235,11 @@ impl Connection {
     /// Leads it to another org, or to the same one through another user.
     pub fn set_org(&mut self, org: Org) {
         self.org = Some(org);
+    }
+
+    /// The token that answers carry for this org.
+    pub fn token_for(&self, org: &Org) -> String {
+        format!("{}{ACCESS_TOKEN_MARK}{}", org.id, sha256_hex(&self.session.to_string()))
     }
 
     /// What was to come is off; this comes instead.
