@@ -31,12 +31,12 @@ pub(super) fn access_body(world: &World, access: &Access, at: Timestamp, view: V
     let settings = &world.settings;
     let org = access.org_at(at).cloned();
     let picture = Picture { settings, access, at, view, org: spelling::shown_org(settings, access, at, org) };
-    let mut body = match settings.dialect_of(access.serial) {
-        Dialect::Reference => picture.reference(),
-        Dialect::Cli | Dialect::Mixed => picture.cli(),
+    let (mut body, api_version) = match settings.dialect_of(access.serial) {
+        Dialect::Reference => (picture.reference(), "57.0"),
+        Dialect::Cli | Dialect::Mixed => (picture.cli(), "64.0"),
     };
     if access.collection == Collection::Authorizations && view == View::Detail {
-        picture.add_what_sdks_read(&mut body);
+        picture.add_what_sdks_read(api_version, &mut body);
     }
     spelling::respell(settings, access, at, view, &mut body);
     body.into()
@@ -159,11 +159,12 @@ impl Picture<'_> {
         json!({"username": org.username, "user_id": org.user_id, "access_token": self.access.token_for(org)})
     }
 
-    /// Both SDKs fail without these, so the one answer that they ask for has them in any dialect.
-    fn add_what_sdks_read(&self, body: &mut Map<String, Value>) {
+    /// The SDKs fail without these, so the one answer that they ask for has them in any dialect. The Python SDK puts a
+    /// `v` before the version itself.
+    fn add_what_sdks_read(&self, api_version: &str, body: &mut Map<String, Value>) {
         if let (Some(Value::Object(shown)), Some(org)) = (body.get_mut("org"), &self.org) {
-            shown.entry("user_auth").or_insert_with(|| self.user_auth(org));
-            shown.entry("api_version").or_insert_with(|| json!("57.0"));
+            shown.insert("user_auth".to_owned(), self.user_auth(org));
+            shown.insert("api_version".to_owned(), json!(api_version));
         }
     }
 

@@ -1,4 +1,5 @@
-//! What the switches change in the spelling of a connection or an authorization, whatever its dialect: words, gaps, and where things stand.
+//! What the switches change in the spelling of a connection or an authorization, whatever its dialect: words, gaps, and
+//! where things stand.
 //!
 //! Must not know the dialects: it changes what `dialect` wrote. Called by `dialect`.
 

@@ -26,7 +26,8 @@ pub use self::conduct::{
     SsoRefusal, SsoVariant, TakenAlias, TakenName,
 };
 
-/// Every switch. JSON names are the camelCase ones.
+/// Every switch. JSON names are the camelCase ones. What is said of connections holds for authorizations too, unless
+/// both are named.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Settings {

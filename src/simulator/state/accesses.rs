@@ -73,8 +73,8 @@ impl World {
         self.accesses.iter().find(|a| a.id == id).ok_or(StateError::NoRecord)
     }
 
-    /// An add-on's accesses that a path segment means: the one of this id, else those of this name, else the connections
-    /// to this org or the authorizations of this alias; tombstones last.
+    /// An add-on's accesses that a path segment means: the one of this id, else those of this name, else the
+    /// connections to this org or the authorizations of this alias; tombstones last.
     pub fn find(&self, collection: Collection, addon: Uuid, key: &str, now: Timestamp) -> Vec<&Access> {
         let called = self.find_called(collection, addon, key, now);
         if !called.is_empty() {

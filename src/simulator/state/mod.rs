@@ -6,8 +6,8 @@
 //! `Simulator::world`, by the tests.
 //!
 //! - `account`: tokens and the rate limit. `budget`: what is left of such a limit. `places`: apps, add-ons and their config vars.
-//! - `sso`: the `x-addon-sso` payload. `collection`: connections or authorizations. `access`: one of either, and its history.
-//! - `accesses`: what can be done to them. `consent`: who is asked for it, and what comes of it.
+//! - `sso`: the `x-addon-sso` payload. `collection`: connections or authorizations. `access`: one of either, and its
+//!   history. `accesses`: what can be done to them. `consent`: who is asked for it, and what comes of it.
 //! - `names`: who holds one. `salesforce`: made-up orgs.
 
 mod access;

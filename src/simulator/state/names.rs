@@ -1,5 +1,5 @@
-//! What a connection or an authorization may be called: the rule for names, who holds a name or an alias, and what a POST with a taken one
-//! leads to.
+//! What a connection or an authorization may be called: the rule for names, who holds a name or an alias, and what a
+//! POST with a taken one leads to.
 //!
 //! Must not create anything. Called by `accesses`.
 

@@ -54,7 +54,7 @@ async fn a_jwt_authorizes_at_once_or_a_second_later_for_both_providers() {
 
 #[tokio::test]
 async fn what_the_sdks_read_is_there_in_any_dialect() {
-    for (dialect, version) in [("cli", "v64.0"), ("reference", "57.0")] {
+    for (dialect, version) in [("cli", "64.0"), ("reference", "57.0")] {
         let bench = Bench::new().await;
         bench.set(json!({"dialect": dialect, "connectSeconds": 0}));
         let id = post_jwt(&bench, "batchUser").await.body["id"].as_str().expect("an id").to_owned();
