@@ -1,5 +1,5 @@
 # The commands of this project, each a line or two; `make help` lists them. What needs more than that is a script:
-# tests/controlplane/ensure.sh, deploy/demo.sh, .ci/run.
+# tests/controlplane/ensure.sh, tests/sdk/ensure.sh, deploy/demo.sh, .ci/run.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -29,12 +29,12 @@ test: ## every test there is; the first time it builds a Kubernetes control plan
 	@# Go does not see that a file outside its module has changed: the health check in deploy/argocd is one.
 	@$(go_quick) test -count=1 ./health
 	@# End to end, tests mostly wait: they run beside the others, and more at a time than there are cores.
-	@$(MAKE) -j2 --output-sync=line test-e2e test-rest
+	@$(MAKE) -j2 --output-sync=line test-e2e test-rest test-sdk
 
 .PHONY: check
 check: ## format, lints, docs, and that crds/ is what the code says
 	cargo fmt --check
-	cargo clippy --all-targets --test e2e -- -D warnings
+	cargo clippy --all-targets --test e2e --test sdk -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --no-deps --lib
 	cargo run --quiet --bin applink-operator -- crds --dir crds --check
 	@unformatted=$$(gofmt -l tests/controlplane); [ -z "$$unformatted" ] || { echo "gofmt -w is wanted by: $$unformatted"; exit 1; }
@@ -82,14 +82,17 @@ build-controlplane:
 
 build-tests:
 	cargo test --no-run
-	cargo test --no-run --test e2e
+	cargo test --no-run --test e2e --test sdk
 
-.PHONY: test-e2e test-rest
+.PHONY: test-e2e test-rest test-sdk
 test-e2e:
 	APPLINK_CONTROLPLANE="$$($(ensure))" RUST_TEST_THREADS=6 cargo test --quiet --test e2e
 
 test-rest:
 	cargo test
+
+test-sdk:
+	sdks=$$(tests/sdk/ensure.sh); APPLINK_SDKS="$$sdks" cargo test --quiet --test sdk
 
 $(deny_bin):
 	cargo install --locked --root $(@D:/bin=) cargo-deny@$(deny_version)
