@@ -72,6 +72,7 @@ fn habits() -> Vec<Value> {
     all.extend(each("authorizationsHoldNames", json!([true])));
     all.extend(each("keepDisconnected", json!([true])));
     all.extend(each("listLagSeconds", json!([5, 60])));
+    all.extend(each("accessToken", json!(["fresh"])));
     all
 }
 
@@ -95,7 +96,7 @@ fn doors() -> Vec<Value> {
     ];
     all.extend(each("acceptedBearer", json!(["either"])));
     all.extend(each("addonSegment", json!(["id"])));
-    all.extend(each("ssoCheck", json!(["never"])));
+    all.extend(each("ssoCheck", json!(["never", "always"])));
     all.extend(each("ssoWindowSeconds", json!([4, 3600])));
     all.extend(each("refusedSsoVariant", json!(["3.sdk", "3.add-ons-sso"])));
     all

@@ -1,5 +1,6 @@
 //! The state machine, as case tables.
 
+mod authorizations;
 mod consent;
 mod names;
 
