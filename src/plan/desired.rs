@@ -3,6 +3,8 @@
 //! Pure. `control::resolve` reads the Secrets; this file judges and digests them. Nothing here can be printed with a
 //! key in it.
 
+pub mod openapi;
+
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
