@@ -3,6 +3,7 @@
 //! Pure. `control::resolve` reads the Secrets; this file judges and digests them. Nothing here can be printed with a
 //! key in it.
 
+pub mod archive;
 pub mod openapi;
 
 use rustls_pki_types::PrivateKeyDer;

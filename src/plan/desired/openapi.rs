@@ -52,7 +52,7 @@ impl Format {
     }
 
     /// Refuses what is larger than AppLink takes.
-    fn admit(self, size: usize) -> Result<(), String> {
+    pub(super) fn admit(self, size: usize) -> Result<(), String> {
         let (name, limit) = match self {
             Self::Json => ("JSON", 10),
             Self::Yaml => ("YAML", 3),

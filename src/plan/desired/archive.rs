@@ -1,0 +1,190 @@
+//! The archive that a publication is uploaded as: the OpenAPI document, and metadata of Salesforce beside it.
+//!
+//! Pure, and the same contents come out as the same bytes. `control::apply` sends it. What has changed since the last
+//! upload is no question to these bytes, which a later compressor may pack otherwise, but to their contents.
+
+use std::io::{self, Cursor, Write};
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, System, ZipWriter};
+
+use super::openapi::{Document, Format};
+
+/// So much may the entries have in all, unpacked. AppLink takes ten entries as well; there are never more than three.
+const LIMIT_MB: usize = 20;
+
+/// What goes into the archive.
+#[derive(Clone, Copy, Debug)]
+pub struct Contents<'a> {
+    /// The document.
+    pub document: &'a Document,
+    /// Metadata of a connected app, XML.
+    pub connected_app: Option<&'a [u8]>,
+    /// Metadata of a permission set, XML.
+    pub permission_set: Option<&'a [u8]>,
+}
+
+/// Packs the contents.
+///
+/// # Errors
+/// What AppLink would not take, for people.
+pub fn archive(contents: &Contents<'_>) -> Result<Vec<u8>, String> {
+    let Contents { document, connected_app, permission_set } = contents;
+    document.format.admit(document.text.len())?;
+    let spec = match document.format {
+        Format::Json => "api-spec.json",
+        Format::Yaml => "api-spec.yaml",
+    };
+    let entries = [
+        (spec, Some(document.text.as_bytes())),
+        ("connectedapp-meta.xml", *connected_app),
+        ("permissionset-meta.xml", *permission_set),
+    ];
+    let entries: Vec<_> = entries.into_iter().filter_map(|(name, content)| Some((name, content?))).collect();
+    let size: usize = entries.iter().map(|(_, content)| content.len()).sum();
+    if size > LIMIT_MB << 20 {
+        return Err(format!(
+            "the document and the metadata are {size} bytes long together, and AppLink takes {LIMIT_MB} MB at most: \
+             shorten them"
+        ));
+    }
+    connected_app.map_or(Ok(()), |xml| check(xml, "ConnectedApp"))?;
+    permission_set.map_or(Ok(()), |xml| check(xml, "PermissionSet"))?;
+    pack(&entries).map_err(|error| format!("cannot be packed: {error}"))
+}
+
+fn pack(entries: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
+    // Nothing here may differ from machine to machine, or from one day to the next.
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(6))
+        .last_modified_time(DateTime::DEFAULT)
+        .system(System::Unix)
+        .unix_permissions(0o644);
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in entries {
+        zip.start_file(*name, options)?;
+        zip.write_all(content)?;
+    }
+    Ok(zip.finish()?.into_inner())
+}
+
+/// A light look at metadata: it is XML whose first element is the one wanted. Salesforce judges the rest.
+fn check(metadata: &[u8], wanted: &str) -> Result<(), String> {
+    let told = |why: &str| Err(format!("the {wanted} metadata {why}"));
+    let Ok(text) = str::from_utf8(metadata) else { return told("is not text in UTF-8") };
+    let text = text.trim_start_matches('\u{FEFF}').trim();
+    if text.is_empty() {
+        return told("is empty");
+    }
+    match root_element(text) {
+        Some(root) if root == wanted => Ok(()),
+        Some(_) => told(&format!("has another root element than {wanted}")),
+        None => told(&format!("is not XML that begins with an element {wanted}")),
+    }
+}
+
+/// The name of the first element, without a prefix.
+fn root_element(mut text: &str) -> Option<&str> {
+    loop {
+        text = text.trim_start();
+        let end = match text.get(..2)? {
+            "<?" => "?>",
+            "<!" if text.starts_with("<!--") => "-->",
+            _ => break,
+        };
+        text = text.split_once(end)?.1;
+    }
+    let name = text.strip_prefix('<')?.split(|c: char| c.is_whitespace() || c == '>' || c == '/').next()?;
+    name.split(':').next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use sha2::{Digest, Sha256};
+    use zip::ZipArchive;
+
+    use super::*;
+
+    const APP: &[u8] = b"<?xml version=\"1.0\"?>\n<ConnectedApp xmlns=\"http://soap.sforce.com/2006/04/metadata\"/>";
+    const SET: &[u8] = b"\xEF\xBB\xBF <!-- <ConnectedApp> --><PermissionSet>\n</PermissionSet>\n";
+
+    fn document(format: Format) -> Document {
+        Document { format, text: "openapi: 3.0.3\n".repeat(100) }
+    }
+
+    fn entries(archive: Vec<u8>) -> Vec<(String, Vec<u8>)> {
+        let mut zip = ZipArchive::new(Cursor::new(archive)).unwrap();
+        let count = zip.len();
+        let read = |at| {
+            let mut file = zip.by_index(at).unwrap();
+            assert_eq!((file.compression(), file.unix_mode()), (CompressionMethod::Deflated, Some(0o100_644)));
+            assert_eq!(file.last_modified(), Some(DateTime::DEFAULT));
+            let mut content = Vec::new();
+            file.read_to_end(&mut content).unwrap();
+            (file.name().unwrap().into_owned(), content)
+        };
+        (0..count).map(read).collect()
+    }
+
+    #[test]
+    fn entries_stand_at_the_root_in_one_order() {
+        let json = document(Format::Json);
+        let all = Contents { document: &json, connected_app: Some(APP), permission_set: Some(SET) };
+        let wanted = [
+            ("api-spec.json".to_owned(), json.text.clone().into_bytes()),
+            ("connectedapp-meta.xml".to_owned(), APP.to_vec()),
+            ("permissionset-meta.xml".to_owned(), SET.to_vec()),
+        ];
+        assert_eq!(entries(archive(&all).unwrap()), wanted);
+        let yaml = document(Format::Yaml);
+        let alone = Contents { document: &yaml, connected_app: None, permission_set: None };
+        assert_eq!(entries(archive(&alone).unwrap()), [("api-spec.yaml".to_owned(), yaml.text.clone().into_bytes())]);
+    }
+
+    #[test]
+    fn the_same_contents_are_the_same_bytes_everywhere() {
+        let document = document(Format::Yaml);
+        let all = Contents { document: &document, connected_app: Some(APP), permission_set: Some(SET) };
+        let sha: String = Sha256::digest(archive(&all).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(sha, "cb1b5ff8f984e782f36942d5b9bd8e5b4adc2b077cca1ec33a91c7a906b15dbb", "another compressor?");
+    }
+
+    #[test]
+    fn what_applink_would_not_take_is_told_with_its_size() {
+        let of = |document: &Document, connected_app: Option<&[u8]>, permission_set: Option<&[u8]>| {
+            archive(&Contents { document, connected_app, permission_set }).unwrap_err()
+        };
+        let yaml = Document { format: Format::Yaml, text: " ".repeat((3 << 20) + 1) };
+        assert!(of(&yaml, Some(b""), None).contains("3145729 bytes long, and AppLink takes 3 MB of YAML"));
+        let json = Document { format: Format::Json, text: " ".repeat(10 << 20) };
+        let (half, rest) = (vec![b' '; 10 << 20], b" ");
+        let told = of(&json, Some(&half), Some(rest));
+        assert!(told.contains("20971521 bytes long together, and AppLink takes 20 MB"), "{told}");
+    }
+
+    #[test]
+    fn metadata_must_be_that_of_its_kind() {
+        let document = document(Format::Yaml);
+        let table: [(&[u8], &str); 7] = [
+            (b" \n", "the PermissionSet metadata is empty"),
+            (b"\xFF", "the PermissionSet metadata is not text in UTF-8"),
+            (b"label: x", "is not XML that begins with an element PermissionSet"),
+            (b"<", "is not XML"),
+            (b"<?xml", "is not XML"),
+            (APP, "has another root element than PermissionSet"),
+            (b"<PermissionSets/>", "has another root element"),
+        ];
+        for (metadata, wanted) in table {
+            let contents = Contents { document: &document, connected_app: None, permission_set: Some(metadata) };
+            let told = archive(&contents).unwrap_err();
+            assert!(told.contains(wanted), "{told} lacks {wanted}");
+        }
+        for metadata in [SET, b"<md:PermissionSet xmlns:md='x'>"] {
+            let contents = Contents { document: &document, connected_app: None, permission_set: Some(metadata) };
+            assert!(archive(&contents).is_ok());
+        }
+    }
+}
