@@ -3,11 +3,18 @@
 //! Pure. `wire` decodes into it, `observe` is the only writer, `diff` reads. A key is present, absent or unknown, and
 //! absent only on proof.
 
+mod credentials;
+mod publication;
+mod target;
+
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::verdict::Verdict;
 pub use crate::crd::{Org, Provider};
+pub use credentials::Credentials;
+pub use publication::RemotePublication;
+pub use target::RemoteTarget;
 
 /// Where a remote object stands. Words the service uses that we do not know count as `Going`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
