@@ -3,6 +3,8 @@
 //! No loops, no decisions: an answer is decoded, an error is classed, nothing more. A refused SSO is renewed once.
 //! `observe` lists and confirms with it, `control::apply` writes with it.
 
+pub mod multipart;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
