@@ -7,7 +7,8 @@
 //! Called by the tests, in-process through [`Simulator::router`], and by the `applink-simulator`
 //! binary, on a socket.
 //!
-//! - `state`: the world (accounts, apps, add-ons, connections, authorizations), pure: time is passed in.
+//! - `state`: the world (accounts, apps, add-ons, connections and what hangs on them, authorizations), pure: time is
+//!   passed in.
 //! - `settings`: the switches for everything that the documentation leaves open.
 //! - `faults`: what shall go wrong, and when. `requests`: what was asked.
 //! - `http`: both APIs and the control API under `/_control/`.
@@ -29,13 +30,15 @@ pub use self::requests::{Api, RequestLog, RequestRecord};
 pub use self::seed::Seed;
 pub use self::settings::{
     Abandoned, AcceptedBearer, AccessToken, AddonSegment, CreateAnswer, DeleteAnswer, DeleteStatus, Dialect,
-    ErrorShape, JwtFailure, LinkServed, ListedAddonId, NameCase, NamePlace, NameRule, Omitted, OmittedAs, OneAnswer,
-    PageHeader, PendingOrg, RetryAfter, Settings, SettingsError, SsoCheck, SsoRefusal, SsoVariant, StatusKey,
-    StatusWords, TakenAlias, TakenName, UnknownAnswer,
+    ErrorShape, JwtFailure, LinkServed, ListedAddonId, NameCase, NamePlace, NameRule, Omitted, OmittedAs,
+    OmittedOfPublication, OneAnswer, PageHeader, PendingOrg, PublicationSettings, PublishAnswer, Republish, RetryAfter,
+    Settings, SettingsError, SsoCheck, SsoRefusal, SsoVariant, StatusKey, StatusWords, TakenAlias, TakenName,
+    UnknownAnswer, UnknownApp,
 };
 pub use self::state::{
-    ACCESS_TOKEN_MARK, Access, Account, Addon, AddonState, App, Attachment, CONSENT_MARKS, Collection, Grant,
-    NewAccess, Org, Planted, Provider, RemoteError, StateError, Status, Transition, World,
+    ACCESS_TOKEN_MARK, Access, Account, Addon, AddonState, App, Archive, ArchiveEntry, Attachment, CONSENT_MARKS,
+    Collection, Edition, Grant, NewAccess, NewPublication, Org, Planted, Provider, Publication, RemoteError,
+    StateError, Status, Transition, Upload, UploadError, World,
 };
 pub use self::token::Token;
 

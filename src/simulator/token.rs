@@ -43,6 +43,6 @@ impl fmt::Debug for Token {
 }
 
 /// Lowercase hex SHA-256 of a text.
-pub(super) fn sha256_hex(text: &str) -> String {
-    format!("{:x}", Sha256::digest(text.as_bytes()))
+pub(super) fn sha256_hex(content: impl AsRef<[u8]>) -> String {
+    format!("{:x}", Sha256::digest(content))
 }

@@ -54,7 +54,7 @@ async fn list(
 }
 
 /// The moment that lists show.
-fn listed_at(world: &World, now: Timestamp) -> Timestamp {
+pub(super) fn listed_at(world: &World, now: Timestamp) -> Timestamp {
     let lag = SignedDuration::ZERO - seconds(world.settings.list_lag_seconds);
     now.checked_add(lag).unwrap_or(Timestamp::MIN)
 }
@@ -219,7 +219,7 @@ fn made(world: &World, id: Uuid, now: Timestamp) -> Result<Response, ApiError> {
     Ok((status, Json(body)).into_response())
 }
 
-fn fields(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, ApiError> {
+pub(super) fn fields(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, ApiError> {
     let kind = headers.get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.starts_with("application/json") {
@@ -230,7 +230,7 @@ fn fields(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, ApiEr
     object(body)
 }
 
-fn required<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<&'a str, ApiError> {
+pub(super) fn required<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<&'a str, ApiError> {
     match fields.get(name) {
         Some(Value::String(text)) if !text.trim().is_empty() => Ok(text),
         Some(Value::String(_)) => Err(ApiError::invalid(format!("{name} must not be empty"))),

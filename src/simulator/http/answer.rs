@@ -63,9 +63,15 @@ impl From<StateError> for ApiError {
     fn from(error: StateError) -> Self {
         let message = error.to_string();
         match error {
-            StateError::InvalidName(..) | StateError::NotUnique(_) | StateError::KeyUnusable => Self::invalid(message),
+            StateError::InvalidName(..)
+            | StateError::InvalidClientName(_)
+            | StateError::Upload(_)
+            | StateError::NotConnected(_)
+            | StateError::NotUnique(_)
+            | StateError::KeyUnusable => Self::invalid(message),
             StateError::NameTaken(..)
             | StateError::AliasTaken
+            | StateError::AlreadyPublished
             | StateError::Exists(_)
             | StateError::NotAwaitingConsent => Self::new(StatusCode::CONFLICT, "conflict", message),
             StateError::KeyRefused => Self::unauthorized(message),

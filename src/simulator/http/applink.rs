@@ -15,13 +15,12 @@ use uuid::Uuid;
 use super::super::Simulator;
 use super::super::settings::{AcceptedBearer, AddonSegment, RetryAfter, Settings, SsoCheck, SsoRefusal};
 use super::super::state::{Addon, Sso, StateError, World};
-use super::accesses;
 use super::answer::{Answer, ApiError, REMAINING};
 use super::intercept::bearer;
+use super::{accesses, publications};
 
-/// `publications` and `data_action_targets` belong here when they exist.
 pub(super) fn routes() -> Router<Simulator> {
-    accesses::routes()
+    accesses::routes().merge(publications::routes())
 }
 
 /// On whose behalf a request comes.

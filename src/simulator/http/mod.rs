@@ -4,8 +4,9 @@
 //! answers. Called through `Simulator::router`.
 //!
 //! - `platform`: `/apps/...`, `/account/...`. `applink`: who may call `/addons/...`, and its routes.
-//! - `accesses`: AppLink's endpoints of connections and authorizations; publications and data action targets will be
-//!   files beside it. `shape`: pages and errors. `dialect`, `spelling`: how a connection or authorization is spelled.
+//! - `accesses`: AppLink's endpoints of connections and authorizations. `publications`: those of what hangs on
+//!   connections. `shape`: status codes, pages and errors. `dialect`, `spelling`: how a connection or authorization is
+//!   spelled.
 //! - `intercept`: request log and faults, around both APIs.
 //! - `consent`: `/consent/...`, Salesforce's side, for browsers. `control`: `/_control/...`.
 
@@ -17,6 +18,7 @@ mod control;
 mod dialect;
 mod intercept;
 mod platform;
+mod publications;
 mod shape;
 mod spelling;
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! The shape of AppLink's answers, whatever they are about: lists that are cut off, and the bodies of errors.
+//! The shape of AppLink's answers, whatever they are about: status codes, lists that are cut off, and the bodies of
+//! errors.
 //!
 //! Must not touch the Platform API's answers, nor what a fault answers. Called by the router and by the files that
-//! answer lists.
+//! answer for AppLink.
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -12,9 +13,30 @@ use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use serde_json::{Value, json};
 
 use super::super::Simulator;
-use super::super::settings::{ErrorShape, PageHeader, Settings};
+use super::super::settings::{CreateAnswer, DeleteAnswer, ErrorShape, PageHeader, Settings};
 
 const NEXT_RANGE: HeaderName = HeaderName::from_static("next-range");
+
+/// The status of a POST that worked.
+pub(super) fn success(answer: CreateAnswer) -> StatusCode {
+    match answer {
+        CreateAnswer::Ok => StatusCode::OK,
+        CreateAnswer::Created => StatusCode::CREATED,
+        CreateAnswer::Accepted => StatusCode::ACCEPTED,
+    }
+}
+
+/// The answer to a DELETE that worked; `body` is what was deleted.
+pub(super) fn deleted(answer: DeleteAnswer, body: Value) -> Response {
+    match answer {
+        DeleteAnswer::Accepted => (StatusCode::ACCEPTED, Json(body)).into_response(),
+        DeleteAnswer::AcceptedEmpty => StatusCode::ACCEPTED.into_response(),
+        DeleteAnswer::Ok => Json(body).into_response(),
+        DeleteAnswer::OkEmpty => StatusCode::OK.into_response(),
+        DeleteAnswer::EmptyObject => Json(json!({})).into_response(),
+        DeleteAnswer::NoContent => StatusCode::NO_CONTENT.into_response(),
+    }
+}
 
 /// A list, or its first page.
 pub(super) fn list_of(mut items: Vec<Value>, settings: &Settings, uri: &Uri) -> Response {

@@ -88,7 +88,7 @@ fn paths(omitted: Omitted) -> &'static [&'static [&'static str]] {
 }
 
 /// Takes away a field, where it is.
-fn omit(fields: &mut Map<String, Value>, path: &[&str], how: OmittedAs) {
+pub(super) fn omit(fields: &mut Map<String, Value>, path: &[&str], how: OmittedAs) {
     match path {
         [] => {}
         [name] => match how {

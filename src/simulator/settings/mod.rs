@@ -3,11 +3,12 @@
 //!
 //! Must not act: `state` and `http` read them. Called by the control API and the tests.
 //!
-//! - this file: all of them, one flat JSON object. `answers`: the choices for how answers look. `conduct`: those for
-//!   what the service does and whom it lets in.
+//! - this file: all of them, one JSON object. `answers`: the choices for how answers look. `conduct`: those for what the
+//!   service does and whom it lets in. `publications`: an object in that object.
 
 mod answers;
 mod conduct;
+mod publications;
 
 use std::num::NonZeroUsize;
 
@@ -25,6 +26,7 @@ pub use self::conduct::{
     Abandoned, AcceptedBearer, AccessToken, AddonSegment, JwtFailure, NameCase, NameRule, RetryAfter, SsoCheck,
     SsoRefusal, SsoVariant, TakenAlias, TakenName,
 };
+pub use self::publications::{OmittedOfPublication, PublicationSettings, PublishAnswer, Republish, UnknownApp};
 
 /// Every switch. JSON names are the camelCase ones. What is said of connections holds for authorizations too, unless
 /// both are named.
@@ -126,6 +128,8 @@ pub struct Settings {
     pub applink_retry_after: RetryAfter,
     /// Whether AppLink tells in `RateLimit-Remaining` what is left.
     pub applink_tells_remaining: bool,
+    /// What concerns publications alone.
+    pub publications: PublicationSettings,
 }
 
 impl Default for Settings {
@@ -177,6 +181,7 @@ impl Default for Settings {
             applink_rate_refill_per_minute: 75,
             applink_retry_after: RetryAfter::Absent,
             applink_tells_remaining: false,
+            publications: PublicationSettings::default(),
         }
     }
 }
@@ -198,11 +203,15 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// These settings with the given fields replaced; `null` clears an optional one.
+    /// These settings with the given fields replaced, also inside the objects that they have; `null` clears an optional
+    /// one.
     pub fn merged(&self, patch: Map<String, Value>) -> Result<Self, SettingsError> {
         let mut fields = serde_json::to_value(self)?;
-        if let Value::Object(fields) = &mut fields {
-            fields.extend(patch);
+        for (name, value) in patch {
+            match (&mut fields[&name], value) {
+                (Value::Object(inner), Value::Object(patch)) => inner.extend(patch),
+                (field, value) => *field = value,
+            }
         }
         let settings: Self = serde_json::from_value(fields)?;
         settings.check()?;
@@ -216,6 +225,7 @@ impl Settings {
             ("disconnectSeconds", self.disconnect_seconds.unwrap_or(0.0)),
             ("listLagSeconds", self.list_lag_seconds),
             ("ssoWindowSeconds", self.sso_window_seconds),
+            ("publications.publishSeconds", self.publications.publish_seconds),
         ];
         for (field, value) in durations {
             if !(0.0..=1e9).contains(&value) {
@@ -240,7 +250,7 @@ impl Settings {
         Ok(())
     }
 
-    /// The dialect of the connection with this serial number: never `Mixed`.
+    /// The dialect of what has this serial number among its kind: never `Mixed`.
     pub(super) fn dialect_of(&self, serial: u64) -> Dialect {
         match self.dialect {
             Dialect::Mixed if serial.is_multiple_of(2) => Dialect::Reference,
@@ -291,6 +301,10 @@ mod tests {
         assert_eq!(settings.dialect, Dialect::Mixed);
         assert_eq!(settings.connect_delay(0), SignedDuration::from_millis(2_500));
         assert_eq!(settings.taken_name, TakenName::Conflict);
+        let nested =
+            settings.merged(serde_json::from_str(r#"{"publications":{"republish":"conflict"}}"#).unwrap()).unwrap();
+        assert_eq!((nested.publications.republish, nested.dialect), (Republish::Conflict, Dialect::Mixed));
+        assert!(nested.publications.touch_on_republish);
         let cleared = settings.merged(serde_json::from_str(r#"{"connectSeconds":null}"#).unwrap_or_default());
         assert_eq!(cleared.unwrap().connect_seconds, None);
     }
@@ -306,6 +320,8 @@ mod tests {
             (r#"{"listLagSeconds":4000}"#, "listLagSeconds"),
             (r#"{"acceptedKeys":["ABC"]}"#, "acceptedKeys"),
             (r#"{"apiOrigin":"ftp://x"}"#, "apiOrigin"),
+            (r#"{"publications":{"republisch":"update"}}"#, "republisch"),
+            (r#"{"publications":7}"#, "7"),
         ] {
             let error = patch(text).unwrap_err().to_string();
             assert!(error.contains(named), "{text}: {error}");

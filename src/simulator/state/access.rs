@@ -239,7 +239,7 @@ impl Access {
 
     /// The token that answers carry for this org.
     pub fn token_for(&self, org: &Org) -> String {
-        format!("{}{ACCESS_TOKEN_MARK}{}", org.id, sha256_hex(&self.session.to_string()))
+        format!("{}{ACCESS_TOKEN_MARK}{}", org.id, sha256_hex(self.session.to_string()))
     }
 
     /// What was to come is off; this comes instead.

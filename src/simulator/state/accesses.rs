@@ -12,8 +12,8 @@ use super::super::settings::{JwtFailure, seconds};
 use super::names::Claim;
 use super::{Access, Collection, Grant, Org, Provider, RemoteError, StateError, Status, Transition, World};
 
-/// How long an access that is gone is remembered, for lists that lag.
-const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
+/// How long what is gone is remembered, for lists that lag.
+pub(super) const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
 
 /// Where links lead of accesses that were not made over HTTP.
 const NOWHERE: &str = "http://localhost";

@@ -8,6 +8,7 @@
 //! - `account`: tokens and the rate limit. `budget`: what is left of such a limit. `places`: apps, add-ons and their config vars.
 //! - `sso`: the `x-addon-sso` payload. `collection`: connections or authorizations. `access`: one of either, and its
 //!   history. `accesses`: what can be done to them. `consent`: who is asked for it, and what comes of it.
+//! - `publications`: what hangs on connections. `ties`: by what. `uploads`: what is published.
 //! - `names`: who holds one. `salesforce`: made-up orgs.
 
 mod access;
@@ -18,10 +19,13 @@ mod collection;
 mod consent;
 mod names;
 mod places;
+mod publications;
 mod salesforce;
 mod sso;
 #[cfg(test)]
 mod tests;
+mod ties;
+mod uploads;
 
 use std::collections::BTreeMap;
 
@@ -40,9 +44,11 @@ pub use self::collection::Collection;
 pub use self::consent::CONSENT_MARKS;
 pub(super) use self::consent::DeadLink;
 pub use self::places::{Addon, AddonState, App, Attachment};
+pub use self::publications::{Edition, NewPublication, Publication};
 pub use self::salesforce::Org;
 pub(super) use self::salesforce::SOMEBODY;
 pub(super) use self::sso::Sso;
+pub use self::uploads::{Archive, ArchiveEntry, Upload, UploadError};
 
 /// Everything there is. `Debug` shows tokens as digests.
 #[derive(Debug)]
@@ -58,6 +64,8 @@ pub struct World {
     accesses: Vec<Access>,
     // How many were ever made.
     created: BTreeMap<Collection, u64>,
+    publications: Vec<Publication>,
+    published: u64,
     // Of AppLink's own limit, by add-on.
     budgets: BTreeMap<Uuid, Budget>,
     // Differs from world to world, so that an SSO payload of another one is refused.
@@ -74,6 +82,8 @@ impl World {
             addons: seed.addons,
             accesses: Vec::new(),
             created: BTreeMap::new(),
+            publications: Vec::new(),
+            published: 0,
             budgets: BTreeMap::new(),
             sso_salt: Uuid::new_v4(),
         }
@@ -108,6 +118,21 @@ pub enum StateError {
     /// There is no such record.
     #[error("record not found")]
     NoRecord,
+    /// The connection is not in working order.
+    #[error("The connection is {status}, not connected", status = .0.word(Collection::Connections))]
+    NotConnected(Status),
+    /// A client name breaks the rule.
+    #[error(
+        "Invalid client_name: {0:?} must start with a letter, end with a letter or digit, and have only letters, \
+         digits and single underscores"
+    )]
+    InvalidClientName(String),
+    /// An upload is not acceptable.
+    #[error("{0}")]
+    Upload(#[from] UploadError),
+    /// The app is published through this connection.
+    #[error("The app is already published to this connection")]
+    AlreadyPublished,
     /// Nobody is asked to consent.
     #[error("it does not wait for somebody's consent by OAuth")]
     NotAwaitingConsent,

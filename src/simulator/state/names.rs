@@ -86,12 +86,18 @@ impl World {
 
 /// The rule that the CLI prints for names.
 fn check_name(new: &NewAccess) -> Result<(), StateError> {
-    let name = &new.name;
-    let length = name.chars().count();
-    let ok = (3..=30).contains(&length)
-        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+    if is_short_identifier(&new.name) { Ok(()) } else { Err(StateError::InvalidName(new.collection, new.name.clone())) }
+}
+
+/// The same rule, of which this much holds for names of any length.
+pub(super) fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
         && !name.ends_with('_')
         && !name.contains("__")
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if ok { Ok(()) } else { Err(StateError::InvalidName(new.collection, name.clone())) }
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// The whole of that rule.
+pub(super) fn is_short_identifier(name: &str) -> bool {
+    (3..=30).contains(&name.chars().count()) && is_identifier(name)
 }

@@ -142,11 +142,12 @@ impl World {
         Ok(())
     }
 
-    /// Removes an add-on with its connections and authorizations.
+    /// Removes an add-on with its connections, what hangs on them, and its authorizations.
     pub fn remove_addon(&mut self, key: &str) -> Result<(), StateError> {
         let id = self.addon(key)?.id;
         self.addons.retain(|addon| addon.id != id);
         self.accesses.retain(|a| a.addon != id);
+        self.publications.retain(|p| p.addon != id);
         Ok(())
     }
 

@@ -33,7 +33,7 @@ impl Org {
         Self {
             instance_url: format!("https://d{domain}.my.salesforce.com"),
             username: username.to_owned(),
-            user_id: salesforce_id("005", &sha256_hex(&format!("{id}{username}"))),
+            user_id: salesforce_id("005", &sha256_hex(format!("{id}{username}"))),
             id,
         }
     }
@@ -49,7 +49,7 @@ impl Org {
 
 /// A Salesforce id of 15 characters from a key prefix and a hex digest, with the 3 characters that
 /// tell the case of the others.
-fn salesforce_id(prefix: &str, digest: &str) -> String {
+pub(super) fn salesforce_id(prefix: &str, digest: &str) -> String {
     const SUFFIX: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
     // Every other letter in capitals, so that the case matters.
     let cased = digest.chars().take(12).enumerate().map(|(i, c)| if i % 2 == 0 { c.to_ascii_uppercase() } else { c });

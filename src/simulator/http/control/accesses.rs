@@ -57,7 +57,7 @@ struct PlantBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ErrorBody {
+pub(super) struct ErrorBody {
     id: String,
     message: String,
 }
@@ -91,7 +91,7 @@ fn view(world: &World, id: Uuid, now: Timestamp) -> Result<Value, ApiError> {
 }
 
 /// The id in a path, which may be a name where only one has it.
-fn meant(world: &World, collection: Collection, key: &str, now: Timestamp) -> Result<Uuid, ApiError> {
+pub(super) fn meant(world: &World, collection: Collection, key: &str, now: Timestamp) -> Result<Uuid, ApiError> {
     let existing = world.accesses(collection).filter(|a| a.status_at(now).is_some());
     let found: Vec<_> = existing.filter(|a| a.id.to_string() == key || a.name == key).collect();
     match found[..] {

@@ -4,11 +4,12 @@
 //! token, and shows digests in place of tokens. Called by the router.
 //!
 //! - this file: the world as a whole, settings, faults, requests.
-//! - `accesses`: connections and authorizations: plant, change, consent, deny, expire, remove. `places`: apps, add-ons,
-//!   tokens. `views`: how all of it looks in JSON.
+//! - `accesses`: connections and authorizations: plant, change, consent, deny, expire, remove. `publications`:
+//!   the same of these. `places`: apps, add-ons, tokens. `views`: how all of it looks in JSON.
 
 mod accesses;
 mod places;
+mod publications;
 mod views;
 
 use axum::extract::{Path, Query, State};
@@ -34,6 +35,7 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/faults/{id}", delete(remove_fault))
         .route("/requests", get(requests).delete(clear_requests))
         .merge(accesses::routes())
+        .merge(publications::routes())
         .merge(places::routes())
 }
 
@@ -70,6 +72,7 @@ async fn world(State(simulator): State<Simulator>) -> Json<Value> {
             "addons": addons,
             "connections": views::accesses(world, Collection::Connections, now),
             "authorizations": views::accesses(world, Collection::Authorizations, now),
+            "publications": publications::views(world, now),
         })
     }))
 }

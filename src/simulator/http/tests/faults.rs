@@ -95,6 +95,30 @@ async fn a_status_brings_its_headers_and_body() {
 }
 
 #[tokio::test]
+async fn every_route_of_what_hangs_on_connections_is_struck_and_logged() {
+    let bench = Bench::new().await;
+    let apps = "/connections/salesforce/prod/apps";
+    // With what each answers where there is no such connection.
+    for (method, path, own) in [
+        ("POST", apps.to_owned(), 404),
+        ("GET", apps.to_owned(), 404),
+        ("GET", format!("{apps}/{}", Seed::APP_ID), 404),
+        ("DELETE", format!("{apps}/{}", Seed::APP_ID), 404),
+    ] {
+        let fault = Fault::status(Where::Before, 503).method(method).path_contains(&path).times(1);
+        bench.simulator.faults(|faults| faults.add(fault)).expect("a good fault");
+        for status in [503, own] {
+            let reply = bench.applink(method, &path, Some(json!({}))).await;
+            assert_eq!(reply.status.as_u16(), status, "{method} {path}");
+            let record = last(&bench);
+            assert_eq!(record.status.map(|status| status.as_u16()), Some(status));
+            assert_eq!((record.method.as_str(), record.committed), (method, false));
+            assert_eq!((record.path.ends_with(&path), record.mutating), (true, method != "GET"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_log_tells_tokens_apart_without_holding_them() {
     let bench = Bench::new().await;
     bench.post_jwt("prod").await;

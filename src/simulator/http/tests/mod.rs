@@ -8,9 +8,12 @@ mod control;
 mod door;
 mod faults;
 mod platform;
+mod publications;
 mod shape;
 mod spelling;
+mod uploads;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -21,8 +24,9 @@ use http::{HeaderMap, Request, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+use uuid::Uuid;
 
-use super::super::{Seed, Simulator};
+use super::super::{App, Attachment, Seed, Simulator};
 
 const PEM: &str = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0IGNhbmFyeSBrZXk=\n-----END PRIVATE KEY-----\n";
 
@@ -106,6 +110,18 @@ impl Bench {
         self.applink("POST", path, Some(jwt(name))).await
     }
 
+    /// Attaches another app to the add-on, and returns its id.
+    fn attach(&self, name: &str) -> Uuid {
+        let id = Uuid::new_v4();
+        self.simulator.world(|world| {
+            let app = App { id, name: name.to_owned(), config_vars: BTreeMap::new() };
+            world.add_app(app).expect("a new app");
+            let attachment = Attachment { id: Uuid::new_v4(), app: id, name: "HEROKU_APPLINK".to_owned() };
+            world.addon_mut(Seed::ADDON_NAME).expect("the add-on").attachments.push(attachment);
+        });
+        id
+    }
+
     async fn control(&self, method: &str, path: &str, body: Option<Value>) -> Reply {
         let path = format!("/_control{path}");
         self.send(method, &path, &[], body).await
@@ -132,7 +148,10 @@ impl Bench {
             request = request.header("content-type", "application/json");
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let request = request.body(body).expect("a request");
+        self.exchange(request.body(body).expect("a request")).await
+    }
+
+    async fn exchange(&self, request: Request<Body>) -> Result<Reply, axum::Error> {
         let answer = self.simulator.router().oneshot(request).await;
         let answer = answer.expect("a router cannot fail");
         let (parts, body) = answer.into_parts();

@@ -3,6 +3,7 @@
 mod authorizations;
 mod consent;
 mod names;
+mod publications;
 
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
