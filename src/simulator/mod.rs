@@ -29,16 +29,16 @@ pub use self::faults::{Fault, FaultError, Faults, What, Where};
 pub use self::requests::{Api, RequestLog, RequestRecord};
 pub use self::seed::Seed;
 pub use self::settings::{
-    Abandoned, AcceptedBearer, AccessToken, AddonSegment, CreateAnswer, DeleteAnswer, DeleteStatus, Dialect,
-    ErrorShape, JwtFailure, LinkServed, ListedAddonId, NameCase, NamePlace, NameRule, Omitted, OmittedAs,
+    Abandoned, AcceptedBearer, AccessToken, AddonSegment, ChangeRefusal, CreateAnswer, DeleteAnswer, DeleteStatus,
+    Dialect, ErrorShape, JwtFailure, LinkServed, ListedAddonId, NameCase, NamePlace, NameRule, Omitted, OmittedAs,
     OmittedOfPublication, OneAnswer, PageHeader, PendingOrg, PublicationSettings, PublishAnswer, Republish, RetryAfter,
     Settings, SettingsError, SsoCheck, SsoRefusal, SsoVariant, StatusKey, StatusWords, TakenAlias, TakenName,
-    UnknownAnswer, UnknownApp,
+    TakenTarget, TargetFailure, TargetList, TargetSettings, TargetWords, UnknownAnswer, UnknownApp,
 };
 pub use self::state::{
     ACCESS_TOKEN_MARK, Access, Account, Addon, AddonState, App, Archive, ArchiveEntry, Attachment, CONSENT_MARKS,
-    Collection, Edition, Grant, NewAccess, NewPublication, Org, Planted, Provider, Publication, RemoteError,
-    StateError, Status, Transition, Upload, UploadError, World,
+    Collection, Edition, Grant, NewAccess, NewPublication, NewTarget, Org, Planted, Provider, Publication, RemoteError,
+    StateError, Status, Target, TargetKind, TargetStatus, TargetTransition, Transition, Upload, UploadError, World,
 };
 pub use self::token::Token;
 

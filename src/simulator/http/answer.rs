@@ -65,6 +65,7 @@ impl From<StateError> for ApiError {
         match error {
             StateError::InvalidName(..)
             | StateError::InvalidClientName(_)
+            | StateError::InvalidApiName(_)
             | StateError::Upload(_)
             | StateError::NotConnected(_)
             | StateError::NotUnique(_)
@@ -72,6 +73,7 @@ impl From<StateError> for ApiError {
             StateError::NameTaken(..)
             | StateError::AliasTaken
             | StateError::AlreadyPublished
+            | StateError::TargetTaken(_)
             | StateError::Exists(_)
             | StateError::NotAwaitingConsent => Self::new(StatusCode::CONFLICT, "conflict", message),
             StateError::KeyRefused => Self::unauthorized(message),

@@ -17,10 +17,10 @@ use super::super::settings::{AcceptedBearer, AddonSegment, RetryAfter, Settings,
 use super::super::state::{Addon, Sso, StateError, World};
 use super::answer::{Answer, ApiError, REMAINING};
 use super::intercept::bearer;
-use super::{accesses, publications};
+use super::{accesses, publications, targets};
 
 pub(super) fn routes() -> Router<Simulator> {
-    accesses::routes().merge(publications::routes())
+    accesses::routes().merge(publications::routes()).merge(targets::routes())
 }
 
 /// On whose behalf a request comes.

@@ -4,7 +4,7 @@
 //! answers. Called through `Simulator::router`.
 //!
 //! - `platform`: `/apps/...`, `/account/...`. `applink`: who may call `/addons/...`, and its routes.
-//! - `accesses`: AppLink's endpoints of connections and authorizations. `publications`: those of what hangs on
+//! - `accesses`: AppLink's endpoints of connections and authorizations. `publications`, `targets`: those of what hangs on
 //!   connections. `shape`: status codes, pages and errors. `dialect`, `spelling`: how a connection or authorization is
 //!   spelled.
 //! - `intercept`: request log and faults, around both APIs.
@@ -21,6 +21,7 @@ mod platform;
 mod publications;
 mod shape;
 mod spelling;
+mod targets;
 #[cfg(test)]
 mod tests;
 

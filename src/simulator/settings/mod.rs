@@ -4,11 +4,12 @@
 //! Must not act: `state` and `http` read them. Called by the control API and the tests.
 //!
 //! - this file: all of them, one JSON object. `answers`: the choices for how answers look. `conduct`: those for what the
-//!   service does and whom it lets in. `publications`: an object in that object.
+//!   service does and whom it lets in. `publications`, `targets`: an object each in that object.
 
 mod answers;
 mod conduct;
 mod publications;
+mod targets;
 
 use std::num::NonZeroUsize;
 
@@ -27,6 +28,7 @@ pub use self::conduct::{
     SsoRefusal, SsoVariant, TakenAlias, TakenName,
 };
 pub use self::publications::{OmittedOfPublication, PublicationSettings, PublishAnswer, Republish, UnknownApp};
+pub use self::targets::{ChangeRefusal, TakenTarget, TargetFailure, TargetList, TargetSettings, TargetWords};
 
 /// Every switch. JSON names are the camelCase ones. What is said of connections holds for authorizations too, unless
 /// both are named.
@@ -130,6 +132,8 @@ pub struct Settings {
     pub applink_tells_remaining: bool,
     /// What concerns publications alone.
     pub publications: PublicationSettings,
+    /// What concerns data action targets alone.
+    pub data_action_targets: TargetSettings,
 }
 
 impl Default for Settings {
@@ -182,6 +186,7 @@ impl Default for Settings {
             applink_retry_after: RetryAfter::Absent,
             applink_tells_remaining: false,
             publications: PublicationSettings::default(),
+            data_action_targets: TargetSettings::default(),
         }
     }
 }
@@ -226,6 +231,7 @@ impl Settings {
             ("listLagSeconds", self.list_lag_seconds),
             ("ssoWindowSeconds", self.sso_window_seconds),
             ("publications.publishSeconds", self.publications.publish_seconds),
+            ("dataActionTargets.seconds", self.data_action_targets.seconds),
         ];
         for (field, value) in durations {
             if !(0.0..=1e9).contains(&value) {
@@ -322,6 +328,7 @@ mod tests {
             (r#"{"apiOrigin":"ftp://x"}"#, "apiOrigin"),
             (r#"{"publications":{"republisch":"update"}}"#, "republisch"),
             (r#"{"publications":7}"#, "7"),
+            (r#"{"dataActionTargets":{"seconds":-1}}"#, "dataActionTargets.seconds"),
         ] {
             let error = patch(text).unwrap_err().to_string();
             assert!(error.contains(named), "{text}: {error}");

@@ -8,7 +8,7 @@
 //! - `account`: tokens and the rate limit. `budget`: what is left of such a limit. `places`: apps, add-ons and their config vars.
 //! - `sso`: the `x-addon-sso` payload. `collection`: connections or authorizations. `access`: one of either, and its
 //!   history. `accesses`: what can be done to them. `consent`: who is asked for it, and what comes of it.
-//! - `publications`: what hangs on connections. `ties`: by what. `uploads`: what is published.
+//! - `publications`, `targets`: what hangs on connections. `ties`: by what. `uploads`: what is published.
 //! - `names`: who holds one. `salesforce`: made-up orgs.
 
 mod access;
@@ -22,6 +22,7 @@ mod places;
 mod publications;
 mod salesforce;
 mod sso;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod ties;
@@ -48,6 +49,7 @@ pub use self::publications::{Edition, NewPublication, Publication};
 pub use self::salesforce::Org;
 pub(super) use self::salesforce::SOMEBODY;
 pub(super) use self::sso::Sso;
+pub use self::targets::{NewTarget, Target, TargetKind, TargetStatus, TargetTransition};
 pub use self::uploads::{Archive, ArchiveEntry, Upload, UploadError};
 
 /// Everything there is. `Debug` shows tokens as digests.
@@ -66,6 +68,8 @@ pub struct World {
     created: BTreeMap<Collection, u64>,
     publications: Vec<Publication>,
     published: u64,
+    targets: Vec<Target>,
+    targeted: u64,
     // Of AppLink's own limit, by add-on.
     budgets: BTreeMap<Uuid, Budget>,
     // Differs from world to world, so that an SSO payload of another one is refused.
@@ -84,6 +88,8 @@ impl World {
             created: BTreeMap::new(),
             publications: Vec::new(),
             published: 0,
+            targets: Vec::new(),
+            targeted: 0,
             budgets: BTreeMap::new(),
             sso_salt: Uuid::new_v4(),
         }
@@ -133,6 +139,15 @@ pub enum StateError {
     /// The app is published through this connection.
     #[error("The app is already published to this connection")]
     AlreadyPublished,
+    /// The API name of a data action target breaks the rule.
+    #[error(
+        "Invalid api_name: {0:?} must start with a letter, end with a letter or digit, have 3 to 30 characters, and only \
+         letters, digits and single underscores"
+    )]
+    InvalidApiName(String),
+    /// A data action target of that API name exists.
+    #[error("Data action target already exists: {0}")]
+    TargetTaken(String),
     /// Nobody is asked to consent.
     #[error("it does not wait for somebody's consent by OAuth")]
     NotAwaitingConsent,

@@ -148,6 +148,7 @@ impl World {
         self.addons.retain(|addon| addon.id != id);
         self.accesses.retain(|a| a.addon != id);
         self.publications.retain(|p| p.addon != id);
+        self.targets.retain(|t| t.addon != id);
         Ok(())
     }
 

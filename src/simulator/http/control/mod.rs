@@ -4,12 +4,13 @@
 //! token, and shows digests in place of tokens. Called by the router.
 //!
 //! - this file: the world as a whole, settings, faults, requests.
-//! - `accesses`: connections and authorizations: plant, change, consent, deny, expire, remove. `publications`:
-//!   the same of these. `places`: apps, add-ons, tokens. `views`: how all of it looks in JSON.
+//! - `accesses`: connections and authorizations: plant, change, consent, deny, expire, remove. `publications`, `targets`:
+//!   the same of what hangs on connections. `places`: apps, add-ons, tokens. `views`: how all of it looks in JSON.
 
 mod accesses;
 mod places;
 mod publications;
+mod targets;
 mod views;
 
 use axum::extract::{Path, Query, State};
@@ -36,6 +37,7 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/requests", get(requests).delete(clear_requests))
         .merge(accesses::routes())
         .merge(publications::routes())
+        .merge(targets::routes())
         .merge(places::routes())
 }
 
@@ -73,6 +75,7 @@ async fn world(State(simulator): State<Simulator>) -> Json<Value> {
             "connections": views::accesses(world, Collection::Connections, now),
             "authorizations": views::accesses(world, Collection::Authorizations, now),
             "publications": publications::views(world, now),
+            "dataActionTargets": targets::views(world, now),
         })
     }))
 }

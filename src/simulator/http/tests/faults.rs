@@ -97,13 +97,17 @@ async fn a_status_brings_its_headers_and_body() {
 #[tokio::test]
 async fn every_route_of_what_hangs_on_connections_is_struck_and_logged() {
     let bench = Bench::new().await;
-    let apps = "/connections/salesforce/prod/apps";
+    let (apps, targets) = ("/connections/salesforce/prod/apps", "/connections/datacloud/data/data_action_targets");
     // With what each answers where there is no such connection.
     for (method, path, own) in [
         ("POST", apps.to_owned(), 404),
         ("GET", apps.to_owned(), 404),
         ("GET", format!("{apps}/{}", Seed::APP_ID), 404),
         ("DELETE", format!("{apps}/{}", Seed::APP_ID), 404),
+        ("POST", targets.to_owned(), 404),
+        ("GET", targets.to_owned(), 404),
+        ("GET", format!("{targets}/customers"), 404),
+        ("DELETE", format!("{targets}/customers"), 405),
     ] {
         let fault = Fault::status(Where::Before, 503).method(method).path_contains(&path).times(1);
         bench.simulator.faults(|faults| faults.add(fault)).expect("a good fault");

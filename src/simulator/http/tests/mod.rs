@@ -11,6 +11,7 @@ mod platform;
 mod publications;
 mod shape;
 mod spelling;
+mod targets;
 mod uploads;
 
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@ mod authorizations;
 mod consent;
 mod names;
 mod publications;
+mod targets;
 
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
