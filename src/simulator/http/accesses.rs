@@ -17,13 +17,13 @@ use url::Url;
 use uuid::Uuid;
 
 use super::super::Simulator;
-use super::super::settings::{AccessToken, CreateAnswer, DeleteAnswer, OneAnswer, UnknownAnswer, seconds};
+use super::super::settings::{AccessToken, DeleteAnswer, OneAnswer, UnknownAnswer, seconds};
 use super::super::state::{Collection, Grant, NewAccess, Provider, StateError, World};
 use super::super::token::sha256_hex;
 use super::answer::{Answer, ApiError, object, reached_at};
 use super::applink::{Caller, call, call_for_credentials};
 use super::dialect::{View, access_body};
-use super::shape::list_of;
+use super::shape::{deleted, list_of, success};
 
 pub(super) fn routes() -> Router<Simulator> {
     Collection::ALL.into_iter().map(routes_of).fold(Router::new(), Router::merge)
@@ -134,14 +134,7 @@ async fn delete(
             Collection::Connections => DeleteAnswer::Accepted,
             Collection::Authorizations => DeleteAnswer::EmptyObject,
         };
-        Ok(match world.settings.delete_answer.unwrap_or(default) {
-            DeleteAnswer::Accepted => (StatusCode::ACCEPTED, Json(body)).into_response(),
-            DeleteAnswer::AcceptedEmpty => StatusCode::ACCEPTED.into_response(),
-            DeleteAnswer::Ok => Json(body).into_response(),
-            DeleteAnswer::OkEmpty => StatusCode::OK.into_response(),
-            DeleteAnswer::EmptyObject => Json(json!({})).into_response(),
-            DeleteAnswer::NoContent => StatusCode::NO_CONTENT.into_response(),
-        })
+        Ok(deleted(world.settings.delete_answer.unwrap_or(default), body))
     })
 }
 
@@ -211,12 +204,7 @@ fn asked_for(
 
 fn made(world: &World, id: Uuid, now: Timestamp) -> Result<Response, ApiError> {
     let body = access_body(world, world.access(id)?, now, View::Created);
-    let status = match world.settings.create_answer {
-        CreateAnswer::Ok => StatusCode::OK,
-        CreateAnswer::Created => StatusCode::CREATED,
-        CreateAnswer::Accepted => StatusCode::ACCEPTED,
-    };
-    Ok((status, Json(body)).into_response())
+    Ok((success(world.settings.create_answer), Json(body)).into_response())
 }
 
 pub(super) fn fields(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, ApiError> {
