@@ -1,24 +1,28 @@
-//! The AppLink API: one method per endpoint.
+//! The AppLink API: one method per endpoint. Here are those of connections and authorizations, and how a call is made;
+//! `publishing` has those of what lives on a connection.
 //!
 //! No loops, no decisions: an answer is decoded, an error is classed, nothing more. A refused SSO is renewed once.
 //! `observe` lists and confirms with it, `control::apply` writes with it.
 
-pub mod multipart;
+mod multipart;
+mod publishing;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::budget::{Leave, Purpose};
 use crate::heroku::{Access, AccessError, Found, at, bearer};
 use crate::plan::collection::Listing;
-use crate::plan::live::{Provider, RemoteConnection};
+use crate::plan::live::{Credentials, GrantKind, Provider, RemoteGrant};
 use crate::transport::CallError;
 use crate::wire;
+
+pub use publishing::{NewTarget, Upload};
 
 /// The AppLink API of one add-on.
 #[derive(Clone, Debug)]
@@ -27,13 +31,22 @@ pub struct AppLink {
     purpose: Purpose,
 }
 
-/// What a connection by JWT is created with; all of it goes out as given.
-#[derive(Clone, Debug)]
-pub struct JwtConnection<'a> {
-    /// `connection_name`
+/// What access is asked for with; all of it goes out as given.
+#[derive(Clone, Copy, Debug)]
+pub struct NewGrant<'a> {
+    /// `connection_name` or `developer_name`
     pub name: &'a str,
+    /// Which of the routes.
+    pub provider: Provider,
     /// `login_url`
     pub login_url: &'a str,
+    /// A robot's key; without it, a person is asked.
+    pub jwt: Option<NewJwt<'a>>,
+}
+
+/// The key of a robot.
+#[derive(Clone, Copy, Debug)]
+pub struct NewJwt<'a> {
     /// `alias`
     pub alias: &'a str,
     /// `client_id`
@@ -44,39 +57,60 @@ pub struct JwtConnection<'a> {
     pub private_key: &'a SecretString,
 }
 
-/// What a connection by OAuth is created with; all of it goes out as given.
-#[derive(Clone, Copy, Debug)]
-pub struct OauthConnection<'a> {
-    /// `connection_name`
-    pub name: &'a str,
-    /// `login_url`
-    pub login_url: &'a str,
-    /// Which of the two routes.
-    pub provider: Provider,
-}
-
-#[derive(Serialize)]
-struct ConnectionBody<'a> {
-    connection_name: &'a str,
-    login_url: &'a str,
-    #[serde(flatten)]
-    jwt: Option<JwtBody<'a>>,
-}
-
-#[derive(Serialize)]
-struct JwtBody<'a> {
-    alias: &'a str,
-    client_id: &'a str,
-    username: &'a str,
-    jwt_private_key: &'a str,
-}
-
 struct Call<'a> {
     operation: &'static str,
     method: Method,
     path: &'a [&'a str],
     body: Bytes,
+    content_type: &'a str,
     secret: &'a str,
+    /// Whether it is made as the app itself makes it, which has no SSO.
+    as_app: bool,
+}
+
+/// What differs between the two kinds of granted access: the path, the name's key, and the labels of the calls.
+struct Route {
+    path: &'static str,
+    name: &'static str,
+    list: &'static str,
+    get: &'static str,
+    jwt: &'static str,
+    oauth: &'static str,
+    delete: &'static str,
+}
+
+const CONNECTIONS: Route = Route {
+    path: "connections",
+    name: "connection_name",
+    list: "applink.list_connections",
+    get: "applink.get_connection",
+    jwt: "applink.create_jwt_connection",
+    oauth: "applink.create_oauth_connection",
+    delete: "applink.delete_connection",
+};
+
+const AUTHORIZATIONS: Route = Route {
+    path: "authorizations",
+    name: "developer_name",
+    list: "applink.list_authorizations",
+    get: "applink.get_authorization",
+    jwt: "applink.create_jwt_authorization",
+    oauth: "applink.create_oauth_authorization",
+    delete: "applink.delete_authorization",
+};
+
+fn route(kind: GrantKind) -> &'static Route {
+    match kind {
+        GrantKind::Connection => &CONNECTIONS,
+        GrantKind::Authorization => &AUTHORIZATIONS,
+    }
+}
+
+fn segment(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Salesforce => "salesforce",
+        Provider::DataCloud => "datacloud",
+    }
 }
 
 impl AppLink {
@@ -106,103 +140,82 @@ impl AppLink {
         &self.access
     }
 
-    /// `GET /connections`
+    /// `GET /connections` or `/authorizations`
     ///
     /// # Errors
     /// Any [`AccessError`].
-    pub async fn list_connections(&self) -> Result<Listing<RemoteConnection>, AccessError> {
-        let (host, answer) = self.call(Call::get("applink.list_connections", &["connections"])).await?;
-        let mut listing = wire::connections(answer.body()).map_err(unreadable(host))?;
-        // No source knows of pages; should they come, what is not on the first proves nothing.
-        let paged = answer.headers().contains_key(header::LINK) || answer.status() == StatusCode::PARTIAL_CONTENT;
-        if paged || answer.headers().contains_key(header::CONTENT_RANGE) {
-            tracing::error!(
-                "AppLink lists connections in pages, which this version cannot follow: nothing counts as absent"
-            );
-            listing.whole = false;
-        }
+    pub async fn list_grants(&self, kind: GrantKind) -> Result<Listing<RemoteGrant>, AccessError> {
+        let route = route(kind);
+        let (host, answer) = self.call(Call::get(route.list, &[route.path])).await?;
+        let mut listing = wire::grants(kind, answer.body()).map_err(unreadable(host))?;
+        listing.whole &= !is_paged(&answer);
         Ok(listing)
     }
 
-    /// `GET /authorizations`, counted. `None` where the service has no such route.
+    /// `GET /connections/{id}` or `/authorizations/{id}`; `None` where there is none: 404, or an empty list.
     ///
     /// # Errors
     /// Any [`AccessError`].
-    pub async fn count_authorizations(&self) -> Result<Option<i64>, AccessError> {
-        match self.call(Call::get("applink.list_authorizations", &["authorizations"])).await {
-            Ok((host, answer)) => Ok(Some(wire::count(answer.body()).map_err(unreadable(host))?)),
-            Err(AccessError::AppLink(error)) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
-            Err(error) => Err(error),
+    pub async fn get_grant(&self, kind: GrantKind, id: &str) -> Result<Option<RemoteGrant>, AccessError> {
+        let route = route(kind);
+        match found(self.call(Call::get(route.get, &[route.path, id])).await)? {
+            Some((host, answer)) => Ok(wire::grant(kind, answer.body(), Some(id)).map_err(unreadable(host))?),
+            None => Ok(None),
         }
     }
 
-    /// `GET /connections/{id}`; `None` where there is none: 404, or an empty list.
+    /// `GET /authorizations/{developer name}` as the app itself does, for the credential in it. No call to the Platform API
+    /// belongs to it.
     ///
     /// # Errors
     /// Any [`AccessError`].
-    pub async fn get_connection(&self, id: &str) -> Result<Option<RemoteConnection>, AccessError> {
-        match self.call(Call::get("applink.get_connection", &["connections", id])).await {
-            Ok((host, answer)) => Ok(wire::connection(answer.body(), Some(id)).map_err(unreadable(host))?),
-            Err(AccessError::AppLink(error)) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// `POST /connections/salesforce/jwt`
-    ///
-    /// # Errors
-    /// Any [`AccessError`]; an unreadable or empty success is one, too.
-    pub async fn create_jwt_connection(&self, new: &JwtConnection<'_>) -> Result<RemoteConnection, AccessError> {
-        let key = new.private_key.expose_secret();
-        let jwt = JwtBody { alias: new.alias, client_id: new.client_id, username: new.username, jwt_private_key: key };
-        let body = ConnectionBody { connection_name: new.name, login_url: new.login_url, jwt: Some(jwt) };
-        let path = ["connections", "salesforce", "jwt"];
-        self.create_connection("applink.create_jwt_connection", &path, &body, key).await
-    }
-
-    /// `POST /connections/salesforce` or `/connections/datacloud`
-    ///
-    /// # Errors
-    /// Any [`AccessError`]; an unreadable or empty success is one, too.
-    pub async fn create_oauth_connection(&self, new: OauthConnection<'_>) -> Result<RemoteConnection, AccessError> {
-        let segment = match new.provider {
-            Provider::Salesforce => "salesforce",
-            Provider::DataCloud => "datacloud",
-        };
-        let body = ConnectionBody { connection_name: new.name, login_url: new.login_url, jwt: None };
-        self.create_connection("applink.create_oauth_connection", &["connections", segment], &body, "").await
-    }
-
-    async fn create_connection(
-        &self,
-        operation: &'static str,
-        path: &[&str],
-        body: &ConnectionBody<'_>,
-        secret: &str,
-    ) -> Result<RemoteConnection, AccessError> {
-        let json = serde_json::to_vec(body)
-            .map_err(|_| AccessError::AppLink(CallError::Url("an input that is no JSON".to_owned())))?;
-        let call = Call { operation, method: Method::POST, path, body: json.into(), secret };
+    pub async fn read_credentials(&self, name: &str) -> Result<Credentials, AccessError> {
+        let path = [AUTHORIZATIONS.path, name];
+        let call = Call { as_app: true, ..Call::get("applink.read_credentials", &path) };
         let (host, answer) = self.call(call).await?;
-        let created = wire::connection(answer.body(), None).map_err(unreadable(host.clone()))?;
+        let told = wire::credentials(answer.body()).map_err(unreadable(host.clone()))?;
+        if !told.authorized {
+            return Err(unreadable(host)(wire::Unreadable("a credential that is not authorized any more")));
+        }
+        Ok(told)
+    }
+
+    /// `POST /connections/...` or `/authorizations/...`: `salesforce` or `datacloud`, and `/jwt` with a key.
+    ///
+    /// # Errors
+    /// Any [`AccessError`]; an unreadable or empty success is one, too.
+    pub async fn create_grant(&self, kind: GrantKind, new: &NewGrant<'_>) -> Result<RemoteGrant, AccessError> {
+        let route = route(kind);
+        let mut body = json!({ route.name: new.name, "login_url": new.login_url });
+        let mut path = vec![route.path, segment(new.provider)];
+        let (mut operation, mut secret) = (route.oauth, "");
+        if let Some(jwt) = &new.jwt {
+            path.push("jwt");
+            (operation, secret) = (route.jwt, jwt.private_key.expose_secret());
+            let jwt = json!({
+                "alias": jwt.alias, "client_id": jwt.client_id, "username": jwt.username, "jwt_private_key": secret,
+            });
+            if let (Value::Object(body), Value::Object(jwt)) = (&mut body, jwt) {
+                body.extend(jwt);
+            }
+        }
+        let call = Call { secret, ..Call::post(operation, &path, &body) };
+        let (host, answer) = self.call(call).await?;
+        let created = wire::grant(kind, answer.body(), None).map_err(unreadable(host.clone()))?;
         let mut created = created.ok_or_else(|| unreadable(host)(wire::Unreadable("an empty list")))?;
         // The name is ours; an answer may leave it out.
-        created.name.get_or_insert_with(|| body.connection_name.to_owned());
+        created.name.get_or_insert_with(|| new.name.to_owned());
         Ok(created)
     }
 
-    /// `DELETE /connections/{id}`; one that is not there counts as deleted.
+    /// `DELETE /connections/{id}` or `/authorizations/{id}`; one that is not there counts as deleted.
     ///
     /// # Errors
     /// Any [`AccessError`].
-    pub async fn delete_connection(&self, id: &str) -> Result<(), AccessError> {
-        let path = ["connections", id];
-        let call = Call { method: Method::DELETE, ..Call::get("applink.delete_connection", &path) };
-        match self.call(call).await {
-            Ok(_) => Ok(()),
-            Err(AccessError::AppLink(error)) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(()),
-            Err(error) => Err(error),
-        }
+    pub async fn delete_grant(&self, kind: GrantKind, id: &str) -> Result<(), AccessError> {
+        let route = route(kind);
+        let path = [route.path, id];
+        found(self.call(Call { method: Method::DELETE, ..Call::get(route.delete, &path) }).await).map(drop)
     }
 
     /// One call. Where AppLink refuses the credential, it is made once more with new SSO parameters, and again if it
@@ -226,9 +239,13 @@ impl AppLink {
 
     /// One try; a refused SSO is not used again.
     async fn attempt(&self, call: &Call<'_>, found: &Found) -> Result<(String, Response<Bytes>), AccessError> {
+        if call.as_app {
+            let leave = found.budget.leave(self.purpose)?;
+            return self.send(leave, call, found, None).await.map_err(AccessError::AppLink);
+        }
         let sso = self.access.sso(found, self.purpose).await?;
         let leave = found.budget.leave(self.purpose)?;
-        let result = self.send(leave, call, found, &sso).await.map_err(AccessError::AppLink);
+        let result = self.send(leave, call, found, Some(&sso)).await.map_err(AccessError::AppLink);
         if is_refused(&result) {
             self.access.forget_sso(&sso).await;
         }
@@ -240,7 +257,7 @@ impl AppLink {
         leave: Leave,
         call: &Call<'_>,
         found: &Found,
-        sso: &SecretString,
+        sso: Option<&SecretString>,
     ) -> Result<(String, Response<Bytes>), CallError> {
         let mut path = vec!["addons", found.facts.addon_id.as_str()];
         path.extend(call.path);
@@ -249,20 +266,23 @@ impl AppLink {
         origin.set_path("");
         let url = at(&origin, &path)?;
         let token = found.token.expose_secret();
-        let mut sso_header = http::HeaderValue::from_str(sso.expose_secret())
-            .map_err(|_| CallError::Url("SSO parameters that no header can hold".to_owned()))?;
-        sso_header.set_sensitive(true);
         let mut request = Request::builder()
             .method(call.method.clone())
             .header(header::ACCEPT, "application/json")
             .header(header::AUTHORIZATION, bearer(token)?)
-            .header("x-addon-sso", sso_header)
             .header("x-app-uuid", &found.facts.app_id)
             .header("Request-Id", Uuid::new_v4().to_string());
         if !call.body.is_empty() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
+            request = request.header(header::CONTENT_TYPE, call.content_type);
         }
-        let secrets = [token, sso.expose_secret(), call.secret];
+        let sso = sso.map_or("", |sso| sso.expose_secret());
+        if !sso.is_empty() {
+            let mut value = http::HeaderValue::from_str(sso)
+                .map_err(|_| CallError::Url("SSO parameters that no header can hold".to_owned()))?;
+            value.set_sensitive(true);
+            request = request.header("x-addon-sso", value);
+        }
+        let secrets = [token, sso, call.secret];
         let answer = self.access.http().send(leave, call.operation, &url, request, call.body.clone(), &secrets).await?;
         Ok((url.host_str().unwrap_or_default().to_owned(), answer))
     }
@@ -270,8 +290,33 @@ impl AppLink {
 
 impl<'a> Call<'a> {
     fn get(operation: &'static str, path: &'a [&'a str]) -> Self {
-        Self { operation, method: Method::GET, path, body: Bytes::new(), secret: "" }
+        let (method, body) = (Method::GET, Bytes::new());
+        Self { operation, method, path, body, content_type: "", secret: "", as_app: false }
     }
+
+    fn post(operation: &'static str, path: &'a [&'a str], body: &Value) -> Self {
+        let body = Bytes::from(body.to_string());
+        Self { method: Method::POST, body, content_type: "application/json", ..Self::get(operation, path) }
+    }
+}
+
+/// What was answered; `None` where nothing is there.
+fn found<T>(result: Result<T, AccessError>) -> Result<Option<T>, AccessError> {
+    match result {
+        Ok(answer) => Ok(Some(answer)),
+        Err(AccessError::AppLink(error)) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// No source knows of pages; should they come, what is not on the first proves nothing.
+fn is_paged(answer: &Response<Bytes>) -> bool {
+    let paged = answer.headers().contains_key(header::LINK) || answer.status() == StatusCode::PARTIAL_CONTENT;
+    let paged = paged || answer.headers().contains_key(header::CONTENT_RANGE);
+    if paged {
+        tracing::error!("AppLink lists in pages, which this version cannot follow: nothing counts as absent");
+    }
+    paged
 }
 
 fn is_refused<T>(result: &Result<T, AccessError>) -> bool {

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::driver::Driver;
 use super::gate::Effect;
-use super::hand_off;
 use super::kind::Kind;
+use super::owned::{self, Content};
 use super::patch::{Part, patch, preconditions};
 use super::permits::Permit;
 use super::report::tell;
@@ -24,7 +24,7 @@ use crate::heroku::AccessError;
 use crate::observe::trouble;
 use crate::plan::live::Phase;
 use crate::plan::memory::{Answer, Intent, Memory};
-use crate::plan::remote::SETTLE;
+use crate::plan::remote::{Again, SETTLE};
 use crate::plan::verdict::Verdict;
 use crate::plan::{Plan, Step};
 use crate::transport::CallError;
@@ -86,7 +86,7 @@ pub(super) async fn apply<K: Kind>(
     hold: &mut Hold,
 ) -> Result<Next<K>, Error> {
     let shell = &*driver.shell;
-    let (me, addon) = (key(&**object), object.addon());
+    let (me, addon) = (key(&**object), object.addon(shell).unwrap_or_else(|| key(&**object)));
     shell.observer.attend(&addon, &me, plan.steps.first() == Some(&Step::AwaitRemote));
     let Some(step) = plan.steps.first().filter(|step| **step != Step::AwaitRemote) else { return Ok(Next::Report) };
     let urgent = memory.deleting || memory.requested || !memory.judged();
@@ -112,13 +112,17 @@ pub(super) async fn apply<K: Kind>(
             hold.news.push(News { warning: false, reason: Reason::Adopted, note });
             remember(driver, object, Some(intent)).await
         }
-        Step::HandOver { id } => hand_off::write(shell, &**object, id).await.map(|()| Next::Plan),
-        Step::Withdraw => hand_off::remove(shell, &**object).await.map(|()| Next::Plan),
+        Step::HandOver { id } => hand_over(shell, &**object, id).await.map(|()| Next::Plan),
+        Step::Withdraw => withdraw(shell, &**object).await.map(|()| Next::Plan),
+        Step::Retract { secret } => owned::remove(shell, &**object, secret).await.map(|()| Next::Plan),
+        Step::Export { secret } => export(driver, object, memory, secret).await,
         Step::Guard => remember(driver, object, None).await,
         Step::Release { orphaned } => release(driver, object, orphaned.as_deref()).await,
-        Step::Create { .. } | Step::Delete { .. } | Step::Confirm { .. } => {
-            call(driver, object, inputs, memory, step, hold).await
-        }
+        Step::Create { .. }
+        | Step::Publish { .. }
+        | Step::Delete { .. }
+        | Step::Confirm { .. }
+        | Step::Survey { .. } => call(driver, object, inputs, memory, step, hold).await,
         Step::Look | Step::AwaitRemote => Ok(Next::Report),
     }
 }
@@ -131,12 +135,47 @@ fn label(step: &Step) -> &'static str {
         Step::Withdraw => "withdraw",
         Step::Guard => "guard",
         Step::Create { .. } => "create",
+        Step::Publish { .. } => "publish",
+        Step::Survey { .. } => "survey",
+        Step::Export { .. } => "export",
+        Step::Retract { .. } => "retract",
         Step::Delete { .. } => "delete",
         Step::Confirm { .. } => "confirm",
         Step::Look => "look",
         Step::AwaitRemote => "await_remote",
         Step::Release { .. } => "release",
     }
+}
+
+async fn hand_over<K: Kind>(shell: &Shell, object: &K, id: &str) -> Result<(), Error> {
+    let (Some(name), Some(link)) = (object.link_secret(), object.link(shell, id)) else { return Ok(()) };
+    owned::write(shell, object, &name, &Content::link(link.expose(), id)).await
+}
+
+async fn withdraw<K: Kind>(shell: &Shell, object: &K) -> Result<(), Error> {
+    match object.link_secret() {
+        Some(name) => owned::remove(shell, object, &name).await,
+        None => Ok(()),
+    }
+}
+
+/// Reads the credential and keeps it, and remembers how that ended.
+async fn export<K: Kind>(driver: &Driver<K>, object: &Arc<K>, memory: &Memory, secret: &str) -> Result<Next<K>, Error> {
+    let shell = &*driver.shell;
+    let now = shell.clock.now();
+    match object.credentials(shell, memory.requested || memory.exported.is_none()).await {
+        Ok(content) => {
+            owned::write(shell, &**object, secret, &content).await?;
+            driver.recall.exported(object, now);
+        }
+        Err(error) => {
+            let step = Step::Export { secret: secret.to_owned() };
+            tracing::warn!(object = %key(&**object), "cannot {step}: {error}");
+            let nth = if matches!(error, AccessError::Budget(_)) { 0 } else { driver.recall.call_failed(object) };
+            driver.recall.answered(object, Some(answer(&error, &step, None, now, nth)));
+        }
+    }
+    Ok(Next::Plan)
 }
 
 /// Calls AppLink, and remembers how that ended.
@@ -150,22 +189,26 @@ async fn call<K: Kind>(
 ) -> Result<Next<K>, Error> {
     let shell = &*driver.shell;
     let result = match step {
-        Step::Create { .. } => object.create(shell, inputs).await.map(Some),
+        Step::Create { .. } | Step::Publish { .. } => object.create(shell, inputs).await.map(Some),
+        Step::Survey { id } => object.survey(shell, id).await.map(|()| None),
         Step::Delete { id } => object.delete(shell, id).await.map(|()| None),
         Step::Confirm { id } => object.confirm(shell, id).await.map(|()| None),
         _ => return Ok(Next::Report),
     };
     let now = shell.clock.now();
-    let attempt = memory.intent.as_ref().map(|i| i.attempt).filter(|_| matches!(step, Step::Create { .. }));
+    let makes = matches!(step, Step::Create { .. } | Step::Publish { .. });
+    let attempt = memory.intent.as_ref().map(|i| i.attempt).filter(|_| makes);
     let answer = match (&result, step) {
         (Ok(Some(made)), Step::Create { name, .. }) if made.phase == Phase::Gone => {
             let text = format!("AppLink answered to the creation of {name} with {}, which is disconnected", made.id);
-            Some(Answer::Refused { verdict: Verdict::needs_user(Reason::RemoteRejected, text), at: now, attempt })
+            let verdict = Verdict::needs_user(Reason::RemoteRejected, text);
+            Some(Answer::Refused { verdict, at: now, attempt, conflict: false })
         }
-        (Ok(made), Step::Create { name, anew }) => {
-            let reason = if *anew { Reason::Recreated } else { Reason::Created };
+        (Ok(made), Step::Create { .. } | Step::Publish { .. }) => {
             // Told once its id is written down: until then, nothing may come between.
-            hold.news.push(News { warning: false, reason, note: format!("created {name} in AppLink") });
+            hold.news.extend(news_of(step));
+            let deprecated = object.deprecation();
+            hold.news.extend(deprecated.map(|note| News { warning: true, reason: Reason::Deprecated, note }));
             let word = memory.intent.clone();
             made.as_ref().zip(word).map(|(made, word)| Answer::Created { id: made.id.clone(), word })
         }
@@ -194,6 +237,25 @@ async fn call<K: Kind>(
     Ok(Next::Plan)
 }
 
+/// What to tell of something that was made.
+fn news_of(step: &Step) -> Option<News> {
+    let (reason, note) = match step {
+        Step::Create { name, anew: false } => (Reason::Created, format!("created {name} in AppLink")),
+        Step::Create { name, anew: true } => (Reason::Recreated, format!("created {name} in AppLink")),
+        Step::Publish { name, again } => match again {
+            Again::Changed => {
+                (Reason::Republished, format!("published {name} again, since what it is made from changed"))
+            }
+            Again::Drifted => {
+                (Reason::DriftCorrected, format!("published {name} again, since somebody else had published"))
+            }
+            Again::Adopted => (Reason::Adopted, format!("took over what was published before, as {name}")),
+        },
+        _ => return None,
+    };
+    Some(News { warning: false, reason, note })
+}
+
 /// What a failed call means for the next plan; it is the nth in a row. `attempt` is the creation that it was part of.
 fn answer(error: &AccessError, step: &Step, attempt: Option<i64>, now: Timestamp, nth: u32) -> Answer {
     let verdict = trouble(error);
@@ -215,7 +277,8 @@ fn answer(error: &AccessError, step: &Step, attempt: Option<i64>, now: Timestamp
             let text = format!(
                 "AppLink refused to {step}: {call}. It is tried again every 10 minutes, and at once when the spec changes"
             );
-            Answer::Refused { verdict: Verdict::needs_user(Reason::RemoteRejected, text), at: now, attempt }
+            let conflict = attempt.is_some() && status == StatusCode::CONFLICT;
+            Answer::Refused { verdict: Verdict::needs_user(Reason::RemoteRejected, text), at: now, attempt, conflict }
         }
         // Only a creation must not be repeated before it is known how it ended.
         (_, Some(attempt)) if call.may_have_worked() => Answer::Lost { verdict, pause: doubled(SETTLE), attempt },
@@ -268,7 +331,9 @@ async fn release<K: Kind>(driver: &Driver<K>, object: &Arc<K>, orphaned: Option<
     if object.meta().deletion_timestamp.is_none() {
         return Ok(Next::PlanWith(newer));
     }
-    shell.observer.attend(&object.addon(), &key(&**object), false);
+    if let Some(addon) = object.addon(shell) {
+        shell.observer.attend(&addon, &key(&**object), false);
+    }
     driver.recall.forget(&key(&**object));
     Ok(Next::Stop)
 }

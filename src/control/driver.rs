@@ -35,7 +35,7 @@ pub(super) async fn reconcile<K: Kind>(
     driver: Arc<Driver<K>>,
 ) -> Result<Action, Error> {
     let shell = &driver.shell;
-    for roster in shell.rosters() {
+    for roster in shell.rosters.all() {
         roster.complete().await;
     }
     let read = match &object.0 {

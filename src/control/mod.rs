@@ -6,32 +6,34 @@
 mod apply;
 mod driver;
 mod gate;
-mod hand_off;
+mod inputs;
 mod kind;
 pub mod lease;
+mod owned;
 mod patch;
 mod permits;
 mod recall;
 mod report;
 mod roster;
 pub mod run;
-mod secrets;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use kube::Client;
+use kube::core::DeserializeGuard;
 use kube::runtime::events::Recorder;
 
 use crate::clock::Clock;
-use crate::crd::{AppLinkAddon, Connection};
 use crate::metrics::Metrics;
-use crate::observe::{Cause, Observer};
+use crate::observe::{Cause, Key, Observer, Wanted};
+use crate::plan::diff::connection::Dependant;
 use crate::transport::AllowedHosts;
 
 use gate::Gate;
+use kind::{Kind, Reference};
 use permits::Permits;
-use roster::{AnyRoster, Roster};
+use roster::{Roster, Rosters};
 
 /// What went wrong on the way to Kubernetes. Trouble with AppLink is no error: it is planned with.
 #[derive(Debug, thiserror::Error)]
@@ -96,8 +98,7 @@ pub struct Shell {
     clock: Clock,
     hosts: AllowedHosts,
     observer: Observer,
-    addons: Arc<Roster<AppLinkAddon>>,
-    connections: Arc<Roster<Connection>>,
+    rosters: Rosters,
     permits: Permits,
     gate: Gate,
     recorder: Recorder,
@@ -107,18 +108,35 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// Every kind, one line each: this is where a kind is registered for causes that concern them all.
-    fn rosters(&self) -> [&dyn AnyRoster; 2] {
-        [&*self.addons, &*self.connections]
+    /// The object of this name.
+    fn get<K: Kind>(&self, key: &Key) -> Option<K> {
+        self.rosters.of::<K>()?.get(key)
+    }
+
+    /// Every object of a kind that can be read.
+    fn all<K: Kind>(&self) -> impl Iterator<Item = Arc<DeserializeGuard<K>>> {
+        self.rosters.of::<K>().into_iter().flat_map(Roster::all)
     }
 
     /// Has planned again whom a cause concerns.
     fn wake(&self, cause: &Cause) {
-        self.rosters().iter().for_each(|roster| roster.wake(cause));
+        self.rosters.all().for_each(|roster| roster.wake(self, cause));
     }
 
-    /// Has planned again whoever refers to this Secret.
-    fn wake_users_of(&self, namespace: &str, secret: &str) {
-        self.rosters().iter().for_each(|roster| roster.wake_users_of(namespace, secret));
+    /// Has planned again whoever refers to this object.
+    fn wake_users_of(&self, namespace: &str, changed: &Reference) {
+        self.rosters.all().for_each(|roster| roster.wake_users_of(namespace, changed));
+    }
+
+    /// What lives on this object: on a connection, or on an add-on and all that is on it.
+    fn dependants(&self, of: &Key) -> Vec<Dependant> {
+        self.rosters.all().flat_map(|roster| roster.dependants(self, of)).collect()
+    }
+
+    /// What of an add-on must be listed.
+    fn wanted(&self, addon: &Key) -> Wanted {
+        let mut wanted = Wanted::default();
+        self.rosters.all().for_each(|roster| roster.want(self, addon, &mut wanted));
+        wanted
     }
 }

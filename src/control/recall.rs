@@ -33,13 +33,16 @@ struct Recollection<K> {
     met: Timestamp,
     since: Timestamp,
     answer: Option<Answer>,
+    /// When its credential was last kept.
+    exported: Option<Timestamp>,
     call_failures: u32,
     /// What our last write returned, and the versions that it and those before it took the place of.
     newest: Option<(Arc<K>, Vec<String>)>,
 }
 
 /// The generation, and what the annotations ask for: whatever moves any of these is an edit.
-type Version = (i64, Option<String>, Option<String>);
+const ASKED: [&str; 3] = [annotation::REQUESTED_AT, annotation::REPLACE, annotation::CONFIRM_CASCADE];
+type Version = (i64, [Option<String>; 3]);
 
 impl<K> Default for Recall<K> {
     fn default() -> Self {
@@ -81,8 +84,7 @@ impl<K: Kind> Recall<K> {
     pub(super) fn memory(&self, object: &K, now: Timestamp) -> Memory {
         let meta = object.meta();
         let asked = |key: &str| object.annotations().get(key).cloned();
-        let version =
-            (meta.generation.unwrap_or_default(), asked(annotation::REQUESTED_AT), asked(annotation::REPLACE));
+        let version = (meta.generation.unwrap_or_default(), ASKED.map(asked));
         let uid = meta.uid.clone().unwrap_or_default();
         let mut all = self.all();
         let fresh = || Recollection {
@@ -91,6 +93,7 @@ impl<K: Kind> Recall<K> {
             met: now,
             since: now,
             answer: None,
+            exported: None,
             call_failures: 0,
             newest: None,
         };
@@ -103,14 +106,21 @@ impl<K: Kind> Recall<K> {
         }
         let none = K::Status::default();
         let status = object.status().unwrap_or(&none);
-        let (met, since, answer) = (known.met, known.since, known.answer.clone());
-        Memory { met, since, answer, ..Memory::read(meta, status.memory()) }
+        let (met, since, answer, exported) = (known.met, known.since, known.answer.clone(), known.exported);
+        Memory { met, since, answer, exported, ..Memory::read(meta, status.memory()) }
     }
 
     /// How the last call for the object ended; `None` before a new one.
     pub(super) fn answered(&self, object: &K, answer: Option<Answer>) {
         if let Some(known) = self.all().get_mut(&key(object)) {
             known.answer = answer;
+        }
+    }
+
+    /// The object's credential was read at `at`, and kept.
+    pub(super) fn exported(&self, object: &K, at: Timestamp) {
+        if let Some(known) = self.all().get_mut(&key(object)) {
+            known.exported = Some(at);
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Reads only. One store per watched namespace, since two watches into one store lose objects.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -11,8 +12,11 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
-use super::kind::Kind;
-use crate::observe::{Cause, Key};
+use super::Shell;
+use super::kind::{Kind, Reference};
+use crate::crd::FINALIZER;
+use crate::observe::{Cause, Key, Wanted};
+use crate::plan::diff::connection::Dependant;
 
 /// One kind in one namespace, or in all.
 pub(super) struct Post<K: Kind> {
@@ -64,31 +68,38 @@ impl<K: Kind> Roster<K> {
 }
 
 /// A roster of whatever kind.
-pub(super) trait AnyRoster: Send + Sync {
-    fn wake(&self, cause: &Cause);
-    fn wake_users_of(&self, namespace: &str, secret: &str);
+pub(super) trait AnyRoster: Any + Send + Sync {
+    fn wake(&self, shell: &Shell, cause: &Cause);
+    fn wake_users_of(&self, namespace: &str, changed: &Reference);
     /// Has planned again whatever is being deleted in this namespace: what it waited for may be gone.
     fn wake_leaving(&self, namespace: &str);
+    /// What lives on this object.
+    fn dependants(&self, shell: &Shell, of: &Key) -> Vec<Dependant>;
+    /// Adds what of an add-on must be listed.
+    fn want(&self, shell: &Shell, addon: &Key, wanted: &mut Wanted);
     /// Done once every store has its first list: a plan made earlier would take what is not read yet for absent.
     fn complete(&self) -> BoxFuture<'_, ()>;
 }
 
 impl<K: Kind> AnyRoster for Roster<K> {
-    fn wake(&self, cause: &Cause) {
+    fn wake(&self, shell: &Shell, cause: &Cause) {
         match cause {
-            Cause::Addon(addon) if addon.kind == K::KIND => self.wake_one(addon),
-            Cause::Addon(_) => {}
-            Cause::Everything(addon) => self.wake_where(|object| object.addon() == *addon),
+            Cause::Object(key) if key.kind == K::KIND => self.wake_one(key),
+            Cause::Object(_) => {}
+            Cause::Dependants(of) => {
+                self.wake_users_of(&of.namespace, &Reference { kind: of.kind, name: of.name.clone() });
+            }
+            Cause::Everything(addon) => self.wake_where(|object| object.addon(shell).as_ref() == Some(addon)),
             Cause::Moved(addon, names) => {
-                self.wake_where(|object| object.addon() == *addon && object.concerned(names));
+                self.wake_where(|object| object.addon(shell).as_ref() == Some(addon) && object.concerned(shell, names))
             }
             Cause::Looked(keys) => keys.iter().filter(|key| key.kind == K::KIND).for_each(|key| self.wake_one(key)),
         }
     }
 
-    fn wake_users_of(&self, namespace: &str, secret: &str) {
+    fn wake_users_of(&self, namespace: &str, changed: &Reference) {
         self.wake_where(|object| {
-            object.namespace().as_deref() == Some(namespace) && object.secrets().iter().any(|name| name == secret)
+            object.namespace().as_deref() == Some(namespace) && object.references().contains(changed)
         });
     }
 
@@ -98,6 +109,32 @@ impl<K: Kind> AnyRoster for Roster<K> {
         });
     }
 
+    fn dependants(&self, shell: &Shell, of: &Key) -> Vec<Dependant> {
+        let needed = Reference { kind: of.kind, name: of.name.clone() };
+        let needs = |object: &K| {
+            let near = object.namespace().as_ref() == Some(&of.namespace) && object.references().contains(&needed);
+            near || (key(object) != *of && object.addon(shell).as_ref() == Some(of))
+        };
+        let dependant = |object: &K| Dependant {
+            object: format!("{} {}", K::KIND, object.name_any()),
+            target: object.target(),
+            holds: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
+            leaving: object.meta().deletion_timestamp.is_some(),
+        };
+        let each = self.all().filter_map(|guard| guard.0.as_ref().ok().filter(|object| needs(object)).map(dependant));
+        each.collect()
+    }
+
+    fn want(&self, shell: &Shell, addon: &Key, wanted: &mut Wanted) {
+        for guard in self.all() {
+            if let Ok(object) = &guard.0
+                && object.addon(shell).as_ref() == Some(addon)
+            {
+                object.want(shell, wanted);
+            }
+        }
+    }
+
     fn complete(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             for post in &self.posts {
@@ -105,6 +142,25 @@ impl<K: Kind> AnyRoster for Roster<K> {
                 let _ = post.complete.clone().wait_for(|complete| *complete).await;
             }
         })
+    }
+}
+
+/// The rosters of all kinds.
+#[derive(Default)]
+pub(super) struct Rosters(Vec<Arc<dyn AnyRoster>>);
+
+impl Rosters {
+    pub(super) fn add<K: Kind>(&mut self, roster: Roster<K>) {
+        self.0.push(Arc::new(roster));
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &dyn AnyRoster> {
+        self.0.iter().map(|roster| &**roster)
+    }
+
+    /// That of one kind.
+    pub(super) fn of<K: Kind>(&self) -> Option<&Roster<K>> {
+        self.all().find_map(|roster| (roster as &dyn Any).downcast_ref())
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{ListParams, PartialObjectMeta};
 use kube::core::DeserializeGuard;
 use kube::runtime::events::{Recorder, Reporter};
@@ -24,17 +24,17 @@ use tokio::time::Instant;
 
 use super::driver::{Driver, error_policy, reconcile};
 use super::gate::Gate;
-use super::kind::Kind;
+use super::kind::{ForEach, Kind, each};
 use super::lease::{Claim, Lost};
 use super::permits::Permits;
 use super::recall::Recall;
-use super::roster::{Post, Roster};
-use super::{Shell, said, secrets};
+use super::roster::{Post, Roster, Rosters};
+use super::{Shell, inputs, said};
 use crate::budget::{Budgets, Limits};
 use crate::clock::Clock;
-use crate::crd::{AppLinkAddon, Connection, FIELD_MANAGER};
+use crate::crd::{AppLinkAddon, FIELD_MANAGER};
 use crate::metrics::Metrics;
-use crate::observe::{Cause, Key, Observer};
+use crate::observe::{Ask, Cause, Key, Observer, Wanted};
 use crate::transport::{AllowedHosts, Http, Transport};
 
 /// How long an effect under way may take to end once the process is to stop.
@@ -123,7 +123,7 @@ async fn lead(
     deadline: watch::Sender<Option<Instant>>,
     claim: &mut Option<Claim>,
 ) -> Lost {
-    tokio::join!(served::<AppLinkAddon>(outside, options), served::<Connection>(outside, options));
+    every_kind_served(outside, options).await;
     let Some(namespace) = &options.lease_namespace else {
         let _unlimited = deadline;
         match work(outside, options, gate).await {}
@@ -135,6 +135,19 @@ async fn lead(
         lost = claim.keep() => lost,
         never = work(outside, options, gate) => match never {},
     }
+}
+
+/// Waits until the API server serves every kind.
+async fn every_kind_served(outside: &Outside, options: &Options) {
+    struct Served<'a>(&'a Outside, &'a Options, Vec<BoxFuture<'a, ()>>);
+    impl ForEach for Served<'_> {
+        fn kind<K: Kind>(&mut self) {
+            self.2.push(Box::pin(served::<K>(self.0, self.1)));
+        }
+    }
+    let mut all = Served(outside, options, Vec::new());
+    each(&mut all);
+    futures::future::join_all(all.2).await;
 }
 
 /// Waits until the API server serves a kind.
@@ -162,42 +175,62 @@ async fn served<K: Kind>(outside: &Outside, options: &Options) {
 
 /// All watches, queues and pollers, for ever.
 async fn work(outside: &Outside, options: &Options, gate: &Gate) -> Infallible {
-    let (addons, addon_queues) = queues::<AppLinkAddon>(&outside.client, &options.namespaces);
-    let (connections, connection_queues) = queues::<Connection>(&outside.client, &options.namespaces);
-    let shell = shell(outside, options, gate, addons, connections);
+    let mut opening = Opening { outside, options, rosters: Rosters::default(), starts: Vec::new() };
+    each(&mut opening);
+    let Opening { rosters, starts, .. } = opening;
+    let shell = shell(outside, options, gate, rosters);
     let mut background = JoinSet::new();
     for (_, api) in apis::<PartialObjectMeta<Secret>>(&outside.client, &options.namespaces) {
-        background.spawn(secrets::watch(shell.clone(), api));
+        background.spawn(inputs::watch(shell.clone(), api, "Secret"));
+    }
+    for (_, api) in apis::<PartialObjectMeta<ConfigMap>>(&outside.client, &options.namespaces) {
+        background.spawn(inputs::watch(shell.clone(), api, "ConfigMap"));
     }
     background.spawn(sweep(shell.clone()));
     let complete = async {
-        for roster in shell.rosters() {
+        for roster in shell.rosters.all() {
             roster.complete().await;
         }
         outside.ready.send_replace(true);
     };
-    let all: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
-    drive(&all, &shell, addon_queues);
-    drive(&all, &shell, connection_queues);
+    let all: FuturesUnordered<_> = starts.into_iter().flat_map(|start| start(&shell)).collect();
     tokio::join!(complete, all.for_each(|()| std::future::ready(())));
     // The queues end only with the process.
     std::future::pending().await
 }
 
-fn shell(
-    outside: &Outside,
-    options: &Options,
-    gate: &Gate,
-    addons: Roster<AppLinkAddon>,
-    connections: Roster<Connection>,
-) -> Arc<Shell> {
+/// What starts the queues of one kind.
+type Start = Box<dyn FnOnce(&Arc<Shell>) -> Vec<BoxFuture<'static, ()>> + Send>;
+
+/// Every kind's roster, and what starts its queues.
+struct Opening<'a> {
+    outside: &'a Outside,
+    options: &'a Options,
+    rosters: Rosters,
+    starts: Vec<Start>,
+}
+
+impl ForEach for Opening<'_> {
+    fn kind<K: Kind>(&mut self) {
+        let (roster, queues) = queues::<K>(&self.outside.client, &self.options.namespaces);
+        self.rosters.add(roster);
+        self.starts.push(Box::new(move |shell| drive(shell, queues)));
+    }
+}
+
+fn shell(outside: &Outside, options: &Options, gate: &Gate, rosters: Rosters) -> Arc<Shell> {
     let slot: Arc<OnceLock<Weak<Shell>>> = Arc::default();
-    let woken = slot.clone();
-    let wake = Arc::new(move |cause: Cause| {
-        if let Some(shell) = woken.get().and_then(Weak::upgrade) {
-            shell.wake(&cause);
-        }
-    });
+    let (woken, asked) = (slot.clone(), slot.clone());
+    let ask = Ask {
+        wake: Arc::new(move |cause: Cause| {
+            if let Some(shell) = woken.get().and_then(Weak::upgrade) {
+                shell.wake(&cause);
+            }
+        }),
+        wanted: Arc::new(move |addon: &Key| {
+            asked.get().and_then(Weak::upgrade).map_or_else(Wanted::default, |shell| shell.wanted(addon))
+        }),
+    };
     let budgets = Budgets::new(options.limits);
     outside.metrics.show(budgets.clone());
     let (transport, hosts) = (outside.transport.clone(), options.hosts.clone());
@@ -206,9 +239,8 @@ fn shell(
         client: outside.client.clone(),
         clock: outside.clock,
         hosts: options.hosts.clone(),
-        observer: Observer::new(http, outside.clock, outside.metrics.clone(), wake),
-        addons: Arc::new(addons),
-        connections: Arc::new(connections),
+        observer: Observer::new(http, outside.clock, outside.metrics.clone(), ask),
+        rosters,
         permits: Permits::new(options.write_concurrency),
         gate: gate.clone(),
         recorder: Recorder::new(outside.client.clone(), Reporter { controller: FIELD_MANAGER.into(), instance: None }),
@@ -263,22 +295,18 @@ fn queues<K: Kind>(client: &Client, namespaces: &[String]) -> (Roster<K>, Vec<Qu
     (Roster::new(posts), queues)
 }
 
-fn drive<'a, K: Kind>(all: &FuturesUnordered<BoxFuture<'a, ()>>, shell: &Arc<Shell>, queues: Vec<Queue<K>>) {
+fn drive<K: Kind>(shell: &Arc<Shell>, queues: Vec<Queue<K>>) -> Vec<BoxFuture<'static, ()>> {
     let driver = Arc::new(Driver { shell: shell.clone(), recall: Recall::<K>::default() });
-    for Queue { store, causes } in queues {
+    let start = |Queue { store, causes }| -> BoxFuture<'static, ()> {
         let reconcile = |object, driver| Box::pin(reconcile::<K>(object, driver));
         let results =
             applier(reconcile, error_policy::<K>, driver.clone(), store, causes, controller::Config::default());
         let driver = driver.clone();
-        all.push(Box::pin(results.for_each(move |result| {
+        Box::pin(results.for_each(move |result| {
             match result {
                 Err(controller::Error::ObjectNotFound(gone)) => {
                     let (namespace, name) = (gone.namespace.unwrap_or_default(), gone.name);
-                    let gone = Key { kind: K::KIND, namespace, name };
-                    driver.recall.forget(&gone);
-                    // Its own last word may have come before the watch had told that it is gone.
-                    driver.shell.rosters().iter().for_each(|roster| roster.wake_leaving(&gone.namespace));
-                    abandon(&driver.shell, gone);
+                    is_gone(&driver, Key { kind: K::KIND, namespace, name });
                 }
                 Err(controller::Error::QueueError(error)) => {
                     tracing::warn!(kind = K::KIND, "cannot watch: {}", said(&error))
@@ -287,8 +315,18 @@ fn drive<'a, K: Kind>(all: &FuturesUnordered<BoxFuture<'a, ()>>, shell: &Arc<She
                 _ => {}
             }
             std::future::ready(())
-        })));
-    }
+        }))
+    };
+    queues.into_iter().map(start).collect()
+}
+
+/// An object is no longer there: those who need it, or made way for it, may go on.
+fn is_gone<K: Kind>(driver: &Driver<K>, gone: Key) {
+    driver.recall.forget(&gone);
+    // Its own last word may have come before the watch had told that it is gone.
+    driver.shell.rosters.all().for_each(|roster| roster.wake_leaving(&gone.namespace));
+    driver.shell.wake(&Cause::Dependants(gone.clone()));
+    abandon(&driver.shell, gone);
 }
 
 /// A deletion may be missed while a watch is down; whoever lived on that add-on must learn of it all the same.
@@ -301,7 +339,7 @@ async fn sweep(shell: Arc<Shell>) {
 
 /// Follows an add-on no longer that is no longer there, and tells those who lived on it.
 fn abandon(shell: &Shell, gone: Key) {
-    if shell.observer.addon(&gone).is_some() && shell.addons.get(&gone).is_none() {
+    if shell.observer.addon(&gone).is_some() && shell.get::<AppLinkAddon>(&gone).is_none() {
         shell.observer.forget(&gone);
         shell.wake(&Cause::Everything(gone));
     }

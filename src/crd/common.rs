@@ -16,6 +16,8 @@ pub mod annotation {
     pub const REPLACE: &str = "applink.dev/replace";
     /// `"true"` on a deleted object lets go of the remote object at once.
     pub const FORCE_ORPHAN: &str = "applink.dev/force-orphan";
+    /// `"true"` lets a Data Cloud connection be deleted or replaced although that deletes its targets.
+    pub const CONFIRM_CASCADE: &str = "applink.dev/confirm-cascade";
     /// What the operator was about to create; written before the call.
     pub const INTENT: &str = "applink.dev/intent";
     /// On a Secret of ours: the remote object that its link is for.
@@ -39,6 +41,18 @@ pub struct SecretKeyRef {
     /// Key within the Secret.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message("a Secret's key has only letters, digits, '-', '_' and '.'"))]
+    pub key: String,
+}
+
+/// Names one key of a ConfigMap of the same namespace.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, KubeSchema)]
+pub struct ConfigMapKeyRef {
+    /// Name of the ConfigMap, in the same namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Key within the ConfigMap.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message("a ConfigMap's key has only letters, digits, '-', '_' and '.'"))]
     pub key: String,
 }
 

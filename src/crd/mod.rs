@@ -1,4 +1,4 @@
-//! What users write and read: one file per kind, `common` for what they share.
+//! What users write and read: one file per kind; `common`, `remote` and `grant` for what they share.
 //!
 //! Pure: types, schemas, validation rules and accessors. No behaviour, no client, no clock. Everything else reads it;
 //! `crds/` is generated from it.
@@ -6,19 +6,29 @@
 #![deny(clippy::disallowed_methods)]
 
 mod addon;
+mod authorization;
 mod common;
 mod connection;
+mod grant;
+mod publication;
 mod reason;
+mod remote;
+mod target;
 #[cfg(test)]
 mod tests;
 
 pub use addon::{AppLinkAddon, AppLinkAddonSpec, AppLinkAddonStatus};
+pub use authorization::{Authorization, AuthorizationSpec, AuthorizationStatus};
 pub use common::{
-    AdoptionPolicy, ConditionType, DeletionPolicy, ManagementPolicy, ObjectRef, ReplacePolicy, SecretKeyRef,
-    annotation, condition,
+    AdoptionPolicy, ConditionType, ConfigMapKeyRef, DeletionPolicy, ManagementPolicy, ObjectRef, ReplacePolicy,
+    SecretKeyRef, annotation, condition,
 };
-pub use connection::{Connection, ConnectionSpec, ConnectionStatus, Expect, JwtMethod, OauthMethod, Org, Provider};
+pub use connection::{Connection, ConnectionSpec, ConnectionStatus};
+pub use grant::{Access, Expect, GrantStatus, JwtMethod, OauthMethod, Provider};
+pub use publication::{ApiSpec, Named, NamedOrMetadata, Publication, PublicationSpec, PublicationStatus};
 pub use reason::Reason;
+pub use remote::{Ending, Handling, Org, RecordsRemote, RemoteStatus};
+pub use target::{DataActionTarget, DataActionTargetSpec, DataActionTargetStatus, TargetType};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -33,5 +43,5 @@ pub const FIELD_MANAGER: &str = "applink-operator";
 /// The definitions of all kinds, in the order a reader meets them.
 #[must_use]
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    vec![AppLinkAddon::crd(), Connection::crd()]
+    vec![AppLinkAddon::crd(), Connection::crd(), Authorization::crd(), Publication::crd(), DataActionTarget::crd()]
 }

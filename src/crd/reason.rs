@@ -26,6 +26,10 @@ macro_rules! reasons {
 reasons! {
     /// A connection was seen connected.
     Connected,
+    /// An authorization was seen authorized.
+    Authorized,
+    /// The API was seen published.
+    Published,
     /// An add-on was found and its credential works.
     AddonReady,
     /// Nobody has looked yet.
@@ -34,6 +38,8 @@ reasons! {
     Creating,
     /// The service is still connecting.
     Connecting,
+    /// The API is being published.
+    Publishing,
     /// Somebody must open a link and consent.
     AwaitingUser,
     /// Nobody did in time.
@@ -42,10 +48,14 @@ reasons! {
     Deleting,
     /// The add-on this object refers to is not ready.
     AddonNotReady,
+    /// The connection this object refers to is not connected.
+    ConnectionNotReady,
     /// An object this one refers to does not exist.
     DependencyNotFound,
     /// A Secret, or a key of it, does not exist.
     SecretNotFound,
+    /// A ConfigMap, or a key of it, does not exist.
+    ConfigMapNotFound,
     /// A field cannot be used as it is.
     InvalidSpec,
     /// A Secret's content cannot be used as it is.
@@ -82,7 +92,7 @@ reasons! {
     Reachable,
     /// `spec.suspend` is true.
     Suspended,
-    /// Event: the remote object was created.
+    /// A data action target was seen created; Event: the remote object was created.
     Created,
     /// Event: a remote object that was there first was taken over.
     Adopted,
@@ -92,6 +102,12 @@ reasons! {
     Orphaned,
     /// Event: the remote object had gone and was created anew.
     Recreated,
+    /// Event: the API was published again, since what it is published with changed.
+    Republished,
+    /// Event: somebody else published over it, and the API was published again.
+    DriftCorrected,
+    /// Event: a field is used that Salesforce has deprecated.
+    Deprecated,
 }
 
 impl Reason {

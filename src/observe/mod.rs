@@ -3,7 +3,10 @@
 //! Writes neither to Kubernetes nor to AppLink. `control` tells it what to follow, asks it to look, hands it the
 //! answers to its own writes, and is woken when something moved.
 
+mod pass;
 mod poller;
+mod schedule;
+mod shelf;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,10 +23,14 @@ use crate::crd::AppLinkAddonStatus;
 use crate::heroku::{Access, AccessError, Target};
 use crate::metrics::Metrics;
 use crate::plan::collection::Witness;
-use crate::plan::live::{AddonLive, Live, RemoteConnection};
+use crate::plan::diff::connection::Targets;
+use crate::plan::live::{AddonLive, Live, RemoteObject};
 use crate::transport::Http;
 
 use poller::Poller;
+
+pub use pass::{Page, Seen, Wanted};
+pub use shelf::Shelf;
 pub use trouble::trouble;
 
 /// One object of ours.
@@ -46,18 +53,26 @@ impl fmt::Display for Key {
 /// Why objects are to be planned again. A cause carries no data: whoever is woken looks for himself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// What is known of the add-on itself changed.
-    Addon(Key),
+    /// What is known of this very object changed.
+    Object(Key),
+    /// What this object is to those who live on it may have changed.
+    Dependants(Key),
     /// Every object on the add-on is concerned.
     Everything(Key),
-    /// The remote objects of these ids and names changed.
+    /// The remote objects of these ids and names changed; of what lives on a connection, `connection/id`.
     Moved(Key, BTreeSet<String>),
     /// These asked for a look, and it was taken.
     Looked(BTreeSet<Key>),
 }
 
-/// Called with each cause.
-pub type Wake = Arc<dyn Fn(Cause) + Send + Sync>;
+/// How the observer asks and tells those whom it works for.
+#[derive(Clone)]
+pub struct Ask {
+    /// Called with each cause.
+    pub wake: Arc<dyn Fn(Cause) + Send + Sync>,
+    /// What of an add-on is to be listed.
+    pub wanted: Arc<dyn Fn(&Key) -> Wanted + Send + Sync>,
+}
 
 /// How to follow one add-on.
 #[derive(Clone, Debug)]
@@ -75,7 +90,7 @@ pub struct Observer {
     http: Http,
     clock: Clock,
     metrics: Metrics,
-    wake: Wake,
+    ask: Ask,
     pollers: Mutex<HashMap<Key, Followed>>,
 }
 
@@ -93,8 +108,8 @@ impl Drop for Followed {
 impl Observer {
     /// An observer of nothing yet.
     #[must_use]
-    pub fn new(http: Http, clock: Clock, metrics: Metrics, wake: Wake) -> Self {
-        Self { http, clock, metrics, wake, pollers: Mutex::default() }
+    pub fn new(http: Http, clock: Clock, metrics: Metrics, ask: Ask) -> Self {
+        Self { http, clock, metrics, ask, pollers: Mutex::default() }
     }
 
     /// Follows `addon` from now on, in this way. Following it already in the same way changes nothing.
@@ -106,7 +121,7 @@ impl Observer {
         }
         let access = Access::new(self.http.clone(), self.clock, following.target.clone());
         let link = AppLink::new(Arc::new(access));
-        let poller = Poller::new(addon.clone(), following, link, self.clock, self.wake.clone());
+        let poller = Poller::new(addon.clone(), following, link, self.clock, self.ask.clone());
         let poller = Arc::new(poller);
         let task = tokio::spawn(poller.clone().run(self.metrics.clone())).abort_handle();
         pollers.insert(addon.clone(), Followed { poller, task });
@@ -129,16 +144,37 @@ impl Observer {
         Some(self.poller(addon)?.addon())
     }
 
-    /// What is known of one connection; see [`crate::plan::collection::Collection::view`].
+    /// What is known of one remote object; see [`crate::plan::collection::Collection::view`].
     #[must_use]
-    pub fn connection(&self, addon: &Key, id: Option<&str>, name: &str, since: Timestamp) -> Live<RemoteConnection> {
-        self.poller(addon).map(|p| p.connection(id, name, since)).unwrap_or_default()
+    pub fn see<R: RemoteObject>(
+        &self,
+        addon: &Key,
+        shelf: &Shelf<R>,
+        id: Option<&str>,
+        name: &str,
+        since: Timestamp,
+    ) -> Live<R> {
+        self.poller(addon).map(|p| p.see(shelf, id, name, since)).unwrap_or_default()
+    }
+
+    /// What is known of the targets on a connection, whoever made them.
+    #[must_use]
+    pub fn survey(&self, addon: &Key, connection: &str) -> Targets {
+        self.poller(addon).map(|p| p.survey(connection)).unwrap_or_default()
+    }
+
+    /// Whether the connection of this id is known to be gone, by a listing that began at `since` or later.
+    #[must_use]
+    pub fn severed(&self, addon: &Key, connection: &str, since: Timestamp) -> bool {
+        self.poller(addon).is_some_and(|p| p.severed(connection, since))
     }
 
     /// The API of `addon`, for those who write.
-    #[must_use]
-    pub fn link(&self, addon: &Key) -> Option<AppLink> {
-        Some(self.poller(addon)?.link().clone())
+    ///
+    /// # Errors
+    /// [`AccessError::Forgotten`] where it is not followed.
+    pub fn api(&self, addon: &Key) -> Result<AppLink, AccessError> {
+        Ok(self.poller(addon).ok_or(AccessError::Forgotten)?.link().clone())
     }
 
     /// Asks for a pass now; `who` is woken after one that began after this.
@@ -155,23 +191,18 @@ impl Observer {
         }
     }
 
-    /// Takes in what a call of ours told about a connection.
-    pub fn witness(&self, addon: &Key, at: Timestamp, witness: Witness<RemoteConnection>) {
+    /// Takes in what a call of ours that began at `at` told about a remote object.
+    pub fn witness<R: RemoteObject>(&self, addon: &Key, shelf: &Shelf<R>, at: Timestamp, witness: Witness<R>) {
         if let Some(poller) = self.poller(addon) {
-            poller.witness(at, witness);
+            poller.witness(shelf, at, witness);
         }
     }
 
-    /// Reads one connection by id, and takes in what that shows.
-    ///
-    /// # Errors
-    /// Any [`AccessError`]; then nothing is taken in.
-    pub async fn confirm(&self, addon: &Key, id: &str) -> Result<(), AccessError> {
-        let poller = self.poller(addon).ok_or(AccessError::Forgotten)?;
-        let began = self.clock.now();
-        let seen = poller.link().get_connection(id).await?;
-        poller.witness(began, seen.map_or_else(|| Witness::Gone(id.to_owned()), Witness::Present));
-        Ok(())
+    /// Takes in what a call of ours showed to live on a connection.
+    pub fn list_page(&self, addon: &Key, page: Page) {
+        if let Some(poller) = self.poller(addon) {
+            poller.list_page(page);
+        }
     }
 
     fn poller(&self, addon: &Key) -> Option<Arc<Poller>> {

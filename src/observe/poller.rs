@@ -1,38 +1,37 @@
 //! The poller of one add-on: when to list, what to keep, whom to wake.
 //!
-//! Writes nothing anywhere. A pass is a fixed number of list calls; asking for one early is cheap, since all who ask
-//! share it. Where the budget of calls is short, passes are put off, but not those that an edit waits for.
+//! Writes nothing anywhere. A pass is a few list calls, however many objects there are; asking for one early is cheap,
+//! since all who ask share it. Where the budget of calls is short, passes are put off, but not those that an edit waits for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
-use uuid::Uuid;
 
-use super::{Cause, Following, Key, Waiters, Wake, trouble};
+use super::pass::{self, Grants, Page, Wanted};
+use super::schedule::{FAST, Schedule};
+use super::shelf::{Shelf, Shelves};
+use super::{Ask, Cause, Following, Key, Waiters, trouble};
 use crate::applink::AppLink;
 use crate::budget::{Purpose, Refused, Why};
 use crate::clock::Clock;
 use crate::crd::AppLinkAddonStatus;
 use crate::heroku::AccessError;
 use crate::metrics::Metrics;
-use crate::plan::collection::{Collection, Listing, Witness};
+use crate::plan::collection::Witness;
 use crate::plan::diff::addon::{identify, is_outage};
-use crate::plan::live::{AddonFacts, AddonLive, Live, RemoteConnection};
+use crate::plan::diff::connection::Targets;
+use crate::plan::live::{AddonFacts, AddonLive, GrantKind, Live, Phase, RemoteObject};
 
 /// Passes begin no closer together than this, however many ask.
 const GAP: SignedDuration = SignedDuration::from_millis(500);
-/// The pace while somebody waits for the service, and the first pause after a failure.
-const FAST: SignedDuration = SignedDuration::from_secs(5);
 /// Whoever waits for the service waits at that pace for so long: a person takes a few minutes to consent, or many.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
 /// Nothing counts as silent before this.
 const SILENCE: SignedDuration = SignedDuration::from_mins(5);
-
-/// Calls of a pass to AppLink. One that can make only some of them is better put off.
-const CALLS: u32 = 2;
+/// Targets that the service does not list are read one by one, at a pace slower by this factor.
+const SLOWER: i32 = 5;
 
 /// One add-on, followed.
 pub(super) struct Poller {
@@ -40,14 +39,16 @@ pub(super) struct Poller {
     following: Following,
     link: AppLink,
     clock: Clock,
-    wake: Wake,
+    ask: Ask,
     asked: Notify,
     view: Mutex<View>,
 }
 
 struct View {
     live: AddonLive,
-    connections: Collection<RemoteConnection>,
+    shelves: Shelves,
+    /// When the targets of a connection that has no list of them were last read one by one, all of them.
+    read: BTreeMap<String, Timestamp>,
     looking: BTreeSet<Key>,
     /// What the next pass is for.
     purpose: Purpose,
@@ -55,30 +56,19 @@ struct View {
     schedule: Schedule,
 }
 
-/// When to list next.
-struct Schedule {
-    due: Timestamp,
-    /// Nobody's asking brings a pass nearer than this.
-    not_before: Timestamp,
-    /// Whether the next one was put off to spare the budget: only an edit brings it nearer.
-    put_off: bool,
-    last_good: Timestamp,
-    /// Failed passes in a row, or passes in a row that did not show the whole.
-    failures: u32,
-}
-
 impl Poller {
-    pub(super) fn new(addon: Key, following: Following, link: AppLink, clock: Clock, wake: Wake) -> Self {
+    pub(super) fn new(addon: Key, following: Following, link: AppLink, clock: Clock, ask: Ask) -> Self {
         let now = clock.now();
         let view = View {
             live: AddonLive::default(),
-            connections: Collection::default(),
+            shelves: Shelves::default(),
+            read: BTreeMap::new(),
             looking: BTreeSet::new(),
             purpose: Purpose::Poll,
             attending: Waiters::new(),
             schedule: Schedule { due: now, not_before: now, put_off: false, last_good: now, failures: 0 },
         };
-        Self { addon, following, link, clock, wake, asked: Notify::new(), view: Mutex::new(view) }
+        Self { addon, following, link, clock, ask, asked: Notify::new(), view: Mutex::new(view) }
     }
 
     pub(super) fn following(&self) -> &Following {
@@ -93,10 +83,33 @@ impl Poller {
         self.view().live.clone()
     }
 
-    pub(super) fn connection(&self, id: Option<&str>, name: &str, since: Timestamp) -> Live<RemoteConnection> {
+    pub(super) fn see<R: RemoteObject>(
+        &self,
+        shelf: &Shelf<R>,
+        id: Option<&str>,
+        name: &str,
+        since: Timestamp,
+    ) -> Live<R> {
         let mut view = self.view();
-        id.iter().for_each(|id| view.connections.know(id, name));
-        view.connections.view(id, name, since)
+        let collection = view.shelves.at(shelf);
+        id.iter().for_each(|id| collection.know(id, name));
+        collection.view(id, name, since)
+    }
+
+    pub(super) fn survey(&self, connection: &str) -> Targets {
+        self.view().shelves.survey(connection)
+    }
+
+    /// Whether the connection of this id is known to be gone, by a listing that began at `since` or later.
+    pub(super) fn severed(&self, connection: &str, since: Timestamp) -> bool {
+        let mut view = self.view();
+        let live = view.shelves.at(&Shelf::grants(GrantKind::Connection)).view(Some(connection), "", since);
+        let seen = live.of_id(connection).map(|seen| seen.object.phase);
+        seen == Some(Phase::Gone) || (seen.is_none() && (live.complete || live.gone.iter().any(|id| id == connection)))
+    }
+
+    pub(super) fn list_page(&self, page: Page) {
+        self.view().shelves.list_page(page);
     }
 
     pub(super) fn look(&self, who: Key, purpose: Purpose) {
@@ -122,9 +135,9 @@ impl Poller {
         }
     }
 
-    pub(super) fn witness(&self, at: Timestamp, witness: Witness<RemoteConnection>) {
+    pub(super) fn witness<R: RemoteObject>(&self, shelf: &Shelf<R>, at: Timestamp, witness: Witness<R>) {
         // Whoever made the call plans again anyway; others of the name learn it by the next pass at the latest.
-        self.view().connections.witness(at, witness);
+        self.view().shelves.at(shelf).witness(at, witness);
     }
 
     /// Lists for ever.
@@ -133,7 +146,7 @@ impl Poller {
             self.wait().await;
             let began = self.clock.now();
             let (looked, purpose) = self.next_pass(began);
-            let result = self.pass(purpose).await;
+            let result = self.pass(purpose, &looked).await;
             if let Err(AccessError::Budget(refused)) = &result
                 && self.put_off(began, refused, &looked, purpose)
             {
@@ -142,7 +155,7 @@ impl Poller {
             }
             metrics.pass(if result.is_ok() { "ok" } else { "failed" });
             let causes = self.take_in(began, result, looked);
-            causes.into_iter().for_each(|cause| (self.wake)(cause));
+            causes.into_iter().for_each(|cause| (self.ask.wake)(cause));
         }
     }
 
@@ -193,20 +206,53 @@ impl Poller {
 
     fn fall_silent(&self) {
         self.view().live.silent = true;
-        (self.wake)(Cause::Addon(self.addon.clone()));
-        (self.wake)(Cause::Everything(self.addon.clone()));
+        (self.ask.wake)(Cause::Object(self.addon.clone()));
+        (self.ask.wake)(Cause::Everything(self.addon.clone()));
     }
 
-    async fn pass(&self, purpose: Purpose) -> Result<Pass, AccessError> {
+    async fn pass(&self, purpose: Purpose, looked: &BTreeSet<Key>) -> Result<Pass, AccessError> {
         let link = self.link.with_purpose(purpose);
         let found = link.found().await?;
         self.same(&found.facts)?;
-        found.budget.affords(CALLS, purpose)?;
-        let began = self.clock.now();
-        // The number of authorizations is only shown; it must not cost us the connections.
-        let count = async { Ok(link.count_authorizations().await.unwrap_or_default()) };
-        let (connections, authorizations) = tokio::try_join!(link.list_connections(), count)?;
-        Ok(Pass { began, facts: found.facts.clone(), connections, authorizations })
+        let mut wanted = (self.ask.wanted)(&self.addon);
+        found.budget.affords(wanted.calls(), purpose)?;
+        let grants = pass::grants(&link, self.clock).await?;
+        let mut whole = grants.connections.whole;
+        whole &= !wanted.authorizations || grants.authorizations.as_ref().is_some_and(|listing| listing.whole);
+        let mut moved = self.shelve(grants);
+        let (slow, mut due) = self.due(&mut wanted);
+        due.extend(looked.iter().cloned());
+        let is_due = |connection: &str, who: &Key| slow.contains(connection) || due.contains(who);
+        let pages = pass::pages(&link, self.clock, &wanted, is_due).await;
+        whole &= pages.len() == wanted.publications.len() + wanted.targets.len();
+        let now = self.clock.now();
+        let mut view = self.view();
+        view.read.extend(slow.into_iter().map(|connection| (connection, now)));
+        moved.extend(pages.into_iter().flat_map(|page| view.shelves.list_page(page)));
+        Ok(Pass { facts: found.facts.clone(), whole, moved })
+    }
+
+    /// Takes in what lives on the add-on itself, and gives what moved.
+    fn shelve(&self, grants: Grants) -> BTreeSet<String> {
+        let Grants { began, connections, authorizations } = grants;
+        let mut view = self.view();
+        let mut moved = view.shelves.list_grants(GrantKind::Connection, began, connections);
+        if let Some(authorizations) = authorizations {
+            moved.extend(view.shelves.list_grants(GrantKind::Authorization, began, authorizations));
+        }
+        moved
+    }
+
+    /// On which of the connections targets are to be read one by one, all of them, and for whom on the others. What lives
+    /// on a connection that is not in working order cannot be read.
+    fn due(&self, wanted: &mut Wanted) -> (BTreeSet<String>, BTreeSet<Key>) {
+        let now = self.clock.now();
+        let view = self.view();
+        wanted.publications.retain(|id| view.shelves.is_up(id));
+        wanted.targets.retain(|id, _| view.shelves.is_up(id));
+        let pace = self.poll() * SLOWER;
+        let slow = |id: &&String| view.read.get(*id).is_none_or(|at| now.duration_since(*at) >= pace);
+        (wanted.targets.keys().filter(slow).cloned().collect(), view.attending.keys().cloned().collect())
     }
 
     fn same(&self, found: &AddonFacts) -> Result<(), AccessError> {
@@ -227,14 +273,13 @@ impl Poller {
         view.live.at = Some(began);
         match result {
             Ok(pass) => {
-                let whole = pass.connections.whole;
-                moved = view.connections.list(pass.began, pass.connections);
+                moved = pass.moved;
                 view.live.facts = Some(pass.facts);
                 view.live.trouble = None;
                 view.live.silent = false;
-                view.live.connections = view.connections.count();
-                view.live.authorizations = pass.authorizations.or(before.authorizations);
-                view.schedule.good(now, self.poll(), whole);
+                view.live.connections = view.shelves.count(GrantKind::Connection);
+                view.live.authorizations = view.shelves.count(GrantKind::Authorization);
+                view.schedule.good(now, self.poll(), pass.whole);
             }
             Err(error) => self.failed(&mut view, &error, now),
         }
@@ -244,7 +289,7 @@ impl Poller {
         let mut causes = Vec::new();
         let turned = before.trouble != view.live.trouble || before.silent != view.live.silent || before.facts.is_none();
         if turned || (AddonLive { at: None, ..before }) != (AddonLive { at: None, ..view.live.clone() }) {
-            causes.push(Cause::Addon(self.addon.clone()));
+            causes.push(Cause::Object(self.addon.clone()));
         }
         if turned {
             causes.push(Cause::Everything(self.addon.clone()));
@@ -282,7 +327,7 @@ impl Poller {
         }
         drop(view);
         if !told {
-            (self.wake)(Cause::Addon(self.addon.clone()));
+            (self.ask.wake)(Cause::Object(self.addon.clone()));
         }
         waits
     }
@@ -318,41 +363,10 @@ impl Poller {
     }
 }
 
+/// What came of a pass that was carried out.
 struct Pass {
-    began: Timestamp,
     facts: AddonFacts,
-    connections: Listing<RemoteConnection>,
-    authorizations: Option<i64>,
-}
-
-impl Schedule {
-    fn good(&mut self, now: Timestamp, poll: SignedDuration, whole: bool) {
-        // Up to a tenth more, so that many add-ons do not poll in step.
-        let jitter = poll / 1000 * i32::try_from(Uuid::new_v4().as_u128() % 100).unwrap_or_default();
-        // Whoever waits for a list that proves something asks again at once; one that proved nothing slows that down.
-        let failures = if whole { 0 } else { self.failures.saturating_add(1) };
-        let not_before = if whole { now } else { now + backoff(failures, poll) };
-        *self = Self { due: now + poll + jitter, not_before, put_off: false, last_good: now, failures };
-    }
-
-    fn put_off(&mut self, due: Timestamp, purpose: Purpose) {
-        self.due = due;
-        self.put_off = true;
-        if purpose == Purpose::Look {
-            self.not_before = due;
-        }
-    }
-
-    fn bad(&mut self, now: Timestamp, poll: SignedDuration, outage: bool, retry_after: Option<Duration>) {
-        self.failures = self.failures.saturating_add(1);
-        self.put_off = false;
-        let asked = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
-        self.due = now + asked.unwrap_or(if outage { backoff(self.failures, poll) } else { poll });
-        self.not_before = if outage { self.due } else { now + FAST };
-    }
-}
-
-/// 5 s, 10 s, 20 s … up to the poll interval.
-fn backoff(failures: u32, poll: SignedDuration) -> SignedDuration {
-    (FAST * 2_i32.saturating_pow(failures.clamp(1, 10) - 1)).min(poll)
+    /// Whether it proves what it does not show.
+    whole: bool,
+    moved: BTreeSet<String>,
 }

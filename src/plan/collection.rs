@@ -27,6 +27,8 @@ pub enum Witness<R> {
     Present(R),
     /// Nothing is there under this id.
     Gone(String),
+    /// Nothing bears this name.
+    Absent(String),
     /// Something may have happened under this name.
     Touched(String),
 }
@@ -39,6 +41,8 @@ pub struct Collection<R> {
     witnessed: Vec<(Timestamp, Witness<R>)>,
     /// When a GET or a DELETE found these ids gone; no listing since has shown them.
     gone: BTreeMap<String, Timestamp>,
+    /// When a GET found that nothing bears these names.
+    absent: BTreeMap<String, Timestamp>,
     /// Names that we gave, by the ids that we were given for them: a list may tell them late.
     names: BTreeMap<String, String>,
 }
@@ -56,6 +60,7 @@ impl<R> Default for Collection<R> {
             objects: BTreeMap::new(),
             witnessed: Vec::new(),
             gone: BTreeMap::new(),
+            absent: BTreeMap::new(),
             names: BTreeMap::new(),
         }
     }
@@ -64,6 +69,10 @@ impl<R> Default for Collection<R> {
 impl<R: RemoteObject> Collection<R> {
     /// Takes in a listing that began at `began`, and gives the ids and names whose objects changed by it.
     pub fn list(&mut self, began: Timestamp, listing: Listing<R>) -> BTreeSet<String> {
+        // Two may be under way, and come back in another order.
+        if self.listed.is_some_and(|listed| listed.began > began) {
+            return BTreeSet::new();
+        }
         // What was learnt while it was under way is younger than what it shows.
         self.witnessed.retain(|(at, _)| *at >= began);
         self.listed = Some(Listed { began, whole: listing.whole });
@@ -78,6 +87,7 @@ impl<R: RemoteObject> Collection<R> {
         };
         let mut now: BTreeMap<_, _> = listing.items.into_iter().map(sighted).collect();
         self.witnessed.iter().for_each(|(at, witness)| overlay(&mut now, *at, witness));
+        self.absent.retain(|_, at| *at >= began);
         self.gone.retain(|id, at| !now.contains_key(id) && began.duration_since(*at) < GONE_FOR);
         let moved = changes(&self.objects, &now);
         self.objects = now;
@@ -102,6 +112,7 @@ impl<R: RemoteObject> Collection<R> {
         match &witness {
             Witness::Gone(id) => drop(self.gone.insert(id.clone(), at)),
             Witness::Present(object) => drop(self.gone.remove(object.id())),
+            Witness::Absent(name) => drop(self.absent.insert(name.clone(), at)),
             Witness::Touched(_) => {}
         }
         overlay(&mut self.objects, at, &witness);
@@ -118,10 +129,16 @@ impl<R: RemoteObject> Collection<R> {
         let ours = |s: &&Sighting<R>| s.object.name() == Some(name) || Some(s.object.id()) == id;
         Live {
             sightings: self.objects.values().filter(ours).cloned().collect(),
-            complete: self.listed.is_some_and(|l| l.whole && l.began >= since && !written_since(l.began))
-                && self.objects.values().all(|s| s.object.name().is_some()),
+            complete: (self.listed.is_some_and(|l| l.whole && l.began >= since && !written_since(l.began))
+                && self.objects.values().all(|s| s.object.name().is_some()))
+                || self.absent.get(name).is_some_and(|at| *at >= since && !written_since(*at)),
             gone: self.gone.keys().cloned().collect(),
         }
+    }
+
+    /// All that was seen.
+    pub fn objects(&self) -> impl Iterator<Item = &R> {
+        self.objects.values().map(|seen| &seen.object)
     }
 
     /// How many objects there are, those taken away left out; nothing before the first listing.
@@ -144,6 +161,7 @@ fn overlay<R: RemoteObject>(objects: &mut BTreeMap<String, Sighting<R>>, at: Tim
         Witness::Gone(id) => {
             objects.remove(id);
         }
+        Witness::Absent(name) => objects.retain(|_, seen| seen.object.name() != Some(name)),
         Witness::Touched(_) => {}
     }
 }
@@ -237,6 +255,18 @@ mod tests {
         assert!(!all.view(None, "a", at(0)).complete, "that listing began before the write");
         all.list(at(13), listing(&[]));
         assert!(all.view(None, "a", at(0)).complete);
+    }
+
+    #[test]
+    fn a_name_that_a_get_finds_free_is_free_until_it_is_written_to() {
+        let mut all = Collection::default();
+        all.witness(at(8), Witness::Present(Thing("1", "a")));
+        all.witness(at(10), Witness::Absent("a".into()));
+        assert!(all.view(None, "a", at(10)).complete && ids(&all.view(None, "a", at(0))).is_empty());
+        assert!(!all.view(None, "a", at(11)).complete, "looked at before");
+        assert!(!all.view(None, "b", at(0)).complete, "of another name nothing is known");
+        all.witness(at(12), Witness::Touched("a".into()));
+        assert!(!all.view(None, "a", at(0)).complete);
     }
 
     #[test]

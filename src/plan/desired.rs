@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod openapi;
+pub mod publication;
 
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
@@ -13,23 +14,23 @@ use sha2::{Digest, Sha256};
 
 use super::live::{Method, Org};
 use super::verdict::Verdict;
-use crate::crd::{ConnectionSpec, Expect, JwtMethod, Provider, Reason};
+use crate::crd::{Access, Expect, JwtMethod, Provider, Reason};
 
 /// Version of the digest; one of another version never counts as a change.
 const HASH_VERSION: &str = "v1:";
 /// A name of Kubernetes has at most so many characters.
 const LONGEST_NAME: usize = 253;
 
-/// A connection as declared.
+/// A connection or an authorization as declared.
 #[derive(Clone, Debug)]
-pub struct DesiredConnection {
+pub struct DesiredGrant {
     /// Remote name.
     pub name: String,
     /// Salesforce or Data Cloud.
     pub provider: Provider,
     /// Where to log in.
     pub login_url: String,
-    /// How to connect.
+    /// How access is had.
     pub login: Login,
     /// Digest of all that AppLink takes and never tells.
     pub hash: String,
@@ -53,16 +54,16 @@ pub enum Login {
     Oauth,
 }
 
-impl DesiredConnection {
-    /// A connection by JWT, from its spec and the private key that the spec refers to.
+impl DesiredGrant {
+    /// By JWT, from what is declared and the private key that it refers to.
     ///
     /// # Errors
     /// The verdict to show where an input is unusable.
-    pub fn by_jwt(spec: &ConnectionSpec, jwt: &JwtMethod, key: &SecretString) -> Result<Self, Verdict> {
+    pub fn by_jwt(name: &str, access: &Access, jwt: &JwtMethod, key: &SecretString) -> Result<Self, Verdict> {
         let private_key = private_key(jwt, key)?;
         let hash = digest(&[
             "jwt",
-            &spec.login_url,
+            &access.login_url,
             &jwt.client_id,
             &jwt.username,
             jwt.alias.as_deref().unwrap_or_default(),
@@ -74,14 +75,14 @@ impl DesiredConnection {
             alias: jwt.alias.clone(),
             private_key,
         };
-        Ok(Self::new(spec, login, hash))
+        Ok(Self::new(name, access, login, hash))
     }
 
-    /// A connection by OAuth, whose link goes into the Secret of this name.
+    /// By OAuth, whose link goes into the Secret of this name.
     ///
     /// # Errors
     /// The verdict to show where no Secret can have that name.
-    pub fn by_oauth(spec: &ConnectionSpec, secret: &str) -> Result<Self, Verdict> {
+    pub fn by_oauth(name: &str, access: &Access, secret: &str) -> Result<Self, Verdict> {
         if secret.len() > LONGEST_NAME {
             let text = format!(
                 "no Secret can be called {secret}: that is longer than {LONGEST_NAME} characters. Create this resource \
@@ -89,7 +90,7 @@ impl DesiredConnection {
             );
             return Err(Verdict::needs_user(Reason::InvalidSpec, text));
         }
-        Ok(Self::new(spec, Login::Oauth, digest(&["oauth", &spec.login_url])))
+        Ok(Self::new(name, access, Login::Oauth, digest(&["oauth", &access.login_url])))
     }
 
     /// JWT or OAuth.
@@ -101,9 +102,9 @@ impl DesiredConnection {
         }
     }
 
-    fn new(spec: &ConnectionSpec, login: Login, hash: String) -> Self {
-        let (name, login_url) = (spec.connection_name.clone(), spec.login_url.clone());
-        Self { name, provider: spec.provider, login_url, login, hash }
+    fn new(name: &str, access: &Access, login: Login, hash: String) -> Self {
+        let (name, login_url) = (name.to_owned(), access.login_url.clone());
+        Self { name, provider: access.provider, login_url, login, hash }
     }
 }
 
@@ -121,12 +122,12 @@ pub struct Likeness<'a> {
 }
 
 impl<'a> Likeness<'a> {
-    /// What the spec of a connection says of it.
+    /// What is declared of it.
     #[must_use]
-    pub fn of(spec: &'a ConnectionSpec) -> Self {
-        let username = spec.jwt.as_ref().map(|jwt| jwt.username.as_str());
+    pub fn of(access: &'a Access) -> Self {
+        let username = access.jwt.as_ref().map(|jwt| jwt.username.as_str());
         let method = if username.is_some() { Method::Jwt } else { Method::Oauth };
-        Self { provider: spec.provider, method, username, expect: spec.expect.as_ref() }
+        Self { provider: access.provider, method, username, expect: access.expect.as_ref() }
     }
 }
 
@@ -168,7 +169,7 @@ pub fn changed(recorded: Option<&str>, wanted: &str) -> bool {
 }
 
 /// Each part is preceded by its length, so that no two lists of parts read alike.
-fn digest(parts: &[&str]) -> String {
+pub(super) fn digest(parts: &[&str]) -> String {
     let mut sha = Sha256::new();
     for part in parts {
         sha.update((part.len() as u64).to_be_bytes());
@@ -203,25 +204,25 @@ mod tests {
 
     use super::*;
 
-    fn spec(change: impl FnOnce(&mut serde_json::Value)) -> ConnectionSpec {
+    fn access(change: impl FnOnce(&mut serde_json::Value)) -> Access {
         let mut spec = json!({
-            "addonRef": {"name": "a"}, "connectionName": "prod", "provider": "Salesforce",
+            "provider": "Salesforce",
             "jwt": {"clientID": "c", "username": "u", "privateKeySecretRef": {"name": "s", "key": "k"}},
         });
         change(&mut spec);
         serde_json::from_value(spec).unwrap()
     }
 
-    fn hash(spec: &ConnectionSpec, key: &str) -> Result<String, Verdict> {
-        let jwt = spec.jwt.as_ref().unwrap();
-        DesiredConnection::by_jwt(spec, jwt, &SecretString::from(key)).map(|desired| desired.hash)
+    fn hash(access: &Access, key: &str) -> Result<String, Verdict> {
+        let jwt = access.jwt.as_ref().unwrap();
+        DesiredGrant::by_jwt("prod", access, jwt, &SecretString::from(key)).map(|desired| desired.hash)
     }
 
     const KEY: &str = "-----BEGIN PRIVATE KEY-----\nZ29vZA==\n-----END PRIVATE KEY-----\n";
 
     #[test]
     fn the_digest_tells_every_write_only_input_apart_and_nothing_else() {
-        let base = hash(&spec(|_| {}), KEY).unwrap();
+        let base = hash(&access(|_| {}), KEY).unwrap();
         assert!(base.starts_with("v1:") && base.len() == 3 + 64);
         let changes: [fn(&mut serde_json::Value); 5] = [
             |s| s["jwt"]["clientID"] = json!("d"),
@@ -232,32 +233,32 @@ mod tests {
             |s| (s["jwt"]["clientID"], s["jwt"]["username"]) = (json!("cu"), json!("")),
         ];
         for change in changes {
-            assert_ne!(hash(&spec(change), KEY).unwrap(), base);
+            assert_ne!(hash(&access(change), KEY).unwrap(), base);
         }
-        assert_ne!(hash(&spec(|_| {}), &KEY.replace("Z29v", "b29v")).unwrap(), base);
-        assert_eq!(hash(&spec(|s| s["deletionPolicy"] = json!("Orphan")), KEY).unwrap(), base);
-        assert_eq!(hash(&spec(|_| {}), &format!("\n{}", KEY.replace('\n', "\r\n"))).unwrap(), base, "line ends");
+        assert_ne!(hash(&access(|_| {}), &KEY.replace("Z29v", "b29v")).unwrap(), base);
+        assert_eq!(hash(&access(|s| s["expect"] = json!({"username": "u"})), KEY).unwrap(), base);
+        assert_eq!(hash(&access(|_| {}), &format!("\n{}", KEY.replace('\n', "\r\n"))).unwrap(), base, "line ends");
     }
 
     #[test]
     fn what_is_no_key_is_told_by_the_secret_and_not_by_its_content() {
         for key in ["CANARY", "-----BEGIN CERTIFICATE-----\nQ0FOQVJZ\n-----END CERTIFICATE-----"] {
-            let verdict = hash(&spec(|_| {}), key).unwrap_err();
+            let verdict = hash(&access(|_| {}), key).unwrap_err();
             assert_eq!(verdict.reason, Reason::InvalidSecret);
             assert!(verdict.message.contains("Secret s, key k") && !verdict.message.contains("CANARY"));
         }
         let sealed = KEY.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
-        assert!(hash(&spec(|_| {}), &sealed).unwrap_err().message.contains("store it decrypted"));
+        assert!(hash(&access(|_| {}), &sealed).unwrap_err().message.contains("store it decrypted"));
     }
 
     #[test]
     fn oauth_has_a_digest_of_its_own_and_needs_a_secret_that_can_be() {
-        let oauth = spec(|s| (s["jwt"], s["oauth"]) = (json!(null), json!({})));
-        let one = DesiredConnection::by_oauth(&oauth, "prod-connection-oauth").unwrap().hash;
-        let sandbox = spec(|s| s["loginURL"] = json!("https://test.salesforce.com"));
-        assert_ne!(one, DesiredConnection::by_oauth(&sandbox, "x").unwrap().hash);
-        assert_ne!(one, hash(&spec(|_| {}), KEY).unwrap());
-        let verdict = DesiredConnection::by_oauth(&oauth, &"x".repeat(254)).unwrap_err();
+        let oauth = access(|s| (s["jwt"], s["oauth"]) = (json!(null), json!({})));
+        let one = DesiredGrant::by_oauth("prod", &oauth, "prod-connection-oauth").unwrap().hash;
+        let sandbox = access(|s| s["loginURL"] = json!("https://test.salesforce.com"));
+        assert_ne!(one, DesiredGrant::by_oauth("prod", &sandbox, "x").unwrap().hash);
+        assert_ne!(one, hash(&access(|_| {}), KEY).unwrap());
+        let verdict = DesiredGrant::by_oauth("prod", &oauth, &"x".repeat(254)).unwrap_err();
         assert_eq!(verdict.reason, Reason::InvalidSpec);
     }
 
@@ -301,8 +302,9 @@ mod tests {
 
     #[test]
     fn debug_shows_no_key() {
-        let spec = spec(|_| {});
-        let desired = DesiredConnection::by_jwt(&spec, spec.jwt.as_ref().unwrap(), &SecretString::from(KEY)).unwrap();
+        let access = access(|_| {});
+        let desired =
+            DesiredGrant::by_jwt("prod", &access, access.jwt.as_ref().unwrap(), &SecretString::from(KEY)).unwrap();
         assert!(!format!("{desired:?}").contains("Z29v"));
     }
 }

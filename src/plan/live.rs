@@ -31,7 +31,7 @@ pub enum Phase {
     Gone,
 }
 
-/// How a connection or authorization was made.
+/// How access was granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// By a robot.
@@ -76,28 +76,40 @@ pub trait RemoteObject: Clone + PartialEq {
     fn created(&self) -> Option<Timestamp>;
     /// Takes the name that it is known to have, where the service does not tell it.
     fn call(&mut self, name: &str);
+    /// What the service says of its last modification, for what can be written over: empty where it says nothing.
+    fn mark(&self) -> Option<&str> {
+        None
+    }
     /// Takes over what an older sighting told that this one cannot know.
     fn inherit(&mut self, _older: &Self) {}
 }
 
-/// A remote object that grants access to an org, by a robot's key or by a person's consent.
-pub trait RemoteGrant: RemoteObject {
-    /// Salesforce or Data Cloud, where the service tells it.
-    fn provider(&self) -> Option<Provider>;
-    /// JWT or OAuth, where the service tells it.
-    fn method(&self) -> Option<Method>;
-    /// The org, as far as the service tells it.
-    fn org(&self) -> &Org;
-    /// Where consent is given, as long as it is waited for and the service has told.
-    fn link(&self) -> Option<&Link>;
+/// Which of the two kinds of granted access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantKind {
+    /// A connection: the org may call the app.
+    Connection,
+    /// An authorization: the app may act in the org.
+    Authorization,
 }
 
-/// One connection as the service tells it.
+impl GrantKind {
+    /// As written for people.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Authorization => "authorization",
+        }
+    }
+}
+
+/// One connection or authorization as the service tells it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RemoteConnection {
+pub struct RemoteGrant {
     /// Id.
     pub id: String,
-    /// `connection_name`.
+    /// `connection_name` or `developer_name`.
     pub name: Option<String>,
     /// Status in the service's own word.
     pub status: String,
@@ -107,7 +119,7 @@ pub struct RemoteConnection {
     pub provider: Option<Provider>,
     /// JWT or OAuth.
     pub method: Option<Method>,
-    /// The connected org.
+    /// The org that it leads to.
     pub org: Org,
     /// Where consent is given; some services tell it once, in the answer to the POST.
     pub link: Option<Link>,
@@ -121,7 +133,7 @@ pub struct RemoteConnection {
     pub created_via_app: Option<String>,
 }
 
-impl RemoteObject for RemoteConnection {
+impl RemoteObject for RemoteGrant {
     fn id(&self) -> &str {
         &self.id
     }
@@ -141,21 +153,6 @@ impl RemoteObject for RemoteConnection {
         if self.phase == Phase::Going && self.link.is_none() {
             self.link.clone_from(&older.link);
         }
-    }
-}
-
-impl RemoteGrant for RemoteConnection {
-    fn provider(&self) -> Option<Provider> {
-        self.provider
-    }
-    fn method(&self) -> Option<Method> {
-        self.method
-    }
-    fn org(&self) -> &Org {
-        &self.org
-    }
-    fn link(&self) -> Option<&Link> {
-        self.link.as_ref()
     }
 }
 

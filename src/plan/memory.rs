@@ -37,6 +37,12 @@ pub struct Intent {
     /// Something of ours, long disconnected, that was asked to go because it kept the name taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tombstone: Option<String>,
+    /// The connection that it is made on, for what lives on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Where something was there already that is written over: what the service said of its last modification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
 }
 
 /// How the last call of this process for the object ended, where that matters to the next plan.
@@ -64,6 +70,8 @@ pub enum Answer {
         at: Timestamp,
         /// The creation that was refused, if it was one.
         attempt: Option<i64>,
+        /// Whether it was refused since something is there already.
+        conflict: bool,
     },
     /// Not now; a call that was never carried out.
     Later {
@@ -120,6 +128,10 @@ pub struct Memory {
     pub since: Timestamp,
     /// How the last call of this process ended.
     pub answer: Option<Answer>,
+    /// When this process last kept the credential in its Secret.
+    pub exported: Option<Timestamp>,
+    /// Whether `applink.dev/confirm-cascade` is "true".
+    pub cascade: bool,
 }
 
 impl Memory {
@@ -149,6 +161,8 @@ impl Memory {
             met: Timestamp::UNIX_EPOCH,
             since: Timestamp::UNIX_EPOCH,
             answer: None,
+            exported: None,
+            cascade: note(annotation::CONFIRM_CASCADE).is_some_and(|v| v == "true"),
         }
     }
 

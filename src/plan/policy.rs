@@ -2,7 +2,7 @@
 //!
 //! Pure. Read off the spec by `diff`; the add-on's managementPolicy is a ceiling for everything below it.
 
-use crate::crd::{AdoptionPolicy, DeletionPolicy, ManagementPolicy, ReplacePolicy};
+use crate::crd::{AdoptionPolicy, DeletionPolicy, Ending, Handling, ManagementPolicy, ReplacePolicy};
 
 /// The policies that hold for one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,18 @@ pub struct Policies {
 }
 
 impl Policies {
+    /// What a spec says.
+    #[must_use]
+    pub fn of(handling: Handling, ending: Ending) -> Self {
+        Self {
+            management: handling.management_policy,
+            adoption: handling.adoption_policy,
+            deletion: ending.deletion_policy,
+            replacement: ending.replace_policy,
+            suspend: handling.suspend,
+        }
+    }
+
     /// Whether nothing may ever be created, changed or deleted.
     #[must_use]
     pub fn observes(&self) -> bool {

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::memory::Intent;
+use super::remote::Again;
 
 /// One thing to do for one object.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,6 +32,13 @@ pub enum Step {
         /// Whether one was in working order before, and went away.
         anew: bool,
     },
+    /// Publish over what is published: AppLink takes the same call for both.
+    Publish {
+        /// Remote name.
+        name: String,
+        /// What for.
+        again: Again,
+    },
     /// Delete the remote object of this id.
     Delete {
         /// Remote id.
@@ -48,6 +56,21 @@ pub enum Step {
         /// Remote id.
         id: String,
     },
+    /// Have listed what would go with the connection of this id.
+    Survey {
+        /// Remote id.
+        id: String,
+    },
+    /// Keep the credential in this Secret of ours.
+    Export {
+        /// Name of the Secret.
+        secret: String,
+    },
+    /// Delete the Secret of ours that keeps, or kept, the credential.
+    Retract {
+        /// Name of the Secret.
+        secret: String,
+    },
     /// Have the collections listed now, and plan again with what they show.
     Look,
     /// The service is at work: have the collections listed often until it is done.
@@ -63,7 +86,7 @@ impl Step {
     /// Whether this step changes something in AppLink, or announces such a change: it needs a permit to write.
     #[must_use]
     pub fn mutates(&self) -> bool {
-        matches!(self, Self::Remember { .. } | Self::Create { .. } | Self::Delete { .. })
+        matches!(self, Self::Remember { .. } | Self::Create { .. } | Self::Publish { .. } | Self::Delete { .. })
     }
 
     /// Whether there is only waiting to be done.
@@ -80,10 +103,14 @@ impl fmt::Display for Step {
             Self::Adopt { intent } => write!(f, "adopt {}", intent.id.as_deref().unwrap_or_default()),
             Self::Guard => f.write_str("guard"),
             Self::Create { name, .. } => write!(f, "create {name}"),
+            Self::Publish { name, .. } => write!(f, "publish {name} again"),
             Self::Delete { id } => write!(f, "delete {id}"),
             Self::HandOver { id } => write!(f, "hand over the link of {id}"),
             Self::Withdraw => f.write_str("withdraw the link"),
             Self::Confirm { id } => write!(f, "confirm {id}"),
+            Self::Survey { id } => write!(f, "survey {id}"),
+            Self::Export { secret } => write!(f, "keep the credential in {secret}"),
+            Self::Retract { secret } => write!(f, "take the credential out of {secret}"),
             Self::Look => f.write_str("look"),
             Self::AwaitRemote => f.write_str("await remote"),
             Self::Release { orphaned: Some(id) } => write!(f, "release, orphan {id}"),

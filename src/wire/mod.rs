@@ -5,20 +5,20 @@
 
 #![deny(clippy::disallowed_methods)]
 
-mod connection;
 mod credentials;
 mod error;
+mod grant;
 mod org;
 mod platform;
 mod publication;
 mod redact;
 mod target;
 
-pub use connection::{connection, connections, count};
 pub use credentials::credentials;
 pub use error::{ErrorText, error_text};
+pub use grant::{grant, grants};
 pub use platform::{Addon, Attachment, addons, app_id, attachments, config_var};
-pub use publication::{publications, published};
+pub use publication::publications;
 pub use redact::redact;
 pub use target::{target, targets};
 

@@ -30,14 +30,6 @@ pub fn publications(body: &[u8], app: &str) -> Result<Listing<RemotePublication>
     Ok(Listing { items: ours.into_iter().collect(), whole })
 }
 
-/// The id of the external service registration in the answer to a POST, which may say nothing at all.
-#[must_use]
-pub fn published(body: &[u8]) -> Option<String> {
-    let answer = json(body).ok()?;
-    let item = answer.get(0).unwrap_or(&answer);
-    text(item, &SERVICE).or_else(|| text(item, &["id"]))
-}
-
 /// An item that tells nothing of what a publication has is none.
 fn decode(item: &Value, app: &str) -> Option<RemotePublication> {
     let known = [&APP[..], &SERVICE, &SERVICE_NAME, &["connection_name", "heroku_applink_id", "heroku_app_link_id"]];
@@ -108,23 +100,6 @@ mod tests {
         }
         for body in ["", "<html>", "null", "1"] {
             assert!(publications(body.as_bytes(), "app-1").is_err(), "{body}");
-        }
-    }
-
-    #[test]
-    fn the_answer_to_a_post_may_say_anything() {
-        let table = [
-            (r#"{"id":"e1"}"#, Some("e1")),
-            (r#"{"id":"x","external_service_id":"e1"}"#, Some("e1")),
-            (r#"[{"esr_id":"e1"}]"#, Some("e1")),
-            ("[]", None),
-            ("{}", None),
-            ("", None),
-            ("Created", None),
-            (r#"{"id":7}"#, None),
-        ];
-        for (body, wanted) in table {
-            assert_eq!(published(body.as_bytes()).as_deref(), wanted, "{body}");
         }
     }
 }

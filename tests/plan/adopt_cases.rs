@@ -2,7 +2,7 @@
 
 use applink_operator::crd::{AdoptionPolicy, Provider, ReplacePolicy};
 use applink_operator::plan::Step;
-use applink_operator::plan::live::{Method, Phase, RemoteConnection};
+use applink_operator::plan::live::{Method, Phase, RemoteGrant};
 use applink_operator::plan::memory::Answer;
 use applink_operator::plan::verdict::Verdict;
 use jiff::SignedDuration;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::fixture::{World, desired, fresh, remote, settled, spec, table, waits};
 
 /// Somebody else's connection of our name, `change`d.
-fn first(change: impl FnOnce(&mut RemoteConnection)) -> World {
+fn first(change: impl FnOnce(&mut RemoteGrant)) -> World {
     fresh().with(|w| {
         let mut there = remote("x", Phase::Up);
         there.org.username = Some("CI@example.com".into());
@@ -54,9 +54,9 @@ fn adoption_takes_one_word_and_no_call() {
     world.memory.replace = Some("old".into());
     let taken: Vec<_> = world.run().iter().map(ToString::to_string).collect();
     assert_eq!((taken, world.told()), (vec!["adopt x".to_owned()], "Connected"));
-    assert_eq!(world.status.id.as_deref(), Some("x"));
-    assert_eq!(world.status.applied_hash, Some(desired("Z29vZA==").hash));
-    assert_eq!(world.status.last_handled_replace.as_deref(), Some("old"), "what came along asks for nothing");
+    assert_eq!(world.status.remote.id.as_deref(), Some("x"));
+    assert_eq!(world.status.remote.applied_hash, Some(desired("Z29vZA==").hash));
+    assert_eq!(world.status.remote.last_handled_replace.as_deref(), Some("old"), "what came along asks for nothing");
     assert_eq!(world.says(), "Connected");
 
     let rotated = world.clone().with(|w| w.desired = Ok(desired("b3RoZXI=")));
@@ -129,7 +129,7 @@ fn a_changed_input_follows_the_policy() {
     ]);
 }
 
-fn bad_key() -> Result<applink_operator::plan::desired::DesiredConnection, Verdict> {
+fn bad_key() -> Result<applink_operator::plan::desired::DesiredGrant, Verdict> {
     Err(Verdict::needs_user(applink_operator::crd::Reason::InvalidSecret, "no key"))
 }
 
@@ -141,7 +141,7 @@ fn a_replacement_is_done_once_and_is_no_contest() {
         let taken = world.run();
         assert_eq!(taken.iter().filter(|s| matches!(s, Step::Create { .. })).count(), 1, "{turn}: {taken:?}");
         assert_eq!(world.told(), "Connected", "{turn}");
-        assert_eq!(world.status.last_handled_replace, Some(turn.to_string()));
+        assert_eq!(world.status.remote.last_handled_replace, Some(turn.to_string()));
         assert_eq!(world.says(), "Connected", "{turn}: and no more");
         world.now += SignedDuration::from_mins(1);
     }
@@ -161,8 +161,8 @@ fn a_replacement_survives_a_death_after_each_step() {
         let made = world.run().iter().filter(|s| matches!(s, Step::Create { .. })).count();
         assert_eq!(made, usize::from(deaths < 4), "{deaths}");
         assert_eq!((world.told(), world.live.sightings.len()), ("Connected", 1), "{deaths}");
-        assert_eq!(world.status.last_handled_replace.as_deref(), Some("now"), "{deaths}");
-        assert_ne!(world.status.id.as_deref(), Some("id-1"), "{deaths}");
+        assert_eq!(world.status.remote.last_handled_replace.as_deref(), Some("now"), "{deaths}");
+        assert_ne!(world.status.remote.id.as_deref(), Some("id-1"), "{deaths}");
     }
 }
 
@@ -182,7 +182,7 @@ fn a_tombstone_of_ours_that_keeps_the_name_is_asked_to_go_once() {
     let refused = |w: &mut World| {
         let attempt = w.memory.intent.as_ref().map(|i| i.attempt);
         let verdict = Verdict::needs_user(applink_operator::crd::Reason::RemoteRejected, "taken");
-        w.memory.answer = Some(Answer::Refused { verdict, at: w.now, attempt });
+        w.memory.answer = Some(Answer::Refused { verdict, at: w.now, attempt, conflict: false });
     };
     let mut world = settled().with(|w| {
         w.see(remote("id-1", Phase::Gone));

@@ -71,8 +71,8 @@ fn refusals() {
         let verdict = verdict.clone();
         fresh().with(move |w| {
             (w.memory.finalizer, w.memory.intent) = (true, Some(intent(1, 1)));
-            w.status.answered_attempt = Some(1);
-            w.memory.answer = Some(Answer::Refused { verdict, at: at(1), attempt: Some(1) });
+            w.status.remote.answered_attempt = Some(1);
+            w.memory.answer = Some(Answer::Refused { verdict, at: at(1), attempt: Some(1), conflict: false });
             w.now = at(second);
         })
     };
@@ -80,7 +80,7 @@ fn refusals() {
         ("refused", refused(2), "RemoteRejected"),
         (
             "refused, not looked since",
-            refused(2).with(|w| (w.live.complete, w.status.answered_attempt) = (false, None)),
+            refused(2).with(|w| (w.live.complete, w.status.remote.answered_attempt) = (false, None)),
             "look: note",
         ),
         ("refused since another has it", refused(2).with(|w| w.see(remote("x", Phase::Up))), "confirm x"),
@@ -92,7 +92,7 @@ fn refusals() {
         ),
         (
             "refused and not put down yet, other input now",
-            refused(2).with(|w| (w.status.answered_attempt, w.desired) = (None, Ok(desired("b3RoZXI=")))),
+            refused(2).with(|w| (w.status.remote.answered_attempt, w.desired) = (None, Ok(desired("b3RoZXI=")))),
             "note",
         ),
         (
@@ -103,14 +103,14 @@ fn refusals() {
         (
             "refused before a restart",
             refused(20).with(|w| {
-                (w.memory.answer, w.status.answered_attempt, w.memory.since) = (None, Some(1), at(10));
+                (w.memory.answer, w.status.remote.answered_attempt, w.memory.since) = (None, Some(1), at(10));
             }),
             "keep",
         ),
         (
             "refused before a restart, another's now",
             refused(20).with(|w| {
-                (w.memory.answer, w.status.answered_attempt, w.memory.since) = (None, Some(1), at(10));
+                (w.memory.answer, w.status.remote.answered_attempt, w.memory.since) = (None, Some(1), at(10));
                 w.see(remote("x", Phase::Up));
             }),
             "confirm x",
@@ -185,7 +185,11 @@ fn keeping() {
         ),
         ("status stripped", settled().with(|w| w.status = Default::default()), "Connected"),
         ("key changed", settled().with(|w| w.desired = Ok(desired("b3RoZXI="))), "ReplacementRequired"),
-        ("recorded by another version", settled().with(|w| w.status.applied_hash = Some("v0:x".into())), "Connected"),
+        (
+            "recorded by another version",
+            settled().with(|w| w.status.remote.applied_hash = Some("v0:x".into())),
+            "Connected",
+        ),
     ]);
 }
 
@@ -201,7 +205,7 @@ fn healing_that_does_not_work() {
             w.now = at(3601);
         })
     };
-    let refused = || Answer::Refused { verdict: verdict(), at: at(3600), attempt: Some(2) };
+    let refused = || Answer::Refused { verdict: verdict(), at: at(3600), attempt: Some(2), conflict: false };
     let lost = Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35), attempt: 2 };
     let later = || Answer::Later { verdict: verdict(), at: at(3600), until: at(3610), attempt: Some(2) };
     table(vec![
@@ -212,7 +216,11 @@ fn healing_that_does_not_work() {
         ("edited since", healing(later()).with(|w| w.memory.since = at(3601)), "remember attempt 3, create prod"),
     ]);
     let refused = healing(refused()).plan().status;
-    assert_eq!((refused.id, refused.answered_attempt), (None, Some(2)), "what was proved gone is not kept");
+    assert_eq!(
+        (refused.remote.id, refused.remote.answered_attempt),
+        (None, Some(2)),
+        "what was proved gone is not kept"
+    );
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! What comes out for a Connection by OAuth: one line a case.
 
 use applink_operator::crd::Reason;
-use applink_operator::plan::desired::DesiredConnection;
-use applink_operator::plan::live::{Phase, RemoteConnection};
+use applink_operator::plan::desired::DesiredGrant;
+use applink_operator::plan::live::{Phase, RemoteGrant};
 use applink_operator::plan::memory::Answer;
 use applink_operator::plan::remote::HandOff;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::fixture::{SECRET, World, at, fresh, intent, pending, remote, spec, table};
+use crate::fixture::{NAME, SECRET, World, at, fresh, intent, pending, remote, spec, table};
 
 const LINK: Option<&str> = Some("https://login/?state=ey");
 
@@ -16,7 +16,7 @@ const LINK: Option<&str> = Some("https://login/?state=ey");
 fn declared() -> World {
     fresh().with(|w| {
         w.spec = spec(|s| (s["jwt"], s["oauth"]) = (json!(null), json!({})));
-        w.desired = DesiredConnection::by_oauth(&w.spec, SECRET);
+        w.desired = DesiredGrant::by_oauth(NAME, &w.spec, SECRET);
     })
 }
 
@@ -32,8 +32,8 @@ fn awaiting() -> World {
     world
 }
 
-fn by_oauth(phase: Phase) -> RemoteConnection {
-    RemoteConnection { phase, link: None, ..pending("id-1", None) }
+fn by_oauth(phase: Phase) -> RemoteGrant {
+    RemoteGrant { phase, link: None, ..pending("id-1", None) }
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn consent_is_waited_for() {
             "other login URL",
             awaiting().with(|w| {
                 w.spec.login_url = "https://test.salesforce.com".into();
-                w.desired = DesiredConnection::by_oauth(&w.spec, SECRET);
+                w.desired = DesiredGrant::by_oauth(NAME, &w.spec, SECRET);
             }),
             "remember attempt 2, delete id-1, remember attempt 3, create prod",
         ),
@@ -147,7 +147,7 @@ fn each_way_has_its_end() {
     assert_eq!((world.told(), world.status.oauth_secret_name.as_deref()), ("AuthorizationExpired", None));
     (world.memory.requested, world.memory.since) = (true, world.now);
     world.run();
-    assert_eq!((world.told(), world.status.id.as_deref()), ("AwaitingUser", Some("id-2")));
+    assert_eq!((world.told(), world.status.remote.id.as_deref()), ("AwaitingUser", Some("id-2")));
 
     let mut world = awaiting().with(|w| w.now += SignedDuration::from_mins(15));
     world.run();
@@ -183,10 +183,10 @@ fn somebody_elses_consent_is_waited_for_and_not_taken_away() {
         w.see(pending("x", None));
         w.run();
     });
-    assert_eq!((adopted.told(), adopted.status.id.as_deref()), ("Connecting", Some("x")));
+    assert_eq!((adopted.told(), adopted.status.remote.id.as_deref()), ("Connecting", Some("x")));
     let late = adopted.clone().with(|w| w.now += SignedDuration::from_mins(15));
     assert_eq!(late.says(), "AuthorizationExpired");
-    let connected = adopted.with(|w| w.see(RemoteConnection { id: "x".into(), ..by_oauth(Phase::Up) }));
+    let connected = adopted.with(|w| w.see(RemoteGrant { id: "x".into(), ..by_oauth(Phase::Up) }));
     assert_eq!(connected.says(), "Connected");
 }
 

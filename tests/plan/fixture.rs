@@ -3,14 +3,14 @@
 //! Plays the service and the API server as far as one step needs them; knows nothing of how plans are made.
 
 use applink_operator::crd::{
-    AdoptionPolicy, ConnectionSpec, ConnectionStatus, DeletionPolicy, ManagementPolicy, Org, Provider, Reason,
-    ReplacePolicy,
+    Access, AdoptionPolicy, DeletionPolicy, GrantStatus, ManagementPolicy, Org, Provider, Reason, ReplacePolicy,
 };
-use applink_operator::plan::desired::DesiredConnection;
-use applink_operator::plan::diff::connection::{Input, Rival, plan};
-use applink_operator::plan::live::{Link, Live, Method, Phase, RemoteConnection, Sighting};
+use applink_operator::plan::desired::DesiredGrant;
+use applink_operator::plan::diff::grant::{Input, plan};
+use applink_operator::plan::live::{GrantKind, Link, Live, Method, Phase, RemoteGrant, Sighting};
 use applink_operator::plan::memory::{Answer, Intent, Memory};
 use applink_operator::plan::policy::Policies;
+use applink_operator::plan::remote::name::Rival;
 use applink_operator::plan::remote::{Addon, HandOff};
 use applink_operator::plan::verdict::{Report, Verdict};
 use applink_operator::plan::{Plan, Step};
@@ -25,13 +25,13 @@ pub const ADDON: &str = "addon-1";
 pub struct World {
     pub policies: Policies,
     pub addon: Addon,
-    pub spec: ConnectionSpec,
-    pub desired: Result<DesiredConnection, Verdict>,
+    pub spec: Access,
+    pub desired: Result<DesiredGrant, Verdict>,
     pub hand_off: HandOff,
-    pub live: Live<RemoteConnection>,
+    pub live: Live<RemoteGrant>,
     pub rivals: Vec<Rival>,
     pub memory: Memory,
-    pub status: ConnectionStatus,
+    pub status: GrantStatus,
     pub now: Timestamp,
 }
 
@@ -42,22 +42,22 @@ pub fn at(seconds: i64) -> Timestamp {
 pub const SECRET: &str = "prod-connection-oauth";
 
 /// A spec by JWT; `change` has its JSON.
-pub fn spec(change: impl FnOnce(&mut serde_json::Value)) -> ConnectionSpec {
+pub fn spec(change: impl FnOnce(&mut serde_json::Value)) -> Access {
     let mut spec = json!({
-        "addonRef": {"name": "orders"}, "connectionName": NAME, "provider": "Salesforce",
+        "provider": "Salesforce",
         "jwt": {"clientID": "3MVG9", "username": "ci@example.com", "privateKeySecretRef": {"name": "k", "key": "k"}},
     });
     change(&mut spec);
     serde_json::from_value(spec).unwrap()
 }
 
-pub fn desired(key: &str) -> DesiredConnection {
+pub fn desired(key: &str) -> DesiredGrant {
     let spec = spec(|_| {});
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----");
-    DesiredConnection::by_jwt(&spec, spec.jwt.as_ref().unwrap(), &pem.into()).unwrap()
+    DesiredGrant::by_jwt(NAME, &spec, spec.jwt.as_ref().unwrap(), &pem.into()).unwrap()
 }
 
-pub fn remote(id: &str, phase: Phase) -> RemoteConnection {
+pub fn remote(id: &str, phase: Phase) -> RemoteGrant {
     let status = match phase {
         Phase::Going => "connecting",
         Phase::Up => "connected",
@@ -65,7 +65,7 @@ pub fn remote(id: &str, phase: Phase) -> RemoteConnection {
         Phase::Leaving => "disconnecting",
         Phase::Gone => "disconnected",
     };
-    RemoteConnection {
+    RemoteGrant {
         id: id.into(),
         name: Some(NAME.into()),
         status: status.into(),
@@ -82,9 +82,9 @@ pub fn remote(id: &str, phase: Phase) -> RemoteConnection {
 }
 
 /// One that waits for a person's consent.
-pub fn pending(id: &str, link: Option<&str>) -> RemoteConnection {
+pub fn pending(id: &str, link: Option<&str>) -> RemoteGrant {
     let link = link.map(|url| Link::from(url.to_owned()));
-    RemoteConnection { method: Some(Method::Oauth), link, ..remote(id, Phase::Going) }
+    RemoteGrant { method: Some(Method::Oauth), link, ..remote(id, Phase::Going) }
 }
 
 /// Nothing done yet, nothing there, and that is certain.
@@ -119,8 +119,10 @@ pub fn fresh() -> World {
             met: at(0),
             since: at(0),
             answer: None,
+            exported: None,
+            cascade: false,
         },
-        status: ConnectionStatus::default(),
+        status: GrantStatus::default(),
         now: at(1),
     }
 }
@@ -140,14 +142,17 @@ impl World {
         self
     }
 
-    pub fn see(&mut self, remote: RemoteConnection) {
+    pub fn see(&mut self, remote: RemoteGrant) {
         self.live.sightings.retain(|s| s.object.id != remote.id);
         self.live.sightings.push(Sighting { object: remote, at: self.now, detailed: false });
     }
 
-    pub fn plan(&self) -> Plan<ConnectionStatus> {
+    pub fn plan(&self) -> Plan<GrantStatus> {
         plan(&Input {
-            spec: &self.spec,
+            kind: GrantKind::Connection,
+            name: NAME,
+            addon_name: "orders",
+            access: &self.spec,
             policies: self.policies,
             addon: &self.addon,
             desired: &self.desired,
@@ -189,7 +194,7 @@ impl World {
                 self.memory.answer = None;
             }
             Step::Guard => self.memory.finalizer = true,
-            Step::Create { .. } => {
+            Step::Create { .. } | Step::Publish { .. } => {
                 let word: Intent = self.memory.intent.clone().expect("a word comes first");
                 let id = format!("id-{}", word.attempt);
                 let made = match &self.desired {
@@ -223,7 +228,7 @@ impl World {
             Step::HandOver { id } => self.hand_off = HandOff::Ours { id: Some(id.clone()) },
             Step::Withdraw => self.hand_off = HandOff::Absent,
             Step::Release { .. } => self.memory.finalizer = false,
-            Step::AwaitRemote => {}
+            Step::AwaitRemote | Step::Survey { .. } | Step::Export { .. } | Step::Retract { .. } => {}
         }
     }
 
@@ -247,7 +252,7 @@ impl World {
         }
     }
 
-    fn record(&mut self, plan: Plan<ConnectionStatus>) {
+    fn record(&mut self, plan: Plan<GrantStatus>) {
         if plan.report == Report::Hold {
             return;
         }
@@ -262,7 +267,7 @@ impl World {
         self.memory.observed_generation = Some(self.memory.generation);
         self.memory.requested = false;
         self.memory.replace =
-            self.memory.replace.take().filter(|t| Some(t) != self.status.last_handled_replace.as_ref());
+            self.memory.replace.take().filter(|t| Some(t) != self.status.remote.last_handled_replace.as_ref());
     }
 }
 
@@ -290,5 +295,7 @@ pub fn intent(attempt: i64, second: i64) -> Intent {
         id: None,
         replace: None,
         tombstone: None,
+        parent: None,
+        seen: None,
     }
 }

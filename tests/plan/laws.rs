@@ -4,8 +4,8 @@ use applink_operator::crd::{
     AdoptionPolicy, ConditionType, DeletionPolicy, ManagementPolicy, Reason, ReplacePolicy, condition,
 };
 use applink_operator::plan::Step;
-use applink_operator::plan::desired::DesiredConnection;
-use applink_operator::plan::live::{Link, Method, Phase, RemoteConnection, Sighting};
+use applink_operator::plan::desired::DesiredGrant;
+use applink_operator::plan::live::{Link, Method, Phase, RemoteGrant, Sighting};
 use applink_operator::plan::memory::{Answer, Intent};
 use applink_operator::plan::remote::{Addon, HandOff};
 use applink_operator::plan::verdict::{Report, Verdict, conditions};
@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::json;
 
-use crate::fixture::{ADDON, SECRET, World, at, desired, fresh, intent, remote, spec};
+use crate::fixture::{ADDON, NAME, SECRET, World, at, desired, fresh, intent, remote, spec};
 
 fn phase() -> impl Strategy<Value = Phase> {
     prop::sample::select(vec![Phase::Going, Phase::Up, Phase::Failed, Phase::Leaving, Phase::Gone])
@@ -26,7 +26,7 @@ fn answer() -> impl Strategy<Value = Option<Answer>> {
         None,
         Some(Answer::Deleting { id: "id-1".into(), at: at(0) }),
         Some(Answer::Created { id: "x".into(), word: intent(1, 0) }),
-        Some(Answer::Refused { verdict: verdict(), at: at(0), attempt: Some(1) }),
+        Some(Answer::Refused { verdict: verdict(), at: at(0), attempt: Some(1), conflict: false }),
         Some(Answer::Later { verdict: verdict(), at: at(0), until: at(5), attempt: Some(1) }),
         Some(Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35), attempt: 1 }),
     ])
@@ -87,15 +87,15 @@ impl More {
     fn add(self, world: &mut World) {
         if self.oauth {
             world.spec = spec(|s| (s["jwt"], s["oauth"]) = (json!(null), json!({})));
-            world.desired = DesiredConnection::by_oauth(&world.spec, SECRET);
+            world.desired = DesiredGrant::by_oauth(NAME, &world.spec, SECRET);
         }
         for seen in &mut world.live.sightings {
             let link = (self.link && seen.object.phase == Phase::Going).then(|| Link::from("https://link".to_owned()));
             (seen.object.link, seen.detailed) = (link, self.detailed);
             seen.object.method = Some(if self.was_oauth { Method::Oauth } else { Method::Jwt });
         }
-        if self.was_oauth && self.oauth && world.status.applied_hash.is_some() {
-            world.status.applied_hash = world.desired.as_ref().ok().map(|d| d.hash.clone());
+        if self.was_oauth && self.oauth && world.status.remote.applied_hash.is_some() {
+            world.status.remote.applied_hash = world.desired.as_ref().ok().map(|d| d.hash.clone());
         }
         world.hand_off = self.hand_off;
         if self.never {
@@ -141,7 +141,7 @@ prop_compose! {
         if no_key { world.desired = Err(Verdict::waits(Reason::SecretNotFound, "x")); }
         if attempt > 0 {
             world.memory.intent = Some(Intent {
-                uid: "uid-1".into(), addon_id: ADDON.into(), hash: hash.clone(), attempt, at: at(1), recreated: vec![], id: None, replace: None, tombstone: None,
+                uid: "uid-1".into(), addon_id: ADDON.into(), hash: hash.clone(), attempt, at: at(1), recreated: vec![], id: None, replace: None, tombstone: None, parent: None, seen: None,
             });
         }
         world.memory.deleting = deleting;
@@ -151,12 +151,12 @@ prop_compose! {
         (world.memory.met, world.memory.since) = (at(since.min(now)), at(since.min(now)));
         world.memory.answer = answer;
         if recorded {
-            world.status.id = Some("id-1".into());
-            world.status.addon_id = Some(ADDON.into());
-            world.status.applied_hash = Some(hash);
-            world.status.connected_at = connected.then(|| k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1)));
+            world.status.remote.id = Some("id-1".into());
+            world.status.remote.addon_id = Some(ADDON.into());
+            world.status.remote.applied_hash = Some(hash);
+            world.status.remote.established_at = connected.then(|| k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1)));
         }
-        world.status.answered_attempt = (answered > 0).then_some(answered.min(attempt)).filter(|a| *a > 0);
+        world.status.remote.answered_attempt = (answered > 0).then_some(answered.min(attempt)).filter(|a| *a > 0);
         if matches!(world.memory.answer, Some(Answer::Refused { .. })) {
             // Nothing is created before what is recorded was proved gone.
             world.live.sightings.retain(|s| s.object.id != "id-1");
@@ -168,7 +168,7 @@ prop_compose! {
 
 /// Whether the plan may do anything to AppLink at all.
 fn free(world: &World) -> bool {
-    let known = world.status.addon_id.as_ref().or(world.memory.intent.as_ref().map(|i| &i.addon_id));
+    let known = world.status.remote.addon_id.as_ref().or(world.memory.intent.as_ref().map(|i| &i.addon_id));
     matches!(&world.addon, Addon::Ready { id } if known.is_none_or(|known| known == id))
         && world.policies.management == ManagementPolicy::Full
         && !world.policies.suspend
@@ -187,7 +187,7 @@ proptest! {
     fn nothing_is_changed_where_nothing_may_be(world in world()) {
         let plan = world.plan();
         let half = !world.memory.finalizer || world.memory.intent.is_none();
-        let ours = world.status.applied_hash.is_some() || matches!(world.memory.answer, Some(Answer::Created { .. }));
+        let ours = world.status.remote.applied_hash.is_some() || matches!(world.memory.answer, Some(Answer::Created { .. }));
         let mends = half && ours && matches!(plan.steps.as_slice(), [Step::Remember { .. }]);
         let mutates = plan.steps.iter().any(Step::mutates) && !mends;
         prop_assert!(!mutates || free(&world), "{:?}", plan.steps);
@@ -210,8 +210,8 @@ proptest! {
     fn only_what_is_ours_is_deleted(world in world()) {
         for step in world.plan().steps {
             if let Step::Delete { id } = step {
-                let recorded = world.status.id.as_deref() == Some(&id);
-                let posted = |i: &Intent| i.id.is_none() && i.attempt > world.status.answered_attempt.unwrap_or(0);
+                let recorded = world.status.remote.id.as_deref() == Some(&id);
+                let posted = |i: &Intent| i.id.is_none() && i.attempt > world.status.remote.answered_attempt.unwrap_or(0);
                 let open = world.memory.intent.as_ref().is_some_and(posted);
                 let given = world.memory.intent.as_ref().map(|i| i.attempt);
                 let refused = matches!(world.memory.answer, Some(Answer::Refused { attempt, .. }) if attempt == given);
@@ -224,10 +224,10 @@ proptest! {
     fn what_once_connected_goes_only_where_the_user_says_so(world in world()) {
         let plan = world.plan();
         let deletes = plan.steps.iter().any(|s| matches!(s, Step::Delete { .. }));
-        if deletes && !world.memory.deleting && world.status.connected_at.is_some() && world.status.id.is_some() {
-            let gone = |s: &Sighting<RemoteConnection>| s.object.id == "id-1" && s.object.phase == Phase::Gone;
+        if deletes && !world.memory.deleting && world.status.remote.established_at.is_some() && world.status.remote.id.is_some() {
+            let gone = |s: &Sighting<RemoteGrant>| s.object.id == "id-1" && s.object.phase == Phase::Gone;
             let tombstone = world.live.sightings.iter().any(gone);
-            let changed = world.desired.as_ref().is_ok_and(|d| world.status.applied_hash.as_ref() != Some(&d.hash));
+            let changed = world.desired.as_ref().is_ok_and(|d| world.status.remote.applied_hash.as_ref() != Some(&d.hash));
             let by_policy = world.policies.replacement == ReplacePolicy::DeleteAndRecreate && changed;
             prop_assert!(by_policy || world.memory.replace.is_some() || tombstone, "{:?}", plan.steps);
         }

@@ -1,10 +1,10 @@
 //! What comes out for a Connection that is to go, that may not be touched, or that is not alone: one line a case.
 
 use applink_operator::crd::{DeletionPolicy, ManagementPolicy, Reason};
-use applink_operator::plan::diff::connection::Rival;
 use applink_operator::plan::live::Phase;
 use applink_operator::plan::memory::Answer;
 use applink_operator::plan::remote::Addon;
+use applink_operator::plan::remote::name::Rival;
 use applink_operator::plan::verdict::Verdict;
 
 use crate::fixture::{ADDON, at, fresh, intent, remote, settled, table, waits};

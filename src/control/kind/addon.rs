@@ -9,16 +9,17 @@ use kube::ResourceExt;
 use kube::core::Duration as GoDuration;
 use secrecy::ExposeSecret;
 
-use super::{Kind, secret};
+use super::{Kind, Reference, Status, secret};
 use crate::control::roster::key;
 use crate::control::{Error, Shell};
-use crate::crd::{AppLinkAddon, AppLinkAddonStatus, FINALIZER, Reason};
+use crate::crd::{AppLinkAddon, AppLinkAddonStatus, ConditionType, ManagementPolicy, Reason, condition};
 use crate::heroku::{AccessError, Target};
 use crate::observe::{Cause, Following, Key, trouble};
 use crate::plan::Plan;
 use crate::plan::diff::addon;
 use crate::plan::live::AddonLive;
 use crate::plan::memory::Memory;
+use crate::plan::remote::Addon;
 use crate::plan::verdict::Verdict;
 
 /// What is live of an add-on, and who needs it.
@@ -38,15 +39,15 @@ impl Kind for AppLinkAddon {
         self.status.as_ref()
     }
 
-    fn addon(&self) -> Key {
-        key(self)
+    fn addon(&self, _shell: &Shell) -> Option<Key> {
+        Some(key(self))
     }
 
-    fn secrets(&self) -> Vec<String> {
-        vec![self.spec.token_secret_ref.name.clone()]
+    fn references(&self) -> Vec<Reference> {
+        vec![Reference::secret(&self.spec.token_secret_ref.name)]
     }
 
-    fn concerned(&self, _moved: &BTreeSet<String>) -> bool {
+    fn concerned(&self, _shell: &Shell, _moved: &BTreeSet<String>) -> bool {
         false
     }
 
@@ -92,17 +93,10 @@ impl Kind for AppLinkAddon {
 
     fn live(&self, shell: &Shell, memory: &Memory) -> Live {
         let me = key(self);
-        let needs_me = |object: &crate::crd::Connection| {
-            object.addon() == me && object.finalizers().iter().any(|f| f == FINALIZER)
-        };
         let mut dependants = Vec::new();
         if memory.deleting {
-            let guards = shell.connections.all();
-            dependants = guards
-                .filter_map(|guard| {
-                    guard.0.as_ref().ok().filter(|c| needs_me(c)).map(|c| format!("Connection {}", c.name_any()))
-                })
-                .collect();
+            let all = shell.dependants(&me).into_iter().filter(|dependant| dependant.holds);
+            dependants = all.map(|dependant| dependant.object).collect();
             dependants.sort();
         }
         Live { addon: shell.observer.addon(&me).unwrap_or_default(), dependants }
@@ -138,4 +132,41 @@ impl Kind for AppLinkAddon {
         }
         shell.wake(&Cause::Everything(key(self)));
     }
+}
+
+/// What is known of an add-on, from its poller, or from its own status where nothing follows it; and the ceiling that it
+/// sets to what lives on it.
+pub(super) fn seen(shell: &Shell, key: &Key) -> (Addon, ManagementPolicy) {
+    let Some(resource) = shell.get::<AppLinkAddon>(key) else {
+        return (Addon::Missing, ManagementPolicy::default());
+    };
+    let ceiling = resource.spec.management_policy;
+    let recorded = resource.status.clone().unwrap_or_default();
+    let Some(live) = shell.observer.addon(key) else {
+        let ready = condition(&recorded.conditions, ConditionType::Ready);
+        let judged = recorded.memory().observed_generation == resource.metadata.generation;
+        let addon = match ready.filter(|c| judged && c.status != "True") {
+            Some(told) => Addon::Troubled {
+                id: recorded.addon_id,
+                verdict: Verdict::waits(Reason::parse(&told.reason).unwrap_or(Reason::Pending), told.message.clone()),
+                silent: false,
+            },
+            None => Addon::Unseen,
+        };
+        return (addon, ceiling);
+    };
+    let addon = match (live.trouble, live.facts) {
+        (Some(verdict), facts) => {
+            Addon::Troubled { id: facts.map(|f| f.addon_id).or(recorded.addon_id), verdict, silent: live.silent }
+        }
+        (None, Some(facts)) => Addon::Ready { id: facts.addon_id },
+        (None, None) => Addon::Unseen,
+    };
+    (addon, ceiling)
+}
+
+/// Whether both stand for the same add-on, as far as is known.
+pub(super) fn same(shell: &Shell, one: &Key, other: &Key) -> bool {
+    let id = |key: &Key| shell.observer.addon(key)?.facts.map(|facts| facts.addon_id);
+    one == other || id(one).is_some_and(|one| id(other) == Some(one))
 }

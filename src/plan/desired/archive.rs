@@ -8,7 +8,7 @@ use std::io::{self, Cursor, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
-use super::openapi::{Document, Format};
+use super::openapi::Document;
 
 /// So much may the entries have in all, unpacked. AppLink takes ten entries as well; there are never more than three.
 const LIMIT_MB: usize = 20;
@@ -31,12 +31,8 @@ pub struct Contents<'a> {
 pub fn archive(contents: &Contents<'_>) -> Result<Vec<u8>, String> {
     let Contents { document, connected_app, permission_set } = contents;
     document.format.admit(document.text.len())?;
-    let spec = match document.format {
-        Format::Json => "api-spec.json",
-        Format::Yaml => "api-spec.yaml",
-    };
     let entries = [
-        (spec, Some(document.text.as_bytes())),
+        (document.file_name(), Some(document.text.as_bytes())),
         ("connectedapp-meta.xml", *connected_app),
         ("permissionset-meta.xml", *permission_set),
     ];
@@ -106,6 +102,7 @@ mod tests {
     use sha2::{Digest, Sha256};
     use zip::ZipArchive;
 
+    use super::super::openapi::Format;
     use super::*;
 
     const APP: &[u8] = b"<?xml version=\"1.0\"?>\n<ConnectedApp xmlns=\"http://soap.sforce.com/2006/04/metadata\"/>";

@@ -39,6 +39,17 @@ pub struct Document {
     pub text: String,
 }
 
+impl Document {
+    /// What the file is called in the archive, by which AppLink tells its format.
+    #[must_use]
+    pub fn file_name(&self) -> &'static str {
+        match self.format {
+            Format::Json => "api-spec.json",
+            Format::Yaml => "api-spec.yaml",
+        }
+    }
+}
+
 impl Format {
     /// By the extension of the file, else by how the text begins.
     fn of(file_name: Option<&str>, text: &str) -> Self {

@@ -74,7 +74,8 @@ fn leave(input: &Input<'_>) -> Course {
     Course::say(Verdict::waits(Reason::DeletionBlocked, text))
 }
 
-fn shortened(names: &[String]) -> String {
+/// The first of these names, and how many more there are.
+pub(super) fn shortened(names: &[String]) -> String {
     const SHOWN: usize = 5;
     let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(SHOWN) {

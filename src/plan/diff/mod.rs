@@ -3,4 +3,8 @@
 //! Pure. `control::kind` calls the kind's `plan`.
 
 pub mod addon;
+pub mod authorization;
 pub mod connection;
+pub mod grant;
+pub mod publication;
+pub mod target;

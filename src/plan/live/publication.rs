@@ -39,4 +39,7 @@ impl RemoteObject for RemotePublication {
         self.created_at.as_deref()?.parse().ok()
     }
     fn call(&mut self, _name: &str) {}
+    fn mark(&self) -> Option<&str> {
+        Some(self.modified_at.as_deref().unwrap_or_default())
+    }
 }

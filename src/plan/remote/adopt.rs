@@ -6,18 +6,23 @@ use super::{Case, Course};
 use crate::crd::{AdoptionPolicy, Reason};
 use crate::plan::Step;
 use crate::plan::desired::{Expected, Likeness, compare};
-use crate::plan::live::{Method, Phase, RemoteGrant, Sighting};
+use crate::plan::live::{Method, Phase, RemoteGrant, RemoteObject, Sighting};
 use crate::plan::memory::Intent;
 use crate::plan::verdict::Verdict;
 
-impl<R: RemoteGrant> Case<'_, R> {
-    /// How to claim an object that was there first; `None` once it is claimed. `hash` is the digest of what is declared.
-    #[must_use]
-    pub fn claim(&self, seen: &Sighting<R>, like: &Likeness<'_>, hash: &str) -> Option<Course> {
+impl<R: RemoteObject> Case<'_, R> {
+    /// How to claim an object that was there first; `None` once it is claimed. `hash` is the digest of what is declared;
+    /// `bar` tells why it cannot be claimed, as far as is known.
+    pub fn claim(
+        &self,
+        seen: &Sighting<R>,
+        hash: &str,
+        bar: impl FnOnce(&Sighting<R>) -> Option<String>,
+    ) -> Option<Course> {
         let id = seen.object.id();
         if seen.object.phase() == Phase::Leaving {
             let text =
-                format!("{} {} of somebody else is being disconnected; waiting for its name", self.noun, self.name);
+                format!("{} {} of somebody else is being disconnected; waiting for its name", self.noun, self.title);
             return Some(Course::attend(Verdict::waits(Reason::Creating, text)));
         }
         if self.outdated(seen) {
@@ -27,7 +32,7 @@ impl<R: RemoteGrant> Case<'_, R> {
         if let Some(recorded) = self.unconfirmed() {
             return Some(Course::act(vec![Step::Confirm { id: recorded.to_owned() }]));
         }
-        let why = match self.bar(seen, like) {
+        let why = match self.closed(seen).or_else(|| bar(seen)) {
             Some(why) => why,
             // A list may tell less.
             None if !seen.detailed => return Some(Course::act(vec![Step::Confirm { id: id.to_owned() }])),
@@ -40,42 +45,47 @@ impl<R: RemoteGrant> Case<'_, R> {
         let text = format!(
             "a {} {} (id {id}) was there first and is not taken over: {why}. Delete it in AppLink, choose another name, \
              or set managementPolicy: Observe to watch it",
-            self.noun, self.name
+            self.noun, self.title
         );
         Some(Course::say(Verdict::needs_user(Reason::AdoptionRefused, text)))
     }
 
-    /// Why it cannot be claimed, as far as is known.
-    fn bar(&self, seen: &Sighting<R>, like: &Likeness<'_>) -> Option<String> {
-        let remote = &seen.object;
-        let untold = |what: &str| seen.detailed.then(|| format!("AppLink does not tell {what}"));
+    /// Why it cannot be claimed whatever it is like.
+    fn closed(&self, seen: &Sighting<R>) -> Option<String> {
         if self.policies.adoption == AdoptionPolicy::Never {
             return Some("adoptionPolicy is Never".to_owned());
         }
-        if remote.phase() == Phase::Failed {
-            return Some("it has failed".to_owned());
-        }
-        match remote.provider() {
+        (seen.object.phase() == Phase::Failed).then(|| "it has failed".to_owned())
+    }
+}
+
+impl Case<'_, RemoteGrant> {
+    /// Why granted access cannot be claimed, as far as is known.
+    #[must_use]
+    pub fn bar(&self, seen: &Sighting<RemoteGrant>, like: &Likeness<'_>) -> Option<String> {
+        let remote = &seen.object;
+        let untold = |what: &str| seen.detailed.then(|| format!("AppLink does not tell {what}"));
+        match remote.provider {
             None => return untold("whether it leads to Salesforce or Data Cloud"),
             Some(provider) if provider != like.provider => {
                 return Some(format!("its provider is {provider:?}, not {:?}", like.provider));
             }
             Some(_) => {}
         }
-        if let Some(method) = remote.method().filter(|method| *method != like.method) {
+        if let Some(method) = remote.method.filter(|method| *method != like.method) {
             let name = |m| if m == Method::Jwt { "jwt" } else { "oauth" };
             return Some(format!("it was made by {}, not {}", name(method), name(like.method)));
         }
-        let user = remote.org().username.as_deref();
+        let user = remote.org.username.as_deref();
         if let (Some(told), Some(wanted)) = (user, like.username)
             && !told.eq_ignore_ascii_case(wanted)
         {
             return Some(format!("its user is {told}, not {wanted}"));
         }
-        match compare(remote.org(), like.expect) {
+        match compare(&remote.org, like.expect) {
             Expected::Missed(what) => Some(format!("it leads to {what}")),
             // Before it is connected nobody knows; it is judged again then.
-            Expected::Untold if remote.phase() == Phase::Up => untold("its org and user"),
+            Expected::Untold if remote.phase == Phase::Up => untold("its org and user"),
             Expected::Untold | Expected::Met => None,
         }
     }

@@ -32,7 +32,7 @@ pub enum HandOff {
     Foreign,
 }
 
-impl<R: RemoteGrant> Case<'_, R> {
+impl Case<'_, RemoteGrant> {
     /// Why no link can be handed over in the Secret of this name, if so.
     #[must_use]
     pub fn no_hand_off(&self, secret: &str, there: &HandOff) -> Option<Course> {
@@ -48,7 +48,7 @@ impl<R: RemoteGrant> Case<'_, R> {
                 let text = format!(
                     "the link for {} {} belongs into Secret {secret}, but a Secret of that name exists that is not this \
                      resource's: delete or rename it",
-                    self.noun, self.name
+                    self.noun, self.title
                 );
                 Some(Course::say(Verdict::needs_user(Reason::InvalidSpec, text)))
             }
@@ -57,8 +57,8 @@ impl<R: RemoteGrant> Case<'_, R> {
 
     /// What to do while a person's consent to an object of ours is waited for. `hash` is the digest of what is declared.
     #[must_use]
-    pub fn await_user(&self, seen: &Sighting<R>, secret: &str, there: &HandOff, hash: &str) -> Course {
-        let id = seen.object.id();
+    pub fn await_user(&self, seen: &Sighting<RemoteGrant>, secret: &str, there: &HandOff, hash: &str) -> Course {
+        let id = seen.object.id.as_str();
         let left = self.consent_left();
         let expired = !left.is_positive();
         if *there == (HandOff::Ours { id: Some(id.to_owned()) }) {
@@ -72,7 +72,7 @@ impl<R: RemoteGrant> Case<'_, R> {
         if let Some(course) = self.no_hand_off(secret, there) {
             return course;
         }
-        if seen.object.link().is_some() {
+        if seen.object.link.is_some() {
             return Course::act(vec![Step::HandOver { id: id.to_owned() }]);
         }
         if !seen.detailed {
@@ -84,13 +84,13 @@ impl<R: RemoteGrant> Case<'_, R> {
         // Adopted: somebody else began it, who has the link.
         let adopted = self.memory.intent.as_ref().is_some_and(|intent| intent.id.as_deref() == Some(id));
         if adopted && self.making_room(id).is_none() {
-            let text = format!("{} {} waits for the consent that somebody else asked for", self.noun, self.name);
+            let text = format!("{} {} waits for the consent that somebody else asked for", self.noun, self.title);
             return Course::attend(Verdict::waits(Reason::Connecting, text)).again(left);
         }
         if matches!(&self.memory.answer, Some(Answer::Created { id: made, .. }) if made == id) {
             let text = format!(
                 "AppLink gave no link by which to consent to {} {}; a new value of applink.dev/replace asks again",
-                self.noun, self.name
+                self.noun, self.title
             );
             return Course::say(Verdict::needs_user(Reason::RemoteFailed, text));
         }
@@ -109,7 +109,7 @@ impl<R: RemoteGrant> Case<'_, R> {
     pub fn expired(&self) -> Course {
         let text = format!(
             "nobody consented to {} {} in time: set a new value of applink.dev/requestedAt to get a new link",
-            self.noun, self.name
+            self.noun, self.title
         );
         Course::say(Verdict::needs_user(Reason::AuthorizationExpired, text))
     }

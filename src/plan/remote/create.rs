@@ -28,7 +28,7 @@ impl<R: RemoteObject> Case<'_, R> {
                     let text = format!(
                         "waiting for a list of what the add-on has that is whole: until then, nobody knows whether {} is \
                          free",
-                        self.name
+                        self.title
                     );
                     Verdict::waits(Reason::Creating, text).into()
                 }
@@ -41,7 +41,7 @@ impl<R: RemoteObject> Case<'_, R> {
         if let Some(course) = self.purge(hash).or_else(|| self.rest(hash)) {
             return course;
         }
-        let create = Step::Create { name: self.name.to_owned(), anew: self.record.was_up };
+        let create = Step::Create { name: self.title.to_owned(), anew: self.record.was_up };
         if self.word_given(hash) {
             return Course::act(vec![create]);
         }
@@ -65,25 +65,43 @@ impl<R: RemoteObject> Case<'_, R> {
             id: None,
             replace: self.memory.replace.clone().or_else(|| self.memory.intent.as_ref()?.replace.clone()),
             tombstone: self.memory.intent.as_ref().and_then(|intent| intent.tombstone.clone()),
+            parent: self.parent.map(str::to_owned),
+            seen: self.live.of_name(self.name).first().and_then(|seen| seen.object.mark()).map(str::to_owned),
         }
     }
 
+    /// Whether the half of the memory that the object itself carries was wiped, as by `kubectl replace`.
+    #[must_use]
+    pub fn forgetful(&self) -> bool {
+        !self.memory.finalizer || self.memory.intent.is_none()
+    }
+
+    /// That half, from the one that the status has. `hash` is the digest of what is declared.
+    #[must_use]
+    pub fn restored(&self, hash: &str) -> Intent {
+        self.memory.intent.clone().unwrap_or_else(|| Intent {
+            addon_id: self.record.addon_id.clone().or_else(|| self.addon_id().map(str::to_owned)).unwrap_or_default(),
+            attempt: self.record.answered.unwrap_or(1),
+            ..self.next_intent(self.record.hash.as_deref().unwrap_or(hash), Vec::new())
+        })
+    }
+
     /// Whether this process wrote the intent and has not acted on it yet.
-    fn word_given(&self, hash: &str) -> bool {
+    pub(super) fn word_given(&self, hash: &str) -> bool {
         self.memory.finalizer
             && self.memory.answer.is_none()
             && self.posted_intent().is_some_and(|i| i.hash == hash && i.at >= self.memory.met)
     }
 
-    fn contested(&self) -> bool {
+    pub(super) fn contested(&self) -> bool {
         self.memory.reason == Some(Reason::Contested) && !self.asked()
     }
 
-    fn contest(&self) -> Verdict {
+    pub(super) fn contest(&self) -> Verdict {
         let text = format!(
             "{} {} was created anew {CONTEST_LIMIT} times within an hour and went away again: somebody else manages it \
              too. Find out who, then set a new value of applink.dev/requestedAt to resume",
-            self.noun, self.name
+            self.noun, self.title
         );
         Verdict::needs_user(Reason::Contested, text)
     }
@@ -104,12 +122,12 @@ impl<R: RemoteObject> Case<'_, R> {
 
     /// The wait that an earlier attempt imposes.
     fn rest(&self, hash: &str) -> Option<Course> {
-        if let Some(wait) = self.unsettled() {
+        if let Some(wait) = self.settling() {
             let verdict = match &self.memory.answer {
                 Some(Answer::Lost { verdict, .. }) => verdict.clone(),
                 _ => Verdict::waits(
                     Reason::Creating,
-                    format!("the answer to the creation of {} was lost; looking whether it took effect", self.name),
+                    format!("the answer to the creation of {} was lost; looking whether it took effect", self.title),
                 ),
             };
             return Some(Course::attend(verdict).again(wait));
@@ -126,7 +144,8 @@ impl<R: RemoteObject> Case<'_, R> {
 
     /// How long the open intent's POST may still bear fruit, where it may have been sent without our knowing how it
     /// ended.
-    pub(super) fn unsettled(&self) -> Option<SignedDuration> {
+    #[must_use]
+    pub fn settling(&self) -> Option<SignedDuration> {
         let intent = self.posted_intent()?;
         let pause = match &self.memory.answer {
             Some(Answer::Lost { pause, attempt, .. }) if *attempt == intent.attempt => *pause,
@@ -140,7 +159,7 @@ impl<R: RemoteObject> Case<'_, R> {
         left.is_positive().then_some(left)
     }
 
-    fn refusal(&self) -> Report {
+    pub(super) fn refusal(&self) -> Report {
         match &self.memory.answer {
             Some(Answer::Refused { verdict, .. }) => verdict.clone().into(),
             _ => Report::Keep,
@@ -155,7 +174,7 @@ impl<R: RemoteObject> Case<'_, R> {
     }
 
     /// The same, with the one at hand.
-    fn recreations(&self) -> Vec<Timestamp> {
+    pub(super) fn recreations(&self) -> Vec<Timestamp> {
         let mut all = self.recent();
         // An open intent counts the one at hand already, however often it is tried; one that had the old object deleted
         // is no contest.

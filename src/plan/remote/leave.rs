@@ -19,7 +19,7 @@ const LAST_LOOK: SignedDuration = SignedDuration::from_secs(5);
 impl<R: RemoteObject> Case<'_, R> {
     /// How to let go of an object that is being deleted. `fits` as for [`Case::holder`].
     pub fn leave(&self, fits: impl Fn(&R) -> bool) -> Course {
-        let deleting = || Verdict::waits(Reason::Deleting, format!("deleting {} {}", self.noun, self.name));
+        let deleting = || Verdict::waits(Reason::Deleting, format!("deleting {} {}", self.noun, self.title));
         let release =
             |orphaned: Option<&str>| Course::act(vec![Step::Release { orphaned: orphaned.map(str::to_owned) }]);
         if !self.memory.finalizer {
@@ -27,7 +27,7 @@ impl<R: RemoteObject> Case<'_, R> {
         }
         let id = self.record.id.as_deref();
         if self.memory.force_orphan {
-            return release(id.or(Some(self.name)));
+            return release(id.or(Some(self.title)));
         }
         if self.policies.suspend {
             return Course::say(Verdict::suspended("suspended: the deletion waits for spec.suspend: false"));
@@ -39,7 +39,7 @@ impl<R: RemoteObject> Case<'_, R> {
             return release(None);
         }
         if self.policies.deletion == DeletionPolicy::Orphan {
-            return release(id.or(Some(self.name)));
+            return release(id.or(Some(self.title)));
         }
         if let Some(course) = self.obstacle() {
             return self.stuck(course);
@@ -57,7 +57,7 @@ impl<R: RemoteObject> Case<'_, R> {
             Report::Hold | Report::Note | Report::Keep => match self.addon {
                 Addon::Troubled { verdict, .. } => Verdict::waits(
                     Reason::Deleting,
-                    format!("deleting {} {} waits: {}", self.noun, self.name, verdict.message),
+                    format!("deleting {} {} waits: {}", self.noun, self.title, verdict.message),
                 )
                 .into(),
                 _ => Report::Hold,
@@ -96,7 +96,7 @@ impl<R: RemoteObject> Case<'_, R> {
             if let Some(id) = self.unconfirmed() {
                 return Course::act(vec![Step::Confirm { id: id.to_owned() }]);
             }
-            if let Some(wait) = self.unsettled() {
+            if let Some(wait) = self.settling() {
                 return Course::attend(deleting).again(wait);
             }
             // What an intent may have made is not ruled out by its predecessor's being gone.

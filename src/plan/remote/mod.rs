@@ -6,9 +6,15 @@ mod adopt;
 mod consent;
 mod create;
 mod leave;
+pub mod name;
+mod parent;
+mod publish;
+pub mod record;
 mod replace;
 
 pub use consent::HandOff;
+pub use parent::Parent;
+pub use publish::Again;
 
 use std::time::Duration;
 
@@ -83,6 +89,10 @@ pub struct Case<'a, R> {
     pub noun: &'static str,
     /// Remote name.
     pub name: &'a str,
+    /// What people call it: the remote name, where that is not an id.
+    pub title: &'a str,
+    /// Id of the connection that it lives on, where it lives on one.
+    pub parent: Option<&'a str>,
     /// Name of the AppLinkAddon.
     pub addon_name: &'a str,
     /// What may be done.
@@ -178,7 +188,7 @@ impl<'a, R: RemoteObject> Case<'a, R> {
     /// The open intent, where it is one that a creation may have been sent under.
     #[must_use]
     pub fn posted_intent(&self) -> Option<&'a Intent> {
-        self.open_intent().filter(|intent| intent.id.is_none())
+        self.open_intent().filter(|intent| intent.id.is_none() && intent.parent.as_deref() == self.parent)
     }
 
     /// The open intent, where it is the word that this object is adopted, or that it makes room for another.

@@ -17,9 +17,12 @@ pub struct Resource {
     pub unconditional: bool,
 }
 
-static SERVED: [Resource; 7] = [
+static SERVED: [Resource; 10] = [
     custom("AppLinkAddon", "applinkaddons"),
     custom("Connection", "connections"),
+    custom("Authorization", "authorizations"),
+    custom("Publication", "publications"),
+    custom("DataActionTarget", "dataactiontargets"),
     builtin("", "Secret", "secrets", true),
     builtin("", "ConfigMap", "configmaps", true),
     Resource { namespaced: false, ..builtin("", "Namespace", "namespaces", true) },

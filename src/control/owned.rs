@@ -1,15 +1,17 @@
-//! The Secret by which a person gets the link to consent by: owned by the object, and removed with it.
+//! Secrets of ours: owned by an object of ours, and removed with it. One hands a link to a person, another keeps a credential.
 //!
-//! Decides nothing, and never overwrites what is not ours. `apply` writes and removes it, the kinds read whose it is.
+//! Decides nothing, and never overwrites what is not ours. `apply` writes and removes them, the kinds read whose they are.
 
 use std::collections::BTreeMap;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, ObjectMeta, Patch, PostParams, Preconditions};
 use kube::{Api, ResourceExt};
-use serde_json::json;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
 
 use super::kind::Kind;
 use super::patch::params;
@@ -18,32 +20,49 @@ use super::{Error, Shell};
 use crate::crd::{FIELD_MANAGER, GROUP, annotation};
 use crate::plan::remote::HandOff;
 
-/// The key that holds the link.
+/// The key that holds a link.
 const URL: &str = "url";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
-/// Whose the Secret is that stands under the name of `object`'s.
-pub(super) async fn read<K: Kind>(shell: &Shell, object: &K) -> Result<HandOff, Error> {
-    Ok(find(shell, object).await?.map_or(HandOff::Absent, |secret| whose(object, &secret)))
+/// What goes into a Secret of ours.
+pub(super) struct Content {
+    /// What it has under its keys; other keys go.
+    pub(super) data: BTreeMap<&'static str, SecretString>,
+    /// The remote object that a link in it is for.
+    pub(super) link_for: Option<String>,
 }
 
-/// Puts the link to the remote object of this id into the Secret.
-pub(super) async fn write<K: Kind>(shell: &Shell, object: &K, id: &str) -> Result<(), Error> {
-    let (Some(name), Some(link)) = (object.link_secret(), object.link(shell, id)) else { return Ok(()) };
+impl Content {
+    /// The link to where a person consents to the remote object of this id.
+    pub(super) fn link(url: &str, id: &str) -> Self {
+        Self { data: BTreeMap::from([(URL, url.to_owned().into())]), link_for: Some(id.to_owned()) }
+    }
+}
+
+/// Whose the Secret of this name is.
+pub(super) async fn read<K: Kind>(shell: &Shell, object: &K, name: &str) -> Result<HandOff, Error> {
+    Ok(find(shell, object, name).await?.map_or(HandOff::Absent, |secret| whose(object, &secret)))
+}
+
+/// Puts this into the Secret of this name, where none stands there or one of ours with something else in it.
+pub(super) async fn write<K: Kind>(shell: &Shell, object: &K, name: &str, content: &Content) -> Result<(), Error> {
     let api = api(shell, object);
-    let annotations = BTreeMap::from([(annotation::LINK_FOR.to_owned(), id.to_owned())]);
+    let annotations = content.link_for.iter().map(|id| (annotation::LINK_FOR.to_owned(), id.clone()));
+    let annotations: BTreeMap<_, _> = annotations.collect();
     let what = format!("{}/{name}", key(object).namespace);
-    match find(shell, object).await? {
+    let encode = |value: &SecretString| ByteString(value.expose_secret().as_bytes().to_vec());
+    let data: BTreeMap<_, _> = content.data.iter().map(|(key, value)| ((*key).to_owned(), encode(value))).collect();
+    match find(shell, object, name).await? {
         None => {
             let secret = Secret {
                 metadata: ObjectMeta {
-                    name: Some(name),
+                    name: Some(name.to_owned()),
                     annotations: Some(annotations),
                     labels: Some(BTreeMap::from([(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned())])),
                     owner_references: Some(vec![owner(object)]),
                     ..ObjectMeta::default()
                 },
-                string_data: Some(BTreeMap::from([(URL.to_owned(), link.expose().to_owned())])),
+                data: Some(data),
                 type_: Some("Opaque".to_owned()),
                 ..Secret::default()
             };
@@ -51,11 +70,20 @@ pub(super) async fn write<K: Kind>(shell: &Shell, object: &K, id: &str) -> Resul
             api.create(&post, &secret).await.map_err(Error::kube(format!("create Secret {what}")))?;
         }
         Some(there) if matches!(whose(object, &there), HandOff::Ours { .. }) => {
-            let metadata = json!({
-                "uid": there.uid(), "resourceVersion": there.resource_version(), "annotations": annotations,
+            let before = there.data.clone().unwrap_or_default();
+            let known = annotations.iter().all(|(key, value)| there.annotations().get(key) == Some(value));
+            if before == data && known {
+                return Ok(());
+            }
+            let gone = before.keys().filter(|key| !data.contains_key(*key)).map(|key| (key.clone(), Value::Null));
+            let told = data.iter().map(|(key, value)| (key.clone(), json!(BASE64_STANDARD.encode(&value.0))));
+            let patch = json!({
+                "metadata": {
+                    "uid": there.uid(), "resourceVersion": there.resource_version(), "annotations": annotations,
+                },
+                "data": serde_json::Map::from_iter(gone.chain(told)),
             });
-            let patch = json!({ "metadata": metadata, "data": { URL: BASE64_STANDARD.encode(link.expose()) } });
-            let done = api.patch(&name, &params(), &Patch::Merge(patch)).await;
+            let done = api.patch(name, &params(), &Patch::Merge(patch)).await;
             done.map_err(Error::kube(format!("patch Secret {what}")))?;
         }
         // The next plan says so.
@@ -64,16 +92,15 @@ pub(super) async fn write<K: Kind>(shell: &Shell, object: &K, id: &str) -> Resul
     Ok(())
 }
 
-/// Deletes the Secret, where it is ours.
-pub(super) async fn remove<K: Kind>(shell: &Shell, object: &K) -> Result<(), Error> {
-    let Some(there) = find(shell, object).await? else { return Ok(()) };
+/// Deletes the Secret of this name, where it is ours.
+pub(super) async fn remove<K: Kind>(shell: &Shell, object: &K, name: &str) -> Result<(), Error> {
+    let Some(there) = find(shell, object, name).await? else { return Ok(()) };
     if !matches!(whose(object, &there), HandOff::Ours { .. }) {
         return Ok(());
     }
     let preconditions = Preconditions { uid: there.uid(), resource_version: there.resource_version() };
     let only = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    let name = there.name_any();
-    let done = api(shell, object).delete(&name, &only).await;
+    let done = api(shell, object).delete(name, &only).await;
     match done.map_err(Error::kube(format!("delete Secret {}/{name}", key(object).namespace))) {
         Err(error) if !error.is_not_found() => Err(error),
         _ => Ok(()),
@@ -84,9 +111,8 @@ fn api<K: Kind>(shell: &Shell, object: &K) -> Api<Secret> {
     Api::namespaced(shell.client.clone(), &key(object).namespace)
 }
 
-async fn find<K: Kind>(shell: &Shell, object: &K) -> Result<Option<Secret>, Error> {
-    let Some(name) = object.link_secret() else { return Ok(None) };
-    let found = api(shell, object).get_opt(&name).await;
+async fn find<K: Kind>(shell: &Shell, object: &K, name: &str) -> Result<Option<Secret>, Error> {
+    let found = api(shell, object).get_opt(name).await;
     found.map_err(Error::kube(format!("get Secret {}/{name}", key(object).namespace)))
 }
 

@@ -1,70 +1,57 @@
-//! Connections in every spelling: reference, CLI, and mixtures of both.
+//! Connections and authorizations in every spelling: reference, CLI, and mixtures of both.
 //!
 //! Pure. Access tokens are never read out of a body; a link to consent by is, into a type that prints nothing of it.
 
 use serde_json::Value;
 
-use super::{Unreadable, json, redact, text};
+use super::org::{fault, org, provider};
+use super::{Unreadable, json, text};
 use crate::plan::collection::Listing;
-use crate::plan::live::{Link, Method, Org, Phase, Provider, RemoteConnection};
+use crate::plan::live::{GrantKind, Link, Method, Phase, RemoteGrant};
 
-/// A list of connections. Items that cannot be told apart are left out, and then the list proves nothing absent.
+/// A list of connections or authorizations. Items that cannot be told apart are left out, and then the list proves
+/// nothing absent.
 ///
 /// # Errors
 /// Where the body is no JSON array.
-pub fn connections(body: &[u8]) -> Result<Listing<RemoteConnection>, Unreadable> {
+pub fn grants(kind: GrantKind, body: &[u8]) -> Result<Listing<RemoteGrant>, Unreadable> {
     let value = json(body)?;
     let all = value.as_array().ok_or(Unreadable("not a list"))?;
-    let items: Vec<_> = all.iter().filter_map(decode).collect();
+    let items: Vec<_> = all.iter().filter_map(|item| decode(kind, item)).collect();
     let whole = items.len() == all.len();
     Ok(Listing { items, whole })
 }
 
-/// One connection: an object, or, by another reading of the same route, a list that holds it. `None` where it is empty.
+/// One of them: an object, or, by another reading of the same route, a list that holds it. `None` where it is empty.
 ///
 /// # Errors
 /// Where the body is neither, or has no id.
-pub fn connection(body: &[u8], id: Option<&str>) -> Result<Option<RemoteConnection>, Unreadable> {
+pub fn grant(kind: GrantKind, body: &[u8], id: Option<&str>) -> Result<Option<RemoteGrant>, Unreadable> {
     match json(body)? {
-        Value::Array(all) => Ok(all.iter().filter_map(decode).find(|c| id.is_none_or(|id| c.id == id))),
-        object @ Value::Object(_) => decode(&object).map(Some).ok_or(Unreadable("a connection without id")),
+        Value::Array(all) => {
+            let mut all = all.iter().filter_map(|item| decode(kind, item));
+            Ok(all.find(|one| id.is_none_or(|id| one.id == id)))
+        }
+        object @ Value::Object(_) => decode(kind, &object).map(Some).ok_or(Unreadable("an object without id")),
         _ => Err(Unreadable("neither an object nor a list")),
     }
 }
 
-/// How many objects a list holds, those that were taken away left out.
-///
-/// # Errors
-/// Where the body is no JSON array.
-pub fn count(body: &[u8]) -> Result<i64, Unreadable> {
-    let value = json(body)?;
-    let all = value.as_array().ok_or(Unreadable("not a list"))?;
-    let there = all.iter().filter(|item| phase(&text(item, &["status", "state"]).unwrap_or_default()) != Phase::Gone);
-    i64::try_from(there.count()).map_err(|_| Unreadable("too long a list"))
-}
-
-fn decode(value: &Value) -> Option<RemoteConnection> {
-    let none = Value::Null;
-    let org = value.get("org").unwrap_or(&none);
-    let user = org.get("user_auth").unwrap_or(&none);
+fn decode(kind: GrantKind, value: &Value) -> Option<RemoteGrant> {
     let status = text(value, &["status", "state"]).unwrap_or_default();
-    let kind = text(org, &["type"]);
-    Some(RemoteConnection {
+    let name = match kind {
+        GrantKind::Connection => "connection_name",
+        GrantKind::Authorization => "developer_name",
+    };
+    Some(RemoteGrant {
         id: text(value, &["id"])?,
-        name: text(org, &["connection_name"]).or_else(|| text(value, &["connection_name", "name"])),
+        name: text(&value["org"], &[name]).or_else(|| text(value, &[name, "name"])),
         phase: phase(&status),
-        provider: kind.as_deref().and_then(provider),
+        provider: text(&value["org"], &["type"]).as_deref().and_then(provider),
         method: text(value, &["connection_method"]).as_deref().and_then(method),
         link: text(value, &["redirect_uri"]).map(Link::from),
-        error: value.get("error").and_then(error),
-        org: Org {
-            id: text(org, &["id"]),
-            instance_url: text(org, &["instance_url"]),
-            kind: kind.map(|k| kind_name(&k)),
-            api_version: text(org, &["api_version", "api_verion"]).map(|v| v.trim_start_matches('v').to_owned()),
-            username: text(user, &["username"]).or_else(|| text(org, &["username"])),
-            user_id: text(user, &["user_id"]).or_else(|| text(org, &["user_id"])),
-        },
+        error: fault(value),
+        org: org(value),
         created_at: text(value, &["created_at"]),
         created_by: text(value, &["created_by"]),
         created_via_app: text(value, &["created_via_app"]),
@@ -85,23 +72,6 @@ fn phase(status: &str) -> Phase {
     }
 }
 
-fn provider(kind: &str) -> Option<Provider> {
-    match kind.to_ascii_lowercase().as_str() {
-        "salesforceorg" | "salesforce" => Some(Provider::Salesforce),
-        "datacloudorg" | "datacloud" => Some(Provider::DataCloud),
-        _ => None,
-    }
-}
-
-/// One spelling for one thing, or the status would change with the server's mood.
-fn kind_name(kind: &str) -> String {
-    match provider(kind) {
-        Some(Provider::Salesforce) => "SalesforceOrg".to_owned(),
-        Some(Provider::DataCloud) => "DataCloudOrg".to_owned(),
-        None => kind.to_owned(),
-    }
-}
-
 fn method(word: &str) -> Option<Method> {
     match word.to_ascii_lowercase().as_str() {
         "jwt" => Some(Method::Jwt),
@@ -110,20 +80,18 @@ fn method(word: &str) -> Option<Method> {
     }
 }
 
-fn error(value: &Value) -> Option<String> {
-    let told = match value {
-        Value::String(message) if !message.is_empty() => message.clone(),
-        _ => match (text(value, &["id"]), text(value, &["message", "detail"])) {
-            (Some(id), Some(message)) => format!("{id}: {message}"),
-            (one, other) => one.or(other)?,
-        },
-    };
-    Some(redact(&told, &[]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::live::{Org, Provider};
+
+    fn connection(body: &[u8], id: Option<&str>) -> Result<Option<RemoteGrant>, Unreadable> {
+        grant(GrantKind::Connection, body, id)
+    }
+
+    fn connections(body: &[u8]) -> Result<Listing<RemoteGrant>, Unreadable> {
+        grants(GrantKind::Connection, body)
+    }
 
     const REFERENCE: &str = r#"{"id":"c1","status":"connecting","redirect_uri":"https://x/?state=ey",
         "org":{"id":"00D","connection_name":"prod","instance_url":"https://i","type":"DatacloudOrg","api_verion":"57.0",

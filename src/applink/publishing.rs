@@ -1,0 +1,145 @@
+//! The endpoints of what lives on a connection: publications and data action targets.
+//!
+//! As `applink`: an answer is decoded, an error is classed, nothing more.
+
+use http::Method;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::multipart::{Part, content_type, encode};
+use super::{AppLink, Call, found, is_paged, unreadable};
+use crate::heroku::AccessError;
+use crate::plan::collection::Listing;
+use crate::plan::live::{RemotePublication, RemoteTarget};
+use crate::wire;
+
+/// What is published; all of it goes out as given.
+#[derive(Clone, Copy, Debug)]
+pub struct Upload<'a> {
+    /// The ZIP archive.
+    pub archive: &'a [u8],
+    /// `client_name`
+    pub client_name: &'a str,
+    /// `authorization_permission_set_name`
+    pub permission_set: Option<&'a str>,
+    /// `authorization_external_client_app_name`
+    pub external_client_app: Option<&'a str>,
+    /// `authorization_connected_app_name`
+    pub connected_app: Option<&'a str>,
+}
+
+/// What a data action target is created with; all of it goes out as given.
+#[derive(Clone, Copy, Debug)]
+pub struct NewTarget<'a> {
+    /// `label`
+    pub label: &'a str,
+    /// `api_name`
+    pub api_name: &'a str,
+    /// `target_endpoint`
+    pub endpoint: &'a str,
+}
+
+impl AppLink {
+    /// `GET /connections/salesforce/{connection}/apps/{app}`: what is published of the app itself. Where there is nothing, 404
+    /// or an empty list, the list is whole and empty.
+    ///
+    /// # Errors
+    /// Any [`AccessError`].
+    pub async fn list_publications(&self, connection: &str) -> Result<Listing<RemotePublication>, AccessError> {
+        let app = self.found().await?.facts.app_id.clone();
+        let path = ["connections", "salesforce", connection, "apps", &app];
+        match found(self.call(Call::get("applink.list_publications", &path)).await)? {
+            Some((host, answer)) => {
+                let mut listing = wire::publications(answer.body(), &app).map_err(unreadable(host))?;
+                listing.whole &= !is_paged(&answer);
+                Ok(listing)
+            }
+            None => Ok(Listing { items: Vec::new(), whole: true }),
+        }
+    }
+
+    /// `POST /connections/salesforce/{connection}/apps`: what it was answered with is of no use, since it tells an id at most,
+    /// and that not always.
+    ///
+    /// # Errors
+    /// Any [`AccessError`].
+    pub async fn publish(&self, connection: &str, upload: &Upload<'_>) -> Result<(), AccessError> {
+        let mut request = serde_json::Map::from_iter([("client_name".to_owned(), json!(upload.client_name))]);
+        let names = [
+            ("authorization_permission_set_name", upload.permission_set),
+            ("authorization_external_client_app_name", upload.external_client_app),
+            ("authorization_connected_app_name", upload.connected_app),
+        ];
+        request.extend(names.into_iter().filter_map(|(key, name)| Some((key.to_owned(), json!(name?)))));
+        let request = serde_json::Value::Object(request).to_string();
+        let boundary = format!("applink-operator-{}", Uuid::new_v4().simple());
+        let parts = [
+            Part { name: "metadata", content_type: "application/zip", content: upload.archive },
+            Part { name: "app_request", content_type: "application/json", content: request.as_bytes() },
+        ];
+        let path = ["connections", "salesforce", connection, "apps"];
+        let content_type = content_type(&boundary);
+        let call = Call {
+            method: Method::POST,
+            body: encode(&boundary, &parts),
+            content_type: &content_type,
+            ..Call::get("applink.publish", &path)
+        };
+        self.call(call).await.map(drop)
+    }
+
+    /// `DELETE /connections/salesforce/{connection}/apps/{app}`, of the app itself; one that is not there counts as deleted.
+    ///
+    /// # Errors
+    /// Any [`AccessError`].
+    pub async fn delete_publication(&self, connection: &str) -> Result<(), AccessError> {
+        let app = self.found().await?.facts.app_id.clone();
+        let path = ["connections", "salesforce", connection, "apps", &app];
+        found(self.call(Call { method: Method::DELETE, ..Call::get("applink.delete_publication", &path) }).await)
+            .map(drop)
+    }
+
+    /// `GET /connections/datacloud/{connection}/data_action_targets`; `None` where the service has no such list, since no
+    /// document has it.
+    ///
+    /// # Errors
+    /// Any [`AccessError`].
+    pub async fn list_targets(&self, connection: &str) -> Result<Option<Listing<RemoteTarget>>, AccessError> {
+        let app = self.found().await?.facts.app_id.clone();
+        let path = ["connections", "datacloud", connection, "data_action_targets"];
+        let Some((host, answer)) = found(self.call(Call::get("applink.list_targets", &path)).await)? else {
+            return Ok(None);
+        };
+        let mut listing = wire::targets(answer.body(), &app).map_err(unreadable(host))?;
+        listing.whole &= !is_paged(&answer);
+        Ok(Some(listing))
+    }
+
+    /// `GET /connections/datacloud/{connection}/data_action_targets/{id or API name}`; `None` where there is none.
+    ///
+    /// # Errors
+    /// Any [`AccessError`].
+    pub async fn get_target(&self, connection: &str, wanted: &str) -> Result<Option<RemoteTarget>, AccessError> {
+        let app = self.found().await?.facts.app_id.clone();
+        let path = ["connections", "datacloud", connection, "data_action_targets", wanted];
+        match found(self.call(Call::get("applink.get_target", &path)).await)? {
+            Some((host, answer)) => Ok(wire::target(answer.body(), &app, wanted).map_err(unreadable(host))?),
+            None => Ok(None),
+        }
+    }
+
+    /// `POST /connections/datacloud/{connection}/data_action_targets`
+    ///
+    /// # Errors
+    /// Any [`AccessError`]; an unreadable or empty success is one, too.
+    pub async fn create_target(&self, connection: &str, new: &NewTarget<'_>) -> Result<RemoteTarget, AccessError> {
+        let app = self.found().await?.facts.app_id.clone();
+        let body = json!({
+            "label": new.label, "api_name": new.api_name, "target_endpoint": new.endpoint, "type": "webhook",
+        });
+        let path = ["connections", "datacloud", connection, "data_action_targets"];
+        let (host, answer) = self.call(Call::post("applink.create_target", &path, &body)).await?;
+        let created = wire::target(answer.body(), &app, new.api_name).map_err(unreadable(host.clone()))?;
+        created.ok_or_else(|| unreadable(host)(wire::Unreadable("an empty list")))
+    }
+}

@@ -1,0 +1,38 @@
+//! Watches Secrets and ConfigMaps by their metadata alone, so that a rotated key or a changed document acts within seconds.
+//!
+//! Stores nothing, not even names: each event asks who refers to the object. `run` starts one watch per namespace.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::PartialObjectMeta;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Resource, ResourceExt};
+
+use super::kind::Reference;
+use super::{Shell, said};
+
+/// Watches objects of `kind` for ever. Its troubles are its own: a watch inside a controller would hold up all other causes.
+pub(super) async fn watch<R>(shell: Arc<Shell>, api: Api<PartialObjectMeta<R>>, kind: &'static str)
+where
+    R: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send + Sync + 'static,
+{
+    let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff().touched_objects());
+    let mut told = false;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(object) => {
+                told = false;
+                let changed = Reference { kind, name: object.name_any() };
+                shell.wake_users_of(&object.namespace().unwrap_or_default(), &changed);
+            }
+            Err(error) if !told => {
+                told = true;
+                tracing::warn!("cannot watch {kind}s, so a change in one acts late: {}", said(&error));
+            }
+            Err(_) => {}
+        }
+    }
+}

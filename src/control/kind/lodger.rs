@@ -1,0 +1,139 @@
+//! Where what lives on a connection lives: its Connection, the add-on behind it, and what both are to it now.
+//!
+//! Decides nothing. Publications and data action targets look here.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::{Kind, addon};
+use crate::control::Shell;
+use crate::control::roster::key;
+use crate::crd::{AppLinkAddon, Connection, FINALIZER, ManagementPolicy, Provider, RecordsRemote};
+use crate::observe::{Cause, Key, Shelf};
+use crate::plan::diff::connection::parent;
+use crate::plan::live::GrantKind;
+use crate::plan::memory::Memory;
+use crate::plan::remote::{Addon, Parent};
+
+/// A kind that lives on a connection.
+pub(super) trait Lodger: Kind<Status: RecordsRemote> {
+    /// As written for people, and where the connection must lead.
+    const NEEDS: (&'static str, Provider);
+
+    /// Name of its Connection.
+    fn connection_name(&self) -> &str;
+    /// Id of the connection that it was made on, as its status records it.
+    fn recorded_connection(&self) -> Option<&str>;
+}
+
+/// Where it lives.
+pub(in crate::control) struct Home {
+    pub(super) addon_name: String,
+    pub(super) addon: Addon,
+    pub(super) ceiling: ManagementPolicy,
+    pub(super) parent: Parent,
+    /// Whether the connection that it was made on is known to be gone.
+    pub(super) severed: bool,
+    /// UUID of the app, where it is known.
+    pub(super) app: String,
+}
+
+fn connection_key<L: Lodger>(me: &L) -> Key {
+    let namespace = me.namespace().unwrap_or_default();
+    Key { kind: Connection::KIND, namespace, name: me.connection_name().to_owned() }
+}
+
+pub(super) fn connection<L: Lodger>(me: &L, shell: &Shell) -> Option<Connection> {
+    shell.get::<Connection>(&connection_key(me))
+}
+
+/// The add-on: its Connection's, or, where there is none any more, the one that its status records.
+pub(super) fn addon_key<L: Lodger>(me: &L, shell: &Shell) -> Option<Key> {
+    if let Some(connection) = connection(me, shell) {
+        return connection.addon(shell);
+    }
+    let recorded = me.status().and_then(|status| status.remote().addon_id.clone())?;
+    let here = |addon: &AppLinkAddon| addon.namespace() == me.namespace();
+    let is_it = |addon: &AppLinkAddon| {
+        let status = addon.status.as_ref();
+        here(addon) && status.and_then(|status| status.addon_id.as_ref()) == Some(&recorded)
+    };
+    let mut all = shell.all::<AppLinkAddon>();
+    all.find_map(|guard| guard.0.as_ref().ok().filter(|addon| is_it(addon)).map(key))
+}
+
+pub(super) fn home<L: Lodger>(me: &L, shell: &Shell, memory: &Memory) -> Home {
+    let Some(addon_key) = addon_key(me, shell) else {
+        let parent = Parent::Missing { name: me.connection_name().to_owned() };
+        return Home {
+            addon_name: String::new(),
+            addon: Addon::Missing,
+            ceiling: ManagementPolicy::default(),
+            parent,
+            severed: false,
+            app: String::new(),
+        };
+    };
+    let (addon, ceiling) = addon::seen(shell, &addon_key);
+    let facts = shell.observer.addon(&addon_key).and_then(|live| live.facts);
+    let recorded = me.recorded_connection();
+    Home {
+        parent: parent_of(me, shell, &addon_key),
+        severed: recorded.is_some_and(|id| shell.observer.severed(&addon_key, id, memory.since)),
+        addon_name: addon_key.name,
+        addon,
+        ceiling,
+        app: facts.map(|facts| facts.app_id).unwrap_or_default(),
+    }
+}
+
+fn parent_of<L: Lodger>(me: &L, shell: &Shell, addon: &Key) -> Parent {
+    let name = me.connection_name();
+    let Some(connection) = connection(me, shell) else { return Parent::Missing { name: name.to_owned() } };
+    let status = connection.status.clone().unwrap_or_default();
+    let (id, remote_name) = (status.grant.remote.id.as_deref(), connection.spec.connection_name.as_str());
+    let live = shell.observer.see(addon, &Shelf::grants(GrantKind::Connection), id, remote_name, Timestamp::UNIX_EPOCH);
+    let leaving = connection.metadata.deletion_timestamp.is_some();
+    parent(name, &connection.spec, &status, leaving, &live, L::NEEDS)
+}
+
+/// The connection that calls go to: the one that it was made on, else the one there is now.
+pub(super) fn connection_id<L: Lodger>(me: &L, shell: &Shell) -> Option<String> {
+    let recorded = me.recorded_connection().filter(|_| me.meta().deletion_timestamp.is_some());
+    let now = || connection(me, shell)?.status?.grant.remote.id;
+    recorded.map(str::to_owned).or_else(now).or_else(|| me.recorded_connection().map(str::to_owned))
+}
+
+/// Whether what moved is its connection, or something on that.
+pub(super) fn concerned<L: Lodger>(me: &L, shell: &Shell, moved: &BTreeSet<String>) -> bool {
+    let now = connection_id(me, shell);
+    let mine =
+        |id: &str| moved.contains(id) || moved.iter().any(|m| m.strip_prefix(id).is_some_and(|r| r.starts_with('/')));
+    now.as_deref().is_some_and(mine) || me.recorded_connection().is_some_and(mine)
+}
+
+/// Whether both live on the same connection, as far as is known.
+pub(super) fn same<L: Lodger>(shell: &Shell, one: &L, other: &L) -> bool {
+    connection_key(one) == connection_key(other)
+        || connection_id(one, shell).is_some_and(|id| connection_id(other, shell) == Some(id))
+}
+
+/// Whether the connection, when it goes, is still to be told of what lived on it.
+pub(super) fn heeds(connection: &Connection) -> bool {
+    connection.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+}
+
+pub(super) fn reported<L: Lodger>(me: &L, shell: &Shell) {
+    if me.meta().deletion_timestamp.is_some() {
+        shell.wake(&Cause::Object(connection_key(me)));
+    }
+}
+
+pub(super) fn released<L: Lodger>(me: &L, shell: &Shell) {
+    shell.wake(&Cause::Object(connection_key(me)));
+    // Others may want its place.
+    shell.wake(&Cause::Dependants(connection_key(me)));
+    addon_key(me, shell).into_iter().for_each(|addon| shell.wake(&Cause::Object(addon)));
+}

@@ -1,0 +1,165 @@
+//! DataActionTarget for the driver.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::lodger::{self, Home, Lodger};
+use super::{Kind, Made, Reference, rivals};
+use crate::applink::NewTarget;
+use crate::control::Shell;
+use crate::control::roster::key;
+use crate::crd::{Connection, DataActionTarget, DataActionTargetStatus, Ending, ManagementPolicy, Provider, Reason};
+use crate::heroku::AccessError;
+use crate::observe::{Key, Shelf, Wanted};
+use crate::plan::Plan;
+use crate::plan::collection::Witness;
+use crate::plan::diff::target;
+use crate::plan::live::{self, RemoteTarget};
+use crate::plan::memory::Memory;
+use crate::plan::policy::Policies;
+use crate::plan::remote::name::Rival;
+
+/// What is live of a target and around it.
+pub(in crate::control) struct Live {
+    home: Home,
+    released: bool,
+    remote: live::Live<RemoteTarget>,
+    rivals: Vec<Rival>,
+    none: DataActionTargetStatus,
+}
+
+impl Lodger for DataActionTarget {
+    const NEEDS: (&'static str, Provider) = ("DataActionTarget", Provider::DataCloud);
+
+    fn connection_name(&self) -> &str {
+        &self.spec.connection_ref.name
+    }
+    fn recorded_connection(&self) -> Option<&str> {
+        self.status.as_ref()?.connection_id.as_deref()
+    }
+}
+
+impl Kind for DataActionTarget {
+    const KIND: &'static str = "DataActionTarget";
+    const BEGINNING: Reason = Reason::Creating;
+    type Status = DataActionTargetStatus;
+    /// Name of the target in AppLink.
+    type Inputs = String;
+    type Live = Live;
+
+    fn status(&self) -> Option<&DataActionTargetStatus> {
+        self.status.as_ref()
+    }
+
+    fn addon(&self, shell: &Shell) -> Option<Key> {
+        lodger::addon_key(self, shell)
+    }
+
+    fn references(&self) -> Vec<Reference> {
+        vec![Reference::to::<Connection>(&self.spec.connection_ref.name)]
+    }
+
+    fn concerned(&self, shell: &Shell, moved: &BTreeSet<String>) -> bool {
+        lodger::concerned(self, shell, moved)
+    }
+
+    fn want(&self, shell: &Shell, wanted: &mut Wanted) {
+        if let Some(id) = lodger::connection_id(self, shell) {
+            wanted.targets.entry(id).or_default().insert(self.spec.name(), key(self));
+        }
+    }
+
+    fn target(&self) -> Option<Option<String>> {
+        Some(self.status.as_ref().and_then(|status| status.remote.id.clone()))
+    }
+
+    async fn resolve(&self, _shell: &Shell) -> Result<String, crate::control::Error> {
+        Ok(self.spec.name())
+    }
+
+    fn live(&self, shell: &Shell, memory: &Memory) -> Live {
+        let name = self.spec.name();
+        let id = self.status.as_ref().and_then(|status| status.remote.id.as_deref());
+        let remote = match (self.addon(shell), lodger::connection_id(self, shell)) {
+            (Some(addon), Some(connection)) => {
+                shell.observer.see(&addon, &Shelf::targets(&connection), id, &name, memory.since)
+            }
+            _ => live::Live::default(),
+        };
+        let wants = |other: &DataActionTarget| {
+            other.spec.handling.management_policy != ManagementPolicy::Observe
+                && other.spec.name().eq_ignore_ascii_case(&name)
+                && lodger::same(shell, self, other)
+        };
+        let knows = |connection: Connection| {
+            let status = connection.status.clone().unwrap_or_default();
+            !lodger::heeds(&connection) || id.is_some_and(|id| status.released_targets.iter().any(|known| known == id))
+        };
+        Live {
+            home: lodger::home(self, shell, memory),
+            released: lodger::connection(self, shell).is_none_or(knows),
+            remote,
+            rivals: rivals(self, shell, wants),
+            none: DataActionTargetStatus::default(),
+        }
+    }
+
+    fn plan(&self, name: &String, live: &Live, memory: &Memory, now: Timestamp) -> Plan<DataActionTargetStatus> {
+        target::plan(&target::Input {
+            spec: &self.spec,
+            name,
+            policies: Policies::of(self.spec.handling, Ending::default()).under(live.home.ceiling),
+            addon_name: &live.home.addon_name,
+            addon: &live.home.addon,
+            parent: &live.home.parent,
+            released: live.released,
+            severed: live.home.severed,
+            live: &live.remote,
+            rivals: &live.rivals,
+            memory,
+            status: self.status.as_ref().unwrap_or(&live.none),
+            now,
+        })
+    }
+
+    async fn create(&self, shell: &Shell, name: &String) -> Result<Made, AccessError> {
+        let (addon, connection) = self.place(shell)?;
+        let new = NewTarget { label: &self.spec.label, api_name: name, endpoint: &self.spec.target_endpoint };
+        let result = shell.observer.api(&addon)?.create_target(&connection, &new).await;
+        let told = match &result {
+            Ok(remote) => Some(Witness::Present(remote.clone())),
+            // Nothing was sent.
+            Err(AccessError::Budget(_)) => None,
+            Err(_) => Some(Witness::Touched(name.clone())),
+        };
+        let shelf = Shelf::targets(&connection);
+        told.into_iter().for_each(|told| shell.observer.witness(&addon, &shelf, shell.clock.now(), told));
+        result.map(|remote| Made { id: remote.id, phase: remote.phase })
+    }
+
+    async fn confirm(&self, shell: &Shell, id: &str) -> Result<(), AccessError> {
+        let (addon, connection) = self.place(shell)?;
+        let began = shell.clock.now();
+        let seen = shell.observer.api(&addon)?.get_target(&connection, id).await?;
+        let told = seen.map_or_else(|| Witness::Gone(id.to_owned()), Witness::Present);
+        shell.observer.witness(&addon, &Shelf::targets(&connection), began, told);
+        Ok(())
+    }
+
+    fn reported(&self, shell: &Shell, _generation_moved: bool) {
+        lodger::reported(self, shell);
+    }
+
+    fn released(&self, shell: &Shell) {
+        lodger::released(self, shell);
+    }
+}
+
+impl DataActionTarget {
+    /// The add-on, and the connection that calls go to.
+    fn place(&self, shell: &Shell) -> Result<(Key, String), AccessError> {
+        let place = self.addon(shell).zip(lodger::connection_id(self, shell));
+        place.ok_or(AccessError::Forgotten)
+    }
+}

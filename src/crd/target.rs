@@ -1,0 +1,117 @@
+//! DataActionTarget: a webhook of the app that Data Cloud calls.
+//!
+//! Pure types and rules. `plan::diff::target` decides with it, `control` resolves and reports by it.
+
+// Two columns may have the same type.
+#![allow(clippy::duplicated_attributes)]
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::{ObjectRef, initial_status};
+use super::remote::{Handling, RecordsRemote, RemoteStatus};
+
+/// A webhook of the app that Data Cloud calls. AppLink can neither change nor delete one: it goes with its connection.
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
+#[kube(
+    group = "applink.dev",
+    version = "v1alpha1",
+    kind = "DataActionTarget",
+    plural = "dataactiontargets",
+    singular = "dataactiontarget",
+    shortname = "aldat",
+    category = "applink",
+    namespaced,
+    status = "DataActionTargetStatus",
+    derive = "PartialEq",
+    doc = "A webhook of the app that Data Cloud calls. AppLink can neither change nor delete one: it goes with its connection.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "Label", type_ = "string", json_path = ".spec.label"),
+    printcolumn(name = "Connection", type_ = "string", json_path = ".spec.connectionRef.name"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "ID", type_ = "string", json_path = ".status.id", priority = "1"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = "1"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, kube(cel))]
+#[x_kube(
+    validation = Rule::new("(has(self.apiName) ? self.apiName : self.label.replace(' ', '_')) == (has(oldSelf.apiName) ? oldSelf.apiName : oldSelf.label.replace(' ', '_'))").message("apiName is immutable: AppLink cannot change a target; create another DataActionTarget"),
+    validation = Rule::new("(has(self.apiName) ? self.apiName : self.label.replace(' ', '_')).matches('^[A-Za-z](_?[A-Za-z0-9])*$') && size(has(self.apiName) ? self.apiName : self.label) >= 3 && size(has(self.apiName) ? self.apiName : self.label) <= 30").message("apiName (by default the label, with _ for spaces) must have 3 to 30 characters, begin with a letter, end with a letter or digit, and have only letters, digits and single underscores between: set apiName"),
+    validation = Rule::new("self.type == oldSelf.type").message("type is immutable: AppLink cannot change a target; create another DataActionTarget")
+)]
+pub struct DataActionTargetSpec {
+    /// The Connection, of provider DataCloud, to whose org the target belongs. Immutable.
+    #[x_kube(validation = Rule::new("self == oldSelf").message("connectionRef is immutable: create another DataActionTarget for another connection"))]
+    pub connection_ref: ObjectRef,
+
+    /// What people read in Data Cloud. Immutable.
+    #[schemars(length(min = 1, max = 255))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("label is immutable: AppLink cannot change a target; create another DataActionTarget"))]
+    pub label: String,
+
+    /// Name of the target in AppLink, 3 to 30 characters; by default the label, with _ for spaces. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 30))]
+    pub api_name: Option<String>,
+
+    /// Path in the app that Data Cloud calls, like /webhooks/customer-update. Immutable.
+    #[schemars(length(min = 1, max = 2048))]
+    #[x_kube(
+        validation = Rule::new("self.startsWith('/') && !self.contains(' ')").message("targetEndpoint must be a path in the app that begins with /, not a URL"),
+        validation = Rule::new("self == oldSelf").message("targetEndpoint is immutable: AppLink cannot change a target; create another DataActionTarget")
+    )]
+    pub target_endpoint: String,
+
+    /// How Data Cloud calls it. Immutable.
+    #[serde(rename = "type", default)]
+    pub kind: TargetType,
+
+    /// What the operator may do.
+    #[serde(flatten)]
+    pub handling: Handling,
+}
+
+impl DataActionTargetSpec {
+    /// Name of the target in AppLink.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.api_name.clone().unwrap_or_else(|| self.label.replace(' ', "_"))
+    }
+}
+
+/// How Data Cloud calls a target.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub enum TargetType {
+    /// By HTTP.
+    #[default]
+    Webhook,
+}
+
+/// What AppLink says of the target, and how it goes.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = initial_status()))]
+pub struct DataActionTargetStatus {
+    /// What all remote kinds have.
+    #[serde(flatten)]
+    pub remote: RemoteStatus,
+    /// Id of the connection that the target was made on.
+    #[serde(rename = "connectionID", default, skip_serializing_if = "Option::is_none")]
+    pub connection_id: Option<String>,
+}
+
+impl RecordsRemote for DataActionTargetStatus {
+    fn remote(&self) -> &RemoteStatus {
+        &self.remote
+    }
+    fn remote_mut(&mut self) -> &mut RemoteStatus {
+        &mut self.remote
+    }
+}

@@ -1,0 +1,126 @@
+//! One pass over an add-on: a list call for each kind, and one for each connection that something of ours lives on.
+//!
+//! Keeps nothing. The poller says when, and takes in what is seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+
+use super::Key;
+use crate::applink::AppLink;
+use crate::clock::Clock;
+use crate::heroku::AccessError;
+use crate::plan::collection::Listing;
+use crate::plan::live::{GrantKind, RemoteGrant, RemotePublication, RemoteTarget};
+
+/// List calls under way at a time.
+const AT_A_TIME: usize = 4;
+
+/// What of an add-on somebody of ours wants to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Whether any authorization.
+    pub authorizations: bool,
+    /// What is published through these connections.
+    pub publications: BTreeSet<String>,
+    /// These targets by their connections, and who wants them.
+    pub targets: BTreeMap<String, BTreeMap<String, Key>>,
+}
+
+impl Wanted {
+    /// How many list calls that takes, with those for connections and authorizations.
+    #[must_use]
+    pub fn calls(&self) -> u32 {
+        u32::try_from(self.publications.len() + self.targets.len()).unwrap_or(u32::MAX - 2).saturating_add(2)
+    }
+}
+
+/// What was seen of the kinds that live on the add-on itself.
+pub(super) struct Grants {
+    pub(super) began: Timestamp,
+    pub(super) connections: Listing<RemoteGrant>,
+    /// Absent where that call failed: it must not cost us the connections.
+    pub(super) authorizations: Option<Listing<RemoteGrant>>,
+}
+
+/// What was seen on one connection.
+pub struct Page {
+    /// Its id.
+    pub connection: String,
+    /// When the call began.
+    pub began: Timestamp,
+    /// What was seen.
+    pub seen: Seen,
+}
+
+/// What can be seen on a connection.
+pub enum Seen {
+    /// What is published through it.
+    Publications(Listing<RemotePublication>),
+    /// Its targets.
+    Targets(Listing<RemoteTarget>),
+    /// Targets by their names, where the service has no list of them.
+    Each(Vec<(String, Option<RemoteTarget>)>),
+}
+
+/// Lists what lives on the add-on itself.
+pub(super) async fn grants(link: &AppLink, clock: Clock) -> Result<Grants, AccessError> {
+    let began = clock.now();
+    let authorizations = async {
+        let listed = link.list_grants(GrantKind::Authorization).await;
+        Ok(listed.inspect_err(|error| tracing::warn!("cannot list authorizations: {error}")).ok())
+    };
+    let (connections, authorizations) = tokio::try_join!(link.list_grants(GrantKind::Connection), authorizations)?;
+    Ok(Grants { began, connections, authorizations })
+}
+
+/// Lists what lives on connections. `due` tells which targets are read one by one, where they have no list. What cannot
+/// be read is left out.
+pub(super) async fn pages(
+    link: &AppLink,
+    clock: Clock,
+    wanted: &Wanted,
+    due: impl Fn(&str, &Key) -> bool,
+) -> Vec<Page> {
+    let publications = wanted.publications.iter().map(|id| (id, None));
+    let targets = wanted.targets.iter().map(|(id, names)| (id, Some(names)));
+    let due = &due;
+    let read = |(id, names): (&String, Option<&BTreeMap<String, Key>>)| {
+        let (connection, names) = (id.clone(), names.cloned());
+        async move {
+            let began = clock.now();
+            let seen = match names {
+                None => link.list_publications(&connection).await.map(Seen::Publications),
+                Some(names) => match link.list_targets(&connection).await {
+                    Ok(Some(listing)) => Ok(Seen::Targets(listing)),
+                    Ok(None) => each(link, &connection, names, due).await.map(Seen::Each),
+                    Err(error) => Err(error),
+                },
+            };
+            match seen {
+                Ok(seen) => Some(Page { connection, began, seen }),
+                Err(error) => {
+                    tracing::warn!(%connection, "cannot read what lives on the connection: {error}");
+                    None
+                }
+            }
+        }
+    };
+    let calls: Vec<_> = publications.chain(targets).map(read).collect();
+    stream::iter(calls).buffer_unordered(AT_A_TIME).filter_map(std::future::ready).collect().await
+}
+
+async fn each(
+    link: &AppLink,
+    connection: &str,
+    names: BTreeMap<String, Key>,
+    due: impl Fn(&str, &Key) -> bool,
+) -> Result<Vec<(String, Option<RemoteTarget>)>, AccessError> {
+    let mut seen = Vec::new();
+    for (name, _) in names.into_iter().filter(|(_, who)| due(connection, who)) {
+        let target = link.get_target(connection, &name).await?;
+        seen.push((name, target));
+    }
+    Ok(seen)
+}

@@ -1,0 +1,60 @@
+//! When an add-on is listed next.
+//!
+//! Pure: the poller asks, and tells how it went.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::budget::Purpose;
+
+/// The pace while somebody waits for the service, and the first pause after a failure.
+pub(super) const FAST: SignedDuration = SignedDuration::from_secs(5);
+
+/// When to list next.
+pub(super) struct Schedule {
+    pub(super) due: Timestamp,
+    /// Nobody's asking brings a pass nearer than this.
+    pub(super) not_before: Timestamp,
+    /// Whether the next one was put off to spare the budget: only an edit brings it nearer.
+    pub(super) put_off: bool,
+    pub(super) last_good: Timestamp,
+    /// Failed passes in a row, or passes in a row that did not show the whole.
+    pub(super) failures: u32,
+}
+
+impl Schedule {
+    /// A pass was carried out; `whole` tells whether it proves what it does not show.
+    pub(super) fn good(&mut self, now: Timestamp, poll: SignedDuration, whole: bool) {
+        // Up to a tenth more, so that many add-ons do not poll in step.
+        let jitter = poll / 1000 * i32::try_from(Uuid::new_v4().as_u128() % 100).unwrap_or_default();
+        // Whoever waits for a list that proves something asks again at once; one that proved nothing slows that down.
+        let failures = if whole { 0 } else { self.failures.saturating_add(1) };
+        let not_before = if whole { now } else { now + backoff(failures, poll) };
+        *self = Self { due: now + poll + jitter, not_before, put_off: false, last_good: now, failures };
+    }
+
+    /// A pass was put off to spare the budget.
+    pub(super) fn put_off(&mut self, due: Timestamp, purpose: Purpose) {
+        self.due = due;
+        self.put_off = true;
+        if purpose == Purpose::Look {
+            self.not_before = due;
+        }
+    }
+
+    /// A pass failed.
+    pub(super) fn bad(&mut self, now: Timestamp, poll: SignedDuration, outage: bool, retry_after: Option<Duration>) {
+        self.failures = self.failures.saturating_add(1);
+        self.put_off = false;
+        let asked = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
+        self.due = now + asked.unwrap_or(if outage { backoff(self.failures, poll) } else { poll });
+        self.not_before = if outage { self.due } else { now + FAST };
+    }
+}
+
+/// 5 s, 10 s, 20 s … up to the poll interval.
+fn backoff(failures: u32, poll: SignedDuration) -> SignedDuration {
+    (FAST * 2_i32.saturating_pow(failures.clamp(1, 10) - 1)).min(poll)
+}

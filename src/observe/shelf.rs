@@ -1,0 +1,144 @@
+//! Where what was seen of one add-on is kept: a collection for each kind, and for what lives on a connection one for each
+//! connection.
+//!
+//! Calls nothing. The poller fills the shelves, the observer hands out views of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::pass::{Page, Seen};
+use crate::plan::collection::{Collection, Listing, Witness};
+use crate::plan::diff::connection::Targets;
+use crate::plan::live::{GrantKind, Phase, RemoteGrant, RemoteObject, RemotePublication, RemoteTarget};
+
+/// All that was seen of one add-on.
+#[derive(Debug, Default)]
+pub struct Shelves {
+    connections: Collection<RemoteGrant>,
+    authorizations: Collection<RemoteGrant>,
+    publications: BTreeMap<String, Collection<RemotePublication>>,
+    targets: BTreeMap<String, Collection<RemoteTarget>>,
+    /// When the targets of a connection were listed, or found to have no list.
+    surveyed: BTreeMap<String, Timestamp>,
+}
+
+/// One of the shelves.
+#[derive(Clone, Debug)]
+pub struct Shelf<R> {
+    find: for<'a> fn(&'a mut Shelves, &str) -> &'a mut Collection<R>,
+    connection: String,
+}
+
+impl Shelf<RemoteGrant> {
+    /// The connections, or the authorizations, of the add-on.
+    #[must_use]
+    pub fn grants(kind: GrantKind) -> Self {
+        let find: for<'a> fn(&'a mut Shelves, &str) -> &'a mut Collection<RemoteGrant> = match kind {
+            GrantKind::Connection => |shelves, _| &mut shelves.connections,
+            GrantKind::Authorization => |shelves, _| &mut shelves.authorizations,
+        };
+        Self { find, connection: String::new() }
+    }
+}
+
+impl Shelf<RemotePublication> {
+    /// What is published through the connection of this id.
+    #[must_use]
+    pub fn publications(connection: &str) -> Self {
+        Self {
+            find: |shelves, id| shelves.publications.entry(id.to_owned()).or_default(),
+            connection: connection.into(),
+        }
+    }
+}
+
+impl Shelf<RemoteTarget> {
+    /// The data action targets on the connection of this id.
+    #[must_use]
+    pub fn targets(connection: &str) -> Self {
+        Self { find: |shelves, id| shelves.targets.entry(id.to_owned()).or_default(), connection: connection.into() }
+    }
+}
+
+impl Shelves {
+    /// The collection on that shelf.
+    pub fn at<R>(&mut self, shelf: &Shelf<R>) -> &mut Collection<R> {
+        (shelf.find)(self, &shelf.connection)
+    }
+
+    /// Takes in a listing of connections or authorizations, and gives the ids and names that moved.
+    pub fn list_grants(
+        &mut self,
+        kind: GrantKind,
+        began: Timestamp,
+        listing: Listing<RemoteGrant>,
+    ) -> BTreeSet<String> {
+        let whole = listing.whole;
+        let moved = self.at(&Shelf::grants(kind)).list(began, listing);
+        if kind == GrantKind::Connection && whole {
+            let there: BTreeSet<_> = self.connections.objects().map(|c| c.id.clone()).collect();
+            self.publications.retain(|id, _| there.contains(id));
+            self.targets.retain(|id, _| there.contains(id));
+            self.surveyed.retain(|id, _| there.contains(id));
+        }
+        moved
+    }
+
+    /// Whether the connection of this id is in working order.
+    #[must_use]
+    pub fn is_up(&self, connection: &str) -> bool {
+        self.connections.objects().any(|c| c.id == connection && c.phase == Phase::Up)
+    }
+
+    /// How many connections, or authorizations, there are.
+    #[must_use]
+    pub fn count(&self, kind: GrantKind) -> Option<i64> {
+        match kind {
+            GrantKind::Connection => self.connections.count(),
+            GrantKind::Authorization => self.authorizations.count(),
+        }
+    }
+
+    /// Takes in what a connection was seen to hold, and gives what moved: `connection/id` and `connection/name`.
+    pub fn list_page(&mut self, page: Page) -> BTreeSet<String> {
+        let Page { connection, began, seen } = page;
+        let moved = match seen {
+            Seen::Publications(listing) => self.at(&Shelf::publications(&connection)).list(began, listing),
+            Seen::Targets(listing) => {
+                self.surveyed.insert(connection.clone(), began);
+                self.at(&Shelf::targets(&connection)).list(began, listing)
+            }
+            Seen::Each(targets) => {
+                self.surveyed.insert(connection.clone(), began);
+                let shelf = self.at(&Shelf::targets(&connection));
+                targets.into_iter().flat_map(|(name, seen)| read(shelf, began, &name, seen)).collect()
+            }
+        };
+        moved.into_iter().map(|moved| format!("{connection}/{moved}")).collect()
+    }
+
+    /// The targets on a connection, whoever made them.
+    #[must_use]
+    pub fn survey(&self, connection: &str) -> Targets {
+        let named = |target: &RemoteTarget| {
+            let name = target.api_name.clone().or_else(|| target.label.clone());
+            (target.id.clone(), name.unwrap_or_else(|| target.id.clone()))
+        };
+        let seen = self.targets.get(connection).map(|all| all.objects().map(named).collect());
+        Targets { at: self.surveyed.get(connection).copied(), seen: seen.unwrap_or_default() }
+    }
+}
+
+/// Takes in one target that was read by its name, and gives what moved.
+fn read(shelf: &mut Collection<RemoteTarget>, at: Timestamp, name: &str, seen: Option<RemoteTarget>) -> Vec<String> {
+    let before = shelf.objects().find(|known| known.name() == Some(name)).cloned();
+    if before == seen {
+        // Even so it was looked at just now.
+        shelf.witness(at, seen.map_or_else(|| Witness::Absent(name.to_owned()), Witness::Present));
+        return Vec::new();
+    }
+    let ids: Vec<_> = before.iter().chain(&seen).map(|target| target.id.clone()).collect();
+    shelf.witness(at, seen.map_or_else(|| Witness::Absent(name.to_owned()), Witness::Present));
+    ids.into_iter().chain([name.to_owned()]).collect()
+}

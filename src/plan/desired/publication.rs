@@ -1,0 +1,90 @@
+//! What is published, once all that it is made from was read: checked, packed and digested.
+//!
+//! Pure. `control::kind::publication` reads the ConfigMaps; `openapi` judges the document, `archive` packs it.
+
+use super::archive::{Contents, archive};
+use super::digest;
+use super::openapi::Document;
+use crate::crd::{ConfigMapKeyRef, NamedOrMetadata, PublicationSpec, Reason};
+use crate::plan::verdict::Verdict;
+
+/// A publication as declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredPublication {
+    /// `client_name`
+    pub client_name: String,
+    /// `authorization_permission_set_name`
+    pub permission_set: Option<String>,
+    /// `authorization_external_client_app_name`
+    pub external_client_app: Option<String>,
+    /// `authorization_connected_app_name`
+    pub connected_app: Option<String>,
+    /// The ZIP archive, the same for the same inputs.
+    pub archive: Vec<u8>,
+    /// Digest of all of it.
+    pub hash: String,
+}
+
+/// What the ConfigMaps hold that a spec refers to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    /// The OpenAPI document.
+    pub document: Vec<u8>,
+    /// Metadata of a permission set.
+    pub permission_set: Option<Vec<u8>>,
+    /// Metadata of a connected app.
+    pub connected_app: Option<Vec<u8>>,
+}
+
+impl DesiredPublication {
+    /// What the spec declares with these texts.
+    ///
+    /// # Errors
+    /// The verdict to show where one of them is unusable.
+    pub fn new(spec: &PublicationSpec, texts: &Texts) -> Result<Self, Verdict> {
+        let from = spec.api_spec.config_map_key_ref.as_ref();
+        let unusable = |at: Option<&ConfigMapKeyRef>, why: String| {
+            let place =
+                at.map_or("spec.apiSpec.inline".to_owned(), |at| format!("ConfigMap {}, key {}", at.name, at.key));
+            Verdict::needs_user(Reason::InvalidSpec, format!("{place}: {why}"))
+        };
+        let document = Document::parse(&texts.document, from.map(|at| at.key.as_str()));
+        let document = document.map_err(|why| unusable(from, why))?;
+        let contents = Contents {
+            document: &document,
+            connected_app: texts.connected_app.as_deref(),
+            permission_set: texts.permission_set.as_deref(),
+        };
+        let archive = archive(&contents)
+            .map_err(|why| Verdict::needs_user(Reason::InvalidSpec, format!("what is to be published: {why}")))?;
+        let name = |of: &Option<NamedOrMetadata>| of.as_ref().and_then(|of| of.name.clone());
+        let mut desired = Self {
+            client_name: spec.client_name.clone(),
+            permission_set: name(&spec.permission_set),
+            external_client_app: spec.external_client_app.as_ref().map(|app| app.name.clone()),
+            connected_app: name(&spec.connected_app),
+            archive,
+            hash: String::new(),
+        };
+        desired.hash = desired.digest(&document, texts);
+        Ok(desired)
+    }
+
+    /// Over what goes into the archive rather than over its bytes: another version of the packer changes nothing.
+    fn digest(&self, document: &Document, texts: &Texts) -> String {
+        let text =
+            |part: Option<&Vec<u8>>| part.map_or_else(String::new, |part| String::from_utf8_lossy(part).into_owned());
+        let name = |name: &Option<String>| name.clone().unwrap_or_default();
+        digest(&[
+            "publication",
+            &self.client_name,
+            &name(&self.permission_set),
+            &name(&self.external_client_app),
+            &name(&self.connected_app),
+            document.file_name(),
+            &text(Some(&texts.document)),
+            &text(texts.connected_app.as_ref()),
+            &text(texts.permission_set.as_ref()),
+        ])
+    }
+}

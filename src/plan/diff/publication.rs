@@ -1,0 +1,325 @@
+//! The plan of one Publication: the app's API, published to an org, and published again when what it is made from changes.
+//!
+//! Pure. Its identity is (connection, app), so its id within a connection is the app's. What is published cannot be read;
+//! that it was modified can, and whether by us.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::crd::{PublicationSpec, PublicationStatus, Reason, ReplacePolicy};
+use crate::plan::desired::changed;
+use crate::plan::desired::publication::DesiredPublication;
+use crate::plan::live::{Live, RemoteObject, RemotePublication, Sighting};
+use crate::plan::memory::{Answer, Memory};
+use crate::plan::policy::Policies;
+use crate::plan::remote::name::Rival;
+use crate::plan::remote::record::{carried, establish, fuller, readable, settle, taken};
+use crate::plan::remote::{Addon, Again, Case, Course, Parent, Record, SETTLE, elapsed};
+use crate::plan::verdict::{Verdict, whole_seconds};
+use crate::plan::{Plan, Step};
+
+/// A service may show only after a while that it was published to.
+const LAG: SignedDuration = SignedDuration::from_mins(1);
+/// What is published has no status of its own.
+const THERE: &str = "published";
+
+/// All that a Publication's plan depends on.
+#[derive(Clone, Debug)]
+pub struct Input<'a> {
+    /// What the user wrote.
+    pub spec: &'a PublicationSpec,
+    /// The policies of the spec, under the add-on's ceiling.
+    pub policies: Policies,
+    /// Name of the AppLinkAddon.
+    pub addon_name: &'a str,
+    /// The add-on.
+    pub addon: &'a Addon,
+    /// UUID of the app, once it is known.
+    pub app: &'a str,
+    /// The connection.
+    pub parent: &'a Parent,
+    /// Whether the connection that it was published through is known to be gone, and the publication with it.
+    pub severed: bool,
+    /// What is declared, or why that cannot be used.
+    pub desired: &'a Result<DesiredPublication, Verdict>,
+    /// What is live of the app on the connection.
+    pub live: &'a Live<RemotePublication>,
+    /// Others that want to publish the app there.
+    pub rivals: &'a [Rival],
+    /// What is remembered.
+    pub memory: &'a Memory,
+    /// The status as it is.
+    pub status: &'a PublicationStatus,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What to do next for a Publication, and what to say of it.
+#[must_use]
+pub fn plan(input: &Input<'_>) -> Plan<PublicationStatus> {
+    let before = placed(input);
+    let lives = |id: &str| input.live.of_id(id).is_some();
+    settle(&before, input.memory, lives, |record, status| decide(input, &case(input, record), status))
+}
+
+/// The status, of which only what belongs to the resource counts where it speaks of another connection than there is now.
+fn placed(input: &Input<'_>) -> PublicationStatus {
+    let moved = |now: &str| input.status.connection_id.as_deref().is_some_and(|recorded| recorded != now);
+    match input.parent.id() {
+        Some(id) if moved(id) && !input.memory.deleting => {
+            let mut status = carried(input.status);
+            status.remote.answered_attempt = input.status.remote.answered_attempt;
+            status
+        }
+        _ => input.status.clone(),
+    }
+}
+
+fn case<'a>(input: &'a Input<'a>, record: &'a Record) -> Case<'a, RemotePublication> {
+    Case {
+        noun: "publication",
+        name: input.app,
+        title: &input.spec.client_name,
+        parent: input.parent.id().or(input.status.connection_id.as_deref()),
+        addon_name: input.addon_name,
+        policies: input.policies,
+        addon: input.addon,
+        live: input.live,
+        record,
+        memory: input.memory,
+        now: input.now,
+    }
+}
+
+fn decide(input: &Input<'_>, case: &Case<'_, RemotePublication>, status: &mut PublicationStatus) -> Course {
+    if case.memory.deleting {
+        return leave(input, case);
+    }
+    if let Some(hash) = case.record.hash.as_deref().filter(|_| !case.policies.observes() && case.forgetful()) {
+        return Course::act(vec![Step::Remember { intent: case.restored(hash) }]);
+    }
+    if case.policies.suspend {
+        return Course::say(Verdict::suspended("suspended: nothing is done until spec.suspend is false"));
+    }
+    if case.policies.observes() && case.memory.finalizer {
+        return Course::act(vec![Step::Release { orphaned: None }]);
+    }
+    if let Some(course) = case.unparented(input.parent) {
+        return course;
+    }
+    let desired = match input.desired {
+        _ if case.policies.observes() => None,
+        Ok(desired) => Some(desired),
+        Err(verdict) if verdict.reason == Reason::ConfigMapNotFound => {
+            return case.missing(verdict.reason, verdict.message.clone());
+        }
+        Err(verdict) => return Course::say(verdict.clone()),
+    };
+    if let Some(course) = case.obstacle().or_else(|| case.wait_for(input.parent)) {
+        return course;
+    }
+    let Some(desired) = desired else { return observe(input, case, status) };
+    if let Some(course) = conflict(input, case).or_else(|| case.after_answer()) {
+        return course;
+    }
+    let course = match case.live.of_name(case.name).first() {
+        Some(seen) => present(input, case, seen, desired, status),
+        None => vacant(case, desired, status),
+    };
+    case.unless_leaving(input.parent, course)
+}
+
+/// What to do where something is published.
+fn present(
+    input: &Input<'_>,
+    case: &Case<'_, RemotePublication>,
+    seen: &Sighting<RemotePublication>,
+    desired: &DesiredPublication,
+    status: &mut PublicationStatus,
+) -> Course {
+    let took_effect = case.posted_intent().filter(|word| case.took_effect(seen, word));
+    let recorded = case.record.hash.is_some() && case.record.id.as_deref() == Some(seen.object.id());
+    let applied = if let Some(word) = took_effect {
+        *status = taken(status, Some(word));
+        Some(word.hash.clone())
+    } else if recorded {
+        status.remote.applied_hash.take()
+    } else {
+        return adopt(case, seen, &desired.hash);
+    };
+    let drifted = facts(input, case, status, seen);
+    let unread = applied.as_deref() != Some(readable(applied.as_deref(), &desired.hash).as_str());
+    status.remote.applied_hash = applied;
+    keep(case, seen, desired, status, (unread, drifted))
+}
+
+/// What was there first cannot be read, so it is published over once.
+fn adopt(case: &Case<'_, RemotePublication>, seen: &Sighting<RemotePublication>, hash: &str) -> Course {
+    let begun = case.posted_intent().is_some();
+    if !begun && case.outdated(seen) {
+        return Course::act(vec![Step::Look]);
+    }
+    if !begun && case.policies.adoption == crate::crd::AdoptionPolicy::Never {
+        let text = "the app's API was published over this connection before, and adoptionPolicy is Never: delete that \
+                    publication in AppLink, or let it be taken over";
+        return Course::say(Verdict::needs_user(Reason::AdoptionRefused, text));
+    }
+    case.publish(hash, Again::Adopted)
+}
+
+/// What to do where nothing is published.
+fn vacant(case: &Case<'_, RemotePublication>, desired: &DesiredPublication, status: &mut PublicationStatus) -> Course {
+    // Published a moment ago, and not shown yet.
+    if matches!(case.memory.answer, Some(Answer::Created { .. })) && case.posted_intent().is_none() {
+        status.last_published_at.get_or_insert_with(|| Time(whole_seconds(case.now)));
+    }
+    if let Some(at) = &status.last_published_at
+        && status.remote.remote_status.is_none()
+        && elapsed(at.0, case.now) < SETTLE
+    {
+        let text = "published; waiting until AppLink shows it";
+        return Course::attend(Verdict::waits(Reason::Publishing, text)).again(SETTLE - elapsed(at.0, case.now));
+    }
+    case.create(&desired.hash)
+}
+
+/// What to do with a publication that is ours.
+fn keep(
+    case: &Case<'_, RemotePublication>,
+    seen: &Sighting<RemotePublication>,
+    desired: &DesiredPublication,
+    status: &PublicationStatus,
+    (unread, drifted): (bool, bool),
+) -> Course {
+    if case.forgetful() {
+        return Course::act(vec![Step::Remember { intent: case.restored(&desired.hash) }]);
+    }
+    let replaced = Verdict::waits(Reason::Publishing, "being replaced: waiting until the old one is gone");
+    if let Some(course) = case.own_deletion(seen, &replaced) {
+        return course;
+    }
+    let changed = unread || changed(status.remote.applied_hash.as_deref(), &desired.hash);
+    let refused = matches!(&case.memory.answer, Some(Answer::Refused { conflict: true, .. }));
+    let allowed = case.policies.replacement == ReplacePolicy::DeleteAndRecreate;
+    let begun = case.making_room(seen.object.id()).is_some();
+    if case.replacement_asked() || begun {
+        return case.replace(seen.object.id(), &desired.hash);
+    }
+    if changed && refused && allowed {
+        return case.replace_anyway(seen.object.id(), &desired.hash);
+    }
+    if changed {
+        return case.publish(&desired.hash, Again::Changed);
+    }
+    if drifted || case.posted_intent().is_some() {
+        let again = if drifted { Again::Drifted } else { Again::Changed };
+        return case.publish(&desired.hash, again);
+    }
+    if case.outdated(seen) {
+        return Course::act(vec![Step::Look]);
+    }
+    let text = format!("the API is published as {}", desired.client_name);
+    let said = Course::say(Verdict::settled(Reason::Published, text));
+    // Until the service shows that it was published to, whatever moves is of our doing.
+    match &status.last_published_at {
+        Some(at) if status.modified_at.is_none() => {
+            said.again((LAG - elapsed(at.0, case.now)).max(SignedDuration::ZERO))
+        }
+        _ => said,
+    }
+}
+
+fn conflict(input: &Input<'_>, case: &Case<'_, RemotePublication>) -> Option<Course> {
+    case.conflict(&input.status.remote, input.rivals, |winner| {
+        format!(
+            "Publication {winner} publishes the same app over the same connection, and AppLink keeps one for the two of \
+             them: delete one of the two"
+        )
+    })
+}
+
+fn observe(input: &Input<'_>, case: &Case<'_, RemotePublication>, status: &mut PublicationStatus) -> Course {
+    match case.live.of_name(case.name).first() {
+        Some(seen) => {
+            facts(input, case, status, seen);
+            if case.outdated(seen) {
+                return Course::act(vec![Step::Look]);
+            }
+            Course::say(Verdict::settled(
+                Reason::Published,
+                "the API is published; managementPolicy Observe only looks",
+            ))
+        }
+        None if !case.live.complete => Course::act(vec![Step::Look]),
+        None => {
+            *status = carried(status);
+            let text = "the API is not published over this connection, and managementPolicy Observe publishes none";
+            Course::say(Verdict::needs_user(Reason::RemoteMissing, text))
+        }
+    }
+}
+
+/// A publication is deleted by its connection and its app; one whose connection is gone cannot be, and is gone with it.
+fn leave(input: &Input<'_>, case: &Case<'_, RemotePublication>) -> Course {
+    let bound = case.memory.finalizer && !case.memory.force_orphan && !case.policies.suspend;
+    if bound && input.severed {
+        return Course::act(vec![Step::Release { orphaned: None }]);
+    }
+    let posted = case.posted_intent();
+    let before = case.live.of_name(case.name).first().copied();
+    let ours = posted.zip(before).is_some_and(|(word, seen)| case.took_effect(seen, word));
+    case.leave(|_| ours)
+}
+
+/// Writes the remote facts into the status, and tells whether somebody else published since we did.
+fn facts(
+    input: &Input<'_>,
+    case: &Case<'_, RemotePublication>,
+    status: &mut PublicationStatus,
+    sighting: &Sighting<RemotePublication>,
+) -> bool {
+    let seen = &sighting.object;
+    let fresh = status.remote.remote_status.is_none();
+    status.connection_id = input.parent.id().map(str::to_owned).or_else(|| status.connection_id.take());
+    fuller(seen.external_service_id.as_ref(), &mut status.external_service_id);
+    fuller(seen.external_service_name.as_ref(), &mut status.external_service_name);
+    let remote = &mut status.remote;
+    remote.id = Some(seen.id.clone());
+    remote.addon_id = case.addon_id().map(str::to_owned).or_else(|| remote.addon_id.take());
+    remote.remote_status = Some(THERE.to_owned());
+    fuller(seen.created_at.as_ref(), &mut remote.created_at);
+    fuller(seen.created_by.as_ref(), &mut remote.created_by);
+    if let Some(org) = &seen.org_id {
+        remote.org.get_or_insert_default().id = Some(org.clone());
+    }
+    establish(remote, case.now);
+    if case.policies.observes() {
+        return false;
+    }
+    if fresh {
+        status.last_published_at.get_or_insert_with(|| Time(whole_seconds(case.now)));
+    }
+    modified(case, status, sighting)
+}
+
+/// Takes in when the publication was last modified, and tells whether by somebody else.
+fn modified(
+    case: &Case<'_, RemotePublication>,
+    status: &mut PublicationStatus,
+    sighting: &Sighting<RemotePublication>,
+) -> bool {
+    let Some(told) = &sighting.object.modified_at else { return false };
+    match &status.modified_at {
+        Some(known) => known != told && sighting.at >= status.last_published_at.as_ref().map_or(sighting.at, |at| at.0),
+        None => {
+            let word = case.memory.intent.as_ref();
+            let over = word.and_then(|word| word.seen.as_ref());
+            let waited = status.last_published_at.as_ref().is_none_or(|at| elapsed(at.0, case.now) >= LAG);
+            let since = word.is_none_or(|word| sighting.at >= word.at);
+            if (over != Some(told) || waited) && since {
+                status.modified_at = Some(told.clone());
+            }
+            false
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The plan of one DataActionTarget: made once, never changed, and let go of in the end, since AppLink cannot delete one.
+//!
+//! Pure. The create-intent protocol is `plan::remote`'s; here is what only a target knows. It goes only after its connection
+//! has put down that it was let go of.
+
+use jiff::Timestamp;
+
+use crate::crd::{DataActionTargetSpec, DataActionTargetStatus, Reason};
+use crate::plan::desired::digest;
+use crate::plan::live::{Live, Phase, RemoteTarget, Sighting};
+use crate::plan::memory::Memory;
+use crate::plan::policy::Policies;
+use crate::plan::remote::name::Rival;
+use crate::plan::remote::record::{carried, establish, fuller, fuller_org, readable, settle, taken};
+use crate::plan::remote::{Addon, Case, Course, Holder, PROGRESS_LIMIT, Parent, Record, elapsed};
+use crate::plan::verdict::Verdict;
+use crate::plan::{Plan, Step};
+
+/// All that a DataActionTarget's plan depends on.
+#[derive(Clone, Debug)]
+pub struct Input<'a> {
+    /// What the user wrote.
+    pub spec: &'a DataActionTargetSpec,
+    /// Name of the target in AppLink.
+    pub name: &'a str,
+    /// The policies of the spec, under the add-on's ceiling.
+    pub policies: Policies,
+    /// Name of the AppLinkAddon.
+    pub addon_name: &'a str,
+    /// The add-on.
+    pub addon: &'a Addon,
+    /// The connection.
+    pub parent: &'a Parent,
+    /// Whether the connection, when this is deleted, knows that its target was let go of, or need not know.
+    pub released: bool,
+    /// Whether the connection that it was made on is known to be gone, and the target with it.
+    pub severed: bool,
+    /// What is live under the recorded id and the name.
+    pub live: &'a Live<RemoteTarget>,
+    /// Others that want the name.
+    pub rivals: &'a [Rival],
+    /// What is remembered.
+    pub memory: &'a Memory,
+    /// The status as it is.
+    pub status: &'a DataActionTargetStatus,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What to do next for a DataActionTarget, and what to say of it.
+#[must_use]
+pub fn plan(input: &Input<'_>) -> Plan<DataActionTargetStatus> {
+    let before = placed(input);
+    let lives = |id: &str| input.live.of_id(id).is_some();
+    let mut plan = settle(&before, input.memory, lives, |record, status| decide(input, &case(input, record), status));
+    // There is nothing that could be replaced.
+    if let Some(token) = &input.memory.replace {
+        plan.status.remote.last_handled_replace = Some(token.clone());
+    }
+    plan
+}
+
+/// The status, of which only what belongs to the resource counts where it speaks of another connection than there is now.
+fn placed(input: &Input<'_>) -> DataActionTargetStatus {
+    let moved = |now: &str| input.status.connection_id.as_deref().is_some_and(|recorded| recorded != now);
+    match input.parent.id() {
+        Some(id) if moved(id) && !input.memory.deleting => {
+            let mut status = carried(input.status);
+            status.remote.answered_attempt = input.status.remote.answered_attempt;
+            status
+        }
+        _ => input.status.clone(),
+    }
+}
+
+fn case<'a>(input: &'a Input<'a>, record: &'a Record) -> Case<'a, RemoteTarget> {
+    Case {
+        noun: "data action target",
+        name: input.name,
+        title: input.name,
+        parent: input.parent.id().or(input.status.connection_id.as_deref()),
+        addon_name: input.addon_name,
+        policies: input.policies,
+        addon: input.addon,
+        live: input.live,
+        record,
+        memory: input.memory,
+        now: input.now,
+    }
+}
+
+fn decide(input: &Input<'_>, case: &Case<'_, RemoteTarget>, status: &mut DataActionTargetStatus) -> Course {
+    let spec = input.spec;
+    let fits = |remote: &RemoteTarget| unlike(spec, remote).is_none();
+    if case.memory.deleting {
+        return leave(input, case, fits);
+    }
+    let hash = digest(&["target", &spec.label, input.name, &spec.target_endpoint, "webhook"]);
+    if case.record.hash.is_some() && !case.policies.observes() && case.forgetful() {
+        return Course::act(vec![Step::Remember { intent: case.restored(&hash) }]);
+    }
+    if case.policies.suspend {
+        return Course::say(Verdict::suspended("suspended: nothing is done until spec.suspend is false"));
+    }
+    if case.policies.observes() && case.memory.finalizer {
+        return Course::act(vec![Step::Release { orphaned: None }]);
+    }
+    if let Some(course) =
+        case.unparented(input.parent).or_else(|| case.obstacle()).or_else(|| case.wait_for(input.parent))
+    {
+        return course;
+    }
+    if case.policies.observes() {
+        return observe(input, case, status);
+    }
+    if let Some(course) = conflict(input, case).or_else(|| case.after_answer()) {
+        return course;
+    }
+    let (seen, applied) = match case.holder(fits) {
+        Holder::Recorded(seen) => (seen, status.remote.applied_hash.take()),
+        Holder::Intended(seen) => {
+            let word = case.open_intent();
+            *status = taken(status, word);
+            (seen, word.map(|intent| intent.hash.clone()))
+        }
+        Holder::Foreign(seen) => {
+            if let Some(course) = case.claim(seen, &hash, |seen| unlike(spec, &seen.object)) {
+                return case.unless_leaving(input.parent, course);
+            }
+            *status = taken(status, case.open_intent());
+            (seen, None)
+        }
+        Holder::Nobody => return case.unless_leaving(input.parent, case.create(&hash)),
+    };
+    facts(input, case, status, &seen.object);
+    status.remote.applied_hash = Some(readable(applied.as_deref(), &hash));
+    if case.forgetful() {
+        return Course::act(vec![Step::Remember { intent: case.restored(&hash) }]);
+    }
+    if case.outdated(seen) {
+        return Course::act(vec![Step::Look]);
+    }
+    judge(case, seen)
+}
+
+/// In what a remote target differs from the declared one, as far as the service tells.
+fn unlike(spec: &DataActionTargetSpec, remote: &RemoteTarget) -> Option<String> {
+    let differs = |what: &str, told: Option<&String>, wanted: &str| {
+        told.filter(|told| *told != wanted).map(|told| format!("its {what} is {told:?}, not {wanted:?}"))
+    };
+    differs("label", remote.label.as_ref(), &spec.label)
+        .or_else(|| differs("endpoint", remote.endpoint.as_ref(), &spec.target_endpoint))
+        .or_else(|| {
+            let kind = remote.kind.as_deref().filter(|kind| !kind.eq_ignore_ascii_case("webhook"))?;
+            Some(format!("its type is {kind}, not Webhook"))
+        })
+}
+
+fn conflict(input: &Input<'_>, case: &Case<'_, RemoteTarget>) -> Option<Course> {
+    case.conflict(&input.status.remote, input.rivals, |winner| {
+        format!(
+            "DataActionTarget {winner} holds the name {} on this connection (names that differ only in case count as one): \
+             choose another apiName, or delete one of the two",
+            case.name
+        )
+    })
+}
+
+fn observe(input: &Input<'_>, case: &Case<'_, RemoteTarget>, status: &mut DataActionTargetStatus) -> Course {
+    let by_id = status.remote.id.as_deref().and_then(|id| case.live.of_id(id));
+    match by_id.or_else(|| case.live.of_name(case.name).first().copied()) {
+        Some(seen) => {
+            facts(input, case, status, &seen.object);
+            if case.outdated(seen) {
+                return Course::act(vec![Step::Look]);
+            }
+            judge(case, seen)
+        }
+        None if !case.live.complete => Course::act(vec![Step::Look]),
+        None => {
+            *status = carried(status);
+            let text = format!("no data action target {} exists, and managementPolicy Observe creates none", case.name);
+            Course::say(Verdict::needs_user(Reason::RemoteMissing, text))
+        }
+    }
+}
+
+/// How to let go of a target: there is no call that deletes one. Its connection may take it along once it knows.
+fn leave(input: &Input<'_>, case: &Case<'_, RemoteTarget>, fits: impl Fn(&RemoteTarget) -> bool) -> Course {
+    let release = |orphaned: Option<&str>| Course::act(vec![Step::Release { orphaned: orphaned.map(str::to_owned) }]);
+    if !case.memory.finalizer {
+        return Course::hold();
+    }
+    let id = case.record.id.as_deref();
+    if case.memory.force_orphan {
+        return release(id.or(Some(case.name)));
+    }
+    if case.policies.suspend {
+        return Course::say(Verdict::suspended("suspended: the deletion waits for spec.suspend: false"));
+    }
+    if case.policies.observes() {
+        return release(None);
+    }
+    if input.severed {
+        return release(None);
+    }
+    let id = match id {
+        Some(id) => id,
+        None if case.posted_intent().is_none() => return release(None),
+        // What the last word may have brought about is looked for; where nobody can look, it is left behind.
+        None => match case.holder(fits) {
+            Holder::Recorded(seen) | Holder::Intended(seen) => seen.object.id.as_str(),
+            Holder::Foreign(_) => return release(None),
+            Holder::Nobody if input.parent.id().is_none() => return release(None),
+            Holder::Nobody => return unmade(case, release(None)),
+        },
+    };
+    if input.released {
+        return release(Some(id));
+    }
+    let text = format!("letting go of data action target {}: its connection is to put that down first", case.name);
+    Course::say(Verdict::waits(Reason::Deleting, text))
+}
+
+/// Whether the POST whose answer is not known made nothing.
+fn unmade(case: &Case<'_, RemoteTarget>, release: Course) -> Course {
+    let text = format!("looking whether data action target {} was created", case.name);
+    match case.settling() {
+        Some(wait) => Course::attend(Verdict::waits(Reason::Deleting, text)).again(wait),
+        None if case.live.complete => release,
+        None => Course::act(vec![Step::Look]),
+    }
+}
+
+fn judge(case: &Case<'_, RemoteTarget>, seen: &Sighting<RemoteTarget>) -> Course {
+    let (name, remote) = (case.name, &seen.object);
+    match remote.phase {
+        Phase::Up => Course::say(Verdict::settled(Reason::Created, format!("data action target {name} is created"))),
+        Phase::Failed => {
+            let cause = remote.error.as_deref().unwrap_or("AppLink gives no cause");
+            let text = format!(
+                "AppLink says that data action target {name} failed: {cause}. It can neither be tried again nor deleted: check \
+                 that config var HEROKU_APP_ID is set on the app, then create another DataActionTarget with another apiName, \
+                 or have the connection replaced, with which all its targets go"
+            );
+            Course::say(Verdict::needs_user(Reason::RemoteFailed, text))
+        }
+        Phase::Going => going(case, remote),
+        Phase::Leaving | Phase::Gone => {
+            let text = format!("data action target {name} is being deleted");
+            Course::attend(Verdict::waits(Reason::Deleting, text))
+        }
+    }
+}
+
+fn going(case: &Case<'_, RemoteTarget>, remote: &RemoteTarget) -> Course {
+    let name = case.name;
+    let text = format!("AppLink is at work on data action target {name} (status \"{}\")", remote.status);
+    let waiting = Course::attend(Verdict::waits(Reason::Creating, text));
+    let Some(intent) = case.memory.intent.as_ref().filter(|_| !case.record.was_up) else { return waiting };
+    let left = PROGRESS_LIMIT - elapsed(intent.at, case.now);
+    if left.is_positive() {
+        return waiting.again(left);
+    }
+    let text = format!(
+        "data action target {name} is still \"{}\" after {} minutes: ask Heroku support, or create another \
+         DataActionTarget with another apiName",
+        remote.status,
+        PROGRESS_LIMIT.as_mins()
+    );
+    Course::say(Verdict::needs_user(Reason::RemoteFailed, text))
+}
+
+/// Writes the remote facts into the status.
+fn facts(input: &Input<'_>, case: &Case<'_, RemoteTarget>, status: &mut DataActionTargetStatus, seen: &RemoteTarget) {
+    if status.remote.id.as_deref() != Some(&seen.id) {
+        let answered = status.remote.answered_attempt;
+        *status = carried(status);
+        status.remote.answered_attempt = answered;
+    }
+    status.connection_id = input.parent.id().map(str::to_owned).or_else(|| status.connection_id.take());
+    let remote = &mut status.remote;
+    remote.id = Some(seen.id.clone());
+    remote.addon_id = case.addon_id().map(str::to_owned).or_else(|| remote.addon_id.take());
+    remote.remote_status = Some(seen.status.clone());
+    fuller(seen.created_at.as_ref(), &mut remote.created_at);
+    fuller(seen.created_by.as_ref(), &mut remote.created_by);
+    fuller_org(&seen.org, &mut remote.org);
+    if seen.phase == Phase::Up {
+        establish(remote, case.now);
+    }
+}
