@@ -5,7 +5,7 @@
 use std::fmt;
 
 macro_rules! reasons {
-    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident => $remedy:literal,)+) => {
         /// Why a condition has its value, or what an Event tells.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Reason { $($(#[doc = $doc])+ $name,)+ }
@@ -19,95 +19,107 @@ macro_rules! reasons {
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)+ }
             }
+
+            /// What it means.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+).trim_ascii(),)+ }
+            }
+
+            /// What a user can do about it.
+            #[must_use]
+            pub fn remedy(self) -> &'static str {
+                match self { $(Self::$name => $remedy,)+ }
+            }
         }
     };
 }
 
 reasons! {
     /// A connection was seen connected.
-    Connected,
+    Connected => "nothing.",
     /// An authorization was seen authorized.
-    Authorized,
+    Authorized => "nothing.",
     /// The API was seen published.
-    Published,
+    Published => "nothing.",
     /// An add-on was found and its credential works.
-    AddonReady,
+    AddonReady => "nothing.",
     /// Nobody has looked yet.
-    Pending,
+    Pending => "nothing; if it stays so for more than a minute, see whether the operator runs and watches this namespace.",
     /// The remote object is being created.
-    Creating,
+    Creating => "nothing; the next state follows within a poll.",
     /// The service is still connecting.
-    Connecting,
+    Connecting => "nothing; AppLink takes seconds, rarely minutes.",
     /// The API is being published.
-    Publishing,
+    Publishing => "nothing; Salesforce takes seconds, rarely minutes.",
     /// Somebody must open a link and consent.
-    AwaitingUser,
+    AwaitingUser => "open the link, key `url` of the Secret that the message and `status.oauthSecretName` name, within 15 minutes. Give it to nobody but the person who may consent.",
     /// Nobody did in time.
-    AuthorizationExpired,
+    AuthorizationExpired => "set `applink.dev/requestedAt` to a new value when the person is there: that gets a new link.",
     /// The remote object is being deleted.
-    Deleting,
+    Deleting => "nothing. Where the message says that the deletion cannot go on and you want to let go of the remote object, set `applink.dev/force-orphan: \"true\"`.",
     /// The add-on this object refers to is not ready.
-    AddonNotReady,
+    AddonNotReady => "see what the AppLinkAddon says; this object goes on once that is Ready. For an add-on that says so itself: wait until Heroku has set it up.",
     /// The connection this object refers to is not connected.
-    ConnectionNotReady,
+    ConnectionNotReady => "see what the Connection says; this object goes on once that is connected.",
     /// An object this one refers to does not exist.
-    DependencyNotFound,
+    DependencyNotFound => "apply the object that the message names, in the same namespace, or correct the reference.",
     /// A Secret, or a key of it, does not exist.
-    SecretNotFound,
+    SecretNotFound => "create the Secret or the key that the message names, in the same namespace; it is noticed at once.",
     /// A ConfigMap, or a key of it, does not exist.
-    ConfigMapNotFound,
-    /// A field cannot be used as it is.
-    InvalidSpec,
+    ConfigMapNotFound => "create the ConfigMap or the key that the message names, in the same namespace; it is noticed at once.",
+    /// A field cannot be used as it is, or what it names: an OpenAPI document that is none, an app that is not there.
+    InvalidSpec => "correct what the message names. For a document it tells the line.",
     /// A Secret's content cannot be used as it is.
-    InvalidSecret,
+    InvalidSecret => "put into the Secret what the message asks for. A private key is PEM, without a passphrase.",
     /// Heroku or AppLink refuses the token.
-    CredentialInvalid,
-    /// The service says that the remote object failed.
-    RemoteFailed,
-    /// The service refused the request for good.
-    RemoteRejected,
+    CredentialInvalid => "make a new token with `heroku authorizations:create`, as a user who may manage the app, and put it into the Secret that `spec.tokenSecretRef` of the AppLinkAddon names.",
+    /// The service says that the remote object failed; the message repeats its cause.
+    RemoteFailed => "check key, user, client id and login URL against Salesforce. A corrected input is tried at once where it never worked before; `applink.dev/replace` with a new value has it deleted and made anew. A DataActionTarget cannot be made anew under its name: see its page.",
+    /// The service refused the request for good; the message repeats what it said.
+    RemoteRejected => "correct what the message says. The same request is tried again only after some minutes, or when `applink.dev/requestedAt` gets a new value.",
     /// Another resource holds the remote name.
-    NameConflict,
+    NameConflict => "delete one of the two, or give one another name in AppLink. The one that has the name keeps it.",
     /// A remote object of this name was there first.
-    AdoptionRefused,
+    AdoptionRefused => "do what the message says: let it be taken over (`adoptionPolicy: IfMatching` and inputs that match), delete it in AppLink, choose another name, or only watch it with `managementPolicy: Observe`.",
     /// Connected, but not to the org or user that `expect` names.
-    OrgMismatch,
+    OrgMismatch => "correct `spec.expect`, or set `applink.dev/replace` to a new value to connect anew and pick the right org. Until then nothing that depends on it is made.",
     /// The add-on or app of that name is now another one.
-    AddonChanged,
-    /// Somebody else keeps deleting what is created here.
-    Contested,
+    AddonChanged => "create another AppLinkAddon for the new one, or restore the old one on Heroku. Nothing on either is touched.",
+    /// Somebody else keeps deleting, or publishing over, what is made here.
+    Contested => "find out who: often a second cluster that manages the same add-on, where `managementPolicy: Observe` on the AppLinkAddon ends it. Then set `applink.dev/requestedAt` to a new value.",
     /// A write-only input changed and `replacePolicy` is Never.
-    ReplacementRequired,
+    ReplacementRequired => "change the input back, set `applink.dev/replace` to a new value to have the remote object deleted and made anew once, or set `replacePolicy: DeleteAndRecreate` for good. Until then the old one goes on working.",
     /// Observed, and nothing is there.
-    RemoteMissing,
+    RemoteMissing => "set `managementPolicy: Full` to have it made, or delete this object.",
     /// Other objects depend on this one.
-    DeletionBlocked,
+    DeletionBlocked => "delete the objects that the message names first. For the targets of a Data Cloud connection, `applink.dev/confirm-cascade: \"true\"` lets them go with it.",
     /// The service asks for fewer calls.
-    RateLimited,
+    RateLimited => "nothing; what was Ready stays so. If it comes back often, set a longer `pollInterval`, and see what else uses the Heroku account.",
     /// Reachable: what is left of the operator's budget of calls is kept for edits.
-    QuotaConstrained,
+    QuotaConstrained => "nothing, or set a longer `pollInterval`: polls are put off, edits are not.",
     /// The service does not answer, or answers with an error of its own.
-    RemoteUnavailable,
+    RemoteUnavailable => "nothing; it is tried again, and what was Ready stays so. See [status.heroku.com](https://status.heroku.com) if it lasts.",
     /// The service answers.
-    Reachable,
+    Reachable => "nothing.",
     /// `spec.suspend` is true.
-    Suspended,
+    Suspended => "set `spec.suspend: false` to go on; a deletion waits for that, too.",
     /// A data action target was seen created; Event: the remote object was created.
-    Created,
+    Created => "nothing.",
     /// Event: a remote object that was there first was taken over.
-    Adopted,
+    Adopted => "nothing.",
     /// Event: the remote object was deleted.
-    Deleted,
+    Deleted => "nothing.",
     /// Event: the remote object was let go of.
-    Orphaned,
+    Orphaned => "nothing, if you asked for it. The remote object stays in AppLink as it is: delete it there if you want it gone.",
     /// Event: the remote object had gone and was created anew.
-    Recreated,
+    Recreated => "find out who deleted it, if it was not you.",
     /// Event: the API was published again, since what it is published with changed.
-    Republished,
+    Republished => "nothing.",
     /// Event: somebody else published over it, and the API was published again.
-    DriftCorrected,
+    DriftCorrected => "find out who published, if it was not you: often a deploy script that still calls `heroku salesforce:publish`.",
     /// Event: a field is used that Salesforce has deprecated.
-    Deprecated,
+    Deprecated => "move to what the message names before Salesforce takes the old way away.",
 }
 
 impl Reason {
