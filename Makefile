@@ -32,17 +32,22 @@ test: ## every test there is; the first time it builds a Kubernetes control plan
 	@$(MAKE) -j2 --output-sync=line test-e2e test-rest test-sdk
 
 .PHONY: check
-check: ## format, lints, docs, and that crds/ is what the code says
+check: ## format, lints, docs, and that crds/ and docs/ are what the code says
 	cargo fmt --check
 	cargo clippy --all-targets --test e2e --test sdk -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --no-deps --lib
 	cargo run --quiet --bin applink-operator -- crds --dir crds --check
+	cargo run --quiet --bin applink-operator -- docs --dir docs --check
 	@unformatted=$$(gofmt -l tests/controlplane); [ -z "$$unformatted" ] || { echo "gofmt -w is wanted by: $$unformatted"; exit 1; }
 	@$(go_quick) vet ./cluster ./assets
 
 .PHONY: crds
 crds: ## write crds/ from the code
 	cargo run --quiet --bin applink-operator -- crds --dir crds
+
+.PHONY: docs
+docs: ## write the generated parts of docs/ from the code
+	cargo run --quiet --bin applink-operator -- docs --dir docs
 
 .PHONY: demo
 demo: ## see it work: control plane, simulator and operator, with a story (DEMO_EXIT=1 ends it, DEMO_KUBECONFIG=file uses your cluster)

@@ -14,6 +14,7 @@ pub mod budget;
 pub mod clock;
 pub mod control;
 pub mod crd;
+pub mod docs;
 pub mod heroku;
 pub mod metrics;
 pub mod observe;
