@@ -46,6 +46,9 @@ pub enum Error {
         /// What came back.
         cause: Box<kube::Error>,
     },
+    /// An input could not be judged, which is a bug.
+    #[error("cannot judge what is declared")]
+    Unjudged,
     /// An object that cannot be written as JSON, which is a bug.
     #[error("cannot write {0} as JSON")]
     Json(&'static str),
@@ -77,7 +80,7 @@ impl Error {
                 kube::Error::Api(status) => Some(status),
                 _ => None,
             },
-            Self::Json(_) => None,
+            Self::Json(_) | Self::Unjudged => None,
         }
     }
 }

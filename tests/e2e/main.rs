@@ -13,6 +13,7 @@ mod health;
 mod hosts;
 mod inputs;
 mod install;
+mod kinds;
 mod life;
 mod limits;
 mod names;

@@ -91,7 +91,10 @@ impl Kind for Publication {
                 _ => texts.connected_app = Some(content),
             }
         }
-        Ok(DesiredPublication::new(&self.spec, &texts))
+        // A document may be large and deep; it is judged on a stack of its own.
+        let spec = self.spec.clone();
+        let judged = tokio::task::spawn_blocking(move || DesiredPublication::new(&spec, &texts)).await;
+        judged.map_err(|_| Error::Unjudged)
     }
 
     fn live(&self, shell: &Shell, memory: &Memory) -> Live {

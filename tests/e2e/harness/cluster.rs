@@ -14,9 +14,12 @@ use serde_json::{Value, json};
 use super::PATIENCE;
 
 /// Every kind that tests deal with: its group and version, its plural, and whether it has no namespace.
-const KINDS: [(&str, &str, &str, bool); 10] = [
+const KINDS: [(&str, &str, &str, bool); 13] = [
     ("AppLinkAddon", "applink.dev/v1alpha1", "applinkaddons", true),
     ("Connection", "applink.dev/v1alpha1", "connections", true),
+    ("Authorization", "applink.dev/v1alpha1", "authorizations", true),
+    ("Publication", "applink.dev/v1alpha1", "publications", true),
+    ("DataActionTarget", "applink.dev/v1alpha1", "dataactiontargets", true),
     ("Secret", "v1", "secrets", true),
     ("ConfigMap", "v1", "configmaps", true),
     ("Namespace", "v1", "namespaces", false),

@@ -36,6 +36,18 @@ pub fn one_of_each_kind(name: &str) -> Vec<Value> {
             "Connection",
             json!({"addonRef": {"name": "orders"}, "connectionName": "someOrg", "provider": "Salesforce", "oauth": {}}),
         ),
+        (
+            "Authorization",
+            json!({"addonRef": {"name": "orders"}, "developerName": "someUser", "provider": "Salesforce", "oauth": {}}),
+        ),
+        (
+            "Publication",
+            json!({"connectionRef": {"name": "some"}, "clientName": "SomeAPI", "apiSpec": {"inline": "openapi: 3.0.3"}}),
+        ),
+        (
+            "DataActionTarget",
+            json!({"connectionRef": {"name": "some"}, "label": "Some Target", "targetEndpoint": "/some"}),
+        ),
     ];
     assert_eq!(specs.len(), applink_operator::crd::definitions().len(), "a kind is missing here");
     let object = |(kind, spec): &(&str, Value)| {
