@@ -17,7 +17,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, applier, controller, reflector, watcher};
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -158,7 +158,8 @@ async fn served<K: Kind>(outside: &Outside, options: &Options) {
     loop {
         let trouble = match api.list(&ListParams::default().limit(1)).await {
             Ok(_) => return,
-            Err(kube::Error::Api(status)) if status.is_not_found() => {
+            // Where the server knows the group, but not the kind, its answer is no Status.
+            Err(kube::Error::Api(status)) if status.code == 404 => {
                 "the API server does not know this kind: install the CRDs with `applink-operator crds | kubectl apply \
                  --server-side -f -`"
                     .to_owned()
@@ -175,7 +176,8 @@ async fn served<K: Kind>(outside: &Outside, options: &Options) {
 
 /// All watches, queues and pollers, for ever.
 async fn work(outside: &Outside, options: &Options, gate: &Gate) -> Infallible {
-    let mut opening = Opening { outside, options, rosters: Rosters::default(), starts: Vec::new() };
+    let (touch, touched) = mpsc::unbounded_channel();
+    let mut opening = Opening { outside, options, touch, rosters: Rosters::default(), starts: Vec::new() };
     each(&mut opening);
     let Opening { rosters, starts, .. } = opening;
     let shell = shell(outside, options, gate, rosters);
@@ -187,6 +189,7 @@ async fn work(outside: &Outside, options: &Options, gate: &Gate) -> Infallible {
         background.spawn(inputs::watch(shell.clone(), api, "ConfigMap"));
     }
     background.spawn(sweep(shell.clone()));
+    background.spawn(wake_dependants(shell.clone(), touched));
     let complete = async {
         for roster in shell.rosters.all() {
             roster.complete().await;
@@ -206,13 +209,14 @@ type Start = Box<dyn FnOnce(&Arc<Shell>) -> Vec<BoxFuture<'static, ()>> + Send>;
 struct Opening<'a> {
     outside: &'a Outside,
     options: &'a Options,
+    touch: mpsc::UnboundedSender<Key>,
     rosters: Rosters,
     starts: Vec<Start>,
 }
 
 impl ForEach for Opening<'_> {
     fn kind<K: Kind>(&mut self) {
-        let (roster, queues) = queues::<K>(&self.outside.client, &self.options.namespaces);
+        let (roster, queues) = queues::<K>(&self.outside.client, &self.options.namespaces, &self.touch);
         self.rosters.add(roster);
         self.starts.push(Box::new(move |shell| drive(shell, queues)));
     }
@@ -271,11 +275,18 @@ struct Queue<K: Kind> {
 
 /// One watch, one store and one queue for all namespaces, or for each. kube's Controller would do it in one go, but
 /// its store wakes one of those who wait for the first list, and here each kind's objects wait for all kinds' stores.
-fn queues<K: Kind>(client: &Client, namespaces: &[String]) -> (Roster<K>, Vec<Queue<K>>) {
+///
+/// `touch` is told of each object that a watch shows and others may live on.
+fn queues<K: Kind>(
+    client: &Client,
+    namespaces: &[String],
+    touch: &mpsc::UnboundedSender<Key>,
+) -> (Roster<K>, Vec<Queue<K>>) {
     let each = apis::<DeserializeGuard<K>>(client, namespaces).into_iter().map(|(namespace, api)| {
         let (store, writer) = reflector::store();
         let (complete, is_complete) = watch::channel(false);
         let (wake, woken) = mpsc::unbounded_channel();
+        let touch = touch.clone();
         let watched = watcher(api, watcher::Config::default())
             .default_backoff()
             .reflect(writer)
@@ -285,7 +296,14 @@ fn queues<K: Kind>(client: &Client, namespaces: &[String]) -> (Roster<K>, Vec<Qu
                 }
             })
             .touched_objects()
-            .map_ok(|object| ObjectRef::from_obj(&object));
+            .map_ok(move |object| {
+                let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+                if K::HAS_DEPENDANTS {
+                    // Nobody listens any more only while the process stops.
+                    let _ = touch.send(Key { kind: K::KIND, namespace, name });
+                }
+                ObjectRef::from_obj(&object)
+            });
         let woken =
             futures::stream::unfold(woken, |mut woken| async { woken.recv().await.map(|who| (Ok(who), woken)) });
         let causes = futures::stream::select(watched, woken).boxed();
@@ -327,6 +345,13 @@ fn is_gone<K: Kind>(driver: &Driver<K>, gone: Key) {
     driver.shell.rosters.all().for_each(|roster| roster.wake_leaving(&gone.namespace));
     driver.shell.wake(&Cause::Dependants(gone.clone()));
     abandon(&driver.shell, gone);
+}
+
+/// Has planned again whoever lives on an object that a watch shows: its own report may come before the watch does.
+async fn wake_dependants(shell: Arc<Shell>, mut touched: mpsc::UnboundedReceiver<Key>) {
+    while let Some(key) = touched.recv().await {
+        shell.wake(&Cause::Dependants(key));
+    }
 }
 
 /// A deletion may be missed while a watch is down; whoever lived on that add-on must learn of it all the same.

@@ -52,6 +52,7 @@ impl Granting for Connection {
 impl Kind for Connection {
     const KIND: &'static str = "Connection";
     const BEGINNING: Reason = Reason::Creating;
+    const HAS_DEPENDANTS: bool = true;
     type Status = ConnectionStatus;
     type Inputs = grant::Inputs;
     type Live = Live;
@@ -131,15 +132,10 @@ impl Kind for Connection {
         Some(grant::link_secret(self))
     }
 
-    fn reported(&self, shell: &Shell, _generation_moved: bool) {
-        shell.wake(&Cause::Dependants(key(self)));
-    }
-
     fn released(&self, shell: &Shell) {
         // Its name may be free for another, and its add-on for deletion.
         let addon = grant::addon_key(self);
         shell.wake(&Cause::Moved(addon.clone(), BTreeSet::from([self.spec.connection_name.clone()])));
         shell.wake(&Cause::Object(addon));
-        shell.wake(&Cause::Dependants(key(self)));
     }
 }

@@ -91,6 +91,8 @@ pub(super) trait Kind:
     const KIND: &'static str;
     /// What is said of it while it is being brought about.
     const BEGINNING: Reason;
+    /// Whether others live on it that plan with what its resource says.
+    const HAS_DEPENDANTS: bool = false;
     /// Its status.
     type Status: Status;
     /// What is declared, with all that it refers to.

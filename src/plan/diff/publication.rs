@@ -10,7 +10,7 @@ use crate::crd::{PublicationSpec, PublicationStatus, Reason, ReplacePolicy};
 use crate::plan::desired::changed;
 use crate::plan::desired::publication::DesiredPublication;
 use crate::plan::live::{Live, RemoteObject, RemotePublication, Sighting};
-use crate::plan::memory::{Answer, Memory};
+use crate::plan::memory::{Answer, Intent, Memory};
 use crate::plan::policy::Policies;
 use crate::plan::remote::name::Rival;
 use crate::plan::remote::record::{carried, establish, fuller, readable, settle, taken};
@@ -170,7 +170,8 @@ fn adopt(case: &Case<'_, RemotePublication>, seen: &Sighting<RemotePublication>,
 /// What to do where nothing is published.
 fn vacant(case: &Case<'_, RemotePublication>, desired: &DesiredPublication, status: &mut PublicationStatus) -> Course {
     // Published a moment ago, and not shown yet.
-    if matches!(case.memory.answer, Some(Answer::Created { .. })) && case.posted_intent().is_none() {
+    let here = |word: &Intent| word.parent.as_deref() == case.parent && case.posted_intent().is_none();
+    if matches!(&case.memory.answer, Some(Answer::Created { word, .. }) if here(word)) {
         status.last_published_at.get_or_insert_with(|| Time(whole_seconds(case.now)));
     }
     if let Some(at) = &status.last_published_at
