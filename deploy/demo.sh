@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The product in a few minutes: starts a Kubernetes API server, a simulator of Heroku AppLink and the operator, and
-# lives through the life of two connections. Called by `make demo`. It leaves no process behind; files are in .demo.
+# lives through the life of one object of each kind. Called by `make demo`. It leaves no process behind; files are in .demo.
 #
 #   DEMO_EXIT=1            end when the story does, with its exit status, instead of staying until Ctrl-C
 #   DEMO_KUBECONFIG=FILE   use the cluster of this kubeconfig; the demo works in its namespace applink-demo alone
@@ -98,7 +98,8 @@ stop_all() {
 # A cluster of the user's gets back what it gave. The simulator goes away, so where the operator cannot finish its
 # work any more, the finalizers hold nothing worth holding.
 leave_cluster() {
-    local kinds=connections.applink.dev,applinkaddons.applink.dev object
+    local kinds=publications.applink.dev,dataactiontargets.applink.dev,authorizations.applink.dev object
+    kinds+=,connections.applink.dev,applinkaddons.applink.dev
     [ -n "$namespace_is_ours" ] || return 0
     echo "==> Taking the namespace $namespace out of your cluster again"
     if ! kubectl -n "$namespace" delete "$kinds" --all --timeout=20s >/dev/null 2>&1; then
@@ -196,7 +197,7 @@ enter_cluster() {
 }
 
 apply_crds() {
-    tell "Teaching the cluster the kinds AppLinkAddon and Connection"
+    tell "Teaching the cluster the kinds AppLinkAddon, Connection, Authorization, Publication and DataActionTarget"
     if [ -n "${DEMO_KUBECONFIG:-}" ] && kubectl get -k crds >/dev/null 2>&1; then
         echo "    it knows them already: left as they are"
         return
@@ -254,7 +255,6 @@ END
 objects() { kubectl -n "$namespace" "$@"; }
 remote() { curl -fsS --max-time 5 "$@"; }
 connection_id() { objects get connection production -o jsonpath='{.status.id}'; }
-remote_lacks() { ! remote "$simulator/_control/connections" | grep -q "$1"; }
 id_changed_from() {
     local now
     now=$(connection_id)
@@ -262,34 +262,54 @@ id_changed_from() {
 }
 
 wait_ready() {
-    objects wait --for=condition=Ready applinkaddon/orders connection/production --timeout="${patience}s" | sed 's/^/    /' || {
+    objects wait --for=condition=Ready "$@" --timeout="${patience}s" | sed 's/^/    /' || {
         show_conditions
         return 1
     }
 }
 
+by_robots() { wait_ready applinkaddon/orders connection/production authorization/batch-user publication/orders-api; }
+
 show_conditions() {
-    objects get connection production -o \
-        jsonpath='{range .status.conditions[*]}    {.type}={.status} {.reason}: {.message}{"\n"}{end}'
+    local kind
+    for kind in applinkaddons connections authorizations publications dataactiontargets; do
+        objects get "$kind" -o jsonpath='{range .items[*]}{"    "}{.kind} {.metadata.name}: {range .status.conditions[*]}{.type}={.status} {.reason}: {.message}  {end}{"\n"}{end}'
+    done
+}
+
+# What a newcomer wants to see: each object, what it stands for, and how it is.
+table() {
+    echo "    KIND              NAME              STANDS FOR                                              READY  STATUS"
+    local kind meaning
+    while IFS='|' read -r kind meaning; do
+        objects get "$kind" -o jsonpath='{range .items[*]}{.kind}{"|"}{.metadata.name}{"|"}{.status.conditions[?(@.type=="Ready")].status}{"|"}{.status.conditions[?(@.type=="Ready")].reason}{"\n"}{end}' |
+            while IFS='|' read -r its_kind name ready reason; do
+                printf '    %-17s %-17s %-55s %-6s %s\n' "$its_kind" "$name" "$meaning" "$ready" "$reason"
+            done
+    done <<'END'
+applinkaddons|the AppLink add-on of one Heroku app
+connections|the app is connected to an org
+authorizations|the app may act as a Salesforce user
+publications|the org may call the app's API
+dataactiontargets|Data Cloud calls the app when data change
+END
 }
 
 create() {
-    tell "Applying deploy/samples: one add-on, one connection by a robot, one by a person" "$work/operator.log"
+    tell "Applying deploy/samples: one of each kind, and a second connection, which a person must make" "$work/operator.log"
     make_samples
     show kubectl apply -k "$work/samples"
-    tell "Waiting for Ready" "$work/operator.log" "$work/simulator.log"
-    wait_ready
+    tell "Waiting for Ready, but for what needs that person" "$work/operator.log" "$work/simulator.log"
+    by_robots
     show kubectl get applink -A
-    show_conditions
-    echo "    and this is what AppLink has:"
-    remote "$simulator/_control/connections" | sed 's/^/    /'
-    echo
+    echo "    The credential of the authorization is in a Secret as well, as its manifest asks:"
+    show kubectl -n "$namespace" get secret batch-user-credentials
 }
 
 # Whoever watches may open the link; where nobody does, or nobody is there, a form is sent as their browser would.
 hand_over() {
     local secret=customer-data-connection-oauth link
-    tell "The other connection is made by a person: somebody must open a link, and consent" "$work/operator.log" "$work/simulator.log"
+    tell "The connection to Data Cloud is made by a person: somebody must open a link, and consent" "$work/operator.log" "$work/simulator.log"
     await "there is a link" has_secret "$secret"
     show kubectl -n "$namespace" get connection customer-data
     local print="kubectl -n $namespace get secret $secret -o go-template='{{.data.url | base64decode}}'"
@@ -305,13 +325,30 @@ hand_over() {
         --data-urlencode username=admin@example.com --data-urlencode org_id=00DSG000007a3BZ2AY "$link"
     show kubectl -n "$namespace" wait --for=condition=Ready connection/customer-data --timeout="${patience}s"
     await "the link is taken back" lacks_secret "$secret"
-    show kubectl -n "$namespace" get connection customer-data
-    echo "    and the Secret with the link is gone."
+    echo "    The Secret with the link is gone, and what waited for the connection goes on:"
+    wait_ready dataactiontarget/customer-updates
+    echo
+    table
 }
 
 connected() { [ "$(objects get connection customer-data -o jsonpath='{.status.remoteStatus}')" = connected ]; }
 has_secret() { objects get secret "$1" >/dev/null 2>&1; }
 lacks_secret() { ! has_secret "$1"; }
+
+# A change of the document alone: the ConfigMap is what a pipeline would apply.
+republish() {
+    local before
+    before=$(published)
+    tell "Changing the API: its document in the ConfigMap says version 1.1.0 now" "$work/operator.log" "$work/simulator.log"
+    sed 's/version: 1.0.0/version: 1.1.0/' deploy/samples/openapi.yaml >"$work/samples/openapi.yaml"
+    objects create configmap orders-openapi --from-file="$work/samples/openapi.yaml" --dry-run=client -o yaml |
+        objects replace -f - | sed 's/^/    /'
+    await "the API is published again" published_since "$before"
+    objects get events.v1.events.k8s.io -o jsonpath='{range .items[?(@.reason=="Republished")]}{"    Event "}{.reason}{": "}{.note}{"\n"}{end}'
+}
+
+published() { objects get publication orders-api -o jsonpath='{.status.appliedHash}'; }
+published_since() { [ "$(published)" != "$1" ]; }
 
 heal() {
     local lost
@@ -320,17 +357,24 @@ heal() {
     remote -X DELETE -o "$work/delete.out" "$simulator/_control/connections/$lost"
     echo "    gone: $lost. The operator looks every 10 s..."
     await "the operator makes the connection anew" id_changed_from "$lost"
-    wait_ready
-    echo "    healed: $(connection_id)"
+    by_robots
+    echo "    healed: $(connection_id), and the API is published over it again"
 }
 
 remove() {
-    local last
-    last=$(connection_id)
-    tell "Deleting the Connection resources: what they stand for goes with them" "$work/operator.log" "$work/simulator.log"
-    show kubectl -n "$namespace" delete connection production customer-data --timeout="${patience}s"
-    await "the connection is gone from AppLink too" remote_lacks "$last"
-    echo "    gone from Kubernetes, and from AppLink: $(remote "$simulator/_control/connections")"
+    tell "Deleting everything at once: what lives on something goes first, whatever the order" "$work/operator.log" "$work/simulator.log"
+    show kubectl -n "$namespace" delete --timeout="${patience}s" applinkaddon/orders connection/production \
+        connection/customer-data authorization/batch-user publication/orders-api dataactiontarget/customer-updates
+    await "nothing is left in AppLink" remote_is_empty
+    echo "    gone from Kubernetes, and from AppLink: no connection, no authorization, no publication, no target is left"
+}
+
+remote_is_empty() {
+    local world
+    world=$(remote "$simulator/_control/world")
+    for kind in connections authorizations publications dataActionTargets; do
+        case "$world" in *"\"$kind\":[]"*) ;; *) return 1 ;; esac
+    done
 }
 
 stay() {
@@ -341,10 +385,10 @@ stay() {
 
     export KUBECONFIG=$KUBECONFIG
     export PATH=$(dirname "$(command -v kubectl)"):\$PATH
-    kubectl apply -k $root/$work/samples     # brings both connections back
+    kubectl apply -k $root/$work/samples     # brings everything back
     kubectl get applink -A
-    kubectl explain connection.spec
-    curl $simulator/_control/connections
+    kubectl explain publication.spec
+    curl $simulator/_control/world
     tail -f $root/$work/operator.log
 
     Ctrl-C ends it.
@@ -363,6 +407,7 @@ start_simulator
 start_operator
 create
 hand_over
+republish
 heal
 remove
 if [ -n "${DEMO_EXIT:-}" ] && [ "$DEMO_EXIT" != 0 ]; then
