@@ -31,6 +31,7 @@ mod outage;
 mod phases;
 mod replace;
 mod rest;
+mod sets;
 mod stale;
 mod stop;
 mod switches;

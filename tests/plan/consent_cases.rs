@@ -1,6 +1,7 @@
 //! What comes out for a Connection by OAuth: one line a case.
 
 use applink_operator::crd::Reason;
+use applink_operator::plan::Step;
 use applink_operator::plan::desired::DesiredGrant;
 use applink_operator::plan::live::{Phase, RemoteGrant};
 use applink_operator::plan::memory::Answer;
@@ -84,7 +85,12 @@ fn consent_is_waited_for() {
     let asked = |w: &mut World| (w.memory.requested, w.memory.since) = (true, w.now);
     table(vec![
         ("nobody yet", awaiting(), "await remote: AwaitingUser"),
-        ("asked meanwhile", awaiting().with(asked), "await remote: AwaitingUser"),
+        ("asked meanwhile", awaiting().with(asked), "look"),
+        (
+            "asked meanwhile, and looked",
+            awaiting().with(asked).with(|w| w.perform(&Step::Look)),
+            "await remote: AwaitingUser",
+        ),
         (
             "somebody removed the Secret",
             awaiting().with(|w| w.hand_off = HandOff::Absent),

@@ -190,6 +190,10 @@ fn keep(
         return course;
     }
     if consents(remote, desired, status) {
+        // Who asks wants to know whether it still waits.
+        if case.outdated(seen) && case.memory.requested {
+            return Course::act(vec![Step::Look]);
+        }
         let handed = *input.hand_off == HandOff::Ours { id: Some(remote.id.clone()) };
         status.oauth_secret_name = handed.then(|| input.secret.to_owned());
         return case.await_user(seen, input.secret, input.hand_off, &desired.hash);
