@@ -132,7 +132,9 @@ impl<R: RemoteObject> Case<'_, R> {
             };
             return Some(Course::attend(verdict).again(wait));
         }
-        let intent = self.memory.intent.as_ref().filter(|i| i.hash == hash && i.parent.as_deref() == self.parent)?;
+        // On another connection the same may be welcome.
+        let same = |intent: &&Intent| intent.hash == hash && intent.parent.as_deref() == self.parent;
+        let intent = self.memory.intent.as_ref().filter(same)?;
         let asked_again = self.asked() && intent.at < self.memory.since;
         let past = elapsed(intent.at, self.now);
         let refused = self.open_intent().is_none() && self.record.id.is_none();
