@@ -130,15 +130,23 @@ impl Shelves {
     }
 }
 
-/// Takes in one target that was read by its name, and gives what moved.
-fn read(shelf: &mut Collection<RemoteTarget>, at: Timestamp, name: &str, seen: Option<RemoteTarget>) -> Vec<String> {
+/// Takes in one target that was read by its name, and gives what moved. One of another app may answer to the name: then
+/// there is none of ours.
+fn read(
+    shelf: &mut Collection<RemoteTarget>,
+    at: Timestamp,
+    name: &str,
+    mut seen: Option<RemoteTarget>,
+) -> Vec<String> {
+    seen.iter_mut().for_each(|target| target.call(name));
+    let ours = seen.as_ref().filter(|target| target.name() == Some(name)).cloned();
     let before = shelf.objects().find(|known| known.name() == Some(name)).cloned();
-    if before == seen {
-        // Even so it was looked at just now.
-        shelf.witness(at, seen.map_or_else(|| Witness::Absent(name.to_owned()), Witness::Present));
-        return Vec::new();
+    let moved = before != ours;
+    let ids: Vec<_> = before.iter().chain(&ours).map(|target| target.id.clone()).collect();
+    // Where nothing moved it was looked at just now, all the same.
+    if ours.is_none() {
+        shelf.witness(at, Witness::Absent(name.to_owned()));
     }
-    let ids: Vec<_> = before.iter().chain(&seen).map(|target| target.id.clone()).collect();
-    shelf.witness(at, seen.map_or_else(|| Witness::Absent(name.to_owned()), Witness::Present));
-    ids.into_iter().chain([name.to_owned()]).collect()
+    seen.into_iter().for_each(|target| shelf.witness(at, Witness::Present(target)));
+    if moved { ids.into_iter().chain([name.to_owned()]).collect() } else { Vec::new() }
 }
