@@ -2,7 +2,7 @@
 //!
 //! As `applink`: an answer is decoded, an error is classed, nothing more.
 
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -107,9 +107,13 @@ impl AppLink {
     pub async fn list_targets(&self, connection: &str) -> Result<Option<Listing<RemoteTarget>>, AccessError> {
         let app = self.found().await?.facts.app_id.clone();
         let path = ["connections", "datacloud", connection, "data_action_targets"];
-        let Some((host, answer)) = found(self.call(Call::get("applink.list_targets", &path)).await)? else {
-            return Ok(None);
+        let answered = match self.call(Call::get("applink.list_targets", &path)).await {
+            Err(AccessError::AppLink(call)) if call.status() == Some(StatusCode::METHOD_NOT_ALLOWED) => {
+                return Ok(None);
+            }
+            answered => found(answered)?,
         };
+        let Some((host, answer)) = answered else { return Ok(None) };
         let mut listing = wire::targets(answer.body(), &app).map_err(unreadable(host))?;
         listing.whole &= !is_paged(&answer);
         Ok(Some(listing))
