@@ -35,5 +35,6 @@ mod sets;
 mod stale;
 mod stop;
 mod switches;
+mod target;
 mod wipe;
 mod writes;

@@ -3,19 +3,26 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, ResourceExt};
 
 use super::grant::{self, Granting};
 use super::{Kind, Made, Reference};
 use crate::control::roster::key;
-use crate::control::{Error, Shell};
-use crate::crd::{Access, Connection, ConnectionStatus, Ending, GrantStatus, Handling, Reason};
+use crate::control::{Error, Shell, said};
+use crate::crd::{Access, Connection, ConnectionStatus, Ending, GrantStatus, Handling, Provider, Reason, annotation};
 use crate::heroku::AccessError;
-use crate::observe::{Cause, Key, Page, Seen};
+use crate::observe::{Cause, Key, Page, Seen, Shelf};
 use crate::plan::Plan;
 use crate::plan::diff::connection::{self, Dependant, Targets};
-use crate::plan::live::{GrantKind, Link};
+use crate::plan::live::{GrantKind, Link, Phase};
 use crate::plan::memory::Memory;
+
+/// What is declared, and what becomes of its namespace.
+pub(in crate::control) struct Inputs {
+    grant: grant::Inputs,
+    namespace_ends: bool,
+}
 
 /// What is live of a connection, and on it.
 pub(in crate::control) struct Live {
@@ -54,7 +61,7 @@ impl Kind for Connection {
     const BEGINNING: Reason = Reason::Creating;
     const HAS_DEPENDANTS: bool = true;
     type Status = ConnectionStatus;
-    type Inputs = grant::Inputs;
+    type Inputs = Inputs;
     type Live = Live;
 
     fn status(&self) -> Option<&ConnectionStatus> {
@@ -73,8 +80,8 @@ impl Kind for Connection {
         grant::concerned(self, moved)
     }
 
-    async fn resolve(&self, shell: &Shell) -> Result<grant::Inputs, Error> {
-        grant::resolve(self, shell).await
+    async fn resolve(&self, shell: &Shell) -> Result<Inputs, Error> {
+        Ok(Inputs { grant: grant::resolve(self, shell).await?, namespace_ends: self.namespace_ends(shell).await })
     }
 
     fn live(&self, shell: &Shell, memory: &Memory) -> Live {
@@ -87,39 +94,39 @@ impl Kind for Connection {
         }
     }
 
-    fn plan(&self, inputs: &grant::Inputs, live: &Live, memory: &Memory, now: Timestamp) -> Plan<ConnectionStatus> {
+    fn plan(&self, inputs: &Inputs, live: &Live, memory: &Memory, now: Timestamp) -> Plan<ConnectionStatus> {
         connection::plan(&connection::Input {
-            grant: grant::input(self, inputs, &live.grant, memory, now),
+            grant: grant::input(self, &inputs.grant, &live.grant, memory, now),
             dependants: &live.dependants,
             targets: &live.targets,
+            namespace_ends: inputs.namespace_ends,
             status: self.status.as_ref().unwrap_or(&live.none),
         })
     }
 
-    async fn create(&self, shell: &Shell, inputs: &grant::Inputs) -> Result<Made, AccessError> {
-        grant::create(self, shell, inputs).await
+    async fn create(&self, shell: &Shell, inputs: &Inputs) -> Result<Made, AccessError> {
+        grant::create(self, shell, &inputs.grant).await
     }
 
     async fn delete(&self, shell: &Shell, id: &str) -> Result<(), AccessError> {
-        grant::delete(self, shell, id).await
+        let before = self.phase(shell, id);
+        let done = grant::delete(self, shell, id).await;
+        self.turned(shell, id, before);
+        done
     }
 
     async fn confirm(&self, shell: &Shell, id: &str) -> Result<(), AccessError> {
-        grant::confirm(self, shell, id).await
+        let before = self.phase(shell, id);
+        let done = grant::confirm(self, shell, id).await;
+        self.turned(shell, id, before);
+        done
     }
 
     async fn survey(&self, shell: &Shell, id: &str) -> Result<(), AccessError> {
         let addon = grant::addon_key(self);
         let began = shell.clock.now();
-        let seen = match shell.observer.api(&addon)?.list_targets(id).await {
-            Ok(Some(listing)) => Seen::Targets(listing),
-            Ok(None) => Seen::Each(Vec::new()),
-            // No document has that list: a service that refuses it has none.
-            Err(AccessError::AppLink(call)) if call.status().is_some_and(|s| s.is_client_error() && s != 429) => {
-                Seen::Each(Vec::new())
-            }
-            Err(error) => return Err(error),
-        };
+        let listed = shell.observer.api(&addon)?.list_targets(id).await?;
+        let seen = listed.map_or_else(|| Seen::Each(Vec::new()), Seen::Targets);
         shell.observer.list_page(&addon, Page { connection: id.to_owned(), began, seen });
         Ok(())
     }
@@ -137,5 +144,39 @@ impl Kind for Connection {
         let addon = grant::addon_key(self);
         shell.wake(&Cause::Moved(addon.clone(), BTreeSet::from([self.spec.connection_name.clone()])));
         shell.wake(&Cause::Object(addon));
+    }
+}
+
+impl Connection {
+    fn phase(&self, shell: &Shell, id: &str) -> Option<Phase> {
+        let shelf = Shelf::grants(GrantKind::Connection);
+        let seen = shell.observer.see(&grant::addon_key(self), &shelf, Some(id), self.name(), Timestamp::UNIX_EPOCH);
+        seen.of_id(id).map(|seen| seen.object.phase)
+    }
+
+    /// What lives on it learns by no list what a call of ours showed of it.
+    fn turned(&self, shell: &Shell, id: &str, before: Option<Phase>) {
+        if self.phase(shell, id) != before {
+            shell.wake(&Cause::Dependants(key(self)));
+        }
+    }
+
+    /// Whether its namespace is being deleted. Asked only where targets stand between it and its own end; who may not read
+    /// that is told no.
+    async fn namespace_ends(&self, shell: &Shell) -> bool {
+        let leaving = self.metadata.deletion_timestamp.is_some() && self.spec.access.provider == Provider::DataCloud;
+        let confirmed = self.annotations().get(annotation::CONFIRM_CASCADE).is_some_and(|word| word == "true");
+        let on_it = || shell.dependants(&key(self)).iter().any(|dependant| dependant.target.is_some());
+        if !leaving || confirmed || !on_it() {
+            return false;
+        }
+        let namespaces: Api<Namespace> = Api::all(shell.client.clone());
+        match namespaces.get_metadata(&key(self).namespace).await {
+            Ok(namespace) => namespace.metadata.deletion_timestamp.is_some(),
+            Err(error) => {
+                tracing::debug!(object = %key(self), "cannot read the namespace: {}", said(&error));
+                false
+            }
+        }
     }
 }

@@ -99,6 +99,14 @@ fn parent_of<L: Lodger>(me: &L, shell: &Shell, addon: &Key) -> Parent {
     parent(name, &connection.spec, &status, leaving, &live, L::NEEDS)
 }
 
+/// Whether the connection that it was made on at `since` made way for another, or went with its Connection, as is known.
+pub(super) fn outlived<L: Lodger>(me: &L, shell: &Shell, since: Timestamp) -> bool {
+    let Some(recorded) = me.recorded_connection() else { return false };
+    let now = connection(me, shell).and_then(|connection| connection.status?.grant.remote.id);
+    let addon = addon_key(me, shell).filter(|_| now.as_deref() != Some(recorded));
+    addon.is_some_and(|addon| shell.observer.severed(&addon, recorded, since))
+}
+
 /// The connection that calls go to: the one that it was made on, else the one there is now.
 pub(super) fn connection_id<L: Lodger>(me: &L, shell: &Shell) -> Option<String> {
     let recorded = me.recorded_connection().filter(|_| me.meta().deletion_timestamp.is_some());
@@ -125,8 +133,11 @@ pub(super) fn heeds(connection: &Connection) -> bool {
     connection.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
 }
 
+/// Its connection learns that it is being deleted, or that something it was told was let go of is declared again.
 pub(super) fn reported<L: Lodger>(me: &L, shell: &Shell) {
-    if me.meta().deletion_timestamp.is_some() {
+    let released =
+        || connection(me, shell).and_then(|connection| connection.status).unwrap_or_default().released_targets;
+    if me.meta().deletion_timestamp.is_some() || !released().is_empty() {
         shell.wake(&Cause::Object(connection_key(me)));
     }
 }

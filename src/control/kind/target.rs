@@ -96,8 +96,11 @@ impl Kind for DataActionTarget {
             let status = connection.status.clone().unwrap_or_default();
             !lodger::heeds(&connection) || id.is_some_and(|id| status.released_targets.iter().any(|known| known == id))
         };
+        let mut home = lodger::home(self, shell, memory);
+        let established = self.status.as_ref().and_then(|status| status.remote.established_at.clone());
+        home.severed |= established.is_some_and(|since| lodger::outlived(self, shell, since.0));
         Live {
-            home: lodger::home(self, shell, memory),
+            home,
             released: lodger::connection(self, shell).is_none_or(knows),
             remote,
             rivals: rivals(self, shell, wants),

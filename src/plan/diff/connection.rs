@@ -7,13 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::addon::shortened;
 use super::grant;
-use crate::crd::{ConnectionSpec, ConnectionStatus, GrantStatus, Provider, Reason};
+use crate::crd::{ConditionType, ConnectionSpec, ConnectionStatus, GrantStatus, Provider, Reason, condition};
 use crate::plan::desired::{Expected, compare};
 use crate::plan::live::{Live, Phase, RemoteGrant};
 use crate::plan::remote::{Parent, elapsed};
 use crate::plan::verdict::{Report, Verdict};
 use crate::plan::{Plan, Step};
 
+/// The way on where targets would go along.
+const CASCADE: &str =
+    "If data action targets may be deleted with the connection, set applink.dev/confirm-cascade: \"true\"";
 /// What was seen to live on a connection is believed for so long.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
 /// How often what keeps a connection is looked at again, where nothing tells.
@@ -50,6 +53,8 @@ pub struct Input<'a> {
     pub dependants: &'a [Dependant],
     /// What lives on it in AppLink and would go with it.
     pub targets: &'a Targets,
+    /// Whether its namespace is being deleted, as far as that matters and could be read.
+    pub namespace_ends: bool,
     /// The status as it is.
     pub status: &'a ConnectionStatus,
 }
@@ -100,7 +105,8 @@ fn spare(input: &Input<'_>, plan: Plan<GrantStatus>) -> Plan<GrantStatus> {
         let users = users(input);
         if !users.is_empty() {
             let text = format!("these live on the connection and must be deleted first: {}", shortened(&users));
-            return blocked(text);
+            let cascades = input.dependants.iter().any(|d| d.target.is_some() && d.holds && !d.leaving);
+            return blocked(if cascades && deletes.is_some() { format!("{text}. {CASCADE}") } else { text });
         }
     }
     let Some(id) = deletes.filter(|id| !memory.cascade && may_have_targets(input, id)) else { return plan };
@@ -113,16 +119,17 @@ fn spare(input: &Input<'_>, plan: Plan<GrantStatus>) -> Plan<GrantStatus> {
         return plan;
     }
     blocked(format!(
-        "connection {} cannot go without its data action targets, and these would be deleted with it: {}. If they may, set \
-         applink.dev/confirm-cascade: \"true\"",
+        "connection {} cannot go without its data action targets, and these would be deleted with it: {}. {CASCADE}",
         input.grant.name,
         shortened(&stake)
     ))
 }
 
-/// What must be deleted before the connection. Targets cannot be: they may be let go of, or go with it by the user's word.
+/// What must be deleted before the connection. Targets cannot be: they may be let go of, or go with it by the user's word,
+/// as they do where their own namespace ends.
 fn users(input: &Input<'_>) -> Vec<String> {
-    let holds = |d: &&Dependant| d.holds && !(d.target.is_some() && input.grant.memory.cascade);
+    let along = input.grant.memory.cascade || input.namespace_ends;
+    let holds = |d: &&Dependant| d.holds && !(d.target.is_some() && along);
     let mut users: Vec<_> = input.dependants.iter().filter(holds).map(|d| d.object.clone()).collect();
     users.sort();
     users
@@ -137,12 +144,15 @@ fn may_have_targets(input: &Input<'_>, id: &str) -> bool {
 
 /// The targets that would go although nobody let go of them.
 fn at_stake(input: &Input<'_>) -> Vec<String> {
-    let released = released(input, true);
-    let seen = input.targets.seen.iter().filter(|(id, _)| !released.contains(id));
+    let mut free = released(input, true);
+    if input.namespace_ends {
+        free.extend(input.dependants.iter().filter_map(|d| d.target.clone().flatten()));
+    }
+    let seen = input.targets.seen.iter().filter(|(id, _)| !free.contains(id));
     // A service that has no list does not show them.
     let unseen = |d: &&Dependant| {
         let id = d.target.clone().flatten();
-        d.holds && !d.leaving && id.is_some_and(|id| !input.targets.seen.iter().any(|(seen, _)| *seen == id))
+        d.holds && id.is_some_and(|id| !free.contains(&id) && !input.targets.seen.iter().any(|(seen, _)| *seen == id))
     };
     let declared = input.dependants.iter().filter(unseen);
     let mut stake: Vec<_> = seen.map(|(_, name)| name.clone()).chain(declared.map(|d| d.object.clone())).collect();
@@ -170,7 +180,12 @@ pub fn parent(
     }
     let wait = |what: String| Parent::NotReady(format!("Connection {name} {what}; waiting for it"));
     let Some(id) = &status.grant.remote.id else { return wait("is not connected yet".to_owned()) };
-    let Some(seen) = live.of_id(id) else { return wait("is gone from AppLink".to_owned()) };
+    let Some(seen) = live.of_id(id) else {
+        let ready = condition(&status.grant.remote.conditions, ConditionType::Ready);
+        let connected = ready.is_some_and(|c| c.status == "True" && c.reason == Reason::Connected.as_str());
+        let proved = live.gone.iter().any(|gone| gone == id);
+        return if connected && !proved { Parent::Unsure } else { wait("is gone from AppLink".to_owned()) };
+    };
     match seen.object.phase {
         Phase::Going => return wait("is being connected".to_owned()),
         Phase::Failed => return wait("has failed".to_owned()),

@@ -74,11 +74,13 @@ fn placed(input: &Input<'_>) -> DataActionTargetStatus {
 }
 
 fn case<'a>(input: &'a Input<'a>, record: &'a Record) -> Case<'a, RemoteTarget> {
+    // While the connection is out of sight, the word that was given tells which one it spoke of.
+    let intended = || input.memory.intent.as_ref()?.parent.as_deref();
     Case {
         noun: "data action target",
         name: input.name,
         title: input.name,
-        parent: input.parent.id().or(input.status.connection_id.as_deref()),
+        parent: input.parent.id().or(input.status.connection_id.as_deref()).or_else(intended),
         addon_name: input.addon_name,
         policies: input.policies,
         addon: input.addon,
@@ -93,7 +95,7 @@ fn decide(input: &Input<'_>, case: &Case<'_, RemoteTarget>, status: &mut DataAct
     let spec = input.spec;
     let fits = |remote: &RemoteTarget| unlike(spec, remote).is_none();
     if case.memory.deleting {
-        return leave(input, case, fits);
+        return leave(input, case, fits, status);
     }
     let hash = digest(&["target", &spec.label, input.name, &spec.target_endpoint, "webhook"]);
     if case.record.hash.is_some() && !case.policies.observes() && case.forgetful() {
@@ -186,7 +188,12 @@ fn observe(input: &Input<'_>, case: &Case<'_, RemoteTarget>, status: &mut DataAc
 }
 
 /// How to let go of a target: there is no call that deletes one. Its connection may take it along once it knows.
-fn leave(input: &Input<'_>, case: &Case<'_, RemoteTarget>, fits: impl Fn(&RemoteTarget) -> bool) -> Course {
+fn leave(
+    input: &Input<'_>,
+    case: &Case<'_, RemoteTarget>,
+    fits: impl Fn(&RemoteTarget) -> bool,
+    status: &mut DataActionTargetStatus,
+) -> Course {
     let release = |orphaned: Option<&str>| Course::act(vec![Step::Release { orphaned: orphaned.map(str::to_owned) }]);
     if !case.memory.finalizer {
         return Course::hold();
@@ -204,19 +211,26 @@ fn leave(input: &Input<'_>, case: &Case<'_, RemoteTarget>, fits: impl Fn(&Remote
     if input.severed {
         return release(None);
     }
-    let id = match id {
-        Some(id) => id,
+    let seen = match id {
+        Some(_) => None,
         None if case.posted_intent().is_none() => return release(None),
-        // What the last word may have brought about is looked for; where nobody can look, it is left behind.
-        None => match case.holder(fits) {
-            Holder::Recorded(seen) | Holder::Intended(seen) => seen.object.id.as_str(),
-            Holder::Foreign(_) => return release(None),
-            Holder::Nobody if input.parent.id().is_none() => return release(None),
-            Holder::Nobody => return unmade(case, release(None)),
+        // What the last word may have brought about is looked for; where nobody can look, it may be left behind.
+        None => match (case.holder(fits), input.addon) {
+            (Holder::Recorded(seen) | Holder::Intended(seen), _) => Some(seen),
+            (Holder::Foreign(_), _) => return release(None),
+            (Holder::Nobody, Addon::Unseen) => return Course::hold(),
+            (Holder::Nobody, _) if *input.parent == Parent::Unsure => return Course::hold(),
+            (Holder::Nobody, _) if input.parent.id().is_none() => return release(Some(case.name)),
+            (Holder::Nobody, _) => return unmade(case, release(None)),
         },
     };
+    if let Some(seen) = seen {
+        // Its connection learns of it by the status.
+        *status = taken(status, case.open_intent());
+        facts(input, case, status, &seen.object);
+    }
     if input.released {
-        return release(Some(id));
+        return release(id.or_else(|| Some(&seen?.object.id)));
     }
     let text = format!("letting go of data action target {}: its connection is to put that down first", case.name);
     Course::say(Verdict::waits(Reason::Deleting, text))

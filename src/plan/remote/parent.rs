@@ -20,6 +20,8 @@ pub enum Parent {
     Unfit(String),
     /// It cannot serve now: why.
     NotReady(String),
+    /// Only a list's silence speaks against it; its own resource is finding out.
+    Unsure,
     /// It is connected.
     Ready {
         /// Its id in AppLink.
@@ -52,7 +54,7 @@ impl<R: RemoteObject> Case<'_, R> {
                 Some(self.missing(Reason::DependencyNotFound, text))
             }
             Parent::Unfit(why) => Some(Course::say(Verdict::needs_user(Reason::InvalidSpec, why.clone()))),
-            Parent::NotReady(_) | Parent::Ready { .. } => None,
+            Parent::NotReady(_) | Parent::Unsure | Parent::Ready { .. } => None,
         }
     }
 
@@ -61,6 +63,7 @@ impl<R: RemoteObject> Case<'_, R> {
     pub fn wait_for(&self, parent: &Parent) -> Option<Course> {
         match parent {
             Parent::NotReady(why) => Some(self.missing(Reason::ConnectionNotReady, why.clone())),
+            Parent::Unsure => Some(Course::hold()),
             _ => None,
         }
     }

@@ -1,0 +1,200 @@
+//! A target is made once, and what was there first is taken over, refused, or left to those whose it is.
+
+use std::time::Duration;
+
+use applink_operator::simulator::{Fault, Seed, TargetFailure, TargetKind, TargetWords, What, Where};
+use serde_json::json;
+
+use super::{CLOUD, OTHER_APP, UPDATES, UPDATES_REMOTE, target};
+use crate::look::on_post;
+use crate::world::{HOUR, LATER, NS, SOON, World, message, progress, says};
+
+#[tokio::test(start_paused = true)]
+async fn a_target_is_created_in_two_writes_and_told_of_once() {
+    let world = World::with_cloud().await;
+    world.sim.settings(|settings| settings.data_action_targets.seconds = 30.0);
+    world.updates();
+    let object = world.until_target("False", "Creating").await;
+    assert_eq!(progress(&object), Some("Reconciling"));
+    let object = world.target_within(2 * SOON, "True", "Created").await;
+    let remote = world.only_target(UPDATES_REMOTE);
+    assert_eq!(object["status"]["id"], remote.id.to_string());
+    assert_eq!(object["status"]["addonID"], Seed::ADDON_ID.to_string());
+    assert_eq!(object["status"]["connectionID"], remote.connection().to_string());
+    assert_eq!(object["status"]["remoteStatus"], "created");
+    assert!(object["status"]["appliedHash"].as_str().expect("a digest").starts_with("v1:"));
+    assert_eq!(object["metadata"]["finalizers"], json!(["applink.dev/finalizer"]));
+    assert_eq!((remote.label.as_str(), remote.kind), ("Customer Updates", TargetKind::Webhook));
+    for reason in ["Created", "Creating"] {
+        assert!((1..=2).contains(&world.told(UPDATES, reason)), "{reason}");
+    }
+    world.pass(HOUR).await;
+    assert_eq!(world.target_posts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_by_its_label_alone_is_named_after_it() {
+    let world = World::with_cloud().await;
+    let mut manifest = target(UPDATES, "");
+    manifest["spec"].as_object_mut().expect("a spec").remove("apiName");
+    world.api.apply(manifest);
+    world.until_target("True", "Created").await;
+    world.only_target("Customer_Updates");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_failed_says_what_to_do_and_is_tried_no_more() {
+    for words in [TargetWords::Lower, TargetWords::Title] {
+        let failure = TargetFailure { id: "x".into(), message: "no key by token HRKU-canary".into() };
+        let world = World::with_cloud_of(|settings| {
+            settings.data_action_targets.failure = Some(failure);
+            settings.data_action_targets.status_words = Some(words);
+        });
+        let world = world.await;
+        world.updates();
+        let object = world.until_target("False", "RemoteFailed").await;
+        assert_eq!(progress(&object), Some("Stalled"));
+        for way in ["HEROKU_APP_ID", "another apiName", "connection"] {
+            assert!(message(&object).contains(way), "{}", message(&object));
+        }
+        world.pass(HOUR).await;
+        assert_eq!(world.target_posts(), 1);
+        assert!(!world.get_target().to_string().contains("canary"));
+        assert!(!format!("{:?}", world.events()).contains("canary"));
+        // It has a name of its own, and the connection to be replaced is told of it.
+        world.delete_target();
+        world.until_target_gone(SOON).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_for_ever_is_said_to_have_failed_and_may_still_come_about() {
+    let world = World::with_cloud().await;
+    world.sim.settings(|settings| settings.data_action_targets.seconds = 1800.0);
+    world.updates();
+    world.until_target("False", "Creating").await;
+    let object = world.target_within(Duration::from_secs(17 * 60), "False", "RemoteFailed").await;
+    assert!(message(&object).contains("generating_signing_key") || message(&object).contains("creating"));
+    world.target_within(LATER, "True", "Created").await;
+    assert_eq!(world.target_posts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_there_first_is_taken_over_where_it_is_alike() {
+    let world = World::with_cloud().await;
+    let theirs = world.plant_target(|_| {});
+    world.pass(HOUR).await;
+    world.updates();
+    let object = world.until_target("True", "Created").await;
+    assert_eq!(object["status"]["id"], theirs);
+    assert_eq!((world.target_posts(), world.told(UPDATES, "Adopted")), (0, 1));
+    world.pass(HOUR).await;
+    assert_eq!((world.target_posts(), world.told(UPDATES, "Adopted")), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_there_first_and_differs_is_refused() {
+    let cases: [(fn(&mut applink_operator::simulator::NewTarget), &str); 3] = [
+        (|new| new.label = "Another".to_owned(), "label"),
+        (|new| new.endpoint = "/elsewhere".to_owned(), "endpoint"),
+        (|new| new.kind = TargetKind::Event, "type"),
+    ];
+    for (change, hint) in cases {
+        let world = World::with_cloud().await;
+        world.plant_target(change);
+        world.updates();
+        let object = world.until_target("False", "AdoptionRefused").await;
+        assert_eq!(progress(&object), Some("Stalled"));
+        assert!(message(&object).contains(hint), "{}", message(&object));
+        world.pass(HOUR).await;
+        assert_eq!(world.target_posts(), 0);
+        world.delete_target();
+        world.until_target_gone(SOON).await;
+        assert_eq!((world.told(UPDATES, "Orphaned"), world.remote_targets().len()), (0, 1), "it was never ours");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn never_takes_nothing_over_and_observe_watches() {
+    let world = World::with_cloud().await;
+    let theirs = world.plant_target(|_| {});
+    let mut manifest = target(UPDATES, UPDATES_REMOTE);
+    manifest["spec"]["adoptionPolicy"] = json!("Never");
+    world.api.apply(manifest);
+    world.until_target("False", "AdoptionRefused").await;
+    let spec = json!({"adoptionPolicy": "IfMatching", "managementPolicy": "Observe"});
+    world.api.patch("dataactiontargets", NS, UPDATES, json!({"spec": spec}));
+    let object = world.until_target("True", "Created").await;
+    assert_eq!((&object["status"]["id"], object["metadata"]["finalizers"].as_array()), (&json!(theirs), None));
+    world.vanish_target(UPDATES_REMOTE);
+    let object = world.target_within(LATER, "False", "RemoteMissing").await;
+    assert_eq!((progress(&object), &object["status"]["id"]), (Some("Stalled"), &json!(null)));
+    assert_eq!(world.target_posts(), 0);
+    world.delete_target();
+    world.until_target_gone(SOON).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_that_want_one_name_in_whatever_case_the_older_has_it() {
+    for second in [UPDATES_REMOTE, "Customer_Updates"] {
+        let world = World::with_target().await;
+        world.api.apply(target("rival", second));
+        let plural = "dataactiontargets";
+        let object = world.until_of(plural, "rival", SOON, ("False", "NameConflict")).await;
+        assert_eq!(progress(&object), Some("Stalled"));
+        assert!(message(&object).contains(UPDATES), "{}", message(&object));
+        world.pass(HOUR).await;
+        assert_eq!(world.target_posts(), 1);
+        assert!(says(&world.get_target(), "True", "Created"));
+        // Once the name is free, the other takes it over, or makes its own.
+        world.delete_target();
+        world.until_target_gone(SOON).await;
+        world.until_of(plural, "rival", SOON, ("True", "Created")).await;
+        assert_eq!(world.target_posts(), if second == UPDATES_REMOTE { 1 } else { 2 });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_apps_target_of_the_same_name_is_not_ours() {
+    let world = World::with_cloud().await;
+    world.other_app();
+    let theirs = world.plant_target(|new| (new.app, new.endpoint) = (OTHER_APP, "/theirs".to_owned()));
+    world.updates();
+    let object = world.until_target("True", "Created").await;
+    let ours = world.only_target(UPDATES_REMOTE);
+    assert_eq!(object["status"]["id"], ours.id.to_string());
+    assert_ne!(object["status"]["id"], theirs);
+    world.pass(HOUR).await;
+    assert_eq!((world.target_posts(), world.remote_targets().len()), (1, 2));
+    world.vanish_target(UPDATES_REMOTE);
+    world.pass(Duration::from_secs(90)).await;
+    assert_ne!(world.only_target(UPDATES_REMOTE).id, ours.id, "made anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_whose_answer_is_lost_is_not_repeated() {
+    for fault in [Fault::new(Where::After, What::Reset), Fault::status(Where::After, 502)] {
+        let world = World::with_cloud().await;
+        world.fault(on_post(fault).times(1));
+        world.updates();
+        world.target_within(LATER, "True", "Created").await;
+        world.pass(HOUR).await;
+        assert_eq!((world.target_posts(), world.remote_targets().len()), (1, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_done_while_it_is_suspended() {
+    let world = World::with_target().await;
+    world.api.patch("dataactiontargets", NS, UPDATES, json!({"spec": {"suspend": true}}));
+    world.until_target("True", "Suspended").await;
+    world.vanish_target(UPDATES_REMOTE);
+    world.pass(HOUR).await;
+    assert_eq!(world.target_posts(), 1);
+    world.delete_target();
+    world.until_target("True", "Suspended").await;
+    assert!(says(&world.get(CLOUD), "True", "Connected"));
+    world.pass(HOUR).await;
+    world.api.patch("dataactiontargets", NS, UPDATES, json!({"spec": {"suspend": false}}));
+    world.until_target_gone(SOON).await;
+}

@@ -1,0 +1,169 @@
+//! Data action targets, and the Connection to Data Cloud that they live on.
+//!
+//! Arranges and looks, as `world` and `look` do; the modules below say what must come of it.
+
+mod cascade;
+mod create;
+mod drift;
+mod leave;
+mod switches;
+mod unlisted;
+
+use std::time::Duration;
+
+use applink_operator::simulator::{App, NewTarget, Seed, Settings, Target, TargetKind, TargetStatus};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::world::{NS, SOON, World, connection, says};
+
+/// The Connection to Data Cloud, and its remote name.
+pub const CLOUD: &str = "customer-data";
+pub const CLOUD_REMOTE: &str = "customerData";
+/// The target of most tests, and its remote name.
+pub const UPDATES: &str = "customer-updates";
+pub const UPDATES_REMOTE: &str = "customer_updates";
+pub const ENDPOINT: &str = "/webhooks/customer-updates";
+/// Another app to which the add-on is attached.
+pub const OTHER_APP: Uuid = Uuid::from_u128(55);
+
+impl World {
+    /// A world in which the operator runs, and Connection `customer-data` is Ready.
+    pub async fn with_cloud() -> Self {
+        Self::with_cloud_of(|_| {}).await
+    }
+
+    /// The same, with a service that behaves so.
+    pub async fn with_cloud_of(service: impl FnOnce(&mut Settings)) -> Self {
+        let world = Self::with_addon().await;
+        world.sim.settings(service);
+        world.api.apply(cloud(CLOUD, CLOUD_REMOTE));
+        world.consented(CLOUD, CLOUD_REMOTE).await;
+        world
+    }
+
+    /// Somebody consents as soon as that is asked for.
+    pub async fn consented(&self, name: &str, remote: &str) -> Value {
+        self.until(name, "False", "AwaitingUser").await;
+        self.consent(remote, "admin@example.com");
+        self.until(name, "True", "Connected").await
+    }
+
+    /// The same, with a target that is Ready.
+    pub async fn with_target() -> Self {
+        let world = Self::with_cloud().await;
+        world.updates();
+        world.until_target("True", "Created").await;
+        world
+    }
+
+    /// Declares the target of most tests.
+    pub fn updates(&self) -> Value {
+        self.api.apply(target(UPDATES, UPDATES_REMOTE))
+    }
+
+    /// Waits until an object's Ready says this of its present generation.
+    pub async fn until_of(&self, plural: &str, name: &str, at_most: Duration, (status, reason): (&str, &str)) -> Value {
+        let said = |object: Option<&Value>| object.is_some_and(|o| says(o, status, reason));
+        self.api.wait_until(plural, NS, name, said, at_most).await.expect("it is there")
+    }
+
+    pub async fn until_target(&self, status: &str, reason: &str) -> Value {
+        self.until_of("dataactiontargets", UPDATES, SOON, (status, reason)).await
+    }
+
+    pub async fn target_within(&self, at_most: Duration, status: &str, reason: &str) -> Value {
+        self.until_of("dataactiontargets", UPDATES, at_most, (status, reason)).await
+    }
+
+    pub fn get_target(&self) -> Value {
+        self.api.get("dataactiontargets", NS, UPDATES).expect("it is there")
+    }
+
+    pub fn delete_target(&self) {
+        self.api.delete("dataactiontargets", NS, UPDATES);
+    }
+
+    /// Waits until it is gone, and all that is to be told of that was told.
+    pub async fn until_target_gone(&self, at_most: Duration) {
+        self.api.wait_until("dataactiontargets", NS, UPDATES, |object| object.is_none(), at_most).await;
+        self.pass(Duration::from_millis(100)).await;
+    }
+
+    /// Ids that the Connection has put down as let go of.
+    pub fn released_targets(&self) -> Vec<String> {
+        let all = self.get(CLOUD)["status"]["releasedTargets"].clone();
+        all.as_array().into_iter().flatten().map(|id| id.as_str().expect("an id").to_owned()).collect()
+    }
+
+    // Remotely.
+
+    /// All targets that are there now.
+    pub fn remote_targets(&self) -> Vec<Target> {
+        let now = self.clock.now();
+        self.sim.world(|world| world.targets(now).cloned().collect())
+    }
+
+    /// The one target of this name that calls the app of most tests; panics unless it is the only one.
+    pub fn only_target(&self, remote: &str) -> Target {
+        let all = self.remote_targets();
+        let mut found: Vec<_> = all.iter().filter(|t| t.api_name == remote && t.app == Seed::APP_ID).cloned().collect();
+        assert_eq!(found.len(), 1, "there is one {remote}, and one only: {all:#?}");
+        found.remove(0)
+    }
+
+    /// Somebody else's target on the Connection's org, created; gives its id.
+    pub fn plant_target(&self, change: impl FnOnce(&mut NewTarget)) -> String {
+        let now = self.clock.now();
+        let mut new = NewTarget {
+            connection: self.only(CLOUD_REMOTE).id,
+            app: Seed::APP_ID,
+            label: "Customer Updates".to_owned(),
+            api_name: UPDATES_REMOTE.to_owned(),
+            endpoint: ENDPOINT.to_owned(),
+            kind: TargetKind::Webhook,
+        };
+        change(&mut new);
+        let planted = self.sim.world(|world| world.plant_target(new, TargetStatus::Created, None, now));
+        planted.expect("a connection").to_string()
+    }
+
+    /// Another app that shares the add-on.
+    pub fn other_app(&self) {
+        let app = App { id: OTHER_APP, name: "marketing-prod".to_owned(), config_vars: Default::default() };
+        self.sim.world(|world| world.add_app(app)).expect("a new one");
+    }
+
+    /// Makes a target go behind the operator's back.
+    pub fn vanish_target(&self, remote: &str) {
+        let (id, now) = (self.only_target(remote).id, self.clock.now());
+        self.sim.world(|world| world.remove_target(id, now)).expect("it is there");
+    }
+
+    /// Requests to create a target, whatever became of them.
+    pub fn target_posts(&self) -> usize {
+        self.asked(|r| r.method == http::Method::POST && r.path.ends_with("/data_action_targets"))
+    }
+}
+
+/// A Connection to Data Cloud, by a person's consent.
+pub fn cloud(name: &str, remote: &str) -> Value {
+    let mut manifest = connection(name, remote);
+    let spec = manifest["spec"].as_object_mut().expect("a spec");
+    spec.remove("jwt");
+    spec.insert("oauth".to_owned(), json!({}));
+    spec.insert("provider".to_owned(), json!("DataCloud"));
+    manifest
+}
+
+/// A DataActionTarget on the Connection of most tests.
+pub fn target(name: &str, api_name: &str) -> Value {
+    json!({
+        "apiVersion": "applink.dev/v1alpha1", "kind": "DataActionTarget",
+        "metadata": {"namespace": NS, "name": name},
+        "spec": {
+            "connectionRef": {"name": CLOUD}, "label": "Customer Updates", "apiName": api_name,
+            "targetEndpoint": ENDPOINT, "type": "Webhook",
+        },
+    })
+}

@@ -1,0 +1,75 @@
+//! Every switch of the service for targets, and those of its answers in general: one target is made, healed, taken over
+//! and let go of, whatever the documentation leaves open turns out to be.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{UPDATES, UPDATES_REMOTE, target};
+use crate::world::{HOUR, LATER, NS, World, says};
+
+fn each(switch: &str, values: Value) -> Vec<Value> {
+    values.as_array().expect("a list").iter().map(|value| json!({switch: value})).collect()
+}
+
+fn of_targets(switch: &str, values: Value) -> Vec<Value> {
+    each(switch, values).into_iter().map(|settings| json!({"dataActionTargets": settings})).collect()
+}
+
+fn settings() -> Vec<Value> {
+    let mut all = vec![
+        json!({"dialect": "reference", "dataActionTargets": {"seconds": 20, "list": "missing"}}),
+        json!({"dialect": "mixed", "dataActionTargets": {"taken": "second"}, "listLagSeconds": 20}),
+        json!({"dialect": "reference", "getOne": "array", "getUnknown": "emptyList"}),
+    ];
+    all.extend(of_targets("seconds", json!([0, 45])));
+    all.extend(of_targets("taken", json!(["conflict", "second", "existing"])));
+    all.extend(of_targets("createAnswer", json!(["ok", "created"])));
+    all.extend(of_targets("statusKey", json!(["state", "status"])));
+    all.extend(of_targets("statusWords", json!(["lower", "title"])));
+    all.extend(of_targets("list", json!(["missing"])));
+    all.extend(each("dialect", json!(["cli", "reference", "mixed"])));
+    all.extend(each("listLagSeconds", json!([5, 60])));
+    all.extend(each("ssoWindowSeconds", json!([4])));
+    all.extend(each("errorShape", json!(["titleDetail", "error", "html", "empty"])));
+    all
+}
+
+/// Made, healed, taken over and let go of.
+async fn live(switches: Value) {
+    println!("{switches}");
+    let world = World::with_cloud_of(|settings| {
+        let merged = settings.merged(switches.as_object().expect("an object").clone());
+        *settings = merged.expect("switches that there are");
+    });
+    let world = world.await;
+    let theirs = world.plant_target(|new| new.api_name = "theirs_first".to_owned());
+    // Long enough for every list to show it.
+    world.pass(Duration::from_secs(90)).await;
+    world.updates();
+    world.api.apply(target("theirs", "theirs_first"));
+    let object = world.until_of("dataactiontargets", "theirs", LATER, ("True", "Created")).await;
+    assert_eq!(object["status"]["id"], theirs, "{switches}");
+    let before = world.target_within(LATER, "True", "Created").await;
+    world.vanish_target(UPDATES_REMOTE);
+    let anew = |o: Option<&Value>| {
+        o.is_some_and(|o| says(o, "True", "Created") && o["status"]["id"] != before["status"]["id"])
+    };
+    world.api.wait_until("dataactiontargets", NS, UPDATES, anew, LATER).await;
+    world.pass(HOUR).await;
+    assert_eq!((world.target_posts(), world.remote_targets().len()), (2, 2), "{switches}");
+    world.delete_target();
+    world.until_target_gone(LATER).await;
+    assert_eq!(world.told(UPDATES, "Orphaned"), 1, "{switches}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_the_service_does_a_target_comes_to_its_end() {
+    let mut wrong = Vec::new();
+    for switches in settings() {
+        if tokio::spawn(live(switches.clone())).await.is_err() {
+            wrong.push(switches.to_string());
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
