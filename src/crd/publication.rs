@@ -113,6 +113,14 @@ pub struct NamedOrMetadata {
     pub metadata_config_map_key_ref: Option<ConfigMapKeyRef>,
 }
 
+impl NamedOrMetadata {
+    /// Where the metadata is, if that is what it is made from.
+    #[must_use]
+    pub fn metadata(&self) -> Option<&ConfigMapKeyRef> {
+        self.metadata_config_map_key_ref.as_ref()
+    }
+}
+
 /// What AppLink says of the publication, and how it goes.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]

@@ -29,6 +29,8 @@ mod observe;
 mod order;
 mod outage;
 mod phases;
+mod publish;
+mod publishing;
 mod replace;
 mod rest;
 mod sets;

@@ -214,5 +214,5 @@ impl Publication {
 }
 
 fn metadata(of: &Option<NamedOrMetadata>) -> Option<&ConfigMapKeyRef> {
-    of.as_ref()?.metadata_config_map_key_ref.as_ref()
+    of.as_ref().and_then(NamedOrMetadata::metadata)
 }

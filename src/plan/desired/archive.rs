@@ -44,8 +44,6 @@ pub fn archive(contents: &Contents<'_>) -> Result<Vec<u8>, String> {
              shorten them"
         ));
     }
-    connected_app.map_or(Ok(()), |xml| check(xml, "ConnectedApp"))?;
-    permission_set.map_or(Ok(()), |xml| check(xml, "PermissionSet"))?;
     pack(&entries).map_err(|error| format!("cannot be packed: {error}"))
 }
 
@@ -66,17 +64,19 @@ fn pack(entries: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
 }
 
 /// A light look at metadata: it is XML whose first element is the one wanted. Salesforce judges the rest.
-fn check(metadata: &[u8], wanted: &str) -> Result<(), String> {
-    let told = |why: &str| Err(format!("the {wanted} metadata {why}"));
-    let Ok(text) = str::from_utf8(metadata) else { return told("is not text in UTF-8") };
+///
+/// # Errors
+/// What is wrong, for people.
+pub fn judge_metadata(metadata: &[u8], wanted: &str) -> Result<(), String> {
+    let Ok(text) = str::from_utf8(metadata) else { return Err("not text in UTF-8".to_owned()) };
     let text = text.trim_start_matches('\u{FEFF}').trim();
     if text.is_empty() {
-        return told("is empty");
+        return Err(format!("empty, where {wanted} metadata is expected"));
     }
     match root_element(text) {
         Some(root) if root == wanted => Ok(()),
-        Some(_) => told(&format!("has another root element than {wanted}")),
-        None => told(&format!("is not XML that begins with an element {wanted}")),
+        Some(_) => Err(format!("XML with another root element than {wanted}")),
+        None => Err(format!("not XML that begins with an element {wanted}")),
     }
 }
 
@@ -164,24 +164,21 @@ mod tests {
 
     #[test]
     fn metadata_must_be_that_of_its_kind() {
-        let document = document(Format::Yaml);
         let table: [(&[u8], &str); 7] = [
-            (b" \n", "the PermissionSet metadata is empty"),
-            (b"\xFF", "the PermissionSet metadata is not text in UTF-8"),
-            (b"label: x", "is not XML that begins with an element PermissionSet"),
-            (b"<", "is not XML"),
-            (b"<?xml", "is not XML"),
-            (APP, "has another root element than PermissionSet"),
-            (b"<PermissionSets/>", "has another root element"),
+            (b" \n", "empty"),
+            (b"\xFF", "not text in UTF-8"),
+            (b"label: x", "not XML that begins with an element PermissionSet"),
+            (b"<", "not XML"),
+            (b"<?xml", "not XML"),
+            (APP, "another root element than PermissionSet"),
+            (b"<PermissionSets/>", "another root element"),
         ];
         for (metadata, wanted) in table {
-            let contents = Contents { document: &document, connected_app: None, permission_set: Some(metadata) };
-            let told = archive(&contents).unwrap_err();
+            let told = judge_metadata(metadata, "PermissionSet").unwrap_err();
             assert!(told.contains(wanted), "{told} lacks {wanted}");
         }
         for metadata in [SET, b"<md:PermissionSet xmlns:md='x'>"] {
-            let contents = Contents { document: &document, connected_app: None, permission_set: Some(metadata) };
-            assert!(archive(&contents).is_ok());
+            assert_eq!(judge_metadata(metadata, "PermissionSet"), Ok(()));
         }
     }
 }

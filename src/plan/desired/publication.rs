@@ -2,7 +2,7 @@
 //!
 //! Pure. `control::kind::publication` reads the ConfigMaps; `openapi` judges the document, `archive` packs it.
 
-use super::archive::{Contents, archive};
+use super::archive::{Contents, archive, judge_metadata};
 use super::digest;
 use super::openapi::Document;
 use crate::crd::{ConfigMapKeyRef, NamedOrMetadata, PublicationSpec, Reason};
@@ -50,6 +50,15 @@ impl DesiredPublication {
         };
         let document = Document::parse(&texts.document, from.map(|at| at.key.as_str()));
         let document = document.map_err(|why| unusable(from, why))?;
+        let metadata = [
+            (&texts.permission_set, &spec.permission_set, "PermissionSet"),
+            (&texts.connected_app, &spec.connected_app, "ConnectedApp"),
+        ];
+        for (text, declared, wanted) in metadata {
+            let Some(text) = text else { continue };
+            let at = declared.as_ref().and_then(NamedOrMetadata::metadata);
+            judge_metadata(text, wanted).map_err(|why| unusable(at, why))?;
+        }
         let contents = Contents {
             document: &document,
             connected_app: texts.connected_app.as_deref(),

@@ -1,0 +1,198 @@
+//! A Publication in a world: its manifest and document, what was asked of AppLink for it, and what is published there.
+//!
+//! Arranges and looks; part of `World`, for the tests of publications.
+
+use std::time::Duration;
+
+use applink_operator::simulator::{
+    Edition, NewPublication, Publication, PublicationSettings, RequestRecord, Seed, Upload,
+};
+use http::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::apiserver::Write;
+use crate::world::{LATER, NS, SOON, World, says};
+
+/// The Publication of most tests.
+pub const API: &str = "orders-api";
+/// Its client name.
+pub const CLIENT: &str = "OrdersAPI";
+/// The ConfigMap that its document is in, and the key there.
+pub const DOCUMENT: &str = "orders-openapi";
+pub const KEY: &str = "openapi.yaml";
+
+/// An OpenAPI document of this version of the API, as YAML.
+pub fn openapi(version: &str) -> String {
+    format!(
+        "openapi: 3.0.3\ninfo:\n  title: Orders\n  version: {version}\npaths:\n  /orders:\n    get:\n      operationId: list\n      \
+         responses:\n        '200':\n          description: orders\n"
+    )
+}
+
+pub fn config_map(name: &str, data: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": NS, "name": name}, "data": data})
+}
+
+/// The document over Connection `production`.
+pub fn publication(name: &str) -> Value {
+    json!({
+        "apiVersion": "applink.dev/v1alpha1", "kind": "Publication",
+        "metadata": {"namespace": NS, "name": name},
+        "spec": {
+            "connectionRef": {"name": "production"}, "clientName": CLIENT,
+            "apiSpec": {"configMapKeyRef": {"name": DOCUMENT, "key": KEY}},
+        },
+    })
+}
+
+/// The same with these fields in its spec too.
+pub fn publication_with(name: &str, spec: Value) -> Value {
+    let mut manifest = publication(name);
+    manifest["spec"].as_object_mut().expect("an object").extend(spec.as_object().expect("an object").clone());
+    manifest
+}
+
+fn publishes(request: &RequestRecord) -> bool {
+    request.method == Method::POST && request.path.ends_with("/apps")
+}
+
+impl World {
+    /// A world in which [`API`] is published over `production`, and all that led to it is forgotten.
+    pub async fn with_publication() -> Self {
+        Self::published_under(|_| {}).await
+    }
+
+    /// The same, on a service that has these switches set.
+    pub async fn published_under(switches: impl FnOnce(&mut PublicationSettings)) -> Self {
+        let world = Self::with_connection().await;
+        world.sim.settings(|settings| switches(&mut settings.publications));
+        world.document("1.0.0");
+        world.api.apply(publication(API));
+        world.published(API).await;
+        world.pass(Duration::from_secs(400)).await;
+        world.forget_requests();
+        world.api.clear_writes();
+        world
+    }
+
+    // What the user does.
+
+    /// Puts this version of the document into the ConfigMap.
+    pub fn document(&self, version: &str) {
+        self.api.apply(config_map(DOCUMENT, json!({KEY: openapi(version)})));
+    }
+
+    pub fn delete_publication(&self, name: &str) {
+        self.api.delete("publications", NS, name);
+    }
+
+    /// Merges this into the spec.
+    pub fn respec(&self, name: &str, spec: Value) {
+        self.api.patch("publications", NS, name, json!({"spec": spec}));
+    }
+
+    /// Sets an annotation in our own group.
+    pub fn annotate_publication(&self, name: &str, annotation: &str, value: &str) {
+        self.api.annotate("publications", NS, name, &format!("applink.dev/{annotation}"), Some(value));
+    }
+
+    // What others do in AppLink.
+
+    /// Somebody else publishes over it.
+    pub fn touch(&self) {
+        let (id, now) = (self.only_published().0.id, self.clock.now());
+        self.sim
+            .world(|world| world.touch_publication(id, Some("Other".to_owned()), "else@example.com", now))
+            .expect("it is there");
+    }
+
+    /// Somebody takes it away.
+    pub fn unpublish(&self) {
+        let (id, now) = (self.only_published().0.id, self.clock.now());
+        self.sim.world(|world| world.remove_publication(id, now)).expect("it is there");
+    }
+
+    /// Somebody else publishes this app over the connection of this name.
+    pub fn plant_publication(&self, remote: &str, app: Uuid) {
+        let (connection, now) = (self.only(remote).id, self.clock.now());
+        let upload = Upload { client_name: "Theirs".to_owned(), ..Upload::default() };
+        let new = NewPublication { connection, app, upload };
+        self.sim.world(|world| world.plant_publication(new, "else@example.com", now)).expect("a connection");
+    }
+
+    // What the operator says.
+
+    pub fn get_publication(&self, name: &str) -> Value {
+        self.api.get("publications", NS, name).expect("it is there")
+    }
+
+    pub async fn published(&self, name: &str) -> Value {
+        self.publication_within(LATER, name, "True", "Published").await
+    }
+
+    pub async fn publication_until(&self, name: &str, status: &str, reason: &str) -> Value {
+        self.publication_within(SOON, name, status, reason).await
+    }
+
+    pub async fn publication_within(&self, at_most: Duration, name: &str, status: &str, reason: &str) -> Value {
+        let said = |object: Option<&Value>| object.is_some_and(|o| says(o, status, reason));
+        self.api.wait_until("publications", NS, name, said, at_most).await.expect("it is there")
+    }
+
+    pub async fn publication_gone(&self, name: &str) {
+        self.api.wait_until("publications", NS, name, |object| object.is_none(), LATER).await;
+    }
+
+    /// Writes to one Publication that were done.
+    pub fn writes_to_publication(&self, name: &str) -> Vec<Write> {
+        let ours = |w: &Write| w.resource == "publications" && w.name == name && w.status < 300;
+        self.api.writes().into_iter().filter(ours).collect()
+    }
+
+    // What was asked, and what is there.
+
+    /// Calls that publish, whatever became of them.
+    pub fn publishes(&self) -> usize {
+        self.asked(publishes)
+    }
+
+    /// Those that took effect.
+    pub fn took_effect(&self) -> usize {
+        self.asked(|r| publishes(r) && r.committed)
+    }
+
+    /// Waits until so many calls that publish took effect, and that shows in the status.
+    pub async fn republished(&self, times: usize) -> Value {
+        let done = |object: Option<&Value>| {
+            let object = object.expect("it stays");
+            self.took_effect() == times && says(object, "True", "Published")
+        };
+        self.api.wait_until("publications", NS, API, done, LATER).await.expect("it is there")
+    }
+
+    /// Calls that delete a publication.
+    pub fn unpublishes(&self) -> usize {
+        self.asked(|r| r.method == Method::DELETE && r.path.contains("/apps/"))
+    }
+
+    /// Lists of what is published.
+    pub fn publication_lists(&self) -> usize {
+        self.asked(|r| {
+            r.method == Method::GET && r.path.contains("/apps/") && r.path.contains("/connections/salesforce/")
+        })
+    }
+
+    /// All that is published now, by whatever app.
+    pub fn all_published(&self) -> Vec<(Publication, Edition)> {
+        let now = self.clock.now();
+        self.sim.world(|world| world.publications(now).map(|(p, e)| (p.clone(), e.clone())).collect())
+    }
+
+    /// What the app itself published; panics unless it is there once.
+    pub fn only_published(&self) -> (Publication, Edition) {
+        let mut found: Vec<_> = self.all_published().into_iter().filter(|(p, _)| p.app == Seed::APP_ID).collect();
+        assert_eq!(found.len(), 1, "it is published once, and once only: {found:#?}");
+        found.remove(0)
+    }
+}
