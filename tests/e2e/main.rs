@@ -23,5 +23,8 @@ mod reading;
 mod refused;
 mod replace;
 mod rest;
+mod sets;
 mod stop;
 mod storm;
+#[path = "../support/mod.rs"]
+mod support;

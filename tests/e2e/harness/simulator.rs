@@ -51,6 +51,12 @@ impl Simulator {
         if body.is_empty() { Value::Null } else { serde_json::from_str(&body).expect("JSON") }
     }
 
+    /// The same, which may be refused; null then.
+    pub async fn try_control(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, body) = self.call(method, path, body).await;
+        serde_json::from_str(&body).ok().filter(|_| status.is_success()).unwrap_or_default()
+    }
+
     /// Somebody consents to the connection of this id, unless it waits for that no more.
     pub async fn consent(&self, id: &str) {
         self.call("POST", &format!("/connections/{id}/consent"), json!({})).await;
