@@ -37,6 +37,8 @@ const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(10);
 #[derive(Default)]
 pub(super) struct Hold {
     permit: Option<Permit>,
+    /// To be the only writer in a place within the add-on.
+    alone: Option<Permit>,
     effect: Option<Effect>,
     /// What is to be told once it is written down.
     news: Vec<News>,
@@ -95,7 +97,13 @@ pub(super) async fn apply<K: Kind>(
         return Ok(Next::Report);
     }
     if step.mutates() && hold.permit.is_none() {
-        hold.permit = Some(shell.permits.acquire(&addon.to_string(), urgent).await);
+        // Several resources may stand for one add-on.
+        let facts = shell.observer.addon(&addon).and_then(|live| live.facts);
+        let whole = facts.map_or_else(|| addon.to_string(), |facts| facts.addon_id);
+        if let Some(place) = object.writes_alone_to(shell) {
+            hold.alone = Some(shell.permits.acquire_alone(&format!("{whole}/{place}"), urgent).await);
+        }
+        hold.permit = Some(shell.permits.acquire(&whole, urgent).await);
         // The world moved while we waited.
         return Ok(Next::Plan);
     }

@@ -48,11 +48,20 @@ impl Permits {
 
     /// Waits for leave to write to `addon`; the urgent go first.
     pub(super) async fn acquire(&self, addon: &str, urgent: bool) -> Permit {
+        self.acquire_of(self.0.limit, addon, urgent).await
+    }
+
+    /// Waits for leave to be the only writer to `place`; the urgent go first.
+    pub(super) async fn acquire_alone(&self, place: &str, urgent: bool) -> Permit {
+        self.acquire_of(1, place, urgent).await
+    }
+
+    async fn acquire_of(&self, limit: usize, addon: &str, urgent: bool) -> Permit {
         let (give, get) = oneshot::channel();
         {
             let mut queues = self.queues();
             let queue = queues.entry(addon.to_owned()).or_default();
-            if queue.out < self.0.limit {
+            if queue.out < limit {
                 queue.out += 1;
                 return self.permit(addon);
             }
@@ -116,6 +125,21 @@ mod tests {
         drop(first);
         let order = [rx.recv().await.unwrap(), rx.recv().await.unwrap(), rx.recv().await.unwrap()];
         assert_eq!(order, ["edit", "poll1", "poll2"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_wants_to_be_alone_is_although_others_need_not() {
+        let permits = Permits::new(2);
+        let (_one, _other) = (permits.acquire("a", false).await, permits.acquire("a", false).await);
+        let first = permits.acquire_alone("a/c", false).await;
+        let second = tokio::spawn({
+            let permits = permits.clone();
+            async move { permits.acquire_alone("a/c", false).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished());
+        drop(first);
+        second.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

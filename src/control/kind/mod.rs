@@ -110,6 +110,10 @@ pub(super) trait Kind:
     fn concerned(&self, shell: &Shell, moved: &BTreeSet<String>) -> bool;
     /// Adds what of the add-on must be listed for it.
     fn want(&self, _shell: &Shell, _wanted: &mut Wanted) {}
+    /// A place within the add-on that takes one writer at a time, whatever the add-on takes.
+    fn writes_alone_to(&self, _shell: &Shell) -> Option<String> {
+        None
+    }
     /// Where it stands for a data action target: the target's id, once it is known.
     fn target(&self) -> Option<Option<String>> {
         None

@@ -71,6 +71,10 @@ impl Kind for Publication {
         wanted.publications.extend(lodger::connection_id(self, shell));
     }
 
+    fn writes_alone_to(&self, shell: &Shell) -> Option<String> {
+        lodger::connection_id(self, shell)
+    }
+
     async fn resolve(&self, shell: &Shell) -> Result<Self::Inputs, Error> {
         let namespace = self.namespace().unwrap_or_default();
         let mut texts = Texts::default();

@@ -32,7 +32,9 @@ pub fn settle<S: RecordsRemote>(
     let mut course = decide(&record, &mut status);
     let won = status.remote().answered_attempt != before.remote().answered_attempt
         && course.steps.iter().any(|step| matches!(step, Step::Delete { .. }));
-    if (refused || won) && course.steps.first().is_some_and(|step| !step.waits()) {
+    // A word that is given anew makes this process forget how the last call ended.
+    let forgets = known != *before && matches!(course.steps.first(), Some(Step::Remember { .. }));
+    if ((refused || won) && course.steps.first().is_some_and(|step| !step.waits())) || forgets {
         // It is put down before anything is done on the strength of it; that it was makes for the next plan.
         course = Course { report: Report::Note, ..Course::hold() };
     }
