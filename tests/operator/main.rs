@@ -24,6 +24,7 @@ mod create;
 mod credential;
 mod depend;
 mod lease;
+mod lodgers;
 mod malformed;
 mod observe;
 mod order;

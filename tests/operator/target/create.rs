@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, Seed, TargetFailure, TargetKind, TargetWords, What, Where};
+use applink_operator::simulator::{Fault, NewTarget, Seed, TargetFailure, TargetKind, TargetWords, What, Where};
 use serde_json::json;
 
 use super::{CLOUD, OTHER_APP, UPDATES, UPDATES_REMOTE, target};
 use crate::look::on_post;
 use crate::world::{HOUR, LATER, NS, SOON, World, message, progress, says};
+
+/// In what a target that was there first differs, and what must be told of that.
+type Difference = (fn(&mut NewTarget), &'static str);
 
 #[tokio::test(start_paused = true)]
 async fn a_target_is_created_in_two_writes_and_told_of_once() {
@@ -94,7 +97,7 @@ async fn what_was_there_first_is_taken_over_where_it_is_alike() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_there_first_and_differs_is_refused() {
-    let cases: [(fn(&mut applink_operator::simulator::NewTarget), &str); 3] = [
+    let cases: [Difference; 3] = [
         (|new| new.label = "Another".to_owned(), "label"),
         (|new| new.endpoint = "/elsewhere".to_owned(), "endpoint"),
         (|new| new.kind = TargetKind::Event, "type"),

@@ -42,9 +42,12 @@ async fn a_target_is_let_go_of_with_one_event_once_its_connection_knows() {
     assert_eq!(world.target_posts(), 1);
 }
 
+/// What becomes of a connection.
+type Way = (&'static str, fn(&World));
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_cannot_put_anything_down_keeps_no_target() {
-    let ways: [(&str, fn(&World)); 5] = [
+    let ways: [Way; 5] = [
         ("observed", |world| {
             world.api.patch("connections", NS, CLOUD, json!({"spec": {"managementPolicy": "Observe"}}));
         }),

@@ -3,6 +3,7 @@
 //! Arranges and looks, as `world` and `look` do; the modules below say what must come of it.
 
 mod cascade;
+mod crash;
 mod create;
 mod drift;
 mod leave;
