@@ -1,0 +1,108 @@
+//! What a pass costs with all kinds: two list calls, and one for each connection that something lives on, however much that
+//! is; and nothing is written at rest.
+
+use std::time::Instant;
+
+use applink_operator::simulator::Api;
+use serde_json::json;
+
+use crate::lodgers::publication;
+use crate::target::{cloud, target};
+use crate::world::{ADDON, HOUR, LATER, World, addon, connection};
+
+/// So many of each kind; targets are spread evenly over the connections to Data Cloud.
+struct Many {
+    published: usize,
+    authorizations: usize,
+    clouds: usize,
+    targets: usize,
+    /// Connections to Salesforce that nothing is published through.
+    idle: usize,
+}
+
+impl Many {
+    fn objects(&self) -> usize {
+        2 * self.published + self.authorizations + self.clouds + self.targets + self.idle
+    }
+
+    fn apply(&self, world: &World) {
+        for n in 0..self.published + self.idle {
+            world.connection(&format!("sales-{n:03}"), &format!("sales{n:03}"));
+        }
+        for n in 0..self.published {
+            world.api.apply(publication(&format!("api-{n:03}"), &format!("sales-{n:03}")));
+        }
+        for n in 0..self.authorizations {
+            let mut manifest = connection(&format!("user-{n:03}"), "");
+            manifest["kind"] = json!("Authorization");
+            manifest["spec"].as_object_mut().expect("a spec").remove("connectionName");
+            manifest["spec"]["developerName"] = json!(format!("user{n:03}"));
+            world.api.apply(manifest);
+        }
+        for n in 0..self.clouds {
+            world.api.apply(cloud(&format!("cloud-{n:03}"), &format!("cloud{n:03}")));
+        }
+        for n in 0..self.targets {
+            let mut manifest = target(&format!("target-{n:03}"), &format!("target{n:03}"));
+            manifest["spec"]["connectionRef"]["name"] = json!(format!("cloud-{:03}", n % self.clouds));
+            world.api.apply(manifest);
+        }
+    }
+
+    async fn until_ready(&self, world: &World) {
+        for n in 0..self.clouds {
+            world.within(20 * LATER, &format!("cloud-{n:03}"), "False", "AwaitingUser").await;
+            world.consent(&format!("cloud{n:03}"), "admin@example.com");
+        }
+        let ready = async |plural: &str, prefix: &str, many: usize, reason: &str| {
+            for n in 0..many {
+                world.until_of(plural, &format!("{prefix}-{n:03}"), 20 * LATER, ("True", reason)).await;
+            }
+        };
+        ready("connections", "sales", self.published + self.idle, "Connected").await;
+        ready("authorizations", "user", self.authorizations, "Authorized").await;
+        ready("publications", "api", self.published, "Published").await;
+        ready("dataactiontargets", "target", self.targets, "Created").await;
+    }
+
+    /// Calls per pass over a day at rest, and writes in that time.
+    async fn costs(&self) -> (f64, usize) {
+        let began = Instant::now();
+        let mut world = World::new();
+        let mut manifest = addon(ADDON);
+        manifest["spec"]["pollInterval"] = json!("30m");
+        world.api.apply(manifest);
+        self.apply(&world);
+        world.start();
+        self.until_ready(&world).await;
+        world.pass(2 * HOUR).await;
+        world.api.clear_writes();
+        world.forget_requests();
+        world.pass(24 * HOUR).await;
+        assert!(world.passes() >= 43, "{}", world.passes());
+        let calls = world.asked(|r| r.api == Api::AppLink) as f64 / world.passes() as f64;
+        println!("{} objects: {calls} calls a pass, {:.1} s", self.objects(), began.elapsed().as_secs_f64());
+        assert_eq!(world.mutations(), 0);
+        (calls, world.api.writes().len())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_over_ten_objects_costs_what_their_connections_do() {
+    let ten = Many { published: 2, authorizations: 1, clouds: 1, targets: 3, idle: 1 };
+    assert_eq!((ten.objects(), ten.costs().await), (10, (2.0 + 2.0 + 1.0, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_over_a_hundred_objects_costs_what_their_connections_do() {
+    let hundred = Many { published: 10, authorizations: 10, clouds: 5, targets: 55, idle: 10 };
+    assert_eq!((hundred.objects(), hundred.costs().await), (100, (2.0 + 10.0 + 5.0, 0)));
+}
+
+/// Half a minute.
+#[tokio::test(start_paused = true)]
+#[ignore = "takes long"]
+async fn a_pass_over_a_thousand_objects_costs_what_their_connections_do() {
+    let thousand = Many { published: 50, authorizations: 100, clouds: 20, targets: 680, idle: 100 };
+    assert_eq!((thousand.objects(), thousand.costs().await), (1000, (2.0 + 50.0 + 20.0, 0)));
+}
