@@ -16,6 +16,7 @@ mod install;
 mod kinds;
 mod life;
 mod limits;
+mod memory;
 mod names;
 mod policies;
 mod rbac;

@@ -95,6 +95,11 @@ impl Operator {
         self.process.said()
     }
 
+    /// How much of the machine's memory it has now, in KiB.
+    pub fn resident(&self) -> i64 {
+        self.process.resident()
+    }
+
     /// kill -9.
     pub fn kill(mut self) {
         self.process.kill();
