@@ -13,8 +13,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
 use super::Shell;
-use super::kind::{Kind, Reference};
-use crate::crd::FINALIZER;
+use super::kind::{Kind, Reference, Status};
+use crate::crd::{ConditionType, FINALIZER, Reason, condition};
 use crate::observe::{Cause, Key, Wanted};
 use crate::plan::diff::connection::Dependant;
 
@@ -93,6 +93,7 @@ impl<K: Kind> AnyRoster for Roster<K> {
             Cause::Moved(addon, names) => {
                 self.wake_where(|object| object.addon(shell).as_ref() == Some(addon) && object.concerned(shell, names))
             }
+            Cause::Freed => self.wake_where(|object| reason(object) == Some(Reason::NameConflict)),
             Cause::Looked(keys) => keys.iter().filter(|key| key.kind == K::KIND).for_each(|key| self.wake_one(key)),
         }
     }
@@ -143,6 +144,11 @@ impl<K: Kind> AnyRoster for Roster<K> {
             }
         })
     }
+}
+
+/// Why the object is Ready or not.
+fn reason<K: Kind>(object: &K) -> Option<Reason> {
+    Reason::parse(&condition(object.status()?.memory().conditions, ConditionType::Ready)?.reason)
 }
 
 /// The rosters of all kinds.

@@ -344,6 +344,7 @@ fn is_gone<K: Kind>(driver: &Driver<K>, gone: Key) {
     // Its own last word may have come before the watch had told that it is gone.
     driver.shell.rosters.all().for_each(|roster| roster.wake_leaving(&gone.namespace));
     driver.shell.wake(&Cause::Dependants(gone.clone()));
+    driver.shell.wake(&Cause::Freed);
     abandon(&driver.shell, gone);
 }
 

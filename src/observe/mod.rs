@@ -61,6 +61,8 @@ pub enum Cause {
     Everything(Key),
     /// The remote objects of these ids and names changed; of what lives on a connection, `connection/id`.
     Moved(Key, BTreeSet<String>),
+    /// A name may have become free for those who wait for one.
+    Freed,
     /// These asked for a look, and it was taken.
     Looked(BTreeSet<Key>),
 }

@@ -134,11 +134,15 @@ pub(super) fn heeds(connection: &Connection) -> bool {
 }
 
 /// Its connection learns that it is being deleted, or that something it was told was let go of is declared again.
-pub(super) fn reported<L: Lodger>(me: &L, shell: &Shell) {
+pub(super) fn reported<L: Lodger>(me: &L, shell: &Shell, generation_moved: bool) {
     let released =
         || connection(me, shell).and_then(|connection| connection.status).unwrap_or_default().released_targets;
     if me.meta().deletion_timestamp.is_some() || !released().is_empty() {
         shell.wake(&Cause::Object(connection_key(me)));
+    }
+    if generation_moved {
+        // It may only look from now on.
+        shell.wake(&Cause::Freed);
     }
 }
 

@@ -180,8 +180,8 @@ impl Kind for Publication {
         Some(text.to_owned())
     }
 
-    fn reported(&self, shell: &Shell, _generation_moved: bool) {
-        lodger::reported(self, shell);
+    fn reported(&self, shell: &Shell, generation_moved: bool) {
+        lodger::reported(self, shell, generation_moved);
     }
 
     fn released(&self, shell: &Shell) {

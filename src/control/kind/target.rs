@@ -150,8 +150,8 @@ impl Kind for DataActionTarget {
         Ok(())
     }
 
-    fn reported(&self, shell: &Shell, _generation_moved: bool) {
-        lodger::reported(self, shell);
+    fn reported(&self, shell: &Shell, generation_moved: bool) {
+        lodger::reported(self, shell, generation_moved);
     }
 
     fn released(&self, shell: &Shell) {
