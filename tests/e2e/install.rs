@@ -93,7 +93,8 @@ async fn assert_may_work(scene: &Scene, namespace: &str, yes: bool) {
         ("patch", "applink.dev", "connections", yes),
         ("update", "", "secrets", false),
         ("delete", "applink.dev", "connections", false),
-        ("list", "", "configmaps", false),
+        ("list", "", "configmaps", yes),
+        ("patch", "", "configmaps", false),
     ];
     for (verb, group, resource, yes) in cases {
         let wanted = json!({"verb": verb, "group": group, "resource": resource, "namespace": namespace});

@@ -59,7 +59,7 @@ fn what_is_immutable_cannot_be_edited_and_the_message_says_what_to_do() {
             let edited = scene.try_change("Connection", CONNECTION, json!({"spec": {field: value}})).await;
             let message = edited.expect_err("the API server took it");
             println!("{message}");
-            let wanted = format!("{field} is immutable: create another Connection");
+            let wanted = format!("{field} is immutable: create another");
             assert!(message.contains(&wanted), "no {wanted:?} in: {message}");
         }
         let edited = scene.try_change("AppLinkAddon", "orders", json!({"spec": {"app": "other-app"}})).await;
