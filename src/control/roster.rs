@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::Shell;
 use super::kind::{Kind, Reference, Status};
-use crate::crd::{ConditionType, FINALIZER, Reason, condition};
+use crate::crd::{AppLinkAddon, ConditionType, FINALIZER, Reason, condition};
 use crate::observe::{Cause, Key, Wanted};
 use crate::plan::diff::connection::Dependant;
 
@@ -114,7 +114,8 @@ impl<K: Kind> AnyRoster for Roster<K> {
         let needed = Reference { kind: of.kind, name: of.name.clone() };
         let needs = |object: &K| {
             let near = object.namespace().as_ref() == Some(&of.namespace) && object.references().contains(&needed);
-            near || (key(object) != *of && object.addon(shell).as_ref() == Some(of))
+            let on_it = || of.kind == AppLinkAddon::KIND && object.addon(shell).as_ref() == Some(of);
+            near || (K::KIND != of.kind && on_it())
         };
         let dependant = |object: &K| Dependant {
             object: format!("{} {}", K::KIND, object.name_any()),

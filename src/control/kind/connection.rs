@@ -86,9 +86,11 @@ impl Kind for Connection {
 
     fn live(&self, shell: &Shell, memory: &Memory) -> Live {
         let id = self.recorded().and_then(|status| status.remote.id.as_deref());
+        // Nobody else is to know who lives on it.
+        let asked = memory.deleting || self.spec.access.provider == Provider::DataCloud;
         Live {
             grant: grant::live(self, shell, memory),
-            dependants: shell.dependants(&key(self)),
+            dependants: if asked { shell.dependants(&key(self)) } else { Vec::new() },
             targets: id.map(|id| shell.observer.survey(&grant::addon_key(self), id)).unwrap_or_default(),
             none: ConnectionStatus::default(),
         }
