@@ -259,7 +259,10 @@ impl World {
 
     pub async fn within(&self, at_most: Duration, name: &str, status: &str, reason: &str) -> Value {
         let said = |object: Option<&Value>| object.is_some_and(|o| says(o, status, reason));
-        self.api.wait_until("connections", NS, name, said, at_most).await.expect("it is there")
+        let object = self.api.wait_until("connections", NS, name, said, at_most).await.expect("it is there");
+        // Events come right after the status.
+        self.pass(Duration::from_millis(1)).await;
+        object
     }
 
     pub async fn until_addon(&self, status: &str, reason: &str) -> Value {
