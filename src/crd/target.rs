@@ -64,7 +64,7 @@ pub struct DataActionTargetSpec {
     /// Path in the app that Data Cloud calls, like /webhooks/customer-update. Immutable.
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(
-        validation = Rule::new("self.startsWith('/') && !self.contains(' ')").message("targetEndpoint must be a path in the app that begins with /, not a URL"),
+        validation = Rule::new(r"self.matches('^/\\S*$')").message("targetEndpoint must be a path in the app that begins with /, not a URL"),
         validation = Rule::new("self == oldSelf").message("targetEndpoint is immutable: AppLink cannot change a target; create another DataActionTarget")
     )]
     pub target_endpoint: String,
@@ -113,5 +113,79 @@ impl RecordsRemote for DataActionTargetStatus {
     }
     fn remote_mut(&mut self) -> &mut RemoteStatus {
         &mut self.remote
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn target(spec: Value) -> DataActionTarget {
+        let mut whole =
+            json!({"connectionRef": {"name": "c"}, "label": "Customer Updates", "targetEndpoint": "/updates"});
+        whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        let kind = "DataActionTarget";
+        let object =
+            json!({"apiVersion": "applink.dev/v1alpha1", "kind": kind, "metadata": {"name": "t"}, "spec": whole});
+        serde_json::from_value(object).expect("decodes")
+    }
+
+    fn refused<T: std::fmt::Debug>(result: Result<(), T>, hint: &str) {
+        let told = format!("{:?}", result.expect_err(hint));
+        assert!(told.contains(hint), "{told} lacks {hint}");
+    }
+
+    #[test]
+    fn the_label_gives_the_name_where_none_is_given() {
+        assert_eq!(target(json!({})).spec.name(), "Customer_Updates");
+        assert_eq!(target(json!({"apiName": "updates"})).spec.name(), "updates");
+        for fine in [json!({}), json!({"apiName": "updates", "label": "Änderungen, alle!"}), json!({"type": "Webhook"})]
+        {
+            target(fine).validate_cel().expect("in order");
+        }
+    }
+
+    #[test]
+    fn names_and_endpoints_that_cannot_be_are_refused_with_a_way_out() {
+        let names = [
+            json!({"apiName": "ab"}),
+            json!({"apiName": "a__b"}),
+            json!({"apiName": "a-b-c"}),
+            json!({"apiName": "_abc"}),
+            json!({"label": "Customer  Updates"}),
+            json!({"label": "Customer Updates!"}),
+            json!({"label": "Customer Updates of the whole company"}),
+        ];
+        for spec in names {
+            refused(target(spec).validate_cel(), "set apiName");
+        }
+        for endpoint in ["updates", "https://example.com/updates", "", "/a b", "/a\tb", "/a\nb"] {
+            refused(target(json!({"targetEndpoint": endpoint})).validate_cel(), "begins with /");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_target_changes_but_how_it_is_handled() {
+        let old = target(json!({}));
+        let same = [
+            json!({"apiName": "Customer_Updates"}),
+            json!({"suspend": true, "managementPolicy": "Observe", "adoptionPolicy": "Never"}),
+        ];
+        for spec in same {
+            target(spec.clone()).validate_cel_update(&old).expect("the same");
+            old.validate_cel_update(&target(spec)).expect("the same");
+        }
+        let changes = [
+            (json!({"apiName": "updates"}), "apiName is immutable"),
+            (json!({"apiName": "customer_updates"}), "apiName is immutable"),
+            (json!({"label": "Customer News"}), "label is immutable"),
+            (json!({"targetEndpoint": "/news"}), "targetEndpoint is immutable"),
+            (json!({"connectionRef": {"name": "other"}}), "connectionRef is immutable"),
+        ];
+        for (spec, hint) in changes {
+            refused(target(spec).validate_cel_update(&old), hint);
+        }
     }
 }

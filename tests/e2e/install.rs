@@ -94,7 +94,10 @@ async fn assert_may_work(scene: &Scene, namespace: &str, yes: bool) {
         ("update", "", "secrets", false),
         ("delete", "applink.dev", "connections", false),
         ("list", "", "configmaps", yes),
+        ("get", "", "configmaps", yes),
         ("patch", "", "configmaps", false),
+        ("get", "", "namespaces", yes),
+        ("list", "", "namespaces", false),
     ];
     for (verb, group, resource, yes) in cases {
         let wanted = json!({"verb": verb, "group": group, "resource": resource, "namespace": namespace});

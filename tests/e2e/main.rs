@@ -29,3 +29,4 @@ mod stop;
 mod storm;
 #[path = "../support/mod.rs"]
 mod support;
+mod targets;
