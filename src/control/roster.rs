@@ -71,6 +71,8 @@ impl<K: Kind> Roster<K> {
 pub(super) trait AnyRoster: Any + Send + Sync {
     fn wake(&self, shell: &Shell, cause: &Cause);
     fn wake_users_of(&self, namespace: &str, changed: &Reference);
+    /// Has planned again whom an object concerns that a watch has shown.
+    fn shown(&self, shell: &Shell, key: &Key);
     /// Has planned again whatever is being deleted in this namespace: what it waited for may be gone.
     fn wake_leaving(&self, namespace: &str);
     /// What lives on this object.
@@ -102,6 +104,17 @@ impl<K: Kind> AnyRoster for Roster<K> {
         self.wake_where(|object| {
             object.namespace().as_deref() == Some(namespace) && object.references().contains(changed)
         });
+    }
+
+    fn shown(&self, shell: &Shell, key: &Key) {
+        if key.kind != K::KIND {
+            return;
+        }
+        match self.get(key) {
+            Some(object) => object.shown(shell),
+            // It went, or cannot be read any more.
+            None => shell.wake(&Cause::Dependants(key.clone())),
+        }
     }
 
     fn wake_leaving(&self, namespace: &str) {

@@ -189,7 +189,7 @@ async fn work(outside: &Outside, options: &Options, gate: &Gate) -> Infallible {
         background.spawn(inputs::watch(shell.clone(), api, "ConfigMap"));
     }
     background.spawn(sweep(shell.clone()));
-    background.spawn(wake_dependants(shell.clone(), touched));
+    background.spawn(pass_on(shell.clone(), touched));
     let complete = async {
         for roster in shell.rosters.all() {
             roster.complete().await;
@@ -276,7 +276,7 @@ struct Queue<K: Kind> {
 /// One watch, one store and one queue for all namespaces, or for each. kube's Controller would do it in one go, but
 /// its store wakes one of those who wait for the first list, and here each kind's objects wait for all kinds' stores.
 ///
-/// `touch` is told of each object that a watch shows and others may live on.
+/// `touch` is told of each object that a watch shows.
 fn queues<K: Kind>(
     client: &Client,
     namespaces: &[String],
@@ -298,10 +298,8 @@ fn queues<K: Kind>(
             .touched_objects()
             .map_ok(move |object| {
                 let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-                if K::HAS_DEPENDANTS {
-                    // Nobody listens any more only while the process stops.
-                    let _ = touch.send(Key { kind: K::KIND, namespace, name });
-                }
+                // Nobody listens any more only while the process stops.
+                let _ = touch.send(Key { kind: K::KIND, namespace, name });
                 ObjectRef::from_obj(&object)
             });
         let woken =
@@ -348,10 +346,10 @@ fn is_gone<K: Kind>(driver: &Driver<K>, gone: Key) {
     abandon(&driver.shell, gone);
 }
 
-/// Has planned again whoever lives on an object that a watch shows: its own report may come before the watch does.
-async fn wake_dependants(shell: Arc<Shell>, mut touched: mpsc::UnboundedReceiver<Key>) {
+/// Has planned again whom an object concerns that a watch shows: its own report may come before the watch does.
+async fn pass_on(shell: Arc<Shell>, mut touched: mpsc::UnboundedReceiver<Key>) {
     while let Some(key) = touched.recv().await {
-        shell.wake(&Cause::Dependants(key));
+        shell.rosters.all().for_each(|roster| roster.shown(&shell, &key));
     }
 }
 

@@ -227,7 +227,9 @@ impl Poller {
         whole &= pages.len() == wanted.publications.len() + wanted.targets.len();
         let now = self.clock.now();
         let mut view = self.view();
-        view.read.extend(slow.into_iter().map(|connection| (connection, now)));
+        // What could not be read is tried again at the next pass.
+        let came = pages.iter().filter(|page| slow.contains(&page.connection)).map(|page| page.connection.clone());
+        view.read.extend(came.map(|connection| (connection, now)));
         moved.extend(pages.into_iter().flat_map(|page| view.shelves.list_page(page)));
         Ok(Pass { facts: found.facts.clone(), whole, moved })
     }

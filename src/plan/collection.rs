@@ -116,6 +116,9 @@ impl<R: RemoteObject> Collection<R> {
             Witness::Touched(_) => {}
         }
         overlay(&mut self.objects, at, &witness);
+        // No listing that is still under way began so long ago. That something was written is known until one shows it.
+        let young = |since: Timestamp| at.duration_since(since) < GONE_FOR;
+        self.witnessed.retain(|(since, known)| matches!(known, Witness::Touched(_)) || young(*since));
         self.witnessed.push((at, witness));
     }
 
@@ -255,6 +258,18 @@ mod tests {
         assert!(!all.view(None, "a", at(0)).complete, "that listing began before the write");
         all.list(at(13), listing(&[]));
         assert!(all.view(None, "a", at(0)).complete);
+    }
+
+    #[test]
+    fn what_is_read_one_by_one_for_ever_takes_no_more_room_for_it() {
+        let mut all = Collection::default();
+        all.witness(at(0), Witness::Touched("b".into()));
+        for nth in 0..1000 {
+            all.witness(at(60 * nth), Witness::Present(Thing("1", "a")));
+        }
+        assert!(all.witnessed.len() < 12, "{}", all.witnessed.len());
+        all.list(at(0), listing(&[]));
+        assert!(!all.view(None, "b", at(0)).complete, "the write is not forgotten");
     }
 
     #[test]

@@ -59,7 +59,6 @@ impl Granting for Connection {
 impl Kind for Connection {
     const KIND: &'static str = "Connection";
     const BEGINNING: Reason = Reason::Creating;
-    const HAS_DEPENDANTS: bool = true;
     type Status = ConnectionStatus;
     type Inputs = Inputs;
     type Live = Live;
@@ -139,6 +138,10 @@ impl Kind for Connection {
 
     fn link_secret(&self) -> Option<String> {
         Some(grant::link_secret(self))
+    }
+
+    fn shown(&self, shell: &Shell) {
+        shell.wake(&Cause::Dependants(key(self)));
     }
 
     fn released(&self, shell: &Shell) {

@@ -134,12 +134,14 @@ pub(super) fn heeds(connection: &Connection) -> bool {
 }
 
 /// Its connection learns that it is being deleted, or that something it was told was let go of is declared again.
-pub(super) fn reported<L: Lodger>(me: &L, shell: &Shell, generation_moved: bool) {
-    let released =
-        || connection(me, shell).and_then(|connection| connection.status).unwrap_or_default().released_targets;
-    if me.meta().deletion_timestamp.is_some() || !released().is_empty() {
+pub(super) fn shown<L: Lodger>(me: &L, shell: &Shell) {
+    let released = || Some(connection(me, shell)?.status?.released_targets);
+    if me.meta().deletion_timestamp.is_some() || released().is_some_and(|released| !released.is_empty()) {
         shell.wake(&Cause::Object(connection_key(me)));
     }
+}
+
+pub(super) fn reported(shell: &Shell, generation_moved: bool) {
     if generation_moved {
         // It may only look from now on.
         shell.wake(&Cause::Freed);

@@ -91,8 +91,6 @@ pub(super) trait Kind:
     const KIND: &'static str;
     /// What is said of it while it is being brought about.
     const BEGINNING: Reason;
-    /// Whether others live on it that plan with what its resource says.
-    const HAS_DEPENDANTS: bool = false;
     /// Its status.
     type Status: Status;
     /// What is declared, with all that it refers to.
@@ -158,6 +156,8 @@ pub(super) trait Kind:
     fn deprecation(&self) -> Option<String> {
         None
     }
+    /// Has planned again those who plan with what its resource says, which a watch has just shown.
+    fn shown(&self, _shell: &Shell) {}
     /// Has planned again whoever depends on what a report of this object changed.
     fn reported(&self, _shell: &Shell, _generation_moved: bool) {}
     /// The finalizer is off.

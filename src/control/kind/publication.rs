@@ -180,8 +180,12 @@ impl Kind for Publication {
         Some(text.to_owned())
     }
 
+    fn shown(&self, shell: &Shell) {
+        lodger::shown(self, shell);
+    }
+
     fn reported(&self, shell: &Shell, generation_moved: bool) {
-        lodger::reported(self, shell, generation_moved);
+        lodger::reported(shell, generation_moved);
     }
 
     fn released(&self, shell: &Shell) {

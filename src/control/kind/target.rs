@@ -87,10 +87,13 @@ impl Kind for DataActionTarget {
             }
             _ => live::Live::default(),
         };
+        // Apps that share an add-on have targets of their own.
+        let app = |target: &DataActionTarget| Some(shell.observer.addon(&target.addon(shell)?)?.facts?.app_id);
         let wants = |other: &DataActionTarget| {
             other.spec.handling.management_policy != ManagementPolicy::Observe
                 && other.spec.name().eq_ignore_ascii_case(&name)
                 && lodger::same(shell, self, other)
+                && app(other) == app(self)
         };
         let knows = |connection: Connection| {
             let status = connection.status.clone().unwrap_or_default();
@@ -150,8 +153,12 @@ impl Kind for DataActionTarget {
         Ok(())
     }
 
+    fn shown(&self, shell: &Shell) {
+        lodger::shown(self, shell);
+    }
+
     fn reported(&self, shell: &Shell, generation_moved: bool) {
-        lodger::reported(self, shell, generation_moved);
+        lodger::reported(shell, generation_moved);
     }
 
     fn released(&self, shell: &Shell) {

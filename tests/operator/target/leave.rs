@@ -121,6 +121,25 @@ async fn what_was_made_and_never_seen_again_is_let_go_of_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_watch_that_shows_its_id_late_keeps_no_target() {
+    let world = World::with_cloud().await;
+    world.fault(on_post(Fault::new(Where::After, What::Reset)));
+    world.updates();
+    while world.target_posts() == 0 {
+        world.pass(Duration::from_millis(5)).await;
+    }
+    world.delete_target();
+    world.pass(Duration::from_millis(20)).await;
+    world.api.hold_watches("dataactiontargets");
+    let known = |o: Option<&Value>| o.is_some_and(|o| o["status"]["id"].is_string());
+    world.api.wait_until("dataactiontargets", NS, UPDATES, known, LATER).await;
+    world.pass(SOON).await;
+    world.api.release_watches();
+    world.until_target_gone(LATER).await;
+    assert_eq!(world.released_targets().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn forced_it_goes_at_once_even_suspended() {
     let world = World::with_target().await;
     world.api.patch("dataactiontargets", NS, UPDATES, json!({"spec": {"suspend": true}}));
