@@ -72,7 +72,8 @@ pub(super) fn references<G: Granting>(me: &G) -> Vec<Reference> {
 
 pub(super) fn concerned<G: Granting>(me: &G, moved: &BTreeSet<String>) -> bool {
     let id = me.recorded().and_then(|status| status.remote.id.as_ref());
-    moved.contains(me.name()) || id.is_some_and(|id| moved.contains(id))
+    // A name that differs only in case counts as the same, so its going may free this one.
+    moved.iter().any(|name| name.eq_ignore_ascii_case(me.name())) || id.is_some_and(|id| moved.contains(id))
 }
 
 pub(super) async fn resolve<G: Granting>(me: &G, shell: &Shell) -> Result<Inputs, Error> {
