@@ -47,49 +47,62 @@ pub(super) async fn read<K: Kind>(shell: &Shell, object: &K, name: &str) -> Resu
 /// Puts this into the Secret of this name, where none stands there or one of ours with something else in it.
 pub(super) async fn write<K: Kind>(shell: &Shell, object: &K, name: &str, content: &Content) -> Result<(), Error> {
     let api = api(shell, object);
-    let annotations = content.link_for.iter().map(|id| (annotation::LINK_FOR.to_owned(), id.clone()));
-    let annotations: BTreeMap<_, _> = annotations.collect();
     let what = format!("{}/{name}", key(object).namespace);
-    let encode = |value: &SecretString| ByteString(value.expose_secret().as_bytes().to_vec());
-    let data: BTreeMap<_, _> = content.data.iter().map(|(key, value)| ((*key).to_owned(), encode(value))).collect();
+    let new = secret(object, name, content);
     match find(shell, object, name).await? {
         None => {
-            let secret = Secret {
-                metadata: ObjectMeta {
-                    name: Some(name.to_owned()),
-                    annotations: Some(annotations),
-                    labels: Some(BTreeMap::from([(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned())])),
-                    owner_references: Some(vec![owner(object)]),
-                    ..ObjectMeta::default()
-                },
-                data: Some(data),
-                type_: Some("Opaque".to_owned()),
-                ..Secret::default()
-            };
             let post = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-            api.create(&post, &secret).await.map_err(Error::kube(format!("create Secret {what}")))?;
+            api.create(&post, &new).await.map_err(Error::kube(format!("create Secret {what}")))?;
         }
         Some(there) if matches!(whose(object, &there), HandOff::Ours { .. }) => {
-            let before = there.data.clone().unwrap_or_default();
-            let known = annotations.iter().all(|(key, value)| there.annotations().get(key) == Some(value));
-            if before == data && known {
+            let known = new.annotations().iter().all(|(key, value)| there.annotations().get(key) == Some(value));
+            if there.data.clone().unwrap_or_default() == new.data.clone().unwrap_or_default() && known {
                 return Ok(());
             }
-            let gone = before.keys().filter(|key| !data.contains_key(*key)).map(|key| (key.clone(), Value::Null));
-            let told = data.iter().map(|(key, value)| (key.clone(), json!(BASE64_STANDARD.encode(&value.0))));
-            let patch = json!({
-                "metadata": {
-                    "uid": there.uid(), "resourceVersion": there.resource_version(), "annotations": annotations,
-                },
-                "data": serde_json::Map::from_iter(gone.chain(told)),
-            });
-            let done = api.patch(name, &params(), &Patch::Merge(patch)).await;
+            if there.immutable == Some(true) {
+                // Nothing but another one can have other content; its going makes for the next plan.
+                return remove(shell, object, name).await;
+            }
+            let done = api.patch(name, &params(), &Patch::Merge(change(&there, &new))).await;
             done.map_err(Error::kube(format!("patch Secret {what}")))?;
         }
         // The next plan says so.
         Some(_) => {}
     }
     Ok(())
+}
+
+/// The Secret of this name with this in it.
+fn secret<K: Kind>(object: &K, name: &str, content: &Content) -> Secret {
+    let annotations = content.link_for.iter().map(|id| (annotation::LINK_FOR.to_owned(), id.clone()));
+    let encode = |value: &SecretString| ByteString(value.expose_secret().as_bytes().to_vec());
+    let data = content.data.iter().map(|(key, value)| ((*key).to_owned(), encode(value)));
+    Secret {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            annotations: Some(annotations.collect()),
+            labels: Some(BTreeMap::from([(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned())])),
+            owner_references: Some(vec![owner(object)]),
+            ..ObjectMeta::default()
+        },
+        data: Some(data.collect()),
+        type_: Some("Opaque".to_owned()),
+        ..Secret::default()
+    }
+}
+
+/// The merge patch that gives `there`, and no other version of it, the content of `new`.
+fn change(there: &Secret, new: &Secret) -> Value {
+    let (before, after) = (there.data.iter().flatten(), new.data.iter().flatten());
+    let kept = |key: &String| new.data.as_ref().is_some_and(|data| data.contains_key(key));
+    let gone = before.filter(|(key, _)| !kept(key)).map(|(key, _)| (key.clone(), Value::Null));
+    let told = after.map(|(key, value)| (key.clone(), json!(BASE64_STANDARD.encode(&value.0))));
+    json!({
+        "metadata": {
+            "uid": there.uid(), "resourceVersion": there.resource_version(), "annotations": new.annotations(),
+        },
+        "data": serde_json::Map::from_iter(gone.chain(told)),
+    })
 }
 
 /// Deletes the Secret of this name, where it is ours.
