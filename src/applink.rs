@@ -164,16 +164,16 @@ impl AppLink {
         }
     }
 
-    /// `GET /authorizations/{developer name}` as the app itself does, for the credential in it. No call to the Platform API
-    /// belongs to it.
+    /// `GET /authorizations/{developer name}` as the app itself does, for the credential of the one of this id. No call to
+    /// the Platform API belongs to it, unless the service refuses what the app sends.
     ///
     /// # Errors
     /// Any [`AccessError`].
-    pub async fn read_credentials(&self, name: &str) -> Result<Credentials, AccessError> {
+    pub async fn read_credentials(&self, name: &str, id: &str) -> Result<Credentials, AccessError> {
         let path = [AUTHORIZATIONS.path, name];
         let call = Call { as_app: true, ..Call::get("applink.read_credentials", &path) };
         let (host, answer) = self.call(call).await?;
-        let told = wire::credentials(answer.body()).map_err(unreadable(host.clone()))?;
+        let told = wire::credentials(answer.body(), id).map_err(unreadable(host.clone()))?;
         if !told.authorized {
             return Err(unreadable(host)(wire::Unreadable("a credential that is not authorized any more")));
         }
@@ -226,6 +226,8 @@ impl AppLink {
         if !is_refused(&first) {
             return first;
         }
+        // Whether what the app reads needs an SSO, no document tells.
+        let call = Call { as_app: false, ..call };
         let second = self.attempt(&call, &found).await;
         if !is_refused(&second) {
             return second;

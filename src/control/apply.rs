@@ -23,8 +23,8 @@ use crate::crd::{FINALIZER, Reason, annotation};
 use crate::heroku::AccessError;
 use crate::observe::trouble;
 use crate::plan::live::Phase;
-use crate::plan::memory::{Answer, Intent, Memory};
-use crate::plan::remote::{Again, SETTLE};
+use crate::plan::memory::{Answer, Intent, Memory, Reading, Unread};
+use crate::plan::remote::{Again, REFUSAL_REST, SETTLE};
 use crate::plan::verdict::Verdict;
 use crate::plan::{Plan, Step};
 use crate::transport::CallError;
@@ -123,7 +123,7 @@ pub(super) async fn apply<K: Kind>(
         Step::HandOver { id } => hand_over(shell, &**object, id).await.map(|()| Next::Plan),
         Step::Withdraw => withdraw(shell, &**object).await.map(|()| Next::Plan),
         Step::Retract { secret } => owned::remove(shell, &**object, secret).await.map(|()| Next::Plan),
-        Step::Export { secret } => export(driver, object, memory, secret).await,
+        Step::Export { id, secret } => export(driver, object, memory, step, (id, secret)).await,
         Step::Guard => remember(driver, object, None).await,
         Step::Release { orphaned } => release(driver, object, orphaned.as_deref()).await,
         Step::Create { .. }
@@ -167,23 +167,46 @@ async fn withdraw<K: Kind>(shell: &Shell, object: &K) -> Result<(), Error> {
     }
 }
 
-/// Reads the credential and keeps it, and remembers how that ended.
-async fn export<K: Kind>(driver: &Driver<K>, object: &Arc<K>, memory: &Memory, secret: &str) -> Result<Next<K>, Error> {
+/// Reads the credential and keeps it, and remembers how that ended apart from how the object's own calls did.
+async fn export<K: Kind>(
+    driver: &Driver<K>,
+    object: &Arc<K>,
+    memory: &Memory,
+    step: &Step,
+    (id, secret): (&str, &str),
+) -> Result<Next<K>, Error> {
     let shell = &*driver.shell;
     let now = shell.clock.now();
-    match object.credentials(shell, memory.requested || memory.exported.is_none()).await {
+    let before = &memory.reading;
+    let reading = match object.credentials(shell, id, memory.requested || before.kept.is_none()).await {
         Ok(content) => {
+            // What cannot be written is not there, however fresh what was written before.
+            driver.recall.has_read(object, Reading::default());
             owned::write(shell, &**object, secret, &content).await?;
-            driver.recall.exported(object, now);
+            Reading { kept: Some((id.to_owned(), now)), trouble: None }
         }
         Err(error) => {
-            let step = Step::Export { secret: secret.to_owned() };
             tracing::warn!(object = %key(&**object), "cannot {step}: {error}");
-            let nth = if matches!(error, AccessError::Budget(_)) { 0 } else { driver.recall.call_failed(object) };
-            driver.recall.answered(object, Some(answer(&error, &step, None, now, nth)));
+            let trouble = unread(&error, step, before.trouble.as_ref(), now);
+            Reading { trouble: Some(trouble), ..before.clone() }
         }
-    }
+    };
+    driver.recall.has_read(object, reading);
     Ok(Next::Plan)
+}
+
+/// What it means that the credential could not be read, after what came of the tries before.
+fn unread(error: &AccessError, step: &Step, before: Option<&Unread>, now: Timestamp) -> Unread {
+    let (since, tries) = before.map_or((now, 0), |unread| (unread.since, unread.tries));
+    let tries = tries.saturating_add((!matches!(error, AccessError::Budget(_))).into());
+    let (verdict, until) = match answer(error, step, None, now, tries) {
+        Answer::Later { verdict, until, .. } => (verdict, until),
+        Answer::Refused { verdict, .. } => (verdict, now + REFUSAL_REST),
+        _ => (trouble(error), now + PAUSE),
+    };
+    // One trouble is told in the words that it had first.
+    let told = before.map(|unread| &unread.verdict).filter(|told| told.reason == verdict.reason);
+    Unread { verdict: told.cloned().unwrap_or(verdict), since, at: now, until, tries }
 }
 
 /// Calls AppLink, and remembers how that ended.

@@ -14,7 +14,7 @@ use super::kind::{Kind, Status};
 use super::roster::key;
 use crate::crd::annotation;
 use crate::observe::Key;
-use crate::plan::memory::{Answer, Memory};
+use crate::plan::memory::{Answer, Memory, Reading};
 
 /// The pauses after errors: 1 s, 2 s, 4 s … 5 min.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -33,8 +33,7 @@ struct Recollection<K> {
     met: Timestamp,
     since: Timestamp,
     answer: Option<Answer>,
-    /// When its credential was last kept.
-    exported: Option<Timestamp>,
+    reading: Reading,
     call_failures: u32,
     /// What our last write returned, and the versions that it and those before it took the place of.
     newest: Option<(Arc<K>, Vec<String>)>,
@@ -93,7 +92,7 @@ impl<K: Kind> Recall<K> {
             met: now,
             since: now,
             answer: None,
-            exported: None,
+            reading: Reading::default(),
             call_failures: 0,
             newest: None,
         };
@@ -106,8 +105,8 @@ impl<K: Kind> Recall<K> {
         }
         let none = K::Status::default();
         let status = object.status().unwrap_or(&none);
-        let (met, since, answer, exported) = (known.met, known.since, known.answer.clone(), known.exported);
-        Memory { met, since, answer, exported, ..Memory::read(meta, status.memory()) }
+        let (met, since, answer, reading) = (known.met, known.since, known.answer.clone(), known.reading.clone());
+        Memory { met, since, answer, reading, ..Memory::read(meta, status.memory()) }
     }
 
     /// How the last call for the object ended; `None` before a new one.
@@ -117,10 +116,10 @@ impl<K: Kind> Recall<K> {
         }
     }
 
-    /// The object's credential was read at `at`, and kept.
-    pub(super) fn exported(&self, object: &K, at: Timestamp) {
+    /// How the object's credential was read.
+    pub(super) fn has_read(&self, object: &K, reading: Reading) {
         if let Some(known) = self.all().get_mut(&key(object)) {
-            known.exported = Some(at);
+            known.reading = reading;
         }
     }
 

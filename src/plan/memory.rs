@@ -95,6 +95,30 @@ pub enum Answer {
     },
 }
 
+/// How the credential of an authorization was read of late, for the Secret that keeps it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// The id whose credential was last put into the Secret, and when.
+    pub kept: Option<(String, Timestamp)>,
+    /// Why it could not be read since, if so.
+    pub trouble: Option<Unread>,
+}
+
+/// A credential that cannot be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unread {
+    /// What to tell of it.
+    pub verdict: Verdict,
+    /// When the first try was.
+    pub since: Timestamp,
+    /// When the last one was.
+    pub at: Timestamp,
+    /// When to try again.
+    pub until: Timestamp,
+    /// How many there were.
+    pub tries: u32,
+}
+
 /// All that is remembered of one object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
@@ -128,8 +152,8 @@ pub struct Memory {
     pub since: Timestamp,
     /// How the last call of this process ended.
     pub answer: Option<Answer>,
-    /// When this process last kept the credential in its Secret.
-    pub exported: Option<Timestamp>,
+    /// How this process last read the credential for its Secret.
+    pub reading: Reading,
     /// Whether `applink.dev/confirm-cascade` is "true".
     pub cascade: bool,
 }
@@ -161,7 +185,7 @@ impl Memory {
             met: Timestamp::UNIX_EPOCH,
             since: Timestamp::UNIX_EPOCH,
             answer: None,
-            exported: None,
+            reading: Reading::default(),
             cascade: note(annotation::CONFIRM_CASCADE).is_some_and(|v| v == "true"),
         }
     }

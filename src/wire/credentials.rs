@@ -5,37 +5,35 @@
 use secrecy::SecretString;
 use serde_json::Value;
 
+use super::grant::phase;
 use super::org::{org, user};
 use super::{Unreadable, json, text};
-use crate::plan::live::{Credentials, Org};
+use crate::plan::live::{Credentials, Org, Phase};
 
-/// The credentials of one authorization: an object, or a list of one.
+/// The credentials of the authorization of this id: an object, or a list that holds it.
 ///
 /// # Errors
-/// Where the body is neither, or has no access token.
-pub fn credentials(body: &[u8]) -> Result<Credentials, Unreadable> {
+/// Where the body is neither, is of another authorization, or has no access token.
+pub fn credentials(body: &[u8], id: &str) -> Result<Credentials, Unreadable> {
+    let is_it = |one: &Value| text(one, &["id"]).is_none_or(|told| told == id);
     let object = match json(body)? {
-        Value::Array(mut all) if all.len() == 1 => all.remove(0),
-        object @ Value::Object(_) => object,
-        _ => return Err(Unreadable("not one authorization")),
+        Value::Array(all) => all.into_iter().find(is_it).ok_or(Unreadable("a list without the authorization"))?,
+        object @ Value::Object(_) if is_it(&object) => object,
+        Value::Object(_) => return Err(Unreadable("another authorization")),
+        _ => return Err(Unreadable("neither an object nor a list")),
     };
     let token = user(&object["org"], "access_token").ok_or(Unreadable("an authorization without access token"))?;
     let status = text(&object, &["status", "state"]).unwrap_or_default();
-    let Org { id, instance_url, kind, api_version, username, user_id } = org(&object);
     Ok(Credentials {
         access_token: SecretString::from(token),
-        instance_url: instance_url.map(with_scheme),
-        api_version,
-        org_id: id,
-        org_type: kind,
-        user_id,
-        username,
-        authorized: status.eq_ignore_ascii_case("authorized"),
+        org: with_scheme(org(&object)),
+        authorized: phase(&status) == Phase::Up,
     })
 }
 
-fn with_scheme(url: String) -> String {
-    if url.contains("://") { url } else { format!("https://{url}") }
+fn with_scheme(org: Org) -> Org {
+    let full = |url: String| if url.contains("://") { url } else { format!("https://{url}") };
+    Org { instance_url: org.instance_url.map(full), ..org }
 }
 
 #[cfg(test)]
@@ -55,15 +53,15 @@ mod tests {
         let printed: Vec<_> = [NESTED, FLAT]
             .iter()
             .map(|body| {
-                let one = credentials(body.as_bytes()).unwrap();
+                let one = credentials(body.as_bytes(), "a1").unwrap();
                 assert_eq!(one.access_token.expose_secret(), "00D!canary");
                 assert!(one.authorized);
-                assert_eq!(one.instance_url.as_deref(), Some("https://i.my.salesforce.com"));
+                assert_eq!(one.org.instance_url.as_deref(), Some("https://i.my.salesforce.com"));
                 assert_eq!(
-                    (one.api_version.as_deref(), one.org_type.as_deref()),
+                    (one.org.api_version.as_deref(), one.org.kind.as_deref()),
                     (Some("64.0"), Some("SalesforceOrg"))
                 );
-                assert_eq!((one.username.as_deref(), one.user_id.as_deref()), (Some("u@x"), Some("005")));
+                assert_eq!((one.org.username.as_deref(), one.org.user_id.as_deref()), (Some("u@x"), Some("005")));
                 format!("{one:?}")
             })
             .collect();
@@ -72,17 +70,38 @@ mod tests {
     }
 
     #[test]
-    fn only_the_word_of_the_service_makes_them_good() {
-        for status in ["authorizing", "disconnected", "failed", ""] {
+    fn only_the_word_of_the_service_makes_them_good_whatever_its_release() {
+        for (status, good) in [
+            ("authorized", true),
+            ("Authorized", true),
+            ("authenticated", true),
+            ("authorizing", false),
+            ("disconnected", false),
+            ("failed", false),
+            ("", false),
+        ] {
             let body = NESTED.replace("authorized", status);
-            assert!(!credentials(body.as_bytes()).unwrap().authorized, "{status}");
+            assert_eq!(credentials(body.as_bytes(), "a1").unwrap().authorized, good, "{status}");
         }
     }
 
     #[test]
+    fn of_several_the_one_asked_for_is_read_and_no_other_takes_its_place() {
+        let other = NESTED.replace("a1", "a2").replace("canary", "other");
+        let list = format!("[{other},{NESTED}]");
+        let one = credentials(list.as_bytes(), "a1").unwrap();
+        assert_eq!(one.access_token.expose_secret(), "00D!canary");
+        for body in [&other, &format!("[{other}]")] {
+            assert!(credentials(body.as_bytes(), "a1").is_err(), "{body}");
+        }
+        let nameless = NESTED.replace(r#""id":"a1","#, "");
+        assert!(credentials(nameless.as_bytes(), "a1").is_ok(), "where no id is told, the name must do");
+    }
+
+    #[test]
     fn what_holds_no_token_is_told_apart() {
-        for body in ["", "[]", "{}", "null", r#"{"status":"authorized","org":{"access_token":""}}"#, "[{},{}]"] {
-            assert!(credentials(body.as_bytes()).is_err(), "{body}");
+        for body in ["", "[]", "{}", "null", "7", r#"{"status":"authorized","org":{"access_token":""}}"#, "[{},{}]"] {
+            assert!(credentials(body.as_bytes(), "a1").is_err(), "{body}");
         }
     }
 }

@@ -60,7 +60,7 @@ fn decode(kind: GrantKind, value: &Value) -> Option<RemoteGrant> {
 }
 
 /// The phase a status word stands for: current words, those of the pilot, and any other, which counts as in progress.
-fn phase(status: &str) -> Phase {
+pub(super) fn phase(status: &str) -> Phase {
     let word = status.to_ascii_lowercase().replace([' ', '-'], "_");
     match word.as_str() {
         "connected" | "authorized" | "authenticated" => Phase::Up,

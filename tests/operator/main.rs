@@ -13,6 +13,7 @@ mod world;
 
 mod adopt;
 mod answers;
+mod authorization;
 mod budget;
 mod bulkhead;
 mod canary;

@@ -119,7 +119,7 @@ pub fn fresh() -> World {
             met: at(0),
             since: at(0),
             answer: None,
-            exported: None,
+            reading: Default::default(),
             cascade: false,
         },
         status: GrantStatus::default(),

@@ -9,7 +9,7 @@ use super::{Kind, Made, Reference};
 use crate::budget::Purpose;
 use crate::control::owned::{self, Content};
 use crate::control::{Error, Shell};
-use crate::crd::{Access, Authorization, AuthorizationStatus, Ending, GrantStatus, Handling, Reason};
+use crate::crd::{Access, AppLinkAddon, Authorization, AuthorizationStatus, Ending, GrantStatus, Handling, Reason};
 use crate::heroku::AccessError;
 use crate::observe::{Cause, Key, Wanted};
 use crate::plan::Plan;
@@ -118,17 +118,17 @@ impl Kind for Authorization {
         grant::confirm(self, shell, id).await
     }
 
-    async fn credentials(&self, shell: &Shell, urgent: bool) -> Result<Content, AccessError> {
+    async fn credentials(&self, shell: &Shell, id: &str, urgent: bool) -> Result<Content, AccessError> {
         let purpose = if urgent { Purpose::Edit } else { Purpose::Poll };
         let api = shell.observer.api(&grant::addon_key(self))?.with_purpose(purpose);
-        let told = api.read_credentials(&self.spec.developer_name).await?;
+        let told = api.read_credentials(&self.spec.developer_name, id).await?;
         let fields = [
-            ("instanceURL", told.instance_url),
-            ("apiVersion", told.api_version),
-            ("orgID", told.org_id),
-            ("orgType", told.org_type),
-            ("userID", told.user_id),
-            ("username", told.username),
+            ("instanceURL", told.org.instance_url),
+            ("apiVersion", told.org.api_version),
+            ("orgID", told.org.id),
+            ("orgType", told.org.kind),
+            ("userID", told.org.user_id),
+            ("username", told.org.username),
         ];
         let told_fields = fields.into_iter().filter_map(|(key, value)| Some((key, value?.into())));
         let data: BTreeMap<_, _> = told_fields.chain([("accessToken", told.access_token)]).collect();
@@ -153,5 +153,9 @@ impl Kind for Authorization {
 
 async fn look(me: &Authorization, shell: &Shell, secret: Option<&String>) -> Result<Option<Kept>, Error> {
     let Some(secret) = secret else { return Ok(None) };
-    Ok(Some(Kept { secret: secret.clone(), there: owned::read(shell, me, secret).await? }))
+    let addon = shell.get::<AppLinkAddon>(&grant::addon_key(me));
+    let token = addon.map(|addon| addon.spec.token_secret_ref.name);
+    let key = me.access().jwt.as_ref().map(|jwt| jwt.private_key_secret_ref.name.clone());
+    let reserved = [token, key, me.link_secret()].iter().flatten().any(|name| name == secret);
+    Ok(Some(Kept { secret: secret.clone(), there: owned::read(shell, me, secret).await?, reserved }))
 }

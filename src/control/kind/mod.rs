@@ -140,8 +140,13 @@ pub(super) trait Kind:
     fn survey(&self, _shell: &Shell, _id: &str) -> impl Future<Output = Result<(), AccessError>> + Send {
         std::future::ready(Err(AccessError::Forgotten))
     }
-    /// Reads the credential that it gives; `urgent` where somebody waits for it.
-    fn credentials(&self, _shell: &Shell, _urgent: bool) -> impl Future<Output = Result<Content, AccessError>> + Send {
+    /// Reads the credential that the remote object of this id gives; `urgent` where somebody waits for it.
+    fn credentials(
+        &self,
+        _shell: &Shell,
+        _id: &str,
+        _urgent: bool,
+    ) -> impl Future<Output = Result<Content, AccessError>> + Send {
         std::future::ready(Err(AccessError::Forgotten))
     }
     /// Where a person's consent to the remote object of this id is given, if it is known.

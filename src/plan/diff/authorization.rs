@@ -5,14 +5,15 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
+use super::addon::is_outage;
 use super::grant;
 use crate::crd::{AuthorizationStatus, GrantStatus, Reason};
 use crate::plan::desired::{Expected, compare};
 use crate::plan::live::Phase;
-use crate::plan::memory::Answer;
-use crate::plan::remote::{HandOff, REFUSAL_REST, elapsed};
+use crate::plan::memory::{Memory, Unread};
+use crate::plan::remote::{HandOff, elapsed};
 use crate::plan::verdict::{Readiness, Report, Verdict};
 use crate::plan::{Plan, Step};
 
@@ -26,6 +27,8 @@ pub struct Kept {
     pub secret: String,
     /// What stands under that name.
     pub there: HandOff,
+    /// Whether that name is for what the operator reads, or hands over.
+    pub reserved: bool,
 }
 
 /// All that an Authorization's plan depends on.
@@ -45,39 +48,57 @@ pub struct Input<'a> {
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan<AuthorizationStatus> {
     let plan = grant::plan(&input.grant);
-    let over = input.kept.filter(|kept| is_over(input, kept, &plan));
-    if let Some(Kept { secret, there: HandOff::Ours { .. } }) = over {
-        let steps = vec![Step::Retract { secret: secret.clone() }];
+    // What is said is said of what the new status records; until then the old one counts.
+    let standing = match &plan.report {
+        Report::Say(said) if matches!(said.reason, Reason::AdoptionRefused | Reason::NameConflict) => Some(false),
+        Report::Say(_) => standing(input, &plan.status),
+        _ => standing(input, &input.status.grant),
+    };
+    if let Some(secret) = superfluous(input, &plan, standing) {
+        let steps = vec![Step::Retract { secret: secret.to_owned() }];
         return Plan { steps, report: Report::Hold, again: None, status: input.status.clone() };
     }
-    let kept = input.kept.filter(|_| over.is_none());
     let good = match &plan.report {
         Report::Say(said) => said.ready == Readiness::True || said.reason == Reason::ReplacementRequired,
         _ => false,
     };
-    match input.wanted.filter(|_| good && plan.steps.is_empty() && authorized(input) == Some(true)) {
-        Some(wanted) => keep(input, wanted, plan),
-        None => done(plan, kept),
+    let id = plan.status.remote.id.clone();
+    match (input.wanted, id) {
+        (Some(wanted), Some(id)) if good && plan.steps.is_empty() && standing == Some(true) => {
+            keep(input, wanted, &id, plan)
+        }
+        _ => done(plan, input.kept),
     }
 }
 
+/// The plan, with what its status says of the Secret: that it keeps the credential, where it does.
 fn done(plan: Plan<GrantStatus>, kept: Option<&Kept>) -> Plan<AuthorizationStatus> {
-    let secret = kept.map(|kept| kept.secret.clone());
+    let secret = kept.filter(|kept| is_ours(kept)).map(|kept| kept.secret.clone());
     let status = AuthorizationStatus { grant: plan.status, credentials_secret_name: secret };
     Plan { steps: plan.steps, report: plan.report, again: plan.again, status }
 }
 
-/// Whether the credential is to be kept in that Secret no longer.
-fn is_over(input: &Input<'_>, kept: &Kept, plan: &Plan<GrantStatus>) -> bool {
-    let elsewhere = input.wanted.is_none_or(|wanted| wanted.secret != kept.secret);
-    let ends = input.grant.memory.deleting
-        && plan.steps.iter().any(|step| matches!(step, Step::Delete { .. } | Step::Release { .. }));
-    !input.grant.policies.suspend && (elsewhere || authorized(input) == Some(false)) || ends
+fn is_ours(kept: &Kept) -> bool {
+    matches!(kept.there, HandOff::Ours { .. })
 }
 
-/// Whether it is authorized, and for whom it is to be; nothing where that is not known.
-fn authorized(input: &Input<'_>) -> Option<bool> {
-    let status = &input.status.grant.remote;
+/// A Secret of ours with a credential that is to be kept in it no longer.
+fn superfluous<'a>(input: &Input<'a>, plan: &Plan<GrantStatus>, standing: Option<bool>) -> Option<&'a str> {
+    let ends = input.grant.memory.deleting
+        && plan.steps.iter().any(|step| matches!(step, Step::Delete { .. } | Step::Release { .. }));
+    let is_over = |kept: &Kept| {
+        let elsewhere = input.wanted.is_none_or(|wanted| wanted.secret != kept.secret);
+        ends || !input.grant.policies.suspend && (elsewhere || standing == Some(false))
+    };
+    // One that was written may not be recorded yet.
+    let both = [input.kept, input.wanted].into_iter().flatten();
+    let mut over = both.filter(|kept| is_ours(kept) && kept.secret != input.grant.secret && is_over(kept));
+    over.next().map(|kept| kept.secret.as_str())
+}
+
+/// Whether what this status records is authorized, and for whom it is to be; nothing where that is not known.
+fn standing(input: &Input<'_>, status: &GrantStatus) -> Option<bool> {
+    let status = &status.remote;
     let Some(seen) = status.id.as_deref().and_then(|id| input.grant.live.of_id(id)) else {
         return input.grant.live.complete.then_some(false);
     };
@@ -87,41 +108,81 @@ fn authorized(input: &Input<'_>) -> Option<bool> {
 }
 
 /// How to keep the credential of what is authorized.
-fn keep(input: &Input<'_>, wanted: &Kept, plan: Plan<GrantStatus>) -> Plan<AuthorizationStatus> {
+fn keep(input: &Input<'_>, wanted: &Kept, id: &str, plan: Plan<GrantStatus>) -> Plan<AuthorizationStatus> {
     let (memory, now) = (input.grant.memory, input.grant.now);
+    let say = |verdict: Verdict| Plan { report: verdict.into(), ..plan.clone() };
+    if let Some(verdict) = no_place(wanted) {
+        return done(say(verdict), None);
+    }
+    let kept = memory.reading.kept.as_ref().filter(|(of, _)| of == id).map(|(_, at)| *at);
+    let fresh = kept.filter(|at| !memory.requested || *at >= memory.since).map(|at| REFRESH - elapsed(at, now));
+    if let Some(left) = fresh.filter(|left| left.is_positive() && is_ours(wanted)) {
+        return done(sooner(plan, left), Some(wanted));
+    }
+    let Some(unread) = memory.reading.trouble.as_ref().filter(|unread| rests(unread, memory, now)) else {
+        let steps = vec![Step::Export { id: id.to_owned(), secret: wanted.secret.clone() }];
+        return Plan { steps, report: Report::Hold, again: None, status: input.status.clone() };
+    };
+    let report = untouched(input, wanted, &plan.report, unread);
+    done(sooner(Plan { report, ..plan }, elapsed(now, unread.until)), Some(wanted))
+}
+
+/// Why no credential can be kept in that Secret, if so.
+fn no_place(wanted: &Kept) -> Option<Verdict> {
     let secret = &wanted.secret;
-    let say = |verdict: Verdict, plan: Plan<GrantStatus>| done(Plan { report: verdict.into(), ..plan }, input.kept);
+    if wanted.reserved {
+        let text = format!(
+            "credentialsSecretName is {secret}, the Secret from which a token or key is read, or in which a link is handed over: \
+             choose another one"
+        );
+        return Some(Verdict::needs_user(Reason::InvalidSpec, text));
+    }
     match wanted.there {
         HandOff::Foreign => {
             let text = format!(
                 "the credential belongs into Secret {secret}, but a Secret of that name exists that is not this resource's: \
                  delete or rename it, or choose another credentialsSecretName"
             );
-            return say(Verdict::needs_user(Reason::InvalidSpec, text), plan);
+            Some(Verdict::needs_user(Reason::InvalidSpec, text))
         }
         HandOff::Stale => {
             let text = format!(
                 "Secret {secret} belongs to an earlier resource of this name; waiting until Kubernetes removes it"
             );
-            return say(Verdict::waits(Reason::Creating, text), plan);
+            Some(Verdict::waits(Reason::Creating, text))
         }
-        HandOff::Absent | HandOff::Ours { .. } => {}
+        HandOff::Absent | HandOff::Ours { .. } => None,
     }
-    if let Some(Answer::Refused { verdict, at, .. }) = &memory.answer
-        && elapsed(*at, now) < REFUSAL_REST
-    {
-        let again = Duration::try_from(REFUSAL_REST - elapsed(*at, now)).ok();
-        return say(verdict.clone(), Plan { again, ..plan });
+}
+
+/// Whether the credential is not asked for again yet, since it could not be read. An edit or a request ends that, but for
+/// a limit of calls.
+fn rests(unread: &Unread, memory: &Memory, now: Timestamp) -> bool {
+    now < unread.until && (unread.at >= memory.since || unread.verdict.reason == Reason::RateLimited)
+}
+
+/// What to say while the credential cannot be read: what was Ready stays so, and tells what is wrong where nobody else
+/// does.
+fn untouched(input: &Input<'_>, wanted: &Kept, said: &Report, unread: &Unread) -> Report {
+    let (memory, trouble) = (input.grant.memory, &unread.verdict);
+    let Report::Say(said) = said else { return said.clone() };
+    if said.ready != Readiness::True {
+        return said.clone().into();
     }
-    let age = memory.exported.filter(|at| !(memory.requested && *at < memory.since)).map(|at| elapsed(at, now));
-    match age.filter(|age| *age < REFRESH && wanted.there != HandOff::Absent) {
-        Some(age) => {
-            let left = Duration::try_from(REFRESH - age).unwrap_or_default();
-            done(Plan { again: Some(plan.again.map_or(left, |again| again.min(left))), ..plan }, Some(wanted))
-        }
-        None => {
-            let steps = vec![Step::Export { secret: secret.clone() }];
-            Plan { steps, report: Report::Hold, again: None, status: input.status.clone() }
-        }
+    if !memory.ready {
+        return trouble.clone().into();
     }
+    // An outage is the add-on's to tell.
+    if is_outage(trouble.reason) && elapsed(unread.since, input.grant.now) < REFRESH {
+        return if memory.judged() { said.clone().into() } else { Report::Hold };
+    }
+    let what = if is_ours(wanted) { "may be out of date" } else { "is missing" };
+    let text = format!("{}; but Secret {} {what}: {}", said.message, wanted.secret, trouble.message);
+    Verdict { message: text, ..said.clone() }.into()
+}
+
+/// The same plan, made again after `left` at the latest.
+fn sooner(plan: Plan<GrantStatus>, left: SignedDuration) -> Plan<GrantStatus> {
+    let left = Duration::try_from(left).unwrap_or_default();
+    Plan { again: Some(plan.again.map_or(left, |again| again.min(left))), ..plan }
 }

@@ -1,0 +1,232 @@
+//! Kills the operator at every request of an authorization's ways, with a Secret that keeps its credential.
+//!
+//! How that goes is told in `crash`; here are the flows, and what must come of each.
+
+use std::time::Duration;
+
+use applink_operator::simulator::{Dialect, Settings, Status};
+use serde_json::{Value, json};
+
+use super::{KEPT, LINK, NAME, World, by_oauth, keeping};
+use crate::crash::{Flow, Service, cli, lagging, reference, survived};
+use crate::world::{LATER, NS, condition, says};
+
+const POST: &str = "after POST /addons/*/authorizations/salesforce/jwt";
+const ASK: &str = "after POST /addons/*/authorizations/salesforce";
+const DELETE: &str = "after DELETE /addons/*/authorizations/*";
+const READ: &str = "before GET /addons/*/authorizations/batchUser";
+const WRITE: &str = "after PATCH /apis/applink.dev/v1alpha1/namespaces/crm/authorizations/batch-user";
+const STATUS: &str = "after PATCH /apis/applink.dev/v1alpha1/namespaces/crm/authorizations/batch-user/status";
+const EXPORT: &str = "after POST /api/v1/namespaces/crm/secrets";
+const RETRACT: &str = "after DELETE /api/v1/namespaces/crm/secrets/batch-credentials";
+const RENEW: &str = "after PATCH /api/v1/namespaces/crm/secrets/batch-credentials";
+
+/// The link is told once, by the answer to the POST.
+fn once(settings: &mut Settings) {
+    settings.dialect = Dialect::Reference;
+}
+
+async fn begun(service: Service, spec: &Value) -> World {
+    let world = World::new();
+    world.sim.settings(service);
+    world.addon();
+    world.authorize(spec);
+    world
+}
+
+async fn ready(service: Service) -> World {
+    let mut world = begun(service, &keeping()).await;
+    world.start();
+    world.authorized_within(LATER, "True", "Authorized").await;
+    world.pass(Duration::from_secs(70)).await;
+    world.forget_requests();
+    world
+}
+
+/// Ready, recorded, remembered, there once, and its credential kept.
+fn recorded(world: &World) {
+    let object = world.authorization();
+    assert!(says(&object, "True", "Authorized"), "{object:#}");
+    let remote = world.only_stored();
+    assert_eq!(object["status"]["id"], remote.id.to_string());
+    assert_eq!(object["status"]["credentialsSecretName"], KEPT);
+    assert_eq!(object["metadata"]["finalizers"], json!(["applink.dev/finalizer"]));
+    let now = world.clock.now();
+    assert_eq!(world.token(), Some(remote.token_for(remote.org_at(now).expect("an org"))));
+    assert_eq!(world.secret(LINK), None);
+}
+
+/// Everything is applied at once, by key.
+struct Create;
+
+impl Flow for Create {
+    async fn prepare(&self, service: Service) -> World {
+        begun(service, &keeping()).await
+    }
+
+    async fn goal(&self, world: &World) {
+        world.authorized_within(LATER, "True", "Authorized").await;
+    }
+
+    fn check(&self, world: &World) {
+        recorded(world);
+        assert_eq!((world.created(), world.deletes()), (1, 0), "one creation, and never a deletion");
+    }
+}
+
+/// The same, by a person.
+struct Consent;
+
+impl Flow for Consent {
+    async fn prepare(&self, service: Service) -> World {
+        let mut spec = by_oauth();
+        spec["credentialsSecretName"] = json!(KEPT);
+        begun(service, &spec).await
+    }
+
+    async fn goal(&self, world: &World) {
+        let mut told = world.api.get("authorizations", NS, NAME);
+        loop {
+            let object = told.take().expect("it stays");
+            if says(&object, "True", "Authorized") {
+                return;
+            }
+            let waits = condition(&object, "Ready").is_some_and(|c| c["reason"] == "AwaitingUser");
+            if waits && world.secret(LINK).is_some_and(|s| !s["data"]["url"].is_null()) {
+                for one in world.stored() {
+                    let (now, org) = (world.clock.now(), applink_operator::simulator::Org::of("admin@example.com"));
+                    // A link that was replaced leads nowhere.
+                    let _ = world.sim.world(|w| w.consent(one.id, org, now));
+                }
+            }
+            let before = object["metadata"]["resourceVersion"].clone();
+            let moved = |o: Option<&Value>| o.is_some_and(|o| o["metadata"]["resourceVersion"] != before);
+            told = world.api.wait_until("authorizations", NS, NAME, moved, LATER).await;
+        }
+    }
+
+    fn check(&self, world: &World) {
+        recorded(world);
+        assert!(world.created() <= 4, "a death costs one more link at the most: {}", world.created());
+    }
+}
+
+/// Deleted while all is well.
+struct Delete;
+
+impl Flow for Delete {
+    async fn prepare(&self, service: Service) -> World {
+        ready(service).await
+    }
+
+    fn act(&self, world: &World) {
+        world.api.delete("authorizations", NS, NAME);
+    }
+
+    async fn goal(&self, world: &World) {
+        world.api.wait_until("authorizations", NS, NAME, |object| object.is_none(), LATER).await;
+    }
+
+    fn check(&self, world: &World) {
+        assert_eq!((world.stored().len(), world.secret(KEPT)), (0, None), "nothing is left");
+        assert_eq!(world.posts(), 0);
+    }
+}
+
+/// The user deletes it as soon as the credential is kept, which no status may tell yet.
+struct DeleteOnceKept;
+
+impl Flow for DeleteOnceKept {
+    async fn prepare(&self, service: Service) -> World {
+        Create.prepare(service).await
+    }
+
+    fn act(&self, world: &World) {
+        let (api, user) = (world.api.clone(), world.api.clone());
+        api.on_write(move |write| {
+            if write.resource == "secrets" && write.verb == "create" {
+                let there = user.get("authorizations", NS, NAME);
+                if there.is_some_and(|o| o["metadata"]["deletionTimestamp"].is_null()) {
+                    user.delete("authorizations", NS, NAME);
+                }
+            }
+        });
+    }
+
+    async fn goal(&self, world: &World) {
+        world.api.wait_until("authorizations", NS, NAME, |object| object.is_none(), LATER).await;
+    }
+
+    fn check(&self, world: &World) {
+        Delete.check_left(world);
+        assert!(world.created() <= 1);
+    }
+}
+
+impl Delete {
+    fn check_left(&self, world: &World) {
+        assert_eq!((world.stored().len(), world.secret(KEPT)), (0, None), "nothing is left");
+    }
+}
+
+/// The token expires, and the user asks for another.
+struct Renew;
+
+impl Flow for Renew {
+    async fn prepare(&self, service: Service) -> World {
+        ready(service).await
+    }
+
+    fn act(&self, world: &World) {
+        world.expire_token();
+        world.ask("requestedAt", "now");
+    }
+
+    async fn goal(&self, world: &World) {
+        world.seen(LATER, |o| o["status"]["lastHandledReconcileAt"] == "now" && says(o, "True", "Authorized")).await;
+    }
+
+    fn check(&self, world: &World) {
+        recorded(world);
+        assert_eq!(world.mutations(), 0);
+    }
+}
+
+/// It fails, and recovers.
+struct FailAndHeal;
+
+impl Flow for FailAndHeal {
+    async fn prepare(&self, service: Service) -> World {
+        let world = ready(service).await;
+        world.turn(Status::Failed);
+        world
+    }
+
+    async fn goal(&self, world: &World) {
+        let failed = world.only_stored().status_at(world.clock.now()) == Some(&Status::Failed);
+        if failed {
+            world.authorized_within(LATER, "False", "RemoteFailed").await;
+            world.until_kept(false, LATER).await;
+            world.turn(Status::Connected);
+        }
+        world.authorized_within(LATER, "True", "Authorized").await;
+    }
+
+    fn check(&self, world: &World) {
+        recorded(world);
+        assert_eq!(world.mutations(), 0);
+    }
+}
+
+survived! {
+    a_creation_survives_death_at_every_request: Create, cli, 3, [POST, WRITE, READ, EXPORT, STATUS];
+    a_creation_that_takes_a_while_survives_death: Create, reference, 1, [POST, WRITE, READ, EXPORT, STATUS];
+    a_creation_that_lists_show_late_survives_death: Create, lagging, 1, [POST, WRITE, READ, EXPORT, STATUS];
+    a_consent_survives_death_at_every_request: Consent, cli, 1, [ASK, WRITE, READ, EXPORT, STATUS];
+    a_consent_by_a_link_told_once_survives_death: Consent, once, 1, [ASK, WRITE, READ, EXPORT, STATUS];
+    a_deletion_survives_death_at_every_request: Delete, cli, 3, [RETRACT, DELETE, WRITE];
+    a_deletion_that_leaves_a_tombstone_survives_death: Delete, reference, 1, [RETRACT, DELETE, WRITE];
+    a_deletion_at_the_worst_moment_survives_death: DeleteOnceKept, cli, 1, [RETRACT, DELETE, WRITE];
+    a_renewal_survives_death_at_every_request: Renew, cli, 3, [READ, RENEW, STATUS];
+    a_failure_survives_death_at_every_request: FailAndHeal, cli, 1, [RETRACT, EXPORT, STATUS];
+}
