@@ -7,5 +7,6 @@ mod adopt_cases;
 mod cases;
 mod consent_cases;
 mod fixture;
+mod keep_cases;
 mod laws;
 mod leave_cases;

@@ -98,10 +98,10 @@ fn superfluous<'a>(input: &Input<'a>, plan: &Plan<GrantStatus>, standing: Option
 
 /// Whether what this status records is authorized, and for whom it is to be; nothing where that is not known.
 fn standing(input: &Input<'_>, status: &GrantStatus) -> Option<bool> {
-    let status = &status.remote;
-    let Some(seen) = status.id.as_deref().and_then(|id| input.grant.live.of_id(id)) else {
-        return input.grant.live.complete.then_some(false);
-    };
+    let (status, live) = (&status.remote, input.grant.live);
+    let Some(id) = status.id.as_ref() else { return live.complete.then_some(false) };
+    // The silence of a list is not the end of it.
+    let Some(seen) = live.of_id(id) else { return live.gone.contains(id).then_some(false) };
     let org = status.org.clone().unwrap_or_else(|| seen.object.org.clone());
     let expected = !matches!(compare(&org, input.grant.access.expect.as_ref()), Expected::Missed(_));
     Some(seen.object.phase == Phase::Up && expected)

@@ -1,0 +1,262 @@
+//! What comes out for an Authorization whose credential is to be kept in a Secret: one line a case.
+
+use applink_operator::crd::{AuthorizationStatus, Expect, Org, Reason};
+use applink_operator::plan::diff::authorization::{Input, Kept, plan};
+use applink_operator::plan::diff::grant;
+use applink_operator::plan::live::{GrantKind, Phase};
+use applink_operator::plan::memory::{Reading, Unread};
+use applink_operator::plan::remote::HandOff;
+use applink_operator::plan::verdict::Verdict;
+use applink_operator::plan::{Plan, Report};
+
+use crate::fixture::{ADDON, NAME, SECRET, World, at, fresh, remote, settled};
+
+const NOW: i64 = 3600;
+
+/// A world, and what stands under the names of the Secrets of the credential.
+#[derive(Clone)]
+struct Keeping {
+    world: World,
+    wanted: Option<Kept>,
+    kept: Option<Kept>,
+}
+
+fn there(secret: &str, there: HandOff) -> Option<Kept> {
+    Some(Kept { secret: secret.to_owned(), there, reserved: secret == SECRET })
+}
+
+fn ours() -> HandOff {
+    HandOff::Ours { id: None }
+}
+
+/// Authorized, at rest, with the credential kept a minute ago.
+fn kept() -> Keeping {
+    let world = settled().with(|w| {
+        w.memory.ready = true;
+        w.memory.reading = Reading { kept: Some((id(w), at(NOW - 60))), trouble: None };
+    });
+    Keeping { world, wanted: there("kept", ours()), kept: there("kept", ours()) }
+}
+
+fn id(world: &World) -> String {
+    world.status.remote.id.clone().expect("it is recorded")
+}
+
+/// It could not be read since, for this reason.
+fn unread(reason: Reason, since: i64, until: i64) -> Option<Unread> {
+    let verdict = Verdict::waits(reason, "why");
+    Some(Unread { verdict, since: at(since), at: at(NOW - 1), until: at(until), tries: 1 })
+}
+
+impl Keeping {
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn plan(&self) -> Plan<AuthorizationStatus> {
+        let w = &self.world;
+        let secret = self.kept.as_ref().map(|kept| kept.secret.clone());
+        let status = AuthorizationStatus { grant: w.status.clone(), credentials_secret_name: secret };
+        let grant = grant::Input {
+            kind: GrantKind::Authorization,
+            name: NAME,
+            addon_name: "orders",
+            access: &w.spec,
+            policies: w.policies,
+            addon: &w.addon,
+            desired: &w.desired,
+            secret: SECRET,
+            hand_off: &w.hand_off,
+            live: &w.live,
+            rivals: &w.rivals,
+            memory: &w.memory,
+            status: &status.grant,
+            now: w.now,
+        };
+        plan(&Input { grant, wanted: self.wanted.as_ref(), kept: self.kept.as_ref(), status: &status })
+    }
+
+    /// The plan in a line: its steps, or its reason, and the Secret that the status then names.
+    fn says(&self) -> String {
+        let plan = self.plan();
+        if let Some(step) = plan.steps.first() {
+            return step.to_string();
+        }
+        let kept = plan.status.credentials_secret_name.as_deref().unwrap_or("nothing");
+        match plan.report {
+            Report::Say(verdict) => format!("{}, {kept}", verdict.reason),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+fn table(cases: Vec<(&str, Keeping, &str)>) {
+    for (name, keeping, wanted) in cases {
+        assert_eq!(keeping.says(), wanted, "{name}: {:#?}", keeping.plan());
+    }
+}
+
+#[test]
+fn what_is_kept_stays_and_is_read_again_in_time() {
+    let read = "keep the credential in kept";
+    let age = |age: i64| kept().with(|k| k.world.memory.reading.kept = Some((id(&k.world), at(NOW - age))));
+    table(vec![
+        ("read a minute ago", kept(), "Authorized, kept"),
+        ("read just under five minutes ago", age(299), "Authorized, kept"),
+        ("read five minutes ago", age(300), read),
+        ("by a process that ended", kept().with(|k| k.world.memory.reading = Reading::default()), read),
+        ("the Secret is gone", kept().with(|k| k.wanted = there("kept", HandOff::Absent)), read),
+        (
+            "of another authorization",
+            kept().with(|k| k.world.memory.reading.kept = Some(("old".into(), at(NOW - 60)))),
+            read,
+        ),
+        (
+            "asked for since",
+            kept().with(|k| (k.world.memory.requested, k.world.memory.since) = (true, at(NOW))),
+            "look",
+        ),
+        ("not wanted, and none there", kept().with(|k| (k.wanted, k.kept) = (None, None)), "Authorized, nothing"),
+    ]);
+    let again = kept().plan().again.expect("in four minutes");
+    assert_eq!(again.as_secs(), 240);
+}
+
+#[test]
+fn what_is_kept_goes_once_it_is_no_good() {
+    let take = "take the credential out of kept";
+    let turned = |phase| {
+        kept().with(|k| {
+            let id = id(&k.world);
+            k.world.see(remote(&id, phase));
+        })
+    };
+    table(vec![
+        ("failed", turned(Phase::Failed), take),
+        ("starts over", turned(Phase::Going), take),
+        ("on its way out", turned(Phase::Leaving), take),
+        ("not wanted any more", kept().with(|k| k.wanted = None), take),
+        ("wanted elsewhere", kept().with(|k| k.wanted = there("other", HandOff::Absent)), take),
+        ("wanted elsewhere, and gone", moved(HandOff::Absent), "keep the credential in other"),
+        ("wanted elsewhere, and somebody else's by now", moved(HandOff::Foreign), "keep the credential in other"),
+        ("deleted", kept().with(|k| k.world.memory.deleting = true), take),
+        ("deleted, and not recorded yet", kept().with(|k| (k.world.memory.deleting, k.kept) = (true, None)), take),
+        (
+            "deleted, and somebody else's",
+            kept().with(|k| {
+                k.world.memory.deleting = true;
+                (k.kept, k.wanted) = (there("kept", HandOff::Foreign), there("kept", HandOff::Foreign));
+            }),
+            "delete id-1",
+        ),
+        (
+            "for another org than expected",
+            kept().with(|k| {
+                k.world.status.remote.org = Some(Org { id: Some("00D000000000001".into()), ..Org::default() });
+                k.world.spec.expect = Some(Expect { org_id: Some("00D000000000002".into()), username: None });
+            }),
+            take,
+        ),
+    ]);
+    let suspended = |k: Keeping| k.with(|k| k.world.policies.suspend = true).says();
+    assert_eq!(suspended(turned(Phase::Failed)), "Suspended, kept", "nothing is done while suspended");
+    assert_eq!(suspended(kept().with(|k| k.wanted = None)), "Suspended, kept");
+}
+
+/// Wanted under another name, with this under the old one.
+fn moved(old: HandOff) -> Keeping {
+    kept().with(|k| (k.wanted, k.kept) = (there("other", HandOff::Absent), there("kept", old)))
+}
+
+#[test]
+fn what_is_not_known_to_be_bad_stays() {
+    let unlisted = |gone: &[&str]| {
+        let gone = gone.iter().map(ToString::to_string).collect();
+        kept().with(|k| (k.world.live.sightings, k.world.live.gone) = (vec![], gone))
+    };
+    table(vec![
+        ("no list yet", unlisted(&[]).with(|k| k.world.live.complete = false), "look"),
+        ("the list has it not, which may be late", unlisted(&[]), "confirm id-1"),
+        ("it is gone indeed", unlisted(&["id-1"]), "take the credential out of kept"),
+    ]);
+    let silent = kept().with(|k| {
+        let verdict = Verdict::waits(Reason::RemoteUnavailable, "away");
+        k.world.live = Default::default();
+        k.world.addon =
+            applink_operator::plan::remote::Addon::Troubled { id: Some(ADDON.into()), verdict, silent: true };
+    });
+    assert_eq!(silent.says(), "RemoteUnavailable, kept");
+}
+
+#[test]
+fn places_that_are_not_ours_are_left_alone() {
+    let place = |secret: &str, what| kept().with(|k| (k.kept, k.wanted) = (None, there(secret, what)));
+    table(vec![
+        ("somebody else's", place("kept", HandOff::Foreign), "InvalidSpec, nothing"),
+        ("an earlier resource's", place("kept", HandOff::Stale), "Creating, nothing"),
+        ("that of the link", place(SECRET, HandOff::Absent), "InvalidSpec, nothing"),
+        (
+            "that of the link, and a link in it",
+            place(SECRET, HandOff::Ours { id: Some("x".into()) }),
+            "InvalidSpec, nothing",
+        ),
+        (
+            "that of the link, when it is over",
+            place(SECRET, ours()).with(|k| k.world.memory.deleting = true),
+            "delete id-1",
+        ),
+    ]);
+}
+
+#[test]
+fn what_cannot_be_read_harms_nothing_and_is_told() {
+    let failing = |reason, since| {
+        kept().with(|k| k.world.memory.reading = Reading { kept: None, trouble: unread(reason, since, NOW + 60) })
+    };
+    let never = |k: Keeping| k.with(|k| k.world.memory.ready = false);
+    table(vec![
+        ("refused", failing(Reason::RemoteRejected, NOW - 5), "Authorized, kept"),
+        ("away", failing(Reason::RemoteUnavailable, NOW - 5), "Authorized, kept"),
+        ("refused, and never Ready", never(failing(Reason::RemoteRejected, NOW - 5)), "RemoteRejected, kept"),
+        ("away, and never Ready", never(failing(Reason::RemoteUnavailable, NOW - 5)), "RemoteUnavailable, kept"),
+        (
+            "time to try again",
+            failing(Reason::RemoteRejected, NOW - 5).with(|k| k.world.now = at(NOW + 60)),
+            "keep the credential in kept",
+        ),
+    ]);
+    let message = |k: Keeping| match k.plan().report {
+        Report::Say(verdict) => verdict.message,
+        other => panic!("{other:?}"),
+    };
+    let quiet = "authorization prod is authorized";
+    assert_eq!(message(failing(Reason::RemoteUnavailable, NOW - 5)), quiet, "the add-on may tell");
+    let told = format!("{quiet}; but Secret kept may be out of date: why");
+    assert_eq!(message(failing(Reason::RemoteUnavailable, NOW - 300)), told);
+    assert_eq!(message(failing(Reason::RemoteRejected, NOW - 5)), told);
+    let missing = failing(Reason::RemoteRejected, NOW - 5).with(|k| k.wanted = there("kept", HandOff::Absent));
+    assert_eq!(message(missing), format!("{quiet}; but Secret kept is missing: why"));
+    let edited = failing(Reason::RemoteUnavailable, NOW - 5).with(|k| k.world.memory.generation += 1);
+    assert_eq!(edited.says(), "Hold", "an edit that is not judged yet stays so");
+    let again = failing(Reason::RemoteRejected, NOW - 5).plan().again;
+    assert_eq!(again.map(|again| again.as_secs()), Some(60));
+}
+
+#[test]
+fn nothing_is_read_before_it_is_authorized() {
+    let new = |phase: Option<Phase>| {
+        let mut world = fresh();
+        world.run();
+        let id = id(&world);
+        world.live.sightings.clear();
+        phase.into_iter().for_each(|phase| world.see(remote(&id, phase)));
+        Keeping { world, wanted: there("kept", HandOff::Absent), kept: None }
+    };
+    table(vec![
+        ("to be made", new(None).with(|k| k.world = fresh()), "remember attempt 1"),
+        ("on its way", new(Some(Phase::Going)), "await remote"),
+        ("failed", new(Some(Phase::Failed)), "RemoteFailed, nothing"),
+        ("there", new(Some(Phase::Up)), "keep the credential in kept"),
+    ]);
+}
