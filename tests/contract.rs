@@ -2,6 +2,9 @@
 //!
 //! Knows nothing of Kubernetes. Real sockets, real time.
 
+#[path = "contract/authorizations.rs"]
+mod authorizations;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
