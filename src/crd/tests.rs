@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AppLinkAddon, Connection};
+use super::{AppLinkAddon, Authorization, Connection};
 
 /// A change to a spec, and what the refusal must say.
 type Case = (fn(&mut Value), &'static str);
@@ -13,6 +13,19 @@ fn connection(change: impl FnOnce(&mut Value)) -> Connection {
         "spec": {
             "addonRef": {"name": "orders"}, "connectionName": "productionOrg", "provider": "Salesforce",
             "jwt": {"clientID": "3MVG9", "username": "ci@example.com", "privateKeySecretRef": {"name": "k", "key": "k"}},
+        },
+    });
+    change(&mut object["spec"]);
+    serde_json::from_value(object).expect("decodes")
+}
+
+fn authorization(change: impl FnOnce(&mut Value)) -> Authorization {
+    let mut object = json!({
+        "apiVersion": "applink.dev/v1alpha1", "kind": "Authorization", "metadata": {"name": "a", "namespace": "n"},
+        "spec": {
+            "addonRef": {"name": "orders"}, "developerName": "batchUser", "provider": "DataCloud",
+            "jwt": {"clientID": "3MVG9", "username": "ci@example.com", "privateKeySecretRef": {"name": "k", "key": "k"}},
+            "credentialsSecretName": "batch-user.credentials",
         },
     });
     change(&mut object["spec"]);
@@ -58,6 +71,39 @@ fn connections_that_cannot_be_are_refused_with_a_way_out() {
     for (change, hint) in table.iter().copied() {
         refused(connection(change).validate_cel(), hint);
     }
+}
+
+#[test]
+fn authorizations_that_cannot_be_are_refused_with_a_way_out() {
+    authorization(|_| {}).validate_cel().expect("by JWT, to Data Cloud too");
+    authorization(|s| (s["jwt"], s["oauth"]) = (Value::Null, json!({}))).validate_cel().expect("oauth");
+    let table: &[Case] = &[
+        (|s| s["developerName"] = json!("batch-user"), "no dashes"),
+        (|s| s["developerName"] = json!("1user"), "begin with a letter"),
+        (|s| s["jwt"] = Value::Null, "exactly one of jwt"),
+        (|s| s["oauth"] = json!({}), "exactly one of jwt"),
+        (|s| s["loginURL"] = json!("http://login.salesforce.com"), "must begin with https://"),
+        (|s| s["expect"] = json!({"orgID": "short"}), "15 or 18"),
+        (|s| s["credentialsSecretName"] = json!("Batch_User"), "a name that a Secret can have"),
+        (|s| s["credentialsSecretName"] = json!("batch..user"), "a name that a Secret can have"),
+        (|s| s["credentialsSecretName"] = json!("-batch"), "a name that a Secret can have"),
+    ];
+    for (change, hint) in table.iter().copied() {
+        refused(authorization(change).validate_cel(), hint);
+    }
+    let old = authorization(|_| {});
+    let table: &[Case] = &[
+        (|s| s["developerName"] = json!("other"), "developerName is immutable"),
+        (|s| s["addonRef"] = json!({"name": "other"}), "addonRef is immutable"),
+        (|s| s["provider"] = json!("Salesforce"), "provider is immutable"),
+    ];
+    for (change, hint) in table.iter().copied() {
+        refused(authorization(change).validate_cel_update(&old), hint);
+    }
+    let moved = authorization(|s| s["credentialsSecretName"] = json!("elsewhere"));
+    moved.validate_cel_update(&old).expect("it may move");
+    let gone = authorization(|s| s["credentialsSecretName"] = Value::Null);
+    gone.validate_cel_update(&old).expect("and go");
 }
 
 #[test]
