@@ -38,16 +38,17 @@ fn canaries() -> Vec<String> {
 }
 
 /// Everything that can be read in the cluster, Secrets left out.
-fn everything(world: &World) -> String {
-    let kinds = ["applinkaddons", "connections", "configmaps", "leases", "events"];
-    let objects: Vec<Value> = kinds.iter().flat_map(|kind| world.api.list(kind)).collect();
+pub fn everything(world: &World) -> String {
+    let kinds = ["applinkaddons", "connections", "authorizations", "publications", "dataactiontargets"];
+    let kinds = kinds.into_iter().chain(["configmaps", "leases", "events"]);
+    let objects: Vec<Value> = kinds.flat_map(|kind| world.api.list(kind)).collect();
     let writes = world.api.writes();
     let written = writes.iter().filter(|write| write.resource != "secrets").map(|write| write.body.to_string());
     let written: Vec<String> = written.collect();
     format!("{}\n{}\n{}", Value::Array(objects), written.join("\n"), world.metrics.text())
 }
 
-fn assert_clean(what: &str, text: &str) {
+pub fn assert_clean(what: &str, text: &str) {
     for canary in canaries() {
         if let Some(at) = text.find(&canary) {
             let from = text[..at].char_indices().rev().nth(200).map_or(0, |(at, _)| at);

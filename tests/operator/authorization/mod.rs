@@ -1,7 +1,8 @@
 //! Authorizations: how they come, stay and go, and the Secret that keeps the credential of one.
 //!
-//! Here are the manifests, and what is looked at; `life`, `keep`, `unread`, `places`, `crash` and `switches` have the tests.
+//! Here are the manifests, and what is looked at; the other files have the tests.
 
+mod canary;
 mod crash;
 mod keep;
 mod life;
