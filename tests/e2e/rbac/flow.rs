@@ -6,10 +6,11 @@
 use serde_json::{Value, json};
 
 use crate::harness::person::answer;
-use crate::harness::{CONNECTION, Flags, Operator, PATIENCE, Scene, edit, has_reason, is_ready, text, until};
+use crate::harness::{CONNECTION, Flags, Operator, PATIENCE, Scene, document, edit, has_reason, is_ready, text, until};
 
 use Flow::{
-    Create, Delete, Elect, HandOver, HandOverAnew, Heal, Malformed, Repeat, Reread, Rotate, TakeOver, Tell, Withdraw,
+    Bring, Create, Delete, Elect, HandOver, HandOverAnew, Heal, Malformed, Redraft, Repeat, Reread, Rotate, TakeOver,
+    Tell, Withdraw,
 };
 
 /// Where a person finds the link.
@@ -24,6 +25,10 @@ pub enum Flow {
     Heal,
     /// A Connection is deleted.
     Delete,
+    /// This object is applied, beside a Connection that is Ready.
+    Bring(&'static str, &'static str),
+    /// The document of a Publication changes, which a watch is to notice.
+    Redraft,
     /// This object cannot be read.
     Malformed(&'static str, &'static str),
     /// A private key is rotated, which a watch is to notice.
@@ -59,7 +64,7 @@ impl Flow {
 
     /// Whether all is well before the verb is taken away.
     pub fn is_late(self) -> bool {
-        matches!(self, Heal | Delete | Reread | HandOverAnew | Withdraw)
+        matches!(self, Heal | Delete | Bring(..) | Reread | HandOverAnew | Withdraw)
     }
 
     /// Whether its trouble is told once, however often it is met.
@@ -82,6 +87,9 @@ impl Flow {
     async fn apply(self, scene: &Scene) {
         scene.apply_all(&scene.everything()[..3]).await;
         scene.apply(&self.connection(scene)).await;
+        if let Malformed(kind, name) = self {
+            bring(scene, kind, name).await;
+        }
     }
 
     /// Has an operator make all well.
@@ -93,6 +101,9 @@ impl Flow {
         } else {
             scene.ready("Connection", CONNECTION).await;
         }
+        if let Bring("DataActionTarget", _) = self {
+            scene.data_cloud_ready().await;
+        }
         operator
     }
 
@@ -100,6 +111,7 @@ impl Flow {
     pub async fn disturb(self, scene: &Scene) {
         match self {
             Delete => scene.delete("Connection", CONNECTION).await,
+            Bring(kind, name) => bring(scene, kind, name).await,
             Reread => drop(scene.apply(&scene.key("another")).await),
             HandOverAnew => {
                 let other =
@@ -131,6 +143,11 @@ impl Flow {
                 scene.ready("Connection", CONNECTION).await;
                 scene.apply(&scene.key("another")).await;
             }
+            Redraft => {
+                bring(scene, "Publication", "orders-api").await;
+                scene.ready("Publication", "orders-api").await;
+                scene.apply(&document("2.0.0")).await;
+            }
             Repeat => {
                 scene.ready("Connection", CONNECTION).await;
                 suspend(scene, true).await;
@@ -152,6 +169,12 @@ impl Flow {
             Heal => {
                 renewed(scene).await;
                 assert_eq!(scene.simulator.mutating().await.len(), 2, "{}", scene.namespace);
+            }
+            Bring(kind, name) => drop(scene.ready(kind, name).await),
+            Redraft => {
+                let calls = async || scene.simulator.mutating().await;
+                let again = async || (calls().await.len() == 3).then_some(());
+                until("it is published again", PATIENCE, again, async || format!("{:?}", calls().await)).await;
             }
             Delete => {
                 scene.wait_gone("Connection", CONNECTION).await;
@@ -185,6 +208,20 @@ impl Flow {
             }
         }
     }
+}
+
+/// Applies an object of this kind, with what it needs beside the Connection.
+async fn bring(scene: &Scene, kind: &str, name: &str) {
+    let object = match kind {
+        "Authorization" => scene.authorization(name, "batchUser"),
+        "Publication" => scene.publication(name),
+        "DataActionTarget" => scene.target(name, "customer_update"),
+        _ => return,
+    };
+    if kind == "Publication" {
+        scene.apply(&document("1.0.0")).await;
+    }
+    scene.apply(&object).await;
 }
 
 async fn awaiting(scene: &Scene) -> Value {
