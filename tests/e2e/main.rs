@@ -4,6 +4,7 @@
 //! (`--test-threads=8`); with two they take twice as long. `harness` has what they stand on.
 
 mod adopt;
+mod authorization;
 mod canary;
 mod consent;
 mod crash;
