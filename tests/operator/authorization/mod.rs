@@ -9,6 +9,7 @@ mod life;
 mod places;
 mod switches;
 mod unread;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

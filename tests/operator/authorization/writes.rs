@@ -1,0 +1,81 @@
+//! Writes that are refused, conflict, or whose answer is lost, those of Secrets among them; and users who edit in between.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use super::{KEPT, NAME, World, keeping};
+use crate::world::{HOUR, LATER, NS, SOON, says};
+
+const OTHER: &str = "other-credentials";
+
+/// The writes that authorizations cost, and what may happen to each: refused with this code, or its answer lost.
+fn troubles() -> Vec<(&'static str, &'static str, Option<u16>)> {
+    let writes = [
+        ("patch", "authorizations"),
+        ("patch", "authorizations/status"),
+        ("create", "secrets"),
+        ("patch", "secrets"),
+        ("delete", "secrets"),
+    ];
+    let codes = [Some(409), Some(500), Some(429), Some(403), None];
+    writes.iter().flat_map(|(verb, resource)| codes.map(|code| (*verb, *resource, code))).collect()
+}
+
+fn arrange(world: &World, (verb, resource, code): (&str, &str, Option<u16>)) {
+    match code {
+        Some(code) => world.api.fail_next(verb, resource, 2, code),
+        None => world.api.lose_next(verb, resource, 2),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn from_beginning_to_end_it_gets_through_whatever_happens_to_its_writes() {
+    for trouble in troubles() {
+        let world = World::with_addon().await;
+        arrange(&world, trouble);
+        world.authorize(&keeping());
+        world.authorized_within(LATER, "True", "Authorized").await;
+        let first = world.token().expect("it is kept");
+        world.pass(SOON).await;
+        world.expire_token();
+        world.ask("requestedAt", "1");
+        let renewed = |_: Option<&Value>| world.token().is_some_and(|token| token != first);
+        world.api.wait_until("secrets", NS, KEPT, renewed, LATER).await;
+        world.edit(json!({"spec": {"credentialsSecretName": OTHER}}));
+        let moved = |o: &Value| o["status"]["credentialsSecretName"] == OTHER && says(o, "True", "Authorized");
+        world.seen(LATER, moved).await;
+        assert_eq!(world.secret(KEPT), None, "{trouble:?}");
+        world.deleted().await;
+        assert_eq!((world.stored().len(), world.secret(OTHER)), (0, None), "{trouble:?}");
+        assert_eq!((world.posts(), world.deletes()), (1, 1), "{trouble:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_who_edits_after_each_write_gets_one_authorization_and_one_secret() {
+    let edits: [fn(usize) -> Value; 3] = [
+        |n| json!({"spec": {"credentialsSecretName": if n % 2 == 0 { OTHER } else { KEPT }}}),
+        |n| json!({"metadata": {"annotations": {"applink.dev/requestedAt": n.to_string()}}}),
+        |n| json!({"spec": {"credentialsSecretName": if n % 2 == 0 { Value::Null } else { json!(KEPT) }}}),
+    ];
+    for edit in edits {
+        let world = World::with_addon().await;
+        let (user, edited) = (world.api.clone(), AtomicUsize::new(0));
+        world.api.on_write(move |write| {
+            if ["authorizations", "secrets"].contains(&write.resource) && write.status < 300 {
+                let n = edited.fetch_add(1, Ordering::Relaxed);
+                if n < 8 && user.get("authorizations", NS, NAME).is_some() {
+                    user.patch("authorizations", NS, NAME, edit(n));
+                }
+            }
+        });
+        world.authorize(&keeping());
+        world.pass(HOUR / 10).await;
+        let object = world.authorization();
+        assert!(says(&object, "True", "Authorized"), "{object:#}");
+        assert_eq!(object["status"]["credentialsSecretName"], KEPT, "the last edit has it");
+        assert_eq!((world.secret(OTHER), world.token().is_some()), (None, true));
+        assert_eq!((world.posts(), world.deletes()), (1, 0));
+    }
+}
