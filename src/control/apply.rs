@@ -23,7 +23,7 @@ use crate::crd::{FINALIZER, Reason, annotation};
 use crate::heroku::AccessError;
 use crate::observe::trouble;
 use crate::plan::live::Phase;
-use crate::plan::memory::{Answer, Intent, Memory, Reading, Unread};
+use crate::plan::memory::{Answer, Intent, Memory, Reading, Unread, Written};
 use crate::plan::remote::{Again, REFUSAL_REST, SETTLE};
 use crate::plan::verdict::Verdict;
 use crate::plan::{Plan, Step};
@@ -122,7 +122,11 @@ pub(super) async fn apply<K: Kind>(
         }
         Step::HandOver { id } => hand_over(shell, &**object, id).await.map(|()| Next::Plan),
         Step::Withdraw => withdraw(shell, &**object).await.map(|()| Next::Plan),
-        Step::Retract { secret } => owned::remove(shell, &**object, secret).await.map(|()| Next::Plan),
+        Step::Retract { secret } => {
+            owned::remove(shell, &**object, secret).await?;
+            driver.recall.has_read(object, Reading::default());
+            Ok(Next::Plan)
+        }
         Step::Export { id, secret } => export(driver, object, memory, step, (id, secret)).await,
         Step::Guard => remember(driver, object, None).await,
         Step::Release { orphaned } => release(driver, object, orphaned.as_deref()).await,
@@ -183,7 +187,8 @@ async fn export<K: Kind>(
             // What cannot be written is not there, however fresh what was written before.
             driver.recall.has_read(object, Reading::default());
             owned::write(shell, &**object, secret, &content).await?;
-            Reading { kept: Some((id.to_owned(), now)), trouble: None }
+            let kept = Written { id: id.to_owned(), secret: secret.to_owned(), at: now };
+            Reading { kept: Some(kept), trouble: None }
         }
         Err(error) => {
             tracing::warn!(object = %key(&**object), "cannot {step}: {error}");

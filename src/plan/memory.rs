@@ -98,10 +98,21 @@ pub enum Answer {
 /// How the credential of an authorization was read of late, for the Secret that keeps it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
-    /// The id whose credential was last put into the Secret, and when.
-    pub kept: Option<(String, Timestamp)>,
+    /// What was last put into a Secret.
+    pub kept: Option<Written>,
     /// Why it could not be read since, if so.
     pub trouble: Option<Unread>,
+}
+
+/// A credential that was put into a Secret.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// Remote id of what it is of.
+    pub id: String,
+    /// Name of the Secret, which no status may record yet.
+    pub secret: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A credential that cannot be read.

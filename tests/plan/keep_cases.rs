@@ -4,7 +4,7 @@ use applink_operator::crd::{AuthorizationStatus, Expect, Org, Reason};
 use applink_operator::plan::diff::authorization::{Input, Kept, plan};
 use applink_operator::plan::diff::grant;
 use applink_operator::plan::live::{GrantKind, Phase};
-use applink_operator::plan::memory::{Reading, Unread};
+use applink_operator::plan::memory::{Reading, Unread, Written};
 use applink_operator::plan::remote::HandOff;
 use applink_operator::plan::verdict::Verdict;
 use applink_operator::plan::{Plan, Report};
@@ -33,13 +33,23 @@ fn ours() -> HandOff {
 fn kept() -> Keeping {
     let world = settled().with(|w| {
         w.memory.ready = true;
-        w.memory.reading = Reading { kept: Some((id(w), at(NOW - 60))), trouble: None };
+        w.memory.reading = Reading { kept: written(id(w), 60), trouble: None };
     });
     Keeping { world, wanted: there("kept", ours()), kept: there("kept", ours()) }
 }
 
 fn id(world: &World) -> String {
     world.status.remote.id.clone().expect("it is recorded")
+}
+
+/// Nothing was written yet.
+fn unwritten(change: impl FnOnce(&mut Keeping)) -> Keeping {
+    kept().with(|k| k.world.memory.reading = Reading::default()).with(change)
+}
+
+/// Written so many seconds ago.
+fn written(id: String, ago: i64) -> Option<Written> {
+    Some(Written { id, secret: "kept".to_owned(), at: at(NOW - ago) })
 }
 
 /// It could not be read since, for this reason.
@@ -100,24 +110,20 @@ fn table(cases: Vec<(&str, Keeping, &str)>) {
 #[test]
 fn what_is_kept_stays_and_is_read_again_in_time() {
     let read = "keep the credential in kept";
-    let age = |age: i64| kept().with(|k| k.world.memory.reading.kept = Some((id(&k.world), at(NOW - age))));
+    let age = |age: i64| kept().with(|k| k.world.memory.reading.kept = written(id(&k.world), age));
     table(vec![
         ("read a minute ago", kept(), "Authorized, kept"),
         ("read just under five minutes ago", age(299), "Authorized, kept"),
         ("read five minutes ago", age(300), read),
         ("by a process that ended", kept().with(|k| k.world.memory.reading = Reading::default()), read),
         ("the Secret is gone", kept().with(|k| k.wanted = there("kept", HandOff::Absent)), read),
-        (
-            "of another authorization",
-            kept().with(|k| k.world.memory.reading.kept = Some(("old".into(), at(NOW - 60)))),
-            read,
-        ),
+        ("of another authorization", kept().with(|k| k.world.memory.reading.kept = written("old".into(), 60)), read),
         (
             "asked for since",
             kept().with(|k| (k.world.memory.requested, k.world.memory.since) = (true, at(NOW))),
             "look",
         ),
-        ("not wanted, and none there", kept().with(|k| (k.wanted, k.kept) = (None, None)), "Authorized, nothing"),
+        ("not wanted, and none there", unwritten(|k| (k.wanted, k.kept) = (None, None)), "Authorized, nothing"),
     ]);
     let again = kept().plan().again.expect("in four minutes");
     assert_eq!(again.as_secs(), 240);
@@ -140,6 +146,7 @@ fn what_is_kept_goes_once_it_is_no_good() {
         ("wanted elsewhere", kept().with(|k| k.wanted = there("other", HandOff::Absent)), take),
         ("wanted elsewhere, and gone", moved(HandOff::Absent), "keep the credential in other"),
         ("wanted elsewhere, and somebody else's by now", moved(HandOff::Foreign), "keep the credential in other"),
+        ("wanted elsewhere, and never recorded", moved(HandOff::Absent).with(|k| k.kept = None), take),
         ("deleted", kept().with(|k| k.world.memory.deleting = true), take),
         ("deleted, and not recorded yet", kept().with(|k| (k.world.memory.deleting, k.kept) = (true, None)), take),
         (
@@ -191,7 +198,7 @@ fn what_is_not_known_to_be_bad_stays() {
 
 #[test]
 fn places_that_are_not_ours_are_left_alone() {
-    let place = |secret: &str, what| kept().with(|k| (k.kept, k.wanted) = (None, there(secret, what)));
+    let place = |secret: &str, what| unwritten(|k| (k.kept, k.wanted) = (None, there(secret, what)));
     table(vec![
         ("somebody else's", place("kept", HandOff::Foreign), "InvalidSpec, nothing"),
         ("an earlier resource's", place("kept", HandOff::Stale), "Creating, nothing"),

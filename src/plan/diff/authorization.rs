@@ -93,7 +93,16 @@ fn superfluous<'a>(input: &Input<'a>, plan: &Plan<GrantStatus>, standing: Option
     // One that was written may not be recorded yet.
     let both = [input.kept, input.wanted].into_iter().flatten();
     let mut over = both.filter(|kept| is_ours(kept) && kept.secret != input.grant.secret && is_over(kept));
-    over.next().map(|kept| kept.secret.as_str())
+    over.next().map(|kept| kept.secret.as_str()).or_else(|| renamed(input))
+}
+
+/// The Secret that was written under a name that is wanted no longer, and that no status came to record.
+fn renamed<'a>(input: &Input<'a>) -> Option<&'a str> {
+    let memory = input.grant.memory;
+    let written = &memory.reading.kept.as_ref()?.secret;
+    let known = |kept: &Kept| kept.secret == *written;
+    let is_known = input.kept.is_some_and(known) || input.wanted.is_some_and(known);
+    (!is_known && !input.grant.policies.suspend).then_some(written.as_str())
 }
 
 /// Whether what this status records is authorized, and for whom it is to be; nothing where that is not known.
@@ -114,7 +123,7 @@ fn keep(input: &Input<'_>, wanted: &Kept, id: &str, plan: Plan<GrantStatus>) -> 
     if let Some(verdict) = no_place(wanted) {
         return done(say(verdict), None);
     }
-    let kept = memory.reading.kept.as_ref().filter(|(of, _)| of == id).map(|(_, at)| *at);
+    let kept = memory.reading.kept.as_ref().filter(|kept| kept.id == id).map(|kept| kept.at);
     let fresh = kept.filter(|at| !memory.requested || *at >= memory.since).map(|at| REFRESH - elapsed(at, now));
     if let Some(left) = fresh.filter(|left| left.is_positive() && is_ours(wanted)) {
         return done(sooner(plan, left), Some(wanted));

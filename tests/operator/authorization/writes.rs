@@ -79,3 +79,20 @@ async fn a_user_who_edits_after_each_write_gets_one_authorization_and_one_secret
         assert_eq!((world.posts(), world.deletes()), (1, 0));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_renames_the_secret_as_it_is_written_leaves_none_behind() {
+    for wanted in [json!(OTHER), Value::Null] {
+        let world = World::with_addon().await;
+        let (user, spec) = (world.api.clone(), json!({"spec": {"credentialsSecretName": wanted}}));
+        world.api.on_write(move |write| {
+            if write.resource == "secrets" && write.name == KEPT && write.verb == "create" {
+                user.patch("authorizations", NS, NAME, spec.clone());
+            }
+        });
+        world.authorize(&keeping());
+        let there = |o: &Value| o["status"]["credentialsSecretName"] == wanted && says(o, "True", "Authorized");
+        world.seen(LATER, there).await;
+        assert_eq!((world.secret(KEPT), world.posts()), (None, 1), "{wanted}");
+    }
+}
