@@ -10,3 +10,4 @@ mod fixture;
 mod keep_cases;
 mod laws;
 mod leave_cases;
+mod target_cases;
