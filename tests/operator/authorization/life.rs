@@ -91,6 +91,7 @@ async fn what_goes_comes_back_and_what_fails_says_so_until_it_recovers() {
     world.sim.world(|w| w.vanish(id, now)).expect("it is there");
     let anew = |o: &Value| crate::world::says(o, "True", "Authorized") && o["status"]["id"] != before;
     world.seen(LATER, anew).await;
+    world.events_told().await;
     assert_eq!((world.posts(), world.told(NAME, "Recreated")), (2, 1));
 
     let (id, now) = (world.only_stored().id, world.clock.now());
@@ -146,6 +147,7 @@ async fn one_that_was_there_first_is_taken_over_or_left_alone() {
     world.authorize(&json!({}));
     let object = world.authorized("True", "Authorized").await;
     assert_eq!((&object["status"]["id"], world.mutations()), (&json!(theirs), 0));
+    world.events_told().await;
     assert_eq!((&object["status"]["createdBy"], world.told(NAME, "Adopted")), (&json!("somebody@example.com"), 1));
     world.deleted().await;
     assert_eq!((world.stored().len(), world.deletes()), (0, 1));

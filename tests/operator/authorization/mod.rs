@@ -106,6 +106,12 @@ impl World {
     async fn deleted(&self) {
         self.api.delete("authorizations", NS, NAME);
         self.api.wait_until("authorizations", NS, NAME, |object| object.is_none(), LATER).await;
+        self.events_told().await;
+    }
+
+    /// Events come after what they tell of.
+    async fn events_told(&self) {
+        self.pass(Duration::from_secs(1)).await;
     }
 
     /// Waits until the Secret of its credential is there, or is not.
