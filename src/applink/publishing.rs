@@ -58,6 +58,19 @@ impl AppLink {
         }
     }
 
+    /// The same, where what is not there must be proved not to be.
+    ///
+    /// # Errors
+    /// Any [`AccessError`]; a list that proves nothing is one, too.
+    pub async fn read_publications(&self, connection: &str) -> Result<Listing<RemotePublication>, AccessError> {
+        let listing = self.list_publications(connection).await?;
+        if listing.items.is_empty() && !listing.whole {
+            let host = self.found().await?.api_url.host_str().unwrap_or_default().to_owned();
+            return Err(unreadable(host)(wire::Unreadable("a list that is not whole")));
+        }
+        Ok(listing)
+    }
+
     /// `POST /connections/salesforce/{connection}/apps`: what it was answered with is of no use, since it tells an id at most,
     /// and that not always.
     ///

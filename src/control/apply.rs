@@ -285,6 +285,9 @@ fn news_of(step: &Step) -> Option<News> {
             Again::Drifted => {
                 (Reason::DriftCorrected, format!("published {name} again, since somebody else had published"))
             }
+            Again::Moved => {
+                (Reason::Republished, format!("published {name} again, over the connection that there is now"))
+            }
             Again::Adopted => (Reason::Adopted, format!("took over what was published before, as {name}")),
         },
         _ => return None,

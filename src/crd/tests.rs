@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AppLinkAddon, Authorization, Connection};
+use super::{AppLinkAddon, Authorization, Connection, Publication};
 
 /// A change to a spec, and what the refusal must say.
 type Case = (fn(&mut Value), &'static str);
@@ -36,6 +36,17 @@ fn addon(change: impl FnOnce(&mut Value)) -> AppLinkAddon {
     let mut object = json!({
         "apiVersion": "applink.dev/v1alpha1", "kind": "AppLinkAddon", "metadata": {"name": "a", "namespace": "n"},
         "spec": {"app": "orders-prod", "tokenSecretRef": {"name": "heroku-api", "key": "token"}},
+    });
+    change(&mut object["spec"]);
+    serde_json::from_value(object).expect("decodes")
+}
+
+fn publication(change: impl FnOnce(&mut Value)) -> Publication {
+    let mut object = json!({
+        "apiVersion": "applink.dev/v1alpha1", "kind": "Publication", "metadata": {"name": "p", "namespace": "n"},
+        "spec": {
+            "connectionRef": {"name": "production"}, "clientName": "OrdersAPI", "apiSpec": {"inline": "openapi: 3.0.3"},
+        },
     });
     change(&mut object["spec"]);
     serde_json::from_value(object).expect("decodes")
@@ -138,4 +149,46 @@ fn what_is_immutable_stays() {
     }
     let moved = addon(|s| s["app"] = json!("other"));
     refused(moved.validate_cel_update(&addon(|_| {})), "app is immutable");
+}
+
+#[test]
+fn publications_that_cannot_be_are_refused_with_a_way_out() {
+    let table: &[Case] = &[
+        (|s| s["clientName"] = json!("Orders-API"), "clientName must begin with a letter"),
+        (|s| s["clientName"] = json!("1Orders"), "clientName must begin with a letter"),
+        (|s| s["clientName"] = json!("Orders__API"), "single underscores"),
+        (|s| s["apiSpec"] = json!({}), "exactly one of apiSpec.configMapKeyRef and apiSpec.inline"),
+        (
+            |s| s["apiSpec"]["configMapKeyRef"] = json!({"name": "m", "key": "k"}),
+            "exactly one of apiSpec.configMapKeyRef and apiSpec.inline",
+        ),
+        (|s| s["permissionSet"] = json!({}), "exactly one of name"),
+        (
+            |s| s["connectedApp"] = json!({"name": "x", "metadataConfigMapKeyRef": {"name": "m", "key": "k"}}),
+            "exactly one of name",
+        ),
+    ];
+    for (change, hint) in table.iter().copied() {
+        refused(publication(change).validate_cel(), hint);
+    }
+}
+
+#[test]
+fn publications_keep_what_identifies_them_and_change_the_rest() {
+    let old = publication(|_| {});
+    old.validate_cel().expect("inline");
+    let table: &[Case] = &[
+        (|s| s["connectionRef"] = json!({"name": "other"}), "connectionRef is immutable"),
+        (|s| s["clientName"] = json!("Other"), "clientName is immutable"),
+    ];
+    for (change, hint) in table.iter().copied() {
+        refused(publication(change).validate_cel_update(&old), hint);
+    }
+    let changed = publication(|s| {
+        s["apiSpec"] = json!({"configMapKeyRef": {"name": "m", "key": "openapi.yaml"}});
+        s["permissionSet"] = json!({"metadataConfigMapKeyRef": {"name": "m", "key": "set.xml"}});
+        s["externalClientApp"] = json!({"name": "OrdersECA"});
+        s["connectedApp"] = json!({"name": "OrdersApp"});
+    });
+    changed.validate_cel_update(&old).expect("all that may change");
 }

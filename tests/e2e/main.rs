@@ -20,6 +20,7 @@ mod limits;
 mod memory;
 mod names;
 mod policies;
+mod publications;
 mod rbac;
 mod reading;
 mod refused;

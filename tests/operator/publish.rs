@@ -175,10 +175,13 @@ async fn documents_are_read_wherever_they_are_and_however_they_are_written() {
     }
 }
 
+/// What changes, and how.
+type Change = (&'static str, fn(&World));
+
 #[tokio::test(start_paused = true)]
 async fn every_change_of_what_it_is_made_from_is_published_at_once_and_once() {
     let world = World::with_publication().await;
-    let changes: [(&str, fn(&World)); 6] = [
+    let changes: [Change; 6] = [
         ("the document", |w| w.document("1.1.0")),
         ("a permission set", |w| w.respec(API, json!({"permissionSet": {"name": "OrdersAccess"}}))),
         ("an external client app", |w| w.respec(API, json!({"externalClientApp": {"name": "OrdersECA"}}))),

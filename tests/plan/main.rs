@@ -10,4 +10,5 @@ mod fixture;
 mod keep_cases;
 mod laws;
 mod leave_cases;
+mod publication;
 mod target_cases;

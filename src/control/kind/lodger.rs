@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{Kind, addon};
+use super::{Kind, Status, addon};
 use crate::control::Shell;
 use crate::control::roster::key;
 use crate::crd::{AppLinkAddon, Connection, FINALIZER, ManagementPolicy, Provider, RecordsRemote};
@@ -78,10 +78,10 @@ pub(super) fn home<L: Lodger>(me: &L, shell: &Shell, memory: &Memory) -> Home {
     };
     let (addon, ceiling) = addon::seen(shell, &addon_key);
     let facts = shell.observer.addon(&addon_key).and_then(|live| live.facts);
-    let recorded = me.recorded_connection();
+    let made_on = made_on(me);
     Home {
         parent: parent_of(me, shell, &addon_key),
-        severed: recorded.is_some_and(|id| shell.observer.severed(&addon_key, id, memory.since)),
+        severed: made_on.is_some_and(|id| shell.observer.severed(&addon_key, &id, memory.since)),
         addon_name: addon_key.name,
         addon,
         ceiling,
@@ -107,11 +107,18 @@ pub(super) fn outlived<L: Lodger>(me: &L, shell: &Shell, since: Timestamp) -> bo
     addon.is_some_and(|addon| shell.observer.severed(&addon, recorded, since))
 }
 
-/// The connection that calls go to: the one that it was made on, else the one there is now.
+/// The connection that it was made on: the word for that comes before its record.
+pub(super) fn made_on<L: Lodger>(me: &L) -> Option<String> {
+    let status = me.status().cloned().unwrap_or_default();
+    let given = Memory::read(me.meta(), status.memory()).intent.and_then(|intent| intent.parent);
+    given.or_else(|| me.recorded_connection().map(str::to_owned))
+}
+
+/// The connection that calls go to: on the way out the one that it was made on, else the one there is now.
 pub(super) fn connection_id<L: Lodger>(me: &L, shell: &Shell) -> Option<String> {
-    let recorded = me.recorded_connection().filter(|_| me.meta().deletion_timestamp.is_some());
+    let made_on = || made_on(me);
     let now = || connection(me, shell)?.status?.grant.remote.id;
-    recorded.map(str::to_owned).or_else(now).or_else(|| me.recorded_connection().map(str::to_owned))
+    if me.meta().deletion_timestamp.is_some() { made_on().or_else(now) } else { now().or_else(made_on) }
 }
 
 /// Whether what moved is its connection, or something on that.

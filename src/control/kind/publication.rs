@@ -135,7 +135,9 @@ impl Kind for Publication {
     }
 
     async fn create(&self, shell: &Shell, inputs: &Self::Inputs) -> Result<Made, AccessError> {
-        let (addon, connection) = self.place(shell)?;
+        let (addon, now) = self.place(shell)?;
+        // Whatever the connection is by now: the word was given for that one.
+        let connection = lodger::made_on(self).unwrap_or(now);
         let Ok(desired) = inputs else { return Err(AccessError::Forgotten) };
         let api = shell.observer.api(&addon)?;
         let app = api.found().await?.facts.app_id.clone();
@@ -209,8 +211,8 @@ impl Publication {
     /// Reads what is published, which is a whole list of it.
     async fn read(&self, shell: &Shell, addon: &Key, connection: &str, app: &str) -> Result<(), AccessError> {
         let began = shell.clock.now();
-        let listing = shell.observer.api(addon)?.list_publications(connection).await?;
-        let gone = listing.whole && !listing.items.iter().any(|seen| seen.id == app);
+        let listing = shell.observer.api(addon)?.read_publications(connection).await?;
+        let gone = !listing.items.iter().any(|seen| seen.id == app);
         let page = Page { connection: connection.to_owned(), began, seen: Seen::Publications(listing) };
         shell.observer.list_page(addon, page);
         if gone {

@@ -6,20 +6,20 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::crd::{PublicationSpec, PublicationStatus, Reason, ReplacePolicy};
+use crate::crd::{AdoptionPolicy, PublicationSpec, PublicationStatus, Reason, ReplacePolicy};
 use crate::plan::desired::changed;
 use crate::plan::desired::publication::DesiredPublication;
 use crate::plan::live::{Live, RemoteObject, RemotePublication, Sighting};
-use crate::plan::memory::{Answer, Intent, Memory};
+use crate::plan::memory::{Answer, Memory};
 use crate::plan::policy::Policies;
 use crate::plan::remote::name::Rival;
 use crate::plan::remote::record::{carried, establish, fuller, readable, settle, taken};
-use crate::plan::remote::{Addon, Again, Case, Course, Parent, Record, SETTLE, elapsed};
-use crate::plan::verdict::{Verdict, whole_seconds};
+use crate::plan::remote::{Addon, Again, Case, Course, Parent, Record, elapsed};
+use crate::plan::verdict::{Report, Verdict, whole_seconds};
 use crate::plan::{Plan, Step};
 
-/// A service may show only after a while that it was published to.
-const LAG: SignedDuration = SignedDuration::from_mins(1);
+/// A service may show only after so long that it was published to.
+const LAG: SignedDuration = SignedDuration::from_mins(5);
 /// What is published has no status of its own.
 const THERE: &str = "published";
 
@@ -80,7 +80,7 @@ fn case<'a>(input: &'a Input<'a>, record: &'a Record) -> Case<'a, RemotePublicat
         noun: "publication",
         name: input.app,
         title: &input.spec.client_name,
-        parent: input.parent.id().or(input.status.connection_id.as_deref()),
+        parent: connection(input),
         addon_name: input.addon_name,
         policies: input.policies,
         addon: input.addon,
@@ -91,9 +91,16 @@ fn case<'a>(input: &'a Input<'a>, record: &'a Record) -> Case<'a, RemotePublicat
     }
 }
 
+/// The connection that is spoken of: on the way out, the one that it was last to be published through.
+fn connection<'a>(input: &'a Input<'_>) -> Option<&'a str> {
+    let recorded = input.status.connection_id.as_deref();
+    let given = input.memory.intent.as_ref().and_then(|intent| intent.parent.as_deref());
+    if input.memory.deleting { given.or(recorded).or(input.parent.id()) } else { input.parent.id().or(recorded) }
+}
+
 fn decide(input: &Input<'_>, case: &Case<'_, RemotePublication>, status: &mut PublicationStatus) -> Course {
     if case.memory.deleting {
-        return leave(input, case);
+        return leave(input, case, status);
     }
     if let Some(hash) = case.record.hash.as_deref().filter(|_| !case.policies.observes() && case.forgetful()) {
         return Course::act(vec![Step::Remember { intent: case.restored(hash) }]);
@@ -145,43 +152,64 @@ fn present(
     } else if recorded {
         status.remote.applied_hash.take()
     } else {
-        return adopt(case, seen, &desired.hash);
+        return adopt(input, case, seen, &desired.hash);
     };
     let drifted = facts(input, case, status, seen);
     let unread = applied.as_deref() != Some(readable(applied.as_deref(), &desired.hash).as_str());
     status.remote.applied_hash = applied;
-    keep(case, seen, desired, status, (unread, drifted))
+    let unanswered = took_effect.is_none() && case.posted_intent().is_some();
+    let course = keep(case, seen, desired, status, (unread, drifted, unanswered));
+    if took_effect.is_some() && course.steps.iter().any(Step::mutates) {
+        // That it is ours is put down before anything is done on the strength of it.
+        return Course { report: Report::Note, ..Course::hold() };
+    }
+    course
 }
 
 /// What was there first cannot be read, so it is published over once.
-fn adopt(case: &Case<'_, RemotePublication>, seen: &Sighting<RemotePublication>, hash: &str) -> Course {
+fn adopt(
+    input: &Input<'_>,
+    case: &Case<'_, RemotePublication>,
+    seen: &Sighting<RemotePublication>,
+    hash: &str,
+) -> Course {
+    // Some services keep what is published when its connection goes, and show it on the next one.
+    let ours = input.status.remote.applied_hash.is_some() && input.status.modified_at.is_some();
+    if ours && input.status.modified_at == seen.object.modified_at {
+        return case.publish(seen, hash, Again::Moved);
+    }
     let begun = case.posted_intent().is_some();
     if !begun && case.outdated(seen) {
         return Course::act(vec![Step::Look]);
     }
-    if !begun && case.policies.adoption == crate::crd::AdoptionPolicy::Never {
+    if !begun && case.policies.adoption == AdoptionPolicy::Never {
         let text = "the app's API was published over this connection before, and adoptionPolicy is Never: delete that \
                     publication in AppLink, or let it be taken over";
         return Course::say(Verdict::needs_user(Reason::AdoptionRefused, text));
     }
-    case.publish(hash, Again::Adopted)
+    case.publish(seen, hash, Again::Adopted)
 }
 
 /// What to do where nothing is published.
 fn vacant(case: &Case<'_, RemotePublication>, desired: &DesiredPublication, status: &mut PublicationStatus) -> Course {
-    // Published a moment ago, and not shown yet.
-    let here = |word: &Intent| word.parent.as_deref() == case.parent && case.posted_intent().is_none();
-    if matches!(&case.memory.answer, Some(Answer::Created { word, .. }) if here(word)) {
+    match unseen(case, status) {
+        Some(left) if !changed(case.record.hash.as_deref(), &desired.hash) => {
+            let text = "published; waiting until AppLink shows it";
+            Course::attend(Verdict::waits(Reason::Publishing, text)).again(left)
+        }
+        _ => case.create(&desired.hash),
+    }
+}
+
+/// For how long what was published, and was never seen since, may yet show.
+fn unseen(case: &Case<'_, RemotePublication>, status: &mut PublicationStatus) -> Option<SignedDuration> {
+    // An answer of old may speak of another connection.
+    case.record.hash.as_ref()?;
+    if matches!(case.memory.answer, Some(Answer::Created { .. })) && case.posted_intent().is_none() {
         status.last_published_at.get_or_insert_with(|| Time(whole_seconds(case.now)));
     }
-    if let Some(at) = &status.last_published_at
-        && status.remote.remote_status.is_none()
-        && elapsed(at.0, case.now) < SETTLE
-    {
-        let text = "published; waiting until AppLink shows it";
-        return Course::attend(Verdict::waits(Reason::Publishing, text)).again(SETTLE - elapsed(at.0, case.now));
-    }
-    case.create(&desired.hash)
+    let at = status.last_published_at.as_ref().filter(|_| status.remote.remote_status.is_none())?;
+    Some(LAG - elapsed(at.0, case.now)).filter(SignedDuration::is_positive)
 }
 
 /// What to do with a publication that is ours.
@@ -190,7 +218,7 @@ fn keep(
     seen: &Sighting<RemotePublication>,
     desired: &DesiredPublication,
     status: &PublicationStatus,
-    (unread, drifted): (bool, bool),
+    (unread, drifted, unanswered): (bool, bool, bool),
 ) -> Course {
     if case.forgetful() {
         return Course::act(vec![Step::Remember { intent: case.restored(&desired.hash) }]);
@@ -200,34 +228,30 @@ fn keep(
         return course;
     }
     let changed = unread || changed(status.remote.applied_hash.as_deref(), &desired.hash);
-    let refused = matches!(&case.memory.answer, Some(Answer::Refused { conflict: true, .. }));
-    let allowed = case.policies.replacement == ReplacePolicy::DeleteAndRecreate;
-    let begun = case.making_room(seen.object.id()).is_some();
-    if case.replacement_asked() || begun {
+    if case.replacement_asked() || case.making_room(seen.object.id()).is_some() {
         return case.replace(seen.object.id(), &desired.hash);
     }
-    if changed && refused && allowed {
-        return case.replace_anyway(seen.object.id(), &desired.hash);
-    }
-    if changed {
-        return case.publish(&desired.hash, Again::Changed);
-    }
-    if drifted || case.posted_intent().is_some() {
-        let again = if drifted { Again::Drifted } else { Again::Changed };
-        return case.publish(&desired.hash, again);
+    if changed || drifted || unanswered {
+        let conflicts = matches!(&case.memory.answer, Some(Answer::Refused { conflict: true, .. }));
+        if conflicts && case.policies.replacement == ReplacePolicy::DeleteAndRecreate {
+            return case.replace(seen.object.id(), &desired.hash);
+        }
+        let again = if drifted && !changed { Again::Drifted } else { Again::Changed };
+        return case.publish(seen, &desired.hash, again);
     }
     if case.outdated(seen) {
         return Course::act(vec![Step::Look]);
     }
-    let text = format!("the API is published as {}", desired.client_name);
-    let said = Course::say(Verdict::settled(Reason::Published, text));
-    // Until the service shows that it was published to, whatever moves is of our doing.
-    match &status.last_published_at {
-        Some(at) if status.modified_at.is_none() => {
-            said.again((LAG - elapsed(at.0, case.now)).max(SignedDuration::ZERO))
-        }
-        _ => said,
-    }
+    let said = Verdict::settled(Reason::Published, format!("the API is published as {}", desired.client_name));
+    abide(seen, status, Course::say(said), case.now)
+}
+
+/// Sees to it that it is looked at once more where the service does not show yet that it was published to.
+fn abide(seen: &Sighting<RemotePublication>, status: &PublicationStatus, said: Course, now: Timestamp) -> Course {
+    let awaited = status.modified_at.is_none() && seen.object.modified_at.is_some();
+    let Some(at) = status.last_published_at.as_ref().filter(|_| awaited) else { return said };
+    let left = LAG - elapsed(at.0, now);
+    if left.is_positive() { said.again(left) } else { Course { steps: vec![Step::Look], ..said } }
 }
 
 fn conflict(input: &Input<'_>, case: &Case<'_, RemotePublication>) -> Option<Course> {
@@ -261,15 +285,37 @@ fn observe(input: &Input<'_>, case: &Case<'_, RemotePublication>, status: &mut P
 }
 
 /// A publication is deleted by its connection and its app; one whose connection is gone cannot be, and is gone with it.
-fn leave(input: &Input<'_>, case: &Case<'_, RemotePublication>) -> Course {
+fn leave(input: &Input<'_>, case: &Case<'_, RemotePublication>, status: &mut PublicationStatus) -> Course {
     let bound = case.memory.finalizer && !case.memory.force_orphan && !case.policies.suspend;
     if bound && input.severed {
         return Course::act(vec![Step::Release { orphaned: None }]);
     }
-    let posted = case.posted_intent();
-    let before = case.live.of_name(case.name).first().copied();
-    let ours = posted.zip(before).is_some_and(|(word, seen)| case.took_effect(seen, word));
-    case.leave(|_| ours)
+    let there = case.live.of_name(case.name).first().copied();
+    let made = case.posted_intent().filter(|word| there.is_some_and(|seen| case.took_effect(seen, word)));
+    if let Some(word) = made {
+        // What the word brought about is ours, although nothing records it yet.
+        let (id, hash) = (Some(case.name.to_owned()), Some(word.hash.clone()));
+        let record = Record { id, hash, answered: Some(word.attempt), ..case.record.clone() };
+        return Case { record: &record, ..case.clone() }.leave(|_| true);
+    }
+    let course = case.leave(|_| false);
+    let shown = there.is_some() || deleted(case);
+    match (course.steps.first(), unseen(case, status)) {
+        (Some(Step::Release { orphaned: None }), Some(left)) if bound && !shown => {
+            let text =
+                format!("published as {} a moment ago; waiting until AppLink shows it, to delete it", case.title);
+            Course::attend(Verdict::waits(Reason::Deleting, text)).again(left)
+        }
+        // A pass leaves out connections that are not in working order.
+        (Some(Step::Look), _) if input.parent.id() != case.parent => {
+            Course { steps: vec![Step::Confirm { id: case.name.to_owned() }], ..course }
+        }
+        _ => course,
+    }
+}
+
+fn deleted(case: &Case<'_, RemotePublication>) -> bool {
+    matches!(case.memory.answer, Some(Answer::Deleting { .. }))
 }
 
 /// Writes the remote facts into the status, and tells whether somebody else published since we did.
@@ -310,17 +356,16 @@ fn modified(
     sighting: &Sighting<RemotePublication>,
 ) -> bool {
     let Some(told) = &sighting.object.modified_at else { return false };
-    match &status.modified_at {
-        Some(known) => known != told && sighting.at >= status.last_published_at.as_ref().map_or(sighting.at, |at| at.0),
-        None => {
-            let word = case.memory.intent.as_ref();
-            let over = word.and_then(|word| word.seen.as_ref());
-            let waited = status.last_published_at.as_ref().is_none_or(|at| elapsed(at.0, case.now) >= LAG);
-            let since = word.is_none_or(|word| sighting.at >= word.at);
-            if (over != Some(told) || waited) && since {
-                status.modified_at = Some(told.clone());
-            }
-            false
-        }
+    if let Some(known) = &status.modified_at {
+        return known != told;
     }
+    let word = case.memory.intent.as_ref();
+    let before = word.and_then(|word| word.seen.as_ref());
+    let shown = before != Some(told) && word.is_none_or(|word| sighting.at >= word.at);
+    // One that does not show by then never will.
+    let quiet = status.last_published_at.as_ref().is_none_or(|at| elapsed(at.0, sighting.at) >= LAG);
+    if shown || quiet {
+        status.modified_at = Some(told.clone());
+    }
+    false
 }

@@ -293,10 +293,10 @@ impl<'a, R: RemoteObject> Case<'a, R> {
         grace(self.memory, self.now).unwrap_or_else(|| Course::say(Verdict::waits(reason, text)))
     }
 
-    /// What a refusal of late bids us do: say so, and rest.
+    /// What a refusal of late bids us do: say so, and rest. That something was not to be made says nothing of this.
     #[must_use]
     pub fn refused(&self) -> Option<Course> {
-        let Some(Answer::Refused { verdict, at, .. }) = &self.memory.answer else { return None };
+        let Some(Answer::Refused { verdict, at, attempt: None, .. }) = &self.memory.answer else { return None };
         let left = REFUSAL_REST - elapsed(*at, self.now);
         left.is_positive().then(|| Course::say(verdict.clone()).again(left))
     }

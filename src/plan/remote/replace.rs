@@ -16,12 +16,6 @@ impl<R: RemoteObject> Case<'_, R> {
         if let Some(course) = self.refused() {
             return course;
         }
-        self.replace_anyway(id, hash)
-    }
-
-    /// The same, although something was refused of late: it is what replacing is to help with.
-    #[must_use]
-    pub fn replace_anyway(&self, id: &str, hash: &str) -> Course {
         let token = self.memory.replace.as_ref();
         let given = self.making_room(id).filter(|i| i.hash == hash && (token.is_none() || i.replace.as_ref() == token));
         self.make_room(id, given, Intent { id: Some(id.to_owned()), ..self.next_intent(hash, self.recent()) })

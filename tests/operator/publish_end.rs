@@ -1,0 +1,269 @@
+//! The end of a publication: it goes before its connection, wherever that is by then, and whatever of it is known; and what
+//! becomes of it when the connection is replaced under it.
+
+use std::time::Duration;
+
+use applink_operator::simulator::{Fault, Status, What, Where};
+use serde_json::{Value, json};
+
+use crate::look::{answer, on_applink, on_post};
+use crate::publishing::{API, publication, publication_with};
+use crate::world::{HOUR, NS, SOON, World, condition, message, progress, says};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn gone_with(world: &World) {
+    world.delete_publication(API);
+    world.publication_gone(API).await;
+    assert_eq!(world.all_published().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_deleted_by_its_connection_and_its_app() {
+    let world = World::with_publication().await;
+    gone_with(&world).await;
+    let connection = world.only("productionOrg").id;
+    let path = format!("/connections/salesforce/{connection}/apps/{}", applink_operator::simulator::Seed::APP_ID);
+    assert_eq!(world.asked(|r| r.mutating && r.path.ends_with(&path)), 1);
+    assert_eq!((world.mutations(), world.told(API, "Deleted")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_left_behind_stays() {
+    for how in ["Orphan", "force-orphan"] {
+        let world = World::with_publication().await;
+        if how == "Orphan" {
+            world.respec(API, json!({"deletionPolicy": "Orphan"}));
+        } else {
+            world.annotate_publication(API, how, "true");
+        }
+        world.delete_publication(API);
+        world.publication_gone(API).await;
+        assert_eq!((world.mutations(), world.told(API, "Orphaned")), (0, 1), "{how}");
+        world.only_published();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_connection_waits_for_it_and_says_so() {
+    let world = World::with_publication().await;
+    world.delete("production");
+    let object = world.until("production", "False", "DeletionBlocked").await;
+    assert!(message(&object).contains("Publication orders-api"), "{}", message(&object));
+    world.pass(HOUR).await;
+    assert_eq!(world.mutations(), 0);
+    assert!(says(&world.get_publication(API), "True", "Published"));
+    // Nothing new is made on it.
+    world.document("1.1.0");
+    world.publication_until(API, "False", "ConnectionNotReady").await;
+    gone_with(&world).await;
+    world.until_gone("production", SOON).await;
+    let paths: Vec<_> = world.sim.requests(|log| log.iter().filter(|r| r.mutating).map(|r| r.path.clone()).collect());
+    assert!(paths[0].contains("/apps/") && paths.len() == 2, "{paths:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_deleted_at_once_goes_in_order() {
+    let world = World::with_publication().await;
+    world.delete("production");
+    world.api.delete("applinkaddons", NS, "orders");
+    world.api.delete("configmaps", NS, crate::publishing::DOCUMENT);
+    world.delete_publication(API);
+    world.publication_gone(API).await;
+    world.until_gone("production", SOON).await;
+    assert_eq!((world.all_published().len(), world.remote().len()), (0, 0));
+    assert_eq!(world.mutations(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_goes_after_its_connection_object_by_what_it_remembers() {
+    let mut world = World::with_publication().await;
+    world.annotate("production", "force-orphan", "true");
+    world.delete("production");
+    world.until_gone("production", SOON).await;
+    world.publication_until(API, "False", "DependencyNotFound").await;
+    world.restart().await;
+    gone_with(&world).await;
+    assert_eq!(world.unpublishes(), 1);
+    world.only("productionOrg");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_connection_is_gone_from_applink_is_let_go_without_a_call() {
+    let world = World::with_publication().await;
+    world.respec(API, json!({"suspend": true}));
+    world.api.patch("connections", NS, "production", json!({"spec": {"suspend": true}}));
+    world.pass(MINUTE).await;
+    world.vanish("productionOrg");
+    world.pass(2 * MINUTE).await;
+    world.respec(API, json!({"suspend": false}));
+    gone_with(&world).await;
+    assert_eq!(world.unpublishes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_made_anew_is_published_through_anew_and_once() {
+    for how in ["vanish", "replace"] {
+        for outlives in [false, true] {
+            let mut world = World::published_under(|switches| switches.disconnect_unpublishes = !outlives).await;
+            let before = world.only("productionOrg").id;
+            world.respec(API, json!({"adoptionPolicy": "Never"}));
+            if how == "vanish" {
+                world.vanish("productionOrg");
+            } else {
+                world.annotate("production", "replace", "1");
+            }
+            let moved = |object: Option<&Value>| {
+                let object = object.expect("it stays");
+                says(object, "True", "Published") && object["status"]["connectionID"] != before.to_string()
+            };
+            world.api.wait_until("publications", NS, API, moved, 2 * MINUTE).await;
+            let object = world.get_publication(API);
+            assert_eq!(object["status"]["connectionID"], world.only("productionOrg").id.to_string());
+            world.restart().await;
+            world.pass(HOUR).await;
+            assert_eq!((world.publishes(), world.unpublishes()), (1, 0), "{how}, outlives {outlives}");
+            gone_with(&world).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_that_the_old_connection_refused_does_not_hold_up_the_new_one() {
+    let world = World::with_publication().await;
+    let old = world.only("productionOrg").id.to_string();
+    world.fault(on_post(answer(Where::Before, 404, None, None)).path_contains(&old));
+    world.document("1.1.0");
+    world.publication_until(API, "False", "RemoteRejected").await;
+    world.vanish("productionOrg");
+    world.pass(2 * MINUTE).await;
+    assert!(says(&world.get_publication(API), "True", "Published"), "{:#}", world.get_publication(API));
+    assert_eq!(world.took_effect(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_publish_does_not_hold_up_the_end() {
+    let world = World::with_publication().await;
+    world.fault(on_post(answer(Where::Before, 422, None, None)));
+    world.document("1.1.0");
+    world.publication_until(API, "False", "RemoteRejected").await;
+    let from = world.clock.now();
+    gone_with(&world).await;
+    assert!(world.clock.now().duration_since(from).as_secs() < 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_published_a_moment_ago_and_does_not_show_yet_is_deleted_all_the_same() {
+    for (lag, seconds) in [(20.0, 0.0), (0.0, 20.0)] {
+        let mut world = World::with_connection().await;
+        world.document("1.0.0");
+        world.pass(MINUTE).await;
+        world.sim.settings(|settings| {
+            settings.list_lag_seconds = lag;
+            settings.publications.publish_seconds = seconds;
+        });
+        world.api.apply(publication(API));
+        let object = world.publication_until(API, "False", "Publishing").await;
+        assert_eq!(progress(&object), Some("Reconciling"));
+        world.restart().await;
+        gone_with(&world).await;
+        world.pass(HOUR).await;
+        assert_eq!((world.publishes(), world.all_published().len()), (1, 0), "lag {lag}, shown after {seconds}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_unanswered_call_made_is_deleted_even_on_a_connection_that_failed_since() {
+    for adopts in [false, true] {
+        let mut world = World::with_connection().await;
+        world.document("1.0.0");
+        if adopts {
+            world.plant_publication("productionOrg", applink_operator::simulator::Seed::APP_ID);
+            world.pass(HOUR).await;
+        }
+        world.fault(on_post(Fault::new(Where::After, What::Reset)).times(1));
+        world.api.apply(publication(API));
+        while world.publishes() == 0 {
+            world.pass(Duration::from_millis(10)).await;
+        }
+        world.take().kill().await;
+        assert!(world.get_publication(API)["status"]["id"].is_null(), "nothing is recorded");
+        let (id, now) = (world.only("productionOrg").id, world.clock.now());
+        world.sim.world(|w| w.set_status(id, Status::Failed, None, now)).expect("it is there");
+        world.delete_publication(API);
+        world.start();
+        world.publication_gone(API).await;
+        assert_eq!(world.all_published().len(), 0, "adopts {adopts}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_whose_answer_is_lost_or_bad_comes_to_its_end() {
+    for fault in [
+        Fault::new(Where::After, What::Reset),
+        Fault::new(Where::Before, What::Reset),
+        answer(Where::Before, 503, None, None),
+        answer(Where::Before, 429, None, Some(20)),
+    ] {
+        let world = World::with_publication().await;
+        world.fault(fault.clone().method("DELETE").times(2));
+        gone_with(&world).await;
+        assert!(world.unpublishes() <= 3, "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn suspended_it_rests_and_its_deletion_waits() {
+    let world = World::with_publication().await;
+    world.respec(API, json!({"suspend": true}));
+    world.publication_until(API, "True", "Suspended").await;
+    world.document("1.1.0");
+    world.touch();
+    world.pass(HOUR).await;
+    world.delete_publication(API);
+    world.pass(HOUR).await;
+    assert_eq!(world.mutations(), 0);
+    world.respec(API, json!({"suspend": false}));
+    world.publication_gone(API).await;
+    assert_eq!((world.publishes(), world.all_published().len()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_changes_nothing_until_nothing_is_known_any_more() {
+    let mut world = World::with_publication().await;
+    world.fault(on_applink(answer(Where::Before, 503, None, None)));
+    world.pass(4 * MINUTE).await;
+    assert!(says(&world.get_publication(API), "True", "Published"));
+    assert_eq!(world.writes_to_publication(API).len(), 0);
+    world.document("1.1.0");
+    world.pass(10 * MINUTE).await;
+    world.publication_until(API, "Unknown", "RemoteUnavailable").await;
+    world.restart().await;
+    world.pass(10 * MINUTE).await;
+    assert_eq!((world.took_effect(), world.unpublishes()), (0, 0));
+    world.heal();
+    world.republished(1).await;
+    world.pass(HOUR).await;
+    assert_eq!((world.took_effect(), world.unpublishes()), (1, 0));
+    assert!(condition(&world.get_publication(API), "Stalled").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_refuses_to_be_deleted_is_told() {
+    let world = World::with_publication().await;
+    world.fault(answer(Where::Before, 422, None, None).method("DELETE").times(1));
+    world.delete_publication(API);
+    let object = world.publication_until(API, "False", "RemoteRejected").await;
+    assert_eq!(progress(&object), Some("Stalled"));
+    world.publication_gone(API).await;
+    assert_eq!(world.all_published().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_cannot_be_is_let_go_of_at_once() {
+    let world = World::with_addon().await;
+    world.api.apply(publication_with(API, json!({"apiSpec": {"inline": "x"}})));
+    world.publication_until(API, "False", "DependencyNotFound").await;
+    world.delete_publication(API);
+    world.publication_gone(API).await;
+}

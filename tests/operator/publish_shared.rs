@@ -1,0 +1,216 @@
+//! Publications of others: those that were there first, those of other apps, and two resources that want the same one. And
+//! those that are only looked at.
+
+use std::time::Duration;
+
+use applink_operator::simulator::Republish;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::publishing::{API, CLIENT, publication, publication_with};
+use crate::world::{HOUR, LATER, NS, SOON, World, addon, connection, message, progress, says};
+
+const ANOTHER_APP: Uuid = Uuid::from_u128(42);
+const OWN_APP: Uuid = applink_operator::simulator::Seed::APP_ID;
+
+/// Something that somebody else published before.
+async fn occupied() -> World {
+    let world = World::with_connection().await;
+    world.document("1.0.0");
+    world.plant_publication("productionOrg", OWN_APP);
+    world.pass(2 * HOUR).await;
+    world.forget_requests();
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_there_first_is_published_over_once() {
+    let mut world = occupied().await;
+    world.api.apply(publication(API));
+    world.published(API).await;
+    assert_eq!((world.publishes(), world.told(API, "Adopted"), world.told(API, "Created")), (1, 1, 0));
+    assert_eq!(world.only_published().1.upload.client_name, CLIENT);
+    world.restart().await;
+    world.pass(HOUR).await;
+    assert_eq!((world.publishes(), world.unpublishes()), (1, 0));
+    world.delete_publication(API);
+    world.publication_gone(API).await;
+    assert_eq!(world.all_published().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_there_first_is_left_alone_where_the_policy_says_so() {
+    let world = occupied().await;
+    world.api.apply(publication_with(API, json!({"adoptionPolicy": "Never"})));
+    let object = world.publication_until(API, "False", "AdoptionRefused").await;
+    assert_eq!(progress(&object), Some("Stalled"));
+    assert!(message(&object).contains("delete that publication in AppLink"), "{}", message(&object));
+    world.pass(HOUR).await;
+    assert_eq!(world.mutations(), 0);
+    // The way out that is named.
+    world.unpublish();
+    world.published(API).await;
+    assert_eq!((world.publishes(), world.told(API, "Created")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_refused_is_let_go_without_a_call() {
+    let world = occupied().await;
+    world.api.apply(publication_with(API, json!({"adoptionPolicy": "Never"})));
+    world.publication_until(API, "False", "AdoptionRefused").await;
+    world.delete_publication(API);
+    world.publication_gone(API).await;
+    assert_eq!(world.mutations(), 0);
+    world.only_published();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_there_first_and_cannot_be_published_over_is_not_deleted_either() {
+    let world = occupied().await;
+    world.sim.settings(|settings| settings.publications.republish = Republish::Conflict);
+    world.api.apply(publication_with(API, json!({"replacePolicy": "DeleteAndRecreate"})));
+    let object = world.publication_until(API, "False", "RemoteRejected").await;
+    assert!(message(&object).contains("delete that in AppLink"), "{}", message(&object));
+    world.pass(HOUR).await;
+    assert_eq!((world.took_effect(), world.unpublishes()), (0, 0));
+    world.delete_publication(API);
+    world.publication_gone(API).await;
+    assert_eq!(world.unpublishes(), 0, "it never was ours");
+    world.only_published();
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_apps_publication_on_the_connection_is_not_touched() {
+    let world = World::with_connection().await;
+    world.plant_publication("productionOrg", ANOTHER_APP);
+    world.document("1.0.0");
+    world.api.apply(publication(API));
+    world.published(API).await;
+    assert_eq!(world.all_published().len(), 2);
+    world.delete_publication(API);
+    world.publication_gone(API).await;
+    let left: Vec<_> = world.all_published().into_iter().map(|(publication, _)| publication.app).collect();
+    assert_eq!(left, [ANOTHER_APP]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_only_looked_at_is_never_changed() {
+    let mut world = World::with_connection().await;
+    world.api.apply(publication_with(API, json!({"managementPolicy": "Observe"})));
+    world.publication_until(API, "False", "RemoteMissing").await;
+    world.plant_publication("productionOrg", OWN_APP);
+    let object = world.published(API).await;
+    assert_eq!(object["status"]["externalServiceName"], "Theirs");
+    assert_eq!(object["metadata"]["finalizers"], Value::Null);
+    world.touch();
+    world.restart().await;
+    world.pass(HOUR).await;
+    world.unpublish();
+    world.publication_within(LATER, API, "False", "RemoteMissing").await;
+    world.delete_publication(API);
+    world.publication_gone(API).await;
+    assert_eq!((world.publishes(), world.unpublishes()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_turns_to_looking_lets_go_and_one_that_turns_back_publishes_what_others_did_over() {
+    let world = World::with_publication().await;
+    world.respec(API, json!({"managementPolicy": "Observe"}));
+    world.pass(HOUR).await;
+    let object = world.published(API).await;
+    assert!(object["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty), "{object:#}");
+    world.touch();
+    world.pass(HOUR).await;
+    assert_eq!(world.publishes(), 0);
+    world.respec(API, json!({"managementPolicy": "Full"}));
+    world.republished(1).await;
+    let object = world.get_publication(API);
+    assert_eq!(object["metadata"]["finalizers"], json!(["applink.dev/finalizer"]));
+    assert_eq!(world.only_published().1.upload.client_name, CLIENT);
+}
+
+/// A second Publication of the same app, by a way of its own to the same connection.
+struct Second {
+    namespace: &'static str,
+    manifests: Vec<Value>,
+}
+
+fn seconds() -> Vec<Second> {
+    let same = vec![publication("second")];
+    let mut looking = connection("looking", "productionOrg");
+    looking["spec"]["managementPolicy"] = json!("Observe");
+    let over = publication_with("second", json!({"connectionRef": {"name": "looking"}}));
+    let beside = vec![looking.clone(), over.clone()];
+    let document = |namespace: &str| {
+        let text = crate::publishing::openapi("2.0.0");
+        let mut map = crate::publishing::config_map(crate::publishing::DOCUMENT, json!({crate::publishing::KEY: text}));
+        map["metadata"]["namespace"] = json!(namespace);
+        map
+    };
+    let mut elsewhere = vec![addon("orders"), looking, over, document("other")];
+    elsewhere.iter_mut().for_each(|manifest| manifest["metadata"]["namespace"] = json!("other"));
+    vec![
+        Second { namespace: NS, manifests: same },
+        Second { namespace: NS, manifests: beside },
+        Second { namespace: "other", manifests: elsewhere },
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_for_one_connection_the_second_waits_until_the_first_goes() {
+    for second in seconds() {
+        for orphan in [false, true] {
+            let world = World::with_publication().await;
+            if second.namespace == "other" {
+                world.api.set_secret(
+                    "other",
+                    "heroku-api",
+                    &[("token", applink_operator::simulator::Seed::HEROKU_TOKEN)],
+                );
+            }
+            second.manifests.iter().for_each(|manifest| drop(world.api.apply(manifest.clone())));
+            let until = async |status: &str, reason: &str, at_most: Duration| {
+                let said = |object: Option<&Value>| object.is_some_and(|o| says(o, status, reason));
+                world.api.wait_until("publications", second.namespace, "second", said, at_most).await.expect("there")
+            };
+            let object = until("False", "NameConflict", SOON).await;
+            assert!(message(&object).contains("crm/orders-api"), "{}", message(&object));
+            assert_eq!(progress(&object), Some("Stalled"));
+            world.pass(HOUR).await;
+            assert_eq!(world.mutations(), 0);
+            if orphan {
+                world.respec(API, json!({"deletionPolicy": "Orphan"}));
+            }
+            world.delete_publication(API);
+            world.publication_gone(API).await;
+            until("True", "Published", SOON).await;
+            world.pass(HOUR).await;
+            let deleted = usize::from(!orphan);
+            assert_eq!((world.publishes(), world.unpublishes()), (1, deleted), "{}, {orphan}", second.namespace);
+            world.only_published();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_takes_over_when_the_first_only_looks_from_now_on() {
+    let world = World::with_publication().await;
+    world.api.apply(publication("second"));
+    world.publication_until("second", "False", "NameConflict").await;
+    world.respec(API, json!({"managementPolicy": "Observe"}));
+    world.publication_until("second", "True", "Published").await;
+    assert_eq!((world.publishes(), world.told("second", "Adopted")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_that_are_applied_at_once_end_as_one_and_the_elder_has_it() {
+    let world = World::with_connection().await;
+    world.document("1.0.0");
+    world.api.apply(publication(API));
+    world.pass(Duration::from_millis(1)).await;
+    world.api.apply(publication("second"));
+    world.published(API).await;
+    world.publication_until("second", "False", "NameConflict").await;
+    world.pass(HOUR).await;
+    assert_eq!(world.publishes(), 1);
+}

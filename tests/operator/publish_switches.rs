@@ -1,0 +1,142 @@
+//! Every switch of the service that concerns publications, each alone and the most telling together: one is made, changed,
+//! healed, corrected, taken over and taken away, once each.
+
+use std::time::Duration;
+
+use applink_operator::simulator::Seed;
+use serde_json::{Value, json};
+
+use crate::publishing::{API, CLIENT, publication_with};
+use crate::world::{LATER, World, connection, says};
+
+const POLL: Duration = Duration::from_secs(80);
+
+/// A world on a service that has these switches set.
+fn world(switches: &Value) -> World {
+    let world = World::new();
+    world.sim.settings(|settings| {
+        let merged = settings.merged(switches.as_object().expect("an object").clone());
+        *settings = merged.expect("switches that there are");
+    });
+    world
+}
+
+fn each(switch: &str, values: Value) -> Vec<Value> {
+    values.as_array().expect("a list").iter().map(|value| json!({"publications": {switch: value}})).collect()
+}
+
+fn all_switches() -> Vec<Value> {
+    let mut all = vec![
+        json!({"dialect": "cli"}),
+        json!({"dialect": "reference"}),
+        json!({"dialect": "mixed"}),
+        json!({"errorShape": "html", "getUnknown": "emptyList", "getOne": "array"}),
+        json!({"listLagSeconds": 20}),
+        json!({"omittedAs": "null", "publications": {"omitted": ["provenance", "connectionName", "orgId", "externalService"]}}),
+        json!({"dialect": "reference", "publications": {"listUnknownApp": "notFound", "publishSeconds": 20}}),
+        json!({"listLagSeconds": 10, "publications": {"disconnectUnpublishes": false, "touchOnRepublish": false}}),
+        json!({"publications": {"omitted": ["lastModified"], "touchOnRepublish": false, "esrIdStable": false}}),
+    ];
+    all.extend(each("republish", json!(["update", "conflict"])));
+    all.extend(each("publishSeconds", json!([3, 20, 90])));
+    all.extend(each("publishStatus", json!(["ok", "created", "accepted"])));
+    all.extend(each("publishAnswer", json!(["idObject", "array", "emptyArray", "empty"])));
+    let deletions = ["accepted", "acceptedEmpty", "ok", "okEmpty", "emptyObject", "noContent"];
+    all.extend(each("unpublishAnswer", json!(deletions)));
+    all.extend(each("listUnknownApp", json!(["empty", "notFound"])));
+    let omitted = json!([
+        ["provenance"],
+        ["lastModified"],
+        ["connectionName"],
+        ["orgId"],
+        ["herokuAppLink"],
+        ["externalService"]
+    ]);
+    all.extend(each("omitted", omitted));
+    all.extend(each("touchOnRepublish", json!([false])));
+    all.extend(each("esrIdStable", json!([false])));
+    all.extend(each("disconnectUnpublishes", json!([false])));
+    all
+}
+
+/// Whether the service tells what somebody else published.
+fn dates(switches: &Value) -> bool {
+    let omitted = switches["publications"]["omitted"].as_array().cloned().unwrap_or_default();
+    !omitted.iter().any(|part| part == "provenance" || part == "lastModified")
+}
+
+/// From nothing to nothing.
+async fn live(switches: Value) {
+    println!("{switches}");
+    let mut world = world(&switches);
+    let mut mutations = (1, 0);
+    let replaces = switches["publications"]["republish"] == "conflict";
+    let again = |mutations: &mut (usize, usize)| {
+        mutations.0 += 1;
+        mutations.1 += usize::from(replaces);
+    };
+    world.addon();
+    world.api.apply(connection("production", "productionOrg"));
+    world.start();
+    world.document("1.0.0");
+    world.api.apply(publication_with(API, json!({"replacePolicy": "DeleteAndRecreate"})));
+    world.published(API).await;
+    let rests = async |mutations: (usize, usize), what: &str| {
+        world.pass(Duration::from_secs(900)).await;
+        let object = world.get_publication(API);
+        assert!(says(&object, "True", "Published"), "{switches} {what}: {object:#}");
+        let apps = |r: &applink_operator::simulator::RequestRecord| r.committed && r.path.ends_with("/apps");
+        assert_eq!((world.asked(|r| r.mutating && apps(r)), world.unpublishes()), mutations, "{switches} {what}");
+        assert_eq!(world.only_published().1.upload.client_name, CLIENT);
+    };
+    rests(mutations, "created").await;
+
+    world.document("1.1.0");
+    again(&mut mutations);
+    rests(mutations, "changed").await;
+    if dates(&switches) {
+        world.touch();
+        again(&mut mutations);
+        rests(mutations, "corrected").await;
+    }
+    world.unpublish();
+    mutations.0 += 1;
+    rests(mutations, "healed").await;
+    world.vanish("productionOrg");
+    again(&mut mutations);
+    mutations.1 = if replaces { mutations.1 - 1 } else { mutations.1 };
+    rests(mutations, "on another connection").await;
+    world.restart().await;
+    world.pass(POLL).await;
+
+    world.delete_publication(API);
+    world.publication_gone(API).await;
+    world.pass(Duration::from_secs(200)).await;
+    assert_eq!(world.all_published().len(), 0, "{switches}");
+    taken_over(&world, &switches).await;
+}
+
+/// What was there first is published over, where the service lets anybody do that.
+async fn taken_over(world: &World, switches: &Value) {
+    if switches["publications"]["republish"] == "conflict" {
+        return;
+    }
+    world.plant_publication("productionOrg", Seed::APP_ID);
+    world.pass(POLL).await;
+    world.api.apply(publication_with(API, json!({})));
+    world.publication_within(LATER, API, "True", "Published").await;
+    world.pass(Duration::from_secs(600)).await;
+    assert_eq!(world.only_published().1.upload.client_name, CLIENT, "{switches}");
+    assert_eq!(world.told(API, "Adopted"), 1, "{switches}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_the_service_does_and_however_it_says_so_a_publication_comes_to_its_end() {
+    let mut wrong = Vec::new();
+    for switches in all_switches() {
+        if tokio::spawn(live(switches.clone())).await.is_err() {
+            wrong.push(switches.to_string());
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}

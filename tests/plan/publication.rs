@@ -1,0 +1,398 @@
+//! What comes out for a Publication: cases in a line each, and laws that hold for whatever goes in.
+
+use applink_operator::crd::{
+    AdoptionPolicy, DeletionPolicy, ManagementPolicy, PublicationSpec, PublicationStatus, Reason, ReplacePolicy,
+};
+use applink_operator::plan::desired::publication::{DesiredPublication, Texts};
+use applink_operator::plan::diff::publication::{Input, plan};
+use applink_operator::plan::live::{Live, RemotePublication, Sighting};
+use applink_operator::plan::memory::{Answer, Intent, Memory};
+use applink_operator::plan::policy::Policies;
+use applink_operator::plan::remote::name::Rival;
+use applink_operator::plan::remote::{Addon, Parent};
+use applink_operator::plan::verdict::{Readiness, Report, Verdict};
+use applink_operator::plan::{Plan, Step};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use serde_json::json;
+
+use crate::fixture::{self, ADDON, at};
+
+const APP: &str = "app-1";
+const CONNECTION: &str = "c-1";
+
+/// Everything a plan is made of.
+#[derive(Clone, Debug)]
+struct World {
+    spec: PublicationSpec,
+    policies: Policies,
+    parent: Parent,
+    severed: bool,
+    desired: Result<DesiredPublication, Verdict>,
+    live: Live<RemotePublication>,
+    rivals: Vec<Rival>,
+    memory: Memory,
+    status: PublicationStatus,
+    now: Timestamp,
+    /// Whether a publish call moves when something was modified, and what that says next.
+    dates: bool,
+}
+
+fn desired(version: &str) -> DesiredPublication {
+    let text = format!("openapi: 3.0.3\ninfo: {{title: Orders, version: '{version}'}}\npaths: {{}}\n");
+    DesiredPublication::new(&spec(), &Texts { document: text.into_bytes(), ..Texts::default() }).unwrap()
+}
+
+fn spec() -> PublicationSpec {
+    let spec = json!({"connectionRef": {"name": "production"}, "clientName": "OrdersAPI", "apiSpec": {"inline": "x"}});
+    serde_json::from_value(spec).unwrap()
+}
+
+fn connected(id: &str) -> Parent {
+    Parent::Ready { id: id.into(), name: "production".into(), leaving: false }
+}
+
+/// Nothing done yet, nothing there, and that is certain.
+fn fresh() -> World {
+    let like = fixture::fresh();
+    World {
+        spec: spec(),
+        policies: like.policies,
+        parent: connected(CONNECTION),
+        severed: false,
+        desired: Ok(desired("1")),
+        live: Live { sightings: vec![], complete: true, gone: vec![] },
+        rivals: vec![],
+        memory: like.memory,
+        status: PublicationStatus::default(),
+        now: like.now,
+        dates: true,
+    }
+}
+
+/// Published long ago, and at rest.
+fn settled() -> World {
+    let mut world = fresh();
+    world.run();
+    assert_eq!(world.memory.reason, Some(Reason::Published));
+    world.now = at(3600);
+    world
+}
+
+fn theirs() -> World {
+    let mut world = fresh();
+    world.see("theirs");
+    world
+}
+
+impl World {
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn see(&mut self, modified_at: &str) {
+        let object = RemotePublication {
+            id: APP.into(),
+            external_service_id: None,
+            external_service_name: None,
+            org_id: None,
+            created_at: None,
+            created_by: None,
+            modified_at: Some(modified_at.to_owned()),
+        };
+        self.live.sightings = vec![Sighting { object, at: self.now, detailed: false }];
+    }
+
+    fn plan(&self) -> Plan<PublicationStatus> {
+        plan(&Input {
+            spec: &self.spec,
+            policies: self.policies,
+            addon_name: "orders",
+            addon: &Addon::Ready { id: ADDON.into() },
+            app: APP,
+            parent: &self.parent,
+            severed: self.severed,
+            desired: &self.desired,
+            live: &self.live,
+            rivals: &self.rivals,
+            memory: &self.memory,
+            status: &self.status,
+            now: self.now,
+        })
+    }
+
+    fn says(&self) -> String {
+        let plan = self.plan();
+        let steps: Vec<_> = plan.steps.iter().map(ToString::to_string).collect();
+        let report = match plan.report {
+            Report::Say(verdict) => verdict.reason.to_string(),
+            Report::Keep => "keep".into(),
+            Report::Note => "note".into(),
+            Report::Hold => String::new(),
+        };
+        [steps.join(", "), report].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(": ")
+    }
+
+    /// Carries out a step as a faithful service would.
+    fn perform(&mut self, step: &Step) {
+        self.now += SignedDuration::from_millis(10);
+        match step {
+            Step::Remember { intent } | Step::Adopt { intent } => {
+                (self.memory.finalizer, self.memory.intent, self.memory.answer) = (true, Some(intent.clone()), None);
+            }
+            Step::Create { .. } | Step::Publish { .. } => {
+                let word = self.memory.intent.clone().expect("a word comes first");
+                let told = match self.live.sightings.first().and_then(|seen| seen.object.modified_at.clone()) {
+                    Some(before) if !self.dates => before,
+                    _ => self.now.to_string(),
+                };
+                self.see(&told);
+                self.live.gone.clear();
+                self.memory.answer = Some(Answer::Created { id: APP.into(), word });
+            }
+            Step::Delete { id } => {
+                (self.live.sightings, self.live.gone) = (vec![], vec![id.clone()]);
+                self.memory.answer = Some(Answer::Deleting { id: id.clone(), at: self.now });
+            }
+            Step::Confirm { id } => {
+                let there = !self.live.sightings.is_empty();
+                self.live.sightings.iter_mut().for_each(|seen| seen.at = self.now);
+                self.live.gone = if there { vec![] } else { vec![id.clone()] };
+                self.live.complete = true;
+            }
+            Step::Look => {
+                self.live.complete = true;
+                self.live.sightings.iter_mut().for_each(|seen| seen.at = self.now);
+            }
+            Step::Release { .. } => self.memory.finalizer = false,
+            _ => {}
+        }
+    }
+
+    /// Plans and performs until there is nothing left but to wait, and records what is reported. Gives the steps taken.
+    fn run(&mut self) -> Vec<Step> {
+        let mut taken = Vec::new();
+        for _ in 0..20 {
+            let plan = self.plan();
+            match plan.steps.first() {
+                None if plan.report == Report::Note => self.record(plan),
+                Some(Step::AwaitRemote) | None => {
+                    self.record(plan);
+                    return taken;
+                }
+                Some(step) => {
+                    taken.push(step.clone());
+                    self.perform(step);
+                }
+            }
+        }
+        panic!("goes in circles: {taken:?}")
+    }
+
+    fn record(&mut self, plan: Plan<PublicationStatus>) {
+        if plan.report == Report::Hold {
+            return;
+        }
+        self.status = plan.status;
+        if let Report::Say(verdict) = &plan.report {
+            self.memory.ready = verdict.ready == Readiness::True;
+            self.memory.reason = Some(verdict.reason);
+        }
+        if plan.report != Report::Note {
+            self.memory.observed_generation = Some(self.memory.generation);
+            self.memory.requested = false;
+        }
+    }
+}
+
+fn refused(conflict: bool, word: &Intent) -> Answer {
+    let verdict = Verdict::needs_user(Reason::RemoteRejected, "no");
+    Answer::Refused { verdict, at: word.at, attempt: Some(word.attempt), conflict }
+}
+
+/// A change whose call was sent, a moment ago, by a process that died.
+fn sent() -> World {
+    let mut world = settled().with(|w| w.desired = Ok(desired("2")));
+    world.perform(&Step::Confirm { id: APP.into() });
+    let word = world.plan().steps.remove(0);
+    world.perform(&word);
+    world.memory.met = world.now + SignedDuration::from_secs(1);
+    world.now += SignedDuration::from_secs(2);
+    world
+}
+
+#[test]
+fn cases() {
+    let changed = || settled().with(|w| w.desired = Ok(desired("2")));
+    let table = [
+        ("nothing there", fresh(), "remember attempt 1, create OrdersAPI"),
+        ("not known whether", fresh().with(|w| w.live.complete = false), "look"),
+        ("at rest", settled(), "Published"),
+        ("changed: how it is now is looked at first", changed(), "confirm app-1"),
+        (
+            "changed, and looked at",
+            changed().with(|w| w.perform(&Step::Look)),
+            "remember attempt 2, publish OrdersAPI again",
+        ),
+        ("somebody else published", settled().with(|w| w.see("x")), "remember attempt 2, publish OrdersAPI again"),
+        ("gone, as a list says", settled().with(|w| w.live.sightings.clear()), "confirm app-1"),
+        ("there first", theirs(), "remember attempt 1, publish OrdersAPI again"),
+        (
+            "there first, and not to be touched",
+            theirs().with(|w| w.policies.adoption = AdoptionPolicy::Never),
+            "AdoptionRefused",
+        ),
+        ("sent, and nothing shows yet", sent(), "await remote"),
+        ("sent, and it shows", sent().with(|w| w.see("y")), "Published"),
+        ("sent, and nothing ever showed", sent().with(|w| w.now += SignedDuration::from_secs(60)), "confirm app-1"),
+        ("on the way out", settled().with(|w| w.memory.deleting = true), "delete app-1, release"),
+        (
+            "on the way out, and the connection is gone",
+            settled().with(|w| (w.memory.deleting, w.severed) = (true, true)),
+            "release",
+        ),
+        (
+            "on the way out, sent, and it shows",
+            sent().with(|w| w.see("y")).with(|w| w.memory.deleting = true),
+            "delete app-1, release",
+        ),
+        (
+            "the connection is another one",
+            settled().with(|w| (w.parent, w.live.sightings) = (connected("c-2"), vec![])),
+            "remember attempt 2, create OrdersAPI",
+        ),
+        (
+            "the connection is another one, and it outlived the first",
+            settled().with(|w| w.parent = connected("c-2")).with(|w| w.perform(&Step::Look)),
+            "remember attempt 2, publish OrdersAPI again",
+        ),
+        (
+            "on a connection that goes",
+            changed().with(|w| w.parent = Parent::Ready { id: CONNECTION.into(), name: "p".into(), leaving: true }),
+            "confirm app-1",
+        ),
+        ("only looked at", theirs().with(|w| w.policies.management = ManagementPolicy::Observe), "Published"),
+    ];
+    for (name, world, wanted) in table {
+        assert_eq!(world.says(), wanted, "{name}: {:#?}", world.plan());
+    }
+}
+
+#[test]
+fn a_conflict_makes_room_only_where_that_is_allowed() {
+    for (policy, conflict, wanted) in [
+        (ReplacePolicy::Never, true, "RemoteRejected"),
+        (ReplacePolicy::DeleteAndRecreate, false, "RemoteRejected"),
+        (
+            ReplacePolicy::DeleteAndRecreate,
+            true,
+            "remember attempt 3, delete app-1, remember attempt 4, create OrdersAPI",
+        ),
+    ] {
+        let mut world = sent();
+        world.policies.replacement = policy;
+        world.memory.answer = world.memory.intent.as_ref().map(|word| refused(conflict, word));
+        world.status = world.plan().status;
+        assert_eq!(world.says(), wanted);
+    }
+}
+
+prop_compose! {
+    fn world()(
+        (published, changed, drifted, dates, complete) in any::<(bool, bool, bool, bool, bool)>(),
+        (deleting, orphan, observe, suspend, never) in any::<(bool, bool, bool, bool, bool)>(),
+        (anew, given, requested, replace, unusable) in any::<(bool, bool, bool, bool, bool)>(),
+        answer in 0..5, there in 0..3, parent in 0..5, severed in any::<bool>(), late in 0i64..600,
+    ) -> World {
+        let mut world = if published { settled() } else { fresh() };
+        world.dates = dates;
+        world.now += SignedDuration::from_secs(late);
+        if changed { world.desired = Ok(desired("2")); }
+        if unusable { world.desired = Err(Verdict::waits(Reason::ConfigMapNotFound, "x")); }
+        if given && let Some(step @ Step::Remember { .. }) = world.plan().steps.first() { world.perform(&step.clone()); }
+        match there {
+            0 => world.live.sightings.clear(),
+            1 if drifted => world.see("x"),
+            _ => {}
+        }
+        world.live.complete = complete;
+        world.policies.deletion = if orphan { DeletionPolicy::Orphan } else { DeletionPolicy::Delete };
+        world.policies.management = if observe { ManagementPolicy::Observe } else { ManagementPolicy::Full };
+        world.policies.adoption = if never { AdoptionPolicy::Never } else { AdoptionPolicy::IfMatching };
+        world.policies.replacement = if anew { ReplacePolicy::DeleteAndRecreate } else { ReplacePolicy::Never };
+        world.policies.suspend = suspend;
+        (world.memory.deleting, world.memory.requested, world.severed) = (deleting, requested, severed);
+        world.memory.replace = replace.then(|| "token".to_owned());
+        world.parent = match parent {
+            0 => Parent::Missing { name: "p".into() },
+            1 => Parent::NotReady("x".into()),
+            2 => connected("c-2"),
+            _ => connected(CONNECTION),
+        };
+        let word = world.memory.intent.clone();
+        let verdict = || Verdict::waits(Reason::RemoteUnavailable, "why");
+        if let Some(word) = word {
+            let (attempt, now) = (word.attempt, world.now);
+            world.memory.answer = match answer {
+                0 => Some(refused(true, &word)),
+                1 => Some(Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35), attempt }),
+                2 => Some(Answer::Later { verdict: verdict(), at: now, until: now + SignedDuration::from_secs(9), attempt: Some(attempt) }),
+                3 => Some(Answer::Created { id: APP.into(), word }),
+                _ => None,
+            };
+        }
+        world.status.last_published_at = world.status.last_published_at.take().filter(|_| published).or(published.then(|| Time(at(1))));
+        world
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 4000,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(0),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_faithful_service_ends_it_and_then_nothing_moves(world in world()) {
+        let mut world = world;
+        let taken = world.run();
+        let published = taken.iter().filter(|s| matches!(s, Step::Create { .. } | Step::Publish { .. })).count();
+        // Whoever asks for it while it is being published has it published once more.
+        let asked = taken.iter().any(|s| matches!(s, Step::Delete { .. })) && world.memory.replace.is_some();
+        prop_assert!(published <= 1 + usize::from(asked), "{taken:?}");
+        let plan = world.plan();
+        let still: Vec<_> = plan.steps.iter().filter(|s| !s.waits()).collect();
+        prop_assert!(still.is_empty(), "{taken:?} and then {still:?}");
+        prop_assert!(plan.again.is_none_or(|again| !again.is_zero()));
+        if !matches!(plan.report, Report::Hold) {
+            prop_assert_eq!(&plan.status, &world.status, "the status is written again at rest");
+        }
+    }
+
+    #[test]
+    fn nothing_is_changed_where_nothing_may_be(world in world()) {
+        let calls = |s: &Step| matches!(s, Step::Create { .. } | Step::Publish { .. } | Step::Delete { .. });
+        let calls = world.plan().steps.iter().any(calls);
+        let free = world.policies.management == ManagementPolicy::Full && !world.policies.suspend;
+        prop_assert!(!calls || free);
+        prop_assert!(!calls || world.memory.deleting || world.parent.id().is_some(), "there is no connection to call");
+        prop_assert!(!calls || world.memory.deleting || world.desired.is_ok());
+    }
+
+    #[test]
+    fn only_what_is_ours_is_deleted(world in world()) {
+        for step in world.plan().steps {
+            if let Step::Delete { id } = step {
+                prop_assert_eq!(&id, APP);
+                let open = world.memory.intent.as_ref().is_some_and(|i| i.attempt > world.status.remote.answered_attempt.unwrap_or(0));
+                prop_assert!(world.status.remote.applied_hash.is_some() || open);
+                prop_assert!(world.memory.deleting || world.memory.replace.is_some() || world.policies.replacement == ReplacePolicy::DeleteAndRecreate);
+            }
+        }
+    }
+}
