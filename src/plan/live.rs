@@ -66,6 +66,9 @@ impl PartialEq for Link {
 
 /// A remote object of any kind.
 pub trait RemoteObject: Clone + PartialEq {
+    /// Whether the service lets anybody delete one.
+    const DELETABLE: bool = true;
+
     /// Its id, unique on the add-on.
     fn id(&self) -> &str;
     /// Its name, where the service tells it.

@@ -50,6 +50,8 @@ impl RemoteTarget {
 }
 
 impl RemoteObject for RemoteTarget {
+    const DELETABLE: bool = false;
+
     fn id(&self) -> &str {
         &self.id
     }

@@ -42,9 +42,10 @@ impl<R: RemoteObject> Case<'_, R> {
                 return Some(Course::act(vec![Step::Adopt { intent }]));
             }
         };
+        let remedy = if R::DELETABLE { "Delete it in AppLink, choose" } else { "Choose" };
         let text = format!(
-            "a {} {} (id {id}) was there first and is not taken over: {why}. Delete it in AppLink, choose another name, \
-             or set managementPolicy: Observe to watch it",
+            "a {} {} (id {id}) was there first and is not taken over: {why}. {remedy} another name, or set \
+             managementPolicy: Observe to watch it",
             self.noun, self.title
         );
         Some(Course::say(Verdict::needs_user(Reason::AdoptionRefused, text)))
