@@ -9,6 +9,7 @@ mod canary;
 mod consent;
 mod crash;
 mod dialects;
+mod each;
 mod harness;
 mod health;
 mod hosts;
