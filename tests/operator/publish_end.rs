@@ -172,28 +172,45 @@ async fn one_that_was_published_a_moment_ago_and_does_not_show_yet_is_deleted_al
     }
 }
 
+/// What befalls the connection while no operator runs.
+#[derive(Clone, Copy, Debug)]
+enum Meanwhile {
+    Failed,
+    Forgotten,
+}
+
 #[tokio::test(start_paused = true)]
-async fn what_an_unanswered_call_made_is_deleted_even_on_a_connection_that_failed_since() {
-    for adopts in [false, true] {
-        let mut world = World::with_connection().await;
-        world.document("1.0.0");
-        if adopts {
-            world.plant_publication("productionOrg", applink_operator::simulator::Seed::APP_ID);
-            world.pass(HOUR).await;
+async fn what_an_unanswered_call_made_is_deleted_whatever_befell_its_connection_since() {
+    for meanwhile in [Meanwhile::Failed, Meanwhile::Forgotten] {
+        for adopts in [false, true] {
+            let mut world = World::with_connection().await;
+            world.document("1.0.0");
+            if adopts {
+                world.plant_publication("productionOrg", applink_operator::simulator::Seed::APP_ID);
+                world.pass(HOUR).await;
+            }
+            world.fault(on_post(Fault::new(Where::After, What::Reset)).times(1));
+            world.api.apply(publication(API));
+            while world.publishes() == 0 {
+                world.pass(Duration::from_millis(10)).await;
+            }
+            world.take().kill().await;
+            assert!(world.get_publication(API)["status"]["id"].is_null(), "nothing is recorded");
+            let (id, now) = (world.only("productionOrg").id, world.clock.now());
+            match meanwhile {
+                Meanwhile::Failed => {
+                    world.sim.world(|w| w.set_status(id, Status::Failed, None, now)).expect("it is there");
+                }
+                Meanwhile::Forgotten => {
+                    world.api.patch("connections", NS, "production", json!({"metadata": {"finalizers": []}}));
+                    world.delete("production");
+                }
+            }
+            world.delete_publication(API);
+            world.start();
+            world.publication_gone(API).await;
+            assert_eq!(world.all_published().len(), 0, "{meanwhile:?}, adopts {adopts}");
         }
-        world.fault(on_post(Fault::new(Where::After, What::Reset)).times(1));
-        world.api.apply(publication(API));
-        while world.publishes() == 0 {
-            world.pass(Duration::from_millis(10)).await;
-        }
-        world.take().kill().await;
-        assert!(world.get_publication(API)["status"]["id"].is_null(), "nothing is recorded");
-        let (id, now) = (world.only("productionOrg").id, world.clock.now());
-        world.sim.world(|w| w.set_status(id, Status::Failed, None, now)).expect("it is there");
-        world.delete_publication(API);
-        world.start();
-        world.publication_gone(API).await;
-        assert_eq!(world.all_published().len(), 0, "adopts {adopts}");
     }
 }
 

@@ -14,7 +14,7 @@ use crate::crd::{AppLinkAddon, Connection, FINALIZER, ManagementPolicy, Provider
 use crate::observe::{Cause, Key, Shelf};
 use crate::plan::diff::connection::parent;
 use crate::plan::live::GrantKind;
-use crate::plan::memory::Memory;
+use crate::plan::memory::{Intent, Memory};
 use crate::plan::remote::{Addon, Parent};
 
 /// A kind that lives on a connection.
@@ -49,12 +49,13 @@ pub(super) fn connection<L: Lodger>(me: &L, shell: &Shell) -> Option<Connection>
     shell.get::<Connection>(&connection_key(me))
 }
 
-/// The add-on: its Connection's, or, where there is none any more, the one that its status records.
+/// The add-on: its Connection's, or, where there is none any more, the one that its status or its word names.
 pub(super) fn addon_key<L: Lodger>(me: &L, shell: &Shell) -> Option<Key> {
     if let Some(connection) = connection(me, shell) {
         return connection.addon(shell);
     }
-    let recorded = me.status().and_then(|status| status.remote().addon_id.clone())?;
+    let recorded = me.status().and_then(|status| status.remote().addon_id.clone());
+    let recorded = recorded.or_else(|| Some(word(me)?.addon_id))?;
     let here = |addon: &AppLinkAddon| addon.namespace() == me.namespace();
     let is_it = |addon: &AppLinkAddon| {
         let status = addon.status.as_ref();
@@ -107,11 +108,15 @@ pub(super) fn outlived<L: Lodger>(me: &L, shell: &Shell, since: Timestamp) -> bo
     addon.is_some_and(|addon| shell.observer.severed(&addon, recorded, since))
 }
 
+/// The word that it gave last.
+fn word<L: Lodger>(me: &L) -> Option<Intent> {
+    let status = me.status().cloned().unwrap_or_default();
+    Memory::read(me.meta(), status.memory()).intent
+}
+
 /// The connection that it was made on: the word for that comes before its record.
 pub(super) fn made_on<L: Lodger>(me: &L) -> Option<String> {
-    let status = me.status().cloned().unwrap_or_default();
-    let given = Memory::read(me.meta(), status.memory()).intent.and_then(|intent| intent.parent);
-    given.or_else(|| me.recorded_connection().map(str::to_owned))
+    word(me).and_then(|word| word.parent).or_else(|| me.recorded_connection().map(str::to_owned))
 }
 
 /// The connection that calls go to: on the way out the one that it was made on, else the one there is now.
