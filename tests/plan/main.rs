@@ -10,5 +10,5 @@ mod fixture;
 mod keep_cases;
 mod laws;
 mod leave_cases;
-mod publication;
+mod publication_cases;
 mod target_cases;
