@@ -14,7 +14,7 @@ use crate::plan::live::{GrantKind, Live, Method, Phase, RemoteGrant, Sighting};
 use crate::plan::memory::Memory;
 use crate::plan::policy::Policies;
 use crate::plan::remote::name::Rival;
-use crate::plan::remote::record::{carried, establish, fuller, fuller_org, readable, settle, taken};
+use crate::plan::remote::record::{carried, establish, fuller, fuller_org, readable, settle, stand_for, taken};
 use crate::plan::remote::{Addon, Case, Course, HandOff, Holder, Record, elapsed};
 use crate::plan::verdict::Verdict;
 use crate::plan::{Plan, Step};
@@ -88,7 +88,7 @@ fn decide(input: &Input<'_>, case: &Case<'_, RemoteGrant>, status: &mut GrantSta
         return Course::act(vec![Step::Remember { intent: case.restored(hash) }]);
     }
     if case.policies.suspend {
-        return Course::say(Verdict::suspended("suspended: nothing is done until spec.suspend is false"));
+        return Course::suspended();
     }
     if case.policies.observes() {
         return observe(input, case, status);
@@ -302,13 +302,8 @@ fn own(
 
 /// Writes the remote facts into the status.
 fn facts(status: &mut GrantStatus, seen: &RemoteGrant, case: &Case<'_, RemoteGrant>) {
-    if status.remote.id.as_deref() != Some(&seen.id) {
-        let answered = status.remote.answered_attempt;
-        *status = carried(status);
-        status.remote.answered_attempt = answered;
-    }
+    stand_for(status, &seen.id);
     let remote = &mut status.remote;
-    remote.id = Some(seen.id.clone());
     remote.addon_id = case.addon_id().map(str::to_owned).or_else(|| remote.addon_id.take());
     remote.remote_status = Some(seen.status.clone());
     fuller(seen.created_at.as_ref(), &mut remote.created_at);

@@ -13,7 +13,7 @@ use crate::plan::live::{Live, RemoteObject, RemotePublication, Sighting};
 use crate::plan::memory::{Answer, Memory};
 use crate::plan::policy::Policies;
 use crate::plan::remote::name::Rival;
-use crate::plan::remote::record::{carried, establish, fuller, readable, settle, taken};
+use crate::plan::remote::record::{carried, establish, fuller, placed, readable, settle, taken};
 use crate::plan::remote::{Addon, Again, Case, Course, Parent, Record, elapsed};
 use crate::plan::verdict::{Report, Verdict, whole_seconds};
 use crate::plan::{Plan, Step};
@@ -57,22 +57,9 @@ pub struct Input<'a> {
 /// What to do next for a Publication, and what to say of it.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan<PublicationStatus> {
-    let before = placed(input);
+    let before = placed(input.status, input.status.connection_id.as_deref(), input.parent.id(), input.memory);
     let lives = |id: &str| input.live.of_id(id).is_some();
     settle(&before, input.memory, lives, |record, status| decide(input, &case(input, record), status))
-}
-
-/// The status, of which only what belongs to the resource counts where it speaks of another connection than there is now.
-fn placed(input: &Input<'_>) -> PublicationStatus {
-    let moved = |now: &str| input.status.connection_id.as_deref().is_some_and(|recorded| recorded != now);
-    match input.parent.id() {
-        Some(id) if moved(id) && !input.memory.deleting => {
-            let mut status = carried(input.status);
-            status.remote.answered_attempt = input.status.remote.answered_attempt;
-            status
-        }
-        _ => input.status.clone(),
-    }
 }
 
 fn case<'a>(input: &'a Input<'a>, record: &'a Record) -> Case<'a, RemotePublication> {
@@ -106,7 +93,7 @@ fn decide(input: &Input<'_>, case: &Case<'_, RemotePublication>, status: &mut Pu
         return Course::act(vec![Step::Remember { intent: case.restored(hash) }]);
     }
     if case.policies.suspend {
-        return Course::say(Verdict::suspended("suspended: nothing is done until spec.suspend is false"));
+        return Course::suspended();
     }
     if case.policies.observes() && case.memory.finalizer {
         return Course::act(vec![Step::Release { orphaned: None }]);

@@ -11,8 +11,8 @@ use crate::plan::live::{Live, Phase, RemoteTarget, Sighting};
 use crate::plan::memory::Memory;
 use crate::plan::policy::Policies;
 use crate::plan::remote::name::Rival;
-use crate::plan::remote::record::{carried, establish, fuller, fuller_org, readable, settle, taken};
-use crate::plan::remote::{Addon, Case, Course, Holder, PROGRESS_LIMIT, Parent, Record, elapsed};
+use crate::plan::remote::record::{carried, establish, fuller, fuller_org, placed, readable, settle, stand_for, taken};
+use crate::plan::remote::{Addon, Case, Course, Holder, Parent, Record};
 use crate::plan::verdict::Verdict;
 use crate::plan::{Plan, Step};
 
@@ -50,7 +50,7 @@ pub struct Input<'a> {
 /// What to do next for a DataActionTarget, and what to say of it.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan<DataActionTargetStatus> {
-    let before = placed(input);
+    let before = placed(input.status, input.status.connection_id.as_deref(), input.parent.id(), input.memory);
     let lives = |id: &str| input.live.of_id(id).is_some();
     let mut plan = settle(&before, input.memory, lives, |record, status| decide(input, &case(input, record), status));
     // There is nothing that could be replaced.
@@ -58,19 +58,6 @@ pub fn plan(input: &Input<'_>) -> Plan<DataActionTargetStatus> {
         plan.status.remote.last_handled_replace = Some(token.clone());
     }
     plan
-}
-
-/// The status, of which only what belongs to the resource counts where it speaks of another connection than there is now.
-fn placed(input: &Input<'_>) -> DataActionTargetStatus {
-    let moved = |now: &str| input.status.connection_id.as_deref().is_some_and(|recorded| recorded != now);
-    match input.parent.id() {
-        Some(id) if moved(id) && !input.memory.deleting => {
-            let mut status = carried(input.status);
-            status.remote.answered_attempt = input.status.remote.answered_attempt;
-            status
-        }
-        _ => input.status.clone(),
-    }
 }
 
 fn case<'a>(input: &'a Input<'a>, record: &'a Record) -> Case<'a, RemoteTarget> {
@@ -102,7 +89,7 @@ fn decide(input: &Input<'_>, case: &Case<'_, RemoteTarget>, status: &mut DataAct
         return Course::act(vec![Step::Remember { intent: case.restored(&hash) }]);
     }
     if case.policies.suspend {
-        return Course::say(Verdict::suspended("suspended: nothing is done until spec.suspend is false"));
+        return Course::suspended();
     }
     if case.policies.observes() && case.memory.finalizer {
         return Course::act(vec![Step::Release { orphaned: None }]);
@@ -195,19 +182,10 @@ fn leave(
     status: &mut DataActionTargetStatus,
 ) -> Course {
     let release = |orphaned: Option<&str>| Course::act(vec![Step::Release { orphaned: orphaned.map(str::to_owned) }]);
-    if !case.memory.finalizer {
-        return Course::hold();
+    if let Some(course) = case.let_go() {
+        return course;
     }
     let id = case.record.id.as_deref();
-    if case.memory.force_orphan {
-        return release(id.or(Some(case.name)));
-    }
-    if case.policies.suspend {
-        return Course::say(Verdict::suspended("suspended: the deletion waits for spec.suspend: false"));
-    }
-    if case.policies.observes() {
-        return release(None);
-    }
     if input.severed {
         return release(None);
     }
@@ -259,7 +237,10 @@ fn judge(case: &Case<'_, RemoteTarget>, seen: &Sighting<RemoteTarget>) -> Course
             );
             Course::say(Verdict::needs_user(Reason::RemoteFailed, text))
         }
-        Phase::Going => going(case, remote),
+        Phase::Going => {
+            let remedy = "ask Heroku support, or create another DataActionTarget with another apiName";
+            case.going(Reason::Creating, &remote.status, remedy)
+        }
         Phase::Leaving | Phase::Gone => {
             let text = format!("data action target {name} is being deleted");
             Course::attend(Verdict::waits(Reason::Deleting, text))
@@ -267,34 +248,11 @@ fn judge(case: &Case<'_, RemoteTarget>, seen: &Sighting<RemoteTarget>) -> Course
     }
 }
 
-fn going(case: &Case<'_, RemoteTarget>, remote: &RemoteTarget) -> Course {
-    let name = case.name;
-    let text = format!("AppLink is at work on data action target {name} (status \"{}\")", remote.status);
-    let waiting = Course::attend(Verdict::waits(Reason::Creating, text));
-    let Some(intent) = case.memory.intent.as_ref().filter(|_| !case.record.was_up) else { return waiting };
-    let left = PROGRESS_LIMIT - elapsed(intent.at, case.now);
-    if left.is_positive() {
-        return waiting.again(left);
-    }
-    let text = format!(
-        "data action target {name} is still \"{}\" after {} minutes: ask Heroku support, or create another \
-         DataActionTarget with another apiName",
-        remote.status,
-        PROGRESS_LIMIT.as_mins()
-    );
-    Course::say(Verdict::needs_user(Reason::RemoteFailed, text))
-}
-
 /// Writes the remote facts into the status.
 fn facts(input: &Input<'_>, case: &Case<'_, RemoteTarget>, status: &mut DataActionTargetStatus, seen: &RemoteTarget) {
-    if status.remote.id.as_deref() != Some(&seen.id) {
-        let answered = status.remote.answered_attempt;
-        *status = carried(status);
-        status.remote.answered_attempt = answered;
-    }
+    stand_for(status, &seen.id);
     status.connection_id = input.parent.id().map(str::to_owned).or_else(|| status.connection_id.take());
     let remote = &mut status.remote;
-    remote.id = Some(seen.id.clone());
     remote.addon_id = case.addon_id().map(str::to_owned).or_else(|| remote.addon_id.take());
     remote.remote_status = Some(seen.status.clone());
     fuller(seen.created_at.as_ref(), &mut remote.created_at);

@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{CONTEST_LIMIT, CONTEST_WINDOW, Case, Course, REFUSAL_REST, SETTLE, elapsed};
+use super::{CONTEST_LIMIT, CONTEST_WINDOW, Case, Course, PROGRESS_LIMIT, REFUSAL_REST, SETTLE, elapsed};
 use crate::crd::Reason;
 use crate::plan::Step;
 use crate::plan::live::RemoteObject;
@@ -50,6 +50,23 @@ impl<R: RemoteObject> Case<'_, R> {
             return Course::say(self.contest());
         }
         Course::act(vec![Step::Remember { intent: self.next_intent(hash, recreated) }, create])
+    }
+
+    /// What to say while the service is at work on it, as `status` says in its own word, and `remedy` once that takes too long.
+    #[must_use]
+    pub fn going(&self, reason: Reason, status: &str, remedy: &str) -> Course {
+        let (noun, title) = (self.noun, self.title);
+        let text = format!("AppLink is at work on {noun} {title} (status \"{status}\")");
+        let waiting = Course::attend(Verdict::waits(reason, text));
+        // One that was in working order before has no beginning to count from.
+        let Some(intent) = self.memory.intent.as_ref().filter(|_| !self.record.was_up) else { return waiting };
+        let left = PROGRESS_LIMIT - elapsed(intent.at, self.now);
+        if left.is_positive() {
+            return waiting.again(left);
+        }
+        let minutes = PROGRESS_LIMIT.as_mins();
+        let text = format!("{noun} {title} is still \"{status}\" after {minutes} minutes: {remedy}");
+        Course::say(Verdict::needs_user(Reason::RemoteFailed, text))
     }
 
     /// The word to give before the next creation.

@@ -22,19 +22,10 @@ impl<R: RemoteObject> Case<'_, R> {
         let deleting = || Verdict::waits(Reason::Deleting, format!("deleting {} {}", self.noun, self.title));
         let release =
             |orphaned: Option<&str>| Course::act(vec![Step::Release { orphaned: orphaned.map(str::to_owned) }]);
-        if !self.memory.finalizer {
-            return Course::hold();
+        if let Some(course) = self.let_go() {
+            return course;
         }
         let id = self.record.id.as_deref();
-        if self.memory.force_orphan {
-            return release(id.or(Some(self.title)));
-        }
-        if self.policies.suspend {
-            return Course::say(Verdict::suspended("suspended: the deletion waits for spec.suspend: false"));
-        }
-        if self.policies.observes() {
-            return release(None);
-        }
         if id.is_none() && self.posted_intent().is_none() {
             return release(None);
         }
@@ -45,6 +36,23 @@ impl<R: RemoteObject> Case<'_, R> {
             return self.stuck(course);
         }
         self.after_answer().unwrap_or_else(|| self.remove(fits, release(None), deleting()))
+    }
+
+    /// What comes of a deletion whatever is there: nothing of ours holds it up, or the user says what is to be done.
+    #[must_use]
+    pub fn let_go(&self) -> Option<Course> {
+        let release = |orphaned| Some(Course::act(vec![Step::Release { orphaned }]));
+        if !self.memory.finalizer {
+            return Some(Course::hold());
+        }
+        if self.memory.force_orphan {
+            return release(Some(self.record.id.as_deref().unwrap_or(self.title).to_owned()));
+        }
+        if self.policies.suspend {
+            let text = "suspended: the deletion waits for spec.suspend: false";
+            return Some(Course::say(Verdict::suspended(text)));
+        }
+        if self.policies.observes() { release(None) } else { None }
     }
 
     /// A deletion that cannot go on says so even where the object was Ready, and names the way out.

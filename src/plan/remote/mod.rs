@@ -33,7 +33,7 @@ pub const SETTLE: SignedDuration = SignedDuration::from_secs(35);
 /// How long the same inputs rest after the service refused them for good.
 pub const REFUSAL_REST: SignedDuration = SignedDuration::from_mins(10);
 /// How long a service may take before "in progress" counts as failed.
-pub const PROGRESS_LIMIT: SignedDuration = SignedDuration::from_mins(15);
+const PROGRESS_LIMIT: SignedDuration = SignedDuration::from_mins(15);
 /// How long a dependency that was applied along with the object may take to show up before anything is said of it.
 const GRACE: SignedDuration = SignedDuration::from_secs(2);
 /// How long a deletion that the service took may stay invisible before it is asked for again.
@@ -138,6 +138,12 @@ impl Course {
     #[must_use]
     pub fn say(verdict: Verdict) -> Self {
         Self { steps: Vec::new(), report: verdict.into(), again: None }
+    }
+
+    /// Nothing to do, since the user stopped all work.
+    #[must_use]
+    pub fn suspended() -> Self {
+        Self::say(Verdict::suspended("suspended: nothing is done until spec.suspend is false"))
     }
 
     /// Things to do at once; what is to be said is known after them.

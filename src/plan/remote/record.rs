@@ -100,6 +100,30 @@ pub fn carried<S: RecordsRemote>(status: &S) -> S {
     next
 }
 
+/// The same, and the last attempt whose outcome is recorded: that stays true of the resource.
+#[must_use]
+pub fn emptied<S: RecordsRemote>(status: &S) -> S {
+    let mut next = carried(status);
+    next.remote_mut().answered_attempt = status.remote().answered_attempt;
+    next
+}
+
+/// The status of a resource that stands for the remote object of this id: what it records of another one goes.
+pub fn stand_for<S: RecordsRemote>(status: &mut S, id: &str) {
+    if status.remote().id.as_deref() != Some(id) {
+        *status = emptied(status);
+        status.remote_mut().id = Some(id.to_owned());
+    }
+}
+
+/// The status of what lives on a connection, of which only what belongs to the resource counts where it was `recorded` on
+/// another connection than there is `now`. On the way out, the old one is what it is about.
+#[must_use]
+pub fn placed<S: RecordsRemote>(status: &S, recorded: Option<&str>, now: Option<&str>, memory: &Memory) -> S {
+    let moved = recorded.zip(now).is_some_and(|(recorded, now)| recorded != now);
+    if moved && !memory.deleting { emptied(status) } else { status.clone() }
+}
+
 /// The status of a resource that has just come by its remote object, by the word that it gave.
 #[must_use]
 pub fn taken<S: RecordsRemote>(status: &S, word: Option<&Intent>) -> S {

@@ -7,7 +7,7 @@ use crate::crd::{GrantStatus, Reason};
 use crate::plan::Step;
 use crate::plan::desired::{Expected, compare};
 use crate::plan::live::{GrantKind, Phase, RemoteGrant, Sighting};
-use crate::plan::remote::{Case, Course, PROGRESS_LIMIT, elapsed};
+use crate::plan::remote::{Case, Course};
 use crate::plan::verdict::Verdict;
 
 /// What to say, by its phase.
@@ -21,7 +21,10 @@ pub(super) fn judge(
     match seen.object.phase {
         Phase::Up => connected(input, case, seen, status),
         Phase::Failed => Course::say(failed(input, &seen.object)),
-        Phase::Going => connecting(case, &seen.object),
+        Phase::Going => {
+            let remedy = "set a new value of applink.dev/replace to delete it and begin anew, or ask Heroku support";
+            case.going(Reason::Connecting, &seen.object.status, remedy)
+        }
         Phase::Leaving | Phase::Gone => {
             let text = format!("{} {name} is being disconnected", case.noun);
             Course::attend(Verdict::waits(Reason::Deleting, text))
@@ -58,25 +61,6 @@ fn connected(
             Course::attend(Verdict::waits(Reason::Connecting, text))
         }
     }
-}
-
-fn connecting(case: &Case<'_, RemoteGrant>, remote: &RemoteGrant) -> Course {
-    let (noun, name) = (case.noun, case.name);
-    let text = format!("AppLink is at work on {noun} {name} (status \"{}\")", remote.status);
-    let waiting = Course::attend(Verdict::waits(Reason::Connecting, text));
-    // One that was connected before has no beginning to count from.
-    let Some(intent) = case.memory.intent.as_ref().filter(|_| !case.record.was_up) else { return waiting };
-    let left = PROGRESS_LIMIT - elapsed(intent.at, case.now);
-    if left.is_positive() {
-        return waiting.again(left);
-    }
-    let text = format!(
-        "{noun} {name} is still \"{}\" after {} minutes: set a new value of applink.dev/replace to delete it and begin \
-         anew, or ask Heroku support",
-        remote.status,
-        PROGRESS_LIMIT.as_mins()
-    );
-    Course::say(Verdict::needs_user(Reason::RemoteFailed, text))
 }
 
 fn failed(input: &Input<'_>, remote: &RemoteGrant) -> Verdict {
