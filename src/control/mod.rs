@@ -111,9 +111,9 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// The object of this name.
-    fn get<K: Kind>(&self, key: &Key) -> Option<K> {
-        self.rosters.of::<K>()?.get(key)
+    /// What `read` finds in the object of this name, where there is one that can be read.
+    fn read<K: Kind, T>(&self, key: &Key, read: impl FnOnce(&K) -> T) -> Option<T> {
+        self.rosters.of::<K>()?.read(key, read)
     }
 
     /// Every object of a kind that can be read.

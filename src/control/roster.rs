@@ -37,10 +37,11 @@ impl<K: Kind> Roster<K> {
         Self { posts }
     }
 
-    pub(super) fn get(&self, key: &Key) -> Option<K> {
+    /// What `read` finds in the object of this name, where there is one that can be read.
+    pub(super) fn read<T>(&self, key: &Key, read: impl FnOnce(&K) -> T) -> Option<T> {
         let wanted = ObjectRef::new(&key.name).within(&key.namespace);
         let found = self.posts.iter().find_map(|post| post.store.get(&wanted))?;
-        found.0.as_ref().ok().cloned()
+        found.0.as_ref().ok().map(read)
     }
 
     /// Every object that can be read.
@@ -110,10 +111,9 @@ impl<K: Kind> AnyRoster for Roster<K> {
         if key.kind != K::KIND {
             return;
         }
-        match self.get(key) {
-            Some(object) => object.shown(shell),
+        if self.read(key, |object| object.shown(shell)).is_none() {
             // It went, or cannot be read any more.
-            None => shell.wake(&Cause::Dependants(key.clone())),
+            shell.wake(&Cause::Dependants(key.clone()));
         }
     }
 

@@ -363,7 +363,7 @@ async fn sweep(shell: Arc<Shell>) {
 
 /// Follows an add-on no longer that is no longer there, and tells those who lived on it.
 fn abandon(shell: &Shell, gone: Key) {
-    if shell.observer.addon(&gone).is_some() && shell.get::<AppLinkAddon>(&gone).is_none() {
+    if shell.observer.addon(&gone).is_some() && shell.read(&gone, |_: &AppLinkAddon| ()).is_none() {
         shell.observer.forget(&gone);
         shell.wake(&Cause::Everything(gone));
     }

@@ -137,14 +137,15 @@ impl Kind for AppLinkAddon {
 /// What is known of an add-on, from its poller, or from its own status where nothing follows it; and the ceiling that it
 /// sets to what lives on it.
 pub(super) fn seen(shell: &Shell, key: &Key) -> (Addon, ManagementPolicy) {
-    let Some(resource) = shell.get::<AppLinkAddon>(key) else {
+    let told = |resource: &AppLinkAddon| {
+        (resource.spec.management_policy, resource.status.clone().unwrap_or_default(), resource.metadata.generation)
+    };
+    let Some((ceiling, recorded, generation)) = shell.read(key, told) else {
         return (Addon::Missing, ManagementPolicy::default());
     };
-    let ceiling = resource.spec.management_policy;
-    let recorded = resource.status.clone().unwrap_or_default();
     let Some(live) = shell.observer.addon(key) else {
         let ready = condition(&recorded.conditions, ConditionType::Ready);
-        let judged = recorded.memory().observed_generation == resource.metadata.generation;
+        let judged = recorded.memory().observed_generation == generation;
         let addon = match ready.filter(|c| judged && c.status != "True") {
             Some(told) => Addon::Troubled {
                 id: recorded.addon_id,

@@ -153,8 +153,8 @@ impl Kind for Authorization {
 
 async fn look(me: &Authorization, shell: &Shell, secret: Option<&String>) -> Result<Option<Kept>, Error> {
     let Some(secret) = secret else { return Ok(None) };
-    let addon = shell.get::<AppLinkAddon>(&grant::addon_key(me));
-    let token = addon.map(|addon| addon.spec.token_secret_ref.name);
+    let token_of = |addon: &AppLinkAddon| addon.spec.token_secret_ref.name.clone();
+    let token = shell.read(&grant::addon_key(me), token_of);
     let key = me.access().jwt.as_ref().map(|jwt| jwt.private_key_secret_ref.name.clone());
     let reserved = [token, key, me.link_secret()].iter().flatten().any(|name| name == secret);
     Ok(Some(Kept { secret: secret.clone(), there: owned::read(shell, me, secret).await?, reserved }))

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{Kind, Made, Reference, addon, rivals, secret};
+use super::{Kind, Made, Reference, addon, made, rivals, secret};
 use crate::applink::{NewGrant, NewJwt};
 use crate::control::roster::key;
 use crate::control::{Error, Shell, owned};
@@ -153,15 +153,7 @@ pub(super) async fn create<G: Granting>(me: &G, shell: &Shell, inputs: &Inputs) 
     };
     let (name, provider, login_url) = (desired.name.as_str(), desired.provider, desired.login_url.as_str());
     let result = api.create_grant(G::GRANT, &NewGrant { name, provider, login_url, jwt }).await;
-    let told = match &result {
-        Ok(remote) => Some(Witness::Present(remote.clone())),
-        // Nothing was sent.
-        Err(AccessError::Budget(_)) => None,
-        Err(_) => Some(Witness::Touched(name.to_owned())),
-    };
-    let shelf = Shelf::grants(G::GRANT);
-    told.into_iter().for_each(|told| shell.observer.witness(&addon, &shelf, shell.clock.now(), told));
-    result.map(|remote| Made { id: remote.id, phase: remote.phase })
+    made(shell, &addon, &Shelf::grants(G::GRANT), name, result)
 }
 
 pub(super) async fn delete<G: Granting>(me: &G, shell: &Shell, id: &str) -> Result<(), AccessError> {

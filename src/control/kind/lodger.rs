@@ -45,14 +45,25 @@ fn connection_key<L: Lodger>(me: &L) -> Key {
     Key { kind: Connection::KIND, namespace, name: me.connection_name().to_owned() }
 }
 
-pub(super) fn connection<L: Lodger>(me: &L, shell: &Shell) -> Option<Connection> {
-    shell.get::<Connection>(&connection_key(me))
+/// What `read` finds in its Connection, where there is one.
+pub(super) fn connection<L: Lodger, T>(me: &L, shell: &Shell, read: impl FnOnce(&Connection) -> T) -> Option<T> {
+    shell.read(&connection_key(me), read)
+}
+
+/// Id of the connection that its Connection stands for now.
+fn current<L: Lodger>(me: &L, shell: &Shell) -> Option<String> {
+    connection(me, shell, |connection| connection.status.as_ref()?.grant.remote.id.clone())?
+}
+
+/// The add-on, and the connection that calls go to.
+pub(super) fn place<L: Lodger>(me: &L, shell: &Shell) -> Option<(Key, String)> {
+    me.addon(shell).zip(connection_id(me, shell))
 }
 
 /// The add-on: its Connection's, or, where there is none any more, the one that its status or its word names.
 pub(super) fn addon_key<L: Lodger>(me: &L, shell: &Shell) -> Option<Key> {
-    if let Some(connection) = connection(me, shell) {
-        return connection.addon(shell);
+    if let Some(addon) = connection(me, shell, |connection| connection.addon(shell)) {
+        return addon;
     }
     let recorded = me.status().and_then(|status| status.remote().addon_id.clone());
     let recorded = recorded.or_else(|| Some(word(me)?.addon_id))?;
@@ -92,18 +103,21 @@ pub(super) fn home<L: Lodger>(me: &L, shell: &Shell, memory: &Memory) -> Home {
 
 fn parent_of<L: Lodger>(me: &L, shell: &Shell, addon: &Key) -> Parent {
     let name = me.connection_name();
-    let Some(connection) = connection(me, shell) else { return Parent::Missing { name: name.to_owned() } };
-    let status = connection.status.clone().unwrap_or_default();
-    let (id, remote_name) = (status.grant.remote.id.as_deref(), connection.spec.connection_name.as_str());
-    let live = shell.observer.see(addon, &Shelf::grants(GrantKind::Connection), id, remote_name, Timestamp::UNIX_EPOCH);
-    let leaving = connection.metadata.deletion_timestamp.is_some();
-    parent(name, &connection.spec, &status, leaving, &live, L::NEEDS)
+    let judge = |connection: &Connection| {
+        let status = connection.status.clone().unwrap_or_default();
+        let (id, remote_name) = (status.grant.remote.id.as_deref(), connection.spec.connection_name.as_str());
+        let shelf = Shelf::grants(GrantKind::Connection);
+        let live = shell.observer.see(addon, &shelf, id, remote_name, Timestamp::UNIX_EPOCH);
+        let leaving = connection.metadata.deletion_timestamp.is_some();
+        parent(name, &connection.spec, &status, leaving, &live, L::NEEDS)
+    };
+    connection(me, shell, judge).unwrap_or_else(|| Parent::Missing { name: name.to_owned() })
 }
 
 /// Whether the connection that it was made on at `since` made way for another, or went with its Connection, as is known.
 pub(super) fn outlived<L: Lodger>(me: &L, shell: &Shell, since: Timestamp) -> bool {
     let Some(recorded) = me.recorded_connection() else { return false };
-    let now = connection(me, shell).and_then(|connection| connection.status?.grant.remote.id);
+    let now = current(me, shell);
     let addon = addon_key(me, shell).filter(|_| now.as_deref() != Some(recorded));
     addon.is_some_and(|addon| shell.observer.severed(&addon, recorded, since))
 }
@@ -122,7 +136,7 @@ pub(super) fn made_on<L: Lodger>(me: &L) -> Option<String> {
 /// The connection that calls go to: on the way out the one that it was made on, else the one there is now.
 pub(super) fn connection_id<L: Lodger>(me: &L, shell: &Shell) -> Option<String> {
     let made_on = || made_on(me);
-    let now = || connection(me, shell)?.status?.grant.remote.id;
+    let now = || current(me, shell);
     if me.meta().deletion_timestamp.is_some() { made_on().or_else(now) } else { now().or_else(made_on) }
 }
 
@@ -147,8 +161,8 @@ pub(super) fn heeds(connection: &Connection) -> bool {
 
 /// Its connection learns that it is being deleted, or that something it was told was let go of is declared again.
 pub(super) fn shown<L: Lodger>(me: &L, shell: &Shell) {
-    let released = || Some(connection(me, shell)?.status?.released_targets);
-    if me.meta().deletion_timestamp.is_some() || released().is_some_and(|released| !released.is_empty()) {
+    let released = |connection: &Connection| connection.status.as_ref().is_some_and(|s| !s.released_targets.is_empty());
+    if me.meta().deletion_timestamp.is_some() || connection(me, shell, released) == Some(true) {
         shell.wake(&Cause::Object(connection_key(me)));
     }
 }

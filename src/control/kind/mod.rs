@@ -31,9 +31,10 @@ use crate::crd::{
     Reason, RecordsRemote, SecretKeyRef,
 };
 use crate::heroku::AccessError;
-use crate::observe::{Key, Wanted};
+use crate::observe::{Key, Shelf, Wanted};
 use crate::plan::Plan;
-use crate::plan::live::{Link, Phase};
+use crate::plan::collection::Witness;
+use crate::plan::live::{Link, Phase, RemoteObject};
 use crate::plan::memory::{Memory, StatusMemory};
 use crate::plan::remote::name::Rival;
 use crate::plan::verdict::Verdict;
@@ -222,6 +223,24 @@ impl<S: RecordsRemote + Serialize + Send + Sync> Status for S {
     fn handle_request(&mut self, token: String) {
         self.remote_mut().last_handled_reconcile_at = Some(token);
     }
+}
+
+/// Hands the answer to a creation to the observer, and gives what was made.
+fn made<R: RemoteObject>(
+    shell: &Shell,
+    addon: &Key,
+    shelf: &Shelf<R>,
+    name: &str,
+    result: Result<R, AccessError>,
+) -> Result<Made, AccessError> {
+    let told = match &result {
+        Ok(remote) => Some(Witness::Present(remote.clone())),
+        // Nothing was sent.
+        Err(AccessError::Budget(_)) => None,
+        Err(_) => Some(Witness::Touched(name.to_owned())),
+    };
+    told.into_iter().for_each(|told| shell.observer.witness(addon, shelf, shell.clock.now(), told));
+    result.map(|remote| Made { id: remote.id().to_owned(), phase: remote.phase() })
 }
 
 /// Others of its kind that want what `me` wants. Those who only look want nothing.

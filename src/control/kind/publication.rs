@@ -77,24 +77,21 @@ impl Kind for Publication {
 
     async fn resolve(&self, shell: &Shell) -> Result<Self::Inputs, Error> {
         let namespace = self.namespace().unwrap_or_default();
-        let mut texts = Texts::default();
-        if let Some(inline) = &self.spec.api_spec.inline {
-            texts.document = inline.clone().into_bytes();
-        }
-        let document = self.spec.api_spec.config_map_key_ref.as_ref();
-        let (permission_set, connected_app) = (metadata(&self.spec.permission_set), metadata(&self.spec.connected_app));
-        for (at, which) in [(document, 0), (permission_set, 1), (connected_app, 2)] {
+        let mut document = self.spec.api_spec.inline.clone().map(String::into_bytes);
+        let (mut permission_set, mut connected_app) = (None, None);
+        let sources = [
+            (self.spec.api_spec.config_map_key_ref.as_ref(), &mut document),
+            (metadata(&self.spec.permission_set), &mut permission_set),
+            (metadata(&self.spec.connected_app), &mut connected_app),
+        ];
+        for (at, text) in sources {
             let Some(at) = at else { continue };
-            let content = match config_map(shell, &namespace, at).await? {
-                Ok(content) => content,
+            match config_map(shell, &namespace, at).await? {
+                Ok(content) => *text = Some(content),
                 Err(verdict) => return Ok(Err(verdict)),
-            };
-            match which {
-                0 => texts.document = content,
-                1 => texts.permission_set = Some(content),
-                _ => texts.connected_app = Some(content),
             }
         }
+        let texts = Texts { document: document.unwrap_or_default(), permission_set, connected_app };
         // A document may be large and deep; it is judged on a stack of its own.
         let spec = self.spec.clone();
         let judged = tokio::task::spawn_blocking(move || DesiredPublication::new(&spec, &texts)).await;
@@ -103,12 +100,12 @@ impl Kind for Publication {
 
     fn live(&self, shell: &Shell, memory: &Memory) -> Live {
         let home = lodger::home(self, shell, memory);
-        let remote = match (self.addon(shell), lodger::connection_id(self, shell)) {
-            (Some(addon), Some(id)) => {
+        let remote = match lodger::place(self, shell) {
+            Some((addon, id)) => {
                 let shelf = Shelf::publications(&id);
                 shell.observer.see(&addon, &shelf, Some(&home.app), &home.app, memory.since)
             }
-            _ => live::Live::default(),
+            None => live::Live::default(),
         };
         let wants = |other: &Publication| {
             other.spec.handling.management_policy != ManagementPolicy::Observe && lodger::same(shell, self, other)
@@ -135,7 +132,7 @@ impl Kind for Publication {
     }
 
     async fn create(&self, shell: &Shell, inputs: &Self::Inputs) -> Result<Made, AccessError> {
-        let (addon, now) = self.place(shell)?;
+        let (addon, now) = lodger::place(self, shell).ok_or(AccessError::Forgotten)?;
         // Whatever the connection is by now: the word was given for that one.
         let connection = lodger::made_on(self).unwrap_or(now);
         let Ok(desired) = inputs else { return Err(AccessError::Forgotten) };
@@ -162,7 +159,7 @@ impl Kind for Publication {
     }
 
     async fn delete(&self, shell: &Shell, id: &str) -> Result<(), AccessError> {
-        let (addon, connection) = self.place(shell)?;
+        let (addon, connection) = lodger::place(self, shell).ok_or(AccessError::Forgotten)?;
         let result = shell.observer.api(&addon)?.delete_publication(&connection).await;
         let touched = Witness::Touched(id.to_owned());
         shell.observer.witness(&addon, &Shelf::publications(&connection), shell.clock.now(), touched);
@@ -171,7 +168,7 @@ impl Kind for Publication {
     }
 
     async fn confirm(&self, shell: &Shell, id: &str) -> Result<(), AccessError> {
-        let (addon, connection) = self.place(shell)?;
+        let (addon, connection) = lodger::place(self, shell).ok_or(AccessError::Forgotten)?;
         self.read(shell, &addon, &connection, id).await
     }
 
@@ -200,12 +197,6 @@ impl Publication {
         let document = self.spec.api_spec.config_map_key_ref.as_ref();
         let metadata = [metadata(&self.spec.permission_set), metadata(&self.spec.connected_app)];
         document.into_iter().chain(metadata.into_iter().flatten()).collect()
-    }
-
-    /// The add-on, and the connection that calls go to.
-    fn place(&self, shell: &Shell) -> Result<(Key, String), AccessError> {
-        let place = self.addon(shell).zip(lodger::connection_id(self, shell));
-        place.ok_or(AccessError::Forgotten)
     }
 
     /// Reads what is published, which is a whole list of it.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::lodger::{self, Home, Lodger};
-use super::{Kind, Made, Reference, rivals};
+use super::{Kind, Made, Reference, made, rivals};
 use crate::applink::NewTarget;
 use crate::control::Shell;
 use crate::control::roster::key;
@@ -81,11 +81,11 @@ impl Kind for DataActionTarget {
     fn live(&self, shell: &Shell, memory: &Memory) -> Live {
         let name = self.spec.name();
         let id = self.status.as_ref().and_then(|status| status.remote.id.as_deref());
-        let remote = match (self.addon(shell), lodger::connection_id(self, shell)) {
-            (Some(addon), Some(connection)) => {
+        let remote = match lodger::place(self, shell) {
+            Some((addon, connection)) => {
                 shell.observer.see(&addon, &Shelf::targets(&connection), id, &name, memory.since)
             }
-            _ => live::Live::default(),
+            None => live::Live::default(),
         };
         // Apps that share an add-on have targets of their own.
         let app = |target: &DataActionTarget| Some(shell.observer.addon(&target.addon(shell)?)?.facts?.app_id);
@@ -95,16 +95,16 @@ impl Kind for DataActionTarget {
                 && lodger::same(shell, self, other)
                 && app(other) == app(self)
         };
-        let knows = |connection: Connection| {
-            let status = connection.status.clone().unwrap_or_default();
-            !lodger::heeds(&connection) || id.is_some_and(|id| status.released_targets.iter().any(|known| known == id))
+        let knows = |connection: &Connection| {
+            let released = connection.status.iter().flat_map(|status| &status.released_targets);
+            !lodger::heeds(connection) || id.is_some_and(|id| released.into_iter().any(|known| known == id))
         };
         let mut home = lodger::home(self, shell, memory);
         let established = self.status.as_ref().and_then(|status| status.remote.established_at.clone());
         home.severed |= established.is_some_and(|since| lodger::outlived(self, shell, since.0));
         Live {
             home,
-            released: lodger::connection(self, shell).is_none_or(knows),
+            released: lodger::connection(self, shell, knows).unwrap_or(true),
             remote,
             rivals: rivals(self, shell, wants),
             none: DataActionTargetStatus::default(),
@@ -130,22 +130,14 @@ impl Kind for DataActionTarget {
     }
 
     async fn create(&self, shell: &Shell, name: &String) -> Result<Made, AccessError> {
-        let (addon, connection) = self.place(shell)?;
+        let (addon, connection) = lodger::place(self, shell).ok_or(AccessError::Forgotten)?;
         let new = NewTarget { label: &self.spec.label, api_name: name, endpoint: &self.spec.target_endpoint };
         let result = shell.observer.api(&addon)?.create_target(&connection, &new).await;
-        let told = match &result {
-            Ok(remote) => Some(Witness::Present(remote.clone())),
-            // Nothing was sent.
-            Err(AccessError::Budget(_)) => None,
-            Err(_) => Some(Witness::Touched(name.clone())),
-        };
-        let shelf = Shelf::targets(&connection);
-        told.into_iter().for_each(|told| shell.observer.witness(&addon, &shelf, shell.clock.now(), told));
-        result.map(|remote| Made { id: remote.id, phase: remote.phase })
+        made(shell, &addon, &Shelf::targets(&connection), name, result)
     }
 
     async fn confirm(&self, shell: &Shell, id: &str) -> Result<(), AccessError> {
-        let (addon, connection) = self.place(shell)?;
+        let (addon, connection) = lodger::place(self, shell).ok_or(AccessError::Forgotten)?;
         let began = shell.clock.now();
         let seen = shell.observer.api(&addon)?.get_target(&connection, id).await?;
         let told = seen.map_or_else(|| Witness::Gone(id.to_owned()), Witness::Present);
@@ -163,13 +155,5 @@ impl Kind for DataActionTarget {
 
     fn released(&self, shell: &Shell) {
         lodger::released(self, shell);
-    }
-}
-
-impl DataActionTarget {
-    /// The add-on, and the connection that calls go to.
-    fn place(&self, shell: &Shell) -> Result<(Key, String), AccessError> {
-        let place = self.addon(shell).zip(lodger::connection_id(self, shell));
-        place.ok_or(AccessError::Forgotten)
     }
 }
