@@ -365,7 +365,7 @@ async fn release<K: Kind>(driver: &Driver<K>, object: &Arc<K>, orphaned: Option<
     let newer = patch(driver, object, Part::Object("release"), json!({ "metadata": metadata })).await?;
     object.released(shell);
     if let Some(news) = news {
-        tell(shell, &**object, news).await;
+        tell(shell, &key(&**object), &object.object_ref(&()), news).await;
     }
     if object.meta().deletion_timestamp.is_none() {
         return Ok(Next::PlanWith(newer));

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::Patch;
+use kube::api::{ApiResource, DynamicObject, Patch};
 use kube::core::ObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::events::{Event, EventType};
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
 use serde_json::{Map, Value, json};
 
 use super::apply::{Hold, News};
@@ -21,9 +22,10 @@ use super::patch::{Part, params, patch, preconditions};
 use super::roster::key;
 use super::{Error, Shell, said};
 use crate::crd::{ConditionType, Reason, annotation, condition};
-use crate::plan::Plan;
+use crate::observe::Key;
 use crate::plan::memory::Memory;
 use crate::plan::verdict::{Report, conditions};
+use crate::plan::{Plan, Verdict};
 
 /// An Event is worth waiting for only so long.
 const EVENT_DEADLINE: Duration = Duration::from_secs(5);
@@ -59,7 +61,7 @@ pub(super) async fn report<K: Kind>(
     };
     // Whoever waits for leave to write need not wait for Events.
     for news in hold.let_go() {
-        tell(shell, &**object, news).await;
+        tell(shell, &key(&**object), &object.object_ref(&()), news).await;
     }
     if written?.is_some() {
         transitions(shell, &**object, before.memory().conditions, after.memory().conditions).await;
@@ -96,15 +98,15 @@ async fn transitions<K: Kind>(shell: &Shell, object: &K, before: &[Condition], a
         let stalled = condition(after, ConditionType::Stalled).is_some();
         let warning = new.status != "True" && (stalled || kind == ConditionType::Reachable);
         if let Some(reason) = Reason::parse(&new.reason) {
-            tell(shell, object, News { warning, reason, note: new.message.clone() }).await;
+            let news = News { warning, reason, note: new.message.clone() };
+            tell(shell, &key(object), &object.object_ref(&()), news).await;
         }
     }
 }
 
 /// Publishes one Event. One that cannot be is logged and let go: nothing depends on it.
-pub(super) async fn tell<K: Kind>(shell: &Shell, object: &K, news: News) {
+pub(super) async fn tell(shell: &Shell, who: &Key, object: &ObjectReference, news: News) {
     let News { warning, reason, note } = news;
-    let who = key(object);
     tracing::info!(object = %who, %reason, "{note}");
     let event = Event {
         type_: if warning { EventType::Warning } else { EventType::Normal },
@@ -113,8 +115,7 @@ pub(super) async fn tell<K: Kind>(shell: &Shell, object: &K, news: News) {
         action: "Reconcile".to_owned(),
         secondary: None,
     };
-    let reference = object.object_ref(&());
-    match tokio::time::timeout(EVENT_DEADLINE, shell.recorder.publish(&event, &reference)).await {
+    match tokio::time::timeout(EVENT_DEADLINE, shell.recorder.publish(&event, object)).await {
         Ok(Ok(())) => shell.speechless.store(false, Ordering::Relaxed),
         Ok(Err(error)) if !shell.speechless.swap(true, Ordering::Relaxed) => {
             tracing::warn!(object = %who, "cannot publish Events, which is told once: {}", said(&error));
@@ -125,25 +126,29 @@ pub(super) async fn tell<K: Kind>(shell: &Shell, object: &K, news: News) {
 }
 
 /// Says of an object that this version cannot read what is wrong with it, and leaves it alone.
+///
+/// The Event stays where the status may not: one that was at fault is readable again once it is written anew.
 pub(super) async fn malformed<K: Kind>(shell: &Shell, meta: &ObjectMeta, error: &str) -> Result<Action, Error> {
     let (namespace, name) = (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
     tracing::warn!(kind = K::KIND, %namespace, %name, "cannot be read: {error}");
-    let mut raw: K::Status = K::Status::default();
-    let text = format!("this version of the operator cannot read the object: {error}");
-    let verdict = crate::plan::Verdict::needs_user(Reason::InvalidSpec, text);
-    let generation = meta.generation.unwrap_or_default();
-    *raw.conditions() = conditions(&[], &verdict.into(), generation, shell.clock.now());
-    raw.judge(generation);
-    let api: Api<kube::api::DynamicObject> =
-        Api::namespaced_with(shell.client.clone(), &namespace, &kube::api::ApiResource::erase::<K>(&()));
+    let resource = ApiResource::erase::<K>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(shell.client.clone(), &namespace, &resource);
     let known = api.get_opt(&name).await.map_err(Error::kube(format!("get {} {namespace}/{name}", K::KIND)))?;
-    let told = known.as_ref().and_then(|o| o.data.pointer("/status/observedGeneration")).and_then(Value::as_i64);
-    if told == Some(generation) || known.is_none() {
+    let Some(known) = known else { return Ok(Action::await_change()) };
+    let generation = meta.generation.unwrap_or_default();
+    if known.data.pointer("/status/observedGeneration").and_then(Value::as_i64) == Some(generation) {
         return Ok(Action::await_change());
     }
-    let body = json!({ "metadata": { "resourceVersion": known.and_then(|o| o.resource_version()) }, "status": raw });
+    let note = format!("this version of the operator cannot read the object: {error}");
+    let verdict = Verdict::needs_user(Reason::InvalidSpec, note.clone());
+    let mut raw = K::Status::default();
+    *raw.conditions() = conditions(&[], &verdict.into(), generation, shell.clock.now());
+    raw.judge(generation);
+    let body = json!({ "metadata": { "resourceVersion": known.resource_version() }, "status": raw });
     let done = api.patch_status(&name, &params(), &Patch::Merge(body)).await;
     done.map_err(Error::kube(format!("patch the status of {} {namespace}/{name}", K::KIND)))?;
+    let who = Key { kind: K::KIND, namespace, name };
+    tell(shell, &who, &known.object_ref(&resource), News { warning: true, reason: Reason::InvalidSpec, note }).await;
     Ok(Action::await_change())
 }
 

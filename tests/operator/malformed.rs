@@ -26,6 +26,9 @@ async fn one_malformed_object_does_not_silence_its_kind() {
     }
     // The last Events are under way.
     world.pass(Duration::from_secs(1)).await;
+    for n in 0..specs.len() {
+        assert_eq!(world.told(&format!("bad{n}"), "InvalidSpec"), 1);
+    }
     // What is told of it comes after, and the add-on counts at its next poll.
     world.pass(HOUR / 10).await;
     world.api.clear_writes();

@@ -16,6 +16,9 @@ use Flow::{
 /// Where a person finds the link.
 const SECRET: &str = "production-connection-oauth";
 
+/// A time that the API server takes, and the operator cannot read.
+const UNREADABLE: &str = "2026-01-01T00:00:00+99:99";
+
 /// What needs a verb.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
@@ -180,7 +183,11 @@ impl Flow {
                 scene.wait_gone("Connection", CONNECTION).await;
                 assert_eq!(scene.simulator.connections().await, Vec::<Value>::new());
             }
-            Malformed(kind, name) => drop(scene.unready(kind, name, "InvalidSpec", "Stalled").await),
+            // What is said in the status makes it readable again, so that it may be gone a moment later.
+            Malformed(kind, name) => {
+                scene.wait_event(name, "InvalidSpec").await;
+                scene.wait(kind, name, "is readable", |object| !object.to_string().contains(UNREADABLE)).await;
+            }
             Rotate | Reread => drop(scene.unready("Connection", CONNECTION, "ReplacementRequired", "Stalled").await),
             HandOver | HandOverAnew => {
                 let waiting = awaiting(scene).await;
@@ -246,11 +253,10 @@ async fn suspend(scene: &Scene, yes: bool) {
     scene.wait("Connection", CONNECTION, reason, |object| has_reason(object, "True", reason)).await;
 }
 
-/// Gives the object a time that the API server takes, and the operator cannot read.
+/// Makes the object one that cannot be read.
 async fn malform(scene: &Scene, kind: &str, name: &str) {
-    let when = "2026-01-01T00:00:00+99:99";
     let ready = json!({
-        "type": "Ready", "status": "Unknown", "reason": "Pending", "message": "odd", "lastTransitionTime": when,
+        "type": "Ready", "status": "Unknown", "reason": "Pending", "message": "odd", "lastTransitionTime": UNREADABLE,
     });
     scene.change_status(kind, name, json!({"status": {"conditions": [ready]}})).await;
 }
