@@ -128,6 +128,12 @@ impl Reason {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|r| r.as_str() == text)
     }
+
+    /// Whether the service is away or asks for fewer calls, which passes; nothing else is wrong then.
+    #[must_use]
+    pub fn is_outage(self) -> bool {
+        matches!(self, Self::RateLimited | Self::RemoteUnavailable)
+    }
 }
 
 impl fmt::Display for Reason {

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::Key;
+use super::{Key, trouble};
 use crate::applink::AppLink;
 use crate::clock::Clock;
 use crate::heroku::AccessError;
 use crate::plan::collection::Listing;
 use crate::plan::live::{GrantKind, RemoteGrant, RemotePublication, RemoteTarget};
+use crate::plan::verdict::Verdict;
 
 /// List calls under way at a time.
 const AT_A_TIME: usize = 4;
@@ -40,8 +41,8 @@ impl Wanted {
 pub(super) struct Grants {
     pub(super) began: Timestamp,
     pub(super) connections: Listing<RemoteGrant>,
-    /// Absent where that call failed: it must not cost us the connections.
-    pub(super) authorizations: Option<Listing<RemoteGrant>>,
+    /// Or why that call failed: it must not cost us the connections.
+    pub(super) authorizations: Result<Listing<RemoteGrant>, Verdict>,
 }
 
 /// What was seen on one connection.
@@ -52,6 +53,21 @@ pub struct Page {
     pub began: Timestamp,
     /// What was seen.
     pub seen: Seen,
+}
+
+/// What was to be seen on a connection and could not be.
+pub(super) struct Missed {
+    pub(super) connection: String,
+    pub(super) what: Lodging,
+    /// Why.
+    pub(super) verdict: Verdict,
+}
+
+/// What lives on a connection.
+#[derive(Clone, Copy)]
+pub(super) enum Lodging {
+    Publications,
+    Targets,
 }
 
 /// What can be seen on a connection.
@@ -69,25 +85,28 @@ pub(super) async fn grants(link: &AppLink, clock: Clock) -> Result<Grants, Acces
     let began = clock.now();
     let authorizations = async {
         let listed = link.list_grants(GrantKind::Authorization).await;
-        Ok(listed.inspect_err(|error| tracing::warn!("cannot list authorizations: {error}")).ok())
+        Ok(listed.map_err(|error| {
+            tracing::warn!("cannot list authorizations: {error}");
+            trouble(&error)
+        }))
     };
     let (connections, authorizations) = tokio::try_join!(link.list_grants(GrantKind::Connection), authorizations)?;
     Ok(Grants { began, connections, authorizations })
 }
 
-/// Lists what lives on connections. `due` tells which targets are read one by one, where they have no list. What cannot
-/// be read is left out.
+/// Lists what lives on connections. `due` tells which targets are read one by one, where they have no list.
 pub(super) async fn pages(
     link: &AppLink,
     clock: Clock,
     wanted: &Wanted,
     due: impl Fn(&str, &Key) -> bool,
-) -> Vec<Page> {
+) -> Vec<Result<Page, Missed>> {
     let publications = wanted.publications.iter().map(|id| (id, None));
     let targets = wanted.targets.iter().map(|(id, names)| (id, Some(names)));
     let due = &due;
     let read = |(id, names): (&String, Option<&BTreeMap<String, Key>>)| {
         let (connection, names) = (id.clone(), names.cloned());
+        let what = if names.is_some() { Lodging::Targets } else { Lodging::Publications };
         async move {
             let began = clock.now();
             let seen = match names {
@@ -99,16 +118,16 @@ pub(super) async fn pages(
                 },
             };
             match seen {
-                Ok(seen) => Some(Page { connection, began, seen }),
+                Ok(seen) => Ok(Page { connection, began, seen }),
                 Err(error) => {
                     tracing::warn!(%connection, "cannot read what lives on the connection: {error}");
-                    None
+                    Err(Missed { connection, what, verdict: trouble(&error) })
                 }
             }
         }
     };
     let calls: Vec<_> = publications.chain(targets).map(read).collect();
-    stream::iter(calls).buffer_unordered(AT_A_TIME).filter_map(std::future::ready).collect().await
+    stream::iter(calls).buffer_unordered(AT_A_TIME).collect().await
 }
 
 async fn each(

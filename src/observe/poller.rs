@@ -20,9 +20,9 @@ use crate::crd::AppLinkAddonStatus;
 use crate::heroku::AccessError;
 use crate::metrics::Metrics;
 use crate::plan::collection::Witness;
-use crate::plan::diff::addon::{identify, is_outage};
+use crate::plan::diff::addon::identify;
 use crate::plan::diff::connection::Targets;
-use crate::plan::live::{AddonFacts, AddonLive, GrantKind, Live, Phase, RemoteObject};
+use crate::plan::live::{AddonFacts, AddonLive, GrantKind, Live, Outage, Phase, RemoteObject};
 
 /// Passes begin no closer together than this, however many ask.
 const GAP: SignedDuration = SignedDuration::from_millis(500);
@@ -47,6 +47,8 @@ pub(super) struct Poller {
 struct View {
     live: AddonLive,
     shelves: Shelves,
+    /// Which lists did not come, as those who live on the add-on were told.
+    outages: Vec<(String, Outage)>,
     /// When the targets of a connection that has no list of them were last read one by one, all of them.
     read: BTreeMap<String, Timestamp>,
     looking: BTreeSet<Key>,
@@ -62,6 +64,7 @@ impl Poller {
         let view = View {
             live: AddonLive::default(),
             shelves: Shelves::default(),
+            outages: Vec::new(),
             read: BTreeMap::new(),
             looking: BTreeSet::new(),
             purpose: Purpose::Poll,
@@ -218,19 +221,29 @@ impl Poller {
         found.budget.affords(wanted.calls(), purpose)?;
         let grants = pass::grants(&link, self.clock).await?;
         let mut whole = grants.connections.whole;
-        whole &= !wanted.authorizations || grants.authorizations.as_ref().is_some_and(|listing| listing.whole);
+        whole &= !wanted.authorizations || grants.authorizations.as_ref().is_ok_and(|listing| listing.whole);
         let mut moved = self.shelve(grants);
         let (slow, mut due) = self.due(&mut wanted);
         due.extend(looked.iter().cloned());
         let is_due = |connection: &str, who: &Key| slow.contains(connection) || due.contains(who);
         let pages = pass::pages(&link, self.clock, &wanted, is_due).await;
-        whole &= pages.len() == wanted.publications.len() + wanted.targets.len();
-        let now = self.clock.now();
+        let (now, patience) = (self.clock.now(), self.patience());
         let mut view = self.view();
-        // What could not be read is tried again at the next pass.
-        let came = pages.iter().filter(|page| slow.contains(&page.connection)).map(|page| page.connection.clone());
-        view.read.extend(came.map(|connection| (connection, now)));
-        moved.extend(pages.into_iter().flat_map(|page| view.shelves.list_page(page)));
+        for page in pages {
+            match page {
+                Ok(page) => {
+                    if slow.contains(&page.connection) {
+                        view.read.insert(page.connection.clone(), now);
+                    }
+                    moved.extend(view.shelves.list_page(page));
+                }
+                // It is tried again at the next pass.
+                Err(missed) => {
+                    whole = false;
+                    view.shelves.miss(now, missed, patience);
+                }
+            }
+        }
         Ok(Pass { facts: found.facts.clone(), whole, moved })
     }
 
@@ -239,8 +252,11 @@ impl Poller {
         let Grants { began, connections, authorizations } = grants;
         let mut view = self.view();
         let mut moved = view.shelves.list_grants(GrantKind::Connection, began, connections);
-        if let Some(authorizations) = authorizations {
-            moved.extend(view.shelves.list_grants(GrantKind::Authorization, began, authorizations));
+        match authorizations {
+            Ok(listing) => moved.extend(view.shelves.list_grants(GrantKind::Authorization, began, listing)),
+            Err(verdict) => {
+                view.shelves.at(&Shelf::grants(GrantKind::Authorization)).missed(began, verdict, self.patience())
+            }
         }
         moved
     }
@@ -289,11 +305,13 @@ impl Poller {
             view.live.constrained = None;
         }
         let mut causes = Vec::new();
+        let outages = view.shelves.outages();
+        let partly = std::mem::replace(&mut view.outages, outages) != view.outages;
         let turned = before.trouble != view.live.trouble || before.silent != view.live.silent || before.facts.is_none();
         if turned || (AddonLive { at: None, ..before }) != (AddonLive { at: None, ..view.live.clone() }) {
             causes.push(Cause::Object(self.addon.clone()));
         }
-        if turned {
+        if turned || partly {
             causes.push(Cause::Everything(self.addon.clone()));
         } else if !moved.is_empty() {
             causes.push(Cause::Moved(self.addon.clone(), moved));
@@ -337,9 +355,9 @@ impl Poller {
     fn failed(&self, view: &mut View, error: &AccessError, now: Timestamp) {
         let verdict = trouble(error);
         tracing::warn!(addon = %self.addon, reason = %verdict.reason, "{}", verdict.message);
-        let outage = is_outage(verdict.reason);
+        let outage = verdict.reason.is_outage();
         // One outage is told once, in the words it began with, whatever face it shows next.
-        if !outage || !view.live.trouble.as_ref().is_some_and(|known| is_outage(known.reason)) {
+        if !outage || !view.live.trouble.as_ref().is_some_and(|known| known.reason.is_outage()) {
             view.live.trouble = Some(verdict);
         }
         view.live.silent = now >= self.blind(view);
@@ -357,7 +375,12 @@ impl Poller {
 
     /// From when on nothing counts as known, unless something is seen.
     fn blind(&self, view: &View) -> Timestamp {
-        view.schedule.last_good + SILENCE.max(self.poll() * 3)
+        view.schedule.last_good + self.patience()
+    }
+
+    /// For how long something may go unseen.
+    fn patience(&self) -> SignedDuration {
+        SILENCE.max(self.poll() * 3)
     }
 
     fn view(&self) -> MutexGuard<'_, View> {

@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::pass::{Page, Seen};
+use super::pass::{Lodging, Missed, Page, Seen};
 use crate::plan::collection::{Collection, Listing, Witness};
 use crate::plan::diff::connection::Targets;
-use crate::plan::live::{GrantKind, Phase, RemoteGrant, RemoteObject, RemotePublication, RemoteTarget};
+use crate::plan::live::{GrantKind, Outage, Phase, RemoteGrant, RemoteObject, RemotePublication, RemoteTarget};
 
 /// All that was seen of one add-on.
 #[derive(Debug, Default)]
@@ -112,10 +112,31 @@ impl Shelves {
             Seen::Each(targets) => {
                 self.surveyed.insert(connection.clone(), began);
                 let shelf = self.at(&Shelf::targets(&connection));
+                shelf.heard(began);
                 targets.into_iter().flat_map(|(name, seen)| read(shelf, began, &name, seen)).collect()
             }
         };
         moved.into_iter().map(|moved| format!("{connection}/{moved}")).collect()
+    }
+
+    /// Takes in that something on a connection could not be read.
+    pub(super) fn miss(&mut self, at: Timestamp, missed: Missed, patience: SignedDuration) {
+        let Missed { connection, what, verdict } = missed;
+        match what {
+            Lodging::Publications => self.at(&Shelf::publications(&connection)).missed(at, verdict, patience),
+            Lodging::Targets => self.at(&Shelf::targets(&connection)).missed(at, verdict, patience),
+        }
+    }
+
+    /// What of it cannot be listed now, if only in part.
+    #[must_use]
+    pub fn outages(&self) -> Vec<(String, Outage)> {
+        let grants = [("connections", &self.connections), ("authorizations", &self.authorizations)];
+        let grants = grants.into_iter().map(|(what, shelf)| (what.to_owned(), shelf.outage()));
+        let publications = self.publications.iter().map(|(id, shelf)| (format!("publications/{id}"), shelf.outage()));
+        let targets = self.targets.iter().map(|(id, shelf)| (format!("targets/{id}"), shelf.outage()));
+        let all = grants.chain(publications).chain(targets);
+        all.filter_map(|(what, outage)| Some((what, outage?.clone()))).collect()
     }
 
     /// The targets on a connection, whoever made them.

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::live::{Live, Phase, RemoteObject, Sighting};
+use super::live::{Live, Outage, Phase, RemoteObject, Sighting};
+use super::verdict::Verdict;
 
 /// What was found gone is looked at once more after this.
 const GONE_FOR: SignedDuration = SignedDuration::from_mins(10);
@@ -45,6 +46,9 @@ pub struct Collection<R> {
     absent: BTreeMap<String, Timestamp>,
     /// Names that we gave, by the ids that we were given for them: a list may tell them late.
     names: BTreeMap<String, String>,
+    /// When the service last told what there is, or was first asked in vain.
+    heard: Option<Timestamp>,
+    outage: Option<Outage>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +66,8 @@ impl<R> Default for Collection<R> {
             gone: BTreeMap::new(),
             absent: BTreeMap::new(),
             names: BTreeMap::new(),
+            heard: None,
+            outage: None,
         }
     }
 }
@@ -76,6 +82,7 @@ impl<R: RemoteObject> Collection<R> {
         // What was learnt while it was under way is younger than what it shows.
         self.witnessed.retain(|(at, _)| *at >= began);
         self.listed = Some(Listed { began, whole: listing.whole });
+        self.heard(began);
         let ids: BTreeSet<_> = listing.items.iter().map(|item| item.id().to_owned()).collect();
         self.names.retain(|id, _| ids.contains(id));
         let sighted = |mut object: R| {
@@ -92,6 +99,25 @@ impl<R: RemoteObject> Collection<R> {
         let moved = changes(&self.objects, &now);
         self.objects = now;
         moved
+    }
+
+    /// Takes in that the service told at `at` what there is.
+    pub fn heard(&mut self, at: Timestamp) {
+        (self.heard, self.outage) = (Some(at), None);
+    }
+
+    /// Takes in that it did not, which is an outage from then on, and a silence once that lasts for `patience`.
+    pub fn missed(&mut self, at: Timestamp, verdict: Verdict, patience: SignedDuration) {
+        let since = *self.heard.get_or_insert(at);
+        // One outage is told once, in the words it began with, whatever face it shows next.
+        let outage = self.outage.get_or_insert(Outage { verdict, silent: false });
+        outage.silent = at.duration_since(since) >= patience;
+    }
+
+    /// Why it cannot be listed now.
+    #[must_use]
+    pub fn outage(&self) -> Option<&Outage> {
+        self.outage.as_ref()
     }
 
     /// Takes in that the object of this id has this name.
@@ -136,6 +162,7 @@ impl<R: RemoteObject> Collection<R> {
                 && self.objects.values().all(|s| s.object.name().is_some()))
                 || self.absent.get(name).is_some_and(|at| *at >= since && !written_since(*at)),
             gone: self.gone.keys().cloned().collect(),
+            outage: self.outage.clone(),
         }
     }
 
@@ -302,6 +329,24 @@ mod tests {
         assert_eq!(all.view(None, "a", at(0)).gone, ["1"], "what a list agrees with stands");
         all.list(at(16 + 600), listing(&[]));
         assert!(all.view(None, "a", at(0)).gone.is_empty(), "but not for ever");
+    }
+
+    #[test]
+    fn a_list_that_fails_is_an_outage_and_a_silence_once_that_lasts() {
+        let mut all = Collection::default();
+        let patience = SignedDuration::from_secs(300);
+        let miss = |all: &mut Collection<Thing>, second, text: &str| {
+            all.missed(at(second), Verdict::waits(crate::crd::Reason::RemoteUnavailable, text), patience);
+            let outage = all.view(None, "a", at(0)).outage.unwrap();
+            (outage.verdict.message, outage.silent)
+        };
+        assert_eq!(miss(&mut all, 10, "500"), ("500".to_owned(), false), "never listed");
+        assert_eq!(miss(&mut all, 309, "502"), ("500".to_owned(), false));
+        assert_eq!(miss(&mut all, 310, "500"), ("500".to_owned(), true));
+        all.list(at(320), listing(&[]));
+        assert_eq!(all.view(None, "a", at(0)).outage, None);
+        assert_eq!(miss(&mut all, 619, "502"), ("502".to_owned(), false));
+        assert_eq!(miss(&mut all, 620, "502"), ("502".to_owned(), true));
     }
 
     #[test]

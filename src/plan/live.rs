@@ -170,6 +170,15 @@ pub struct Sighting<R> {
     pub detailed: bool,
 }
 
+/// A list that does not come, while the add-on answers otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// What is wrong, in the words it began with.
+    pub verdict: Verdict,
+    /// Whether nothing was listed for so long that nothing is known any more.
+    pub silent: bool,
+}
+
 /// What is known of one key: the objects that bear the name or the id, and whether others can be ruled out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Live<R> {
@@ -179,11 +188,13 @@ pub struct Live<R> {
     pub complete: bool,
     /// Ids that a GET or a DELETE found gone of late, and no listing since has shown.
     pub gone: Vec<String>,
+    /// Why they cannot be listed now.
+    pub outage: Option<Outage>,
 }
 
 impl<R> Default for Live<R> {
     fn default() -> Self {
-        Self { sightings: Vec::new(), complete: false, gone: Vec::new() }
+        Self { sightings: Vec::new(), complete: false, gone: Vec::new(), outage: None }
     }
 }
 

@@ -123,7 +123,13 @@ pub fn conditions(before: &[Condition], report: &Report, generation: i64, now: T
         Class::Settled | Class::Idle => {}
     }
     let ours = [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled];
-    let (reason, message) = (verdict.reason.as_str(), verdict.message.as_str());
+    // One outage is told once, in the words it began with, whatever face it shows next.
+    let same = |told: &&Condition| {
+        (told.status.as_str(), told.reason.as_str()) == (ready, verdict.reason.as_str())
+            && told.observed_generation == Some(generation)
+    };
+    let told = condition(before, ConditionType::Ready).filter(|told| verdict.reason.is_outage() && same(told));
+    let (reason, message) = (verdict.reason.as_str(), told.map_or(verdict.message.as_str(), |told| &told.message));
     let mut after: Vec<_> =
         wanted.into_iter().map(|(kind, status)| say(before, kind, status, reason, message, generation, now)).collect();
     after.extend(before.iter().filter(|c| !ours.iter().any(|kind| kind.as_str() == c.type_)).cloned());

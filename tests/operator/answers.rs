@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::look::{answer, on_post};
-use crate::world::{HOUR, NS, SOON, World, condition, digest, message, pem, progress, says};
+use crate::world::{HOUR, LATER, NS, SOON, World, condition, digest, message, pem, progress, says};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -214,4 +214,21 @@ async fn one_object_that_is_refused_holds_up_no_other() {
     world.until("refused", "False", "RemoteRejected").await;
     world.connection("production", "productionOrg");
     world.within(Duration::from_secs(2), "production", "True", "Connected").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_fails_for_now_says_so_and_how_to_go_without_it() {
+    for code in [429, 500, 503] {
+        let world = World::with_connection().await;
+        world.fault(Fault::status(Where::Before, code).method("DELETE"));
+        world.delete("production");
+        let object = world.until("production", "False", "Deleting").await;
+        let text = message(&object);
+        assert!(text.contains(&code.to_string()) && text.contains("applink.dev/force-orphan"), "{text}");
+        assert_eq!(progress(&object), Some("Reconciling"));
+        world.pass(HOUR).await;
+        world.heal();
+        world.until_gone("production", LATER).await;
+        assert_eq!(world.remote().len(), 0);
+    }
 }

@@ -31,6 +31,7 @@ mod malformed;
 mod observe;
 mod order;
 mod outage;
+mod partial;
 mod phases;
 mod publish;
 mod publish_again;

@@ -101,7 +101,7 @@ pub fn fresh() -> World {
         spec: spec(|_| {}),
         desired: Ok(desired("Z29vZA==")),
         hand_off: HandOff::Absent,
-        live: Live { sightings: vec![], complete: true, gone: vec![] },
+        live: Live { complete: true, ..Live::default() },
         rivals: vec![],
         memory: Memory {
             uid: "uid-1".into(),

@@ -63,7 +63,7 @@ fn fresh() -> World {
         parent: connected(CONNECTION),
         severed: false,
         desired: Ok(desired("1")),
-        live: Live { sightings: vec![], complete: true, gone: vec![] },
+        live: Live { complete: true, ..Live::default() },
         rivals: vec![],
         memory: like.memory,
         status: PublicationStatus::default(),

@@ -38,7 +38,7 @@ fn new() -> Case {
         parent: on(CLOUD),
         released: false,
         severed: false,
-        live: Live { sightings: vec![], complete: true, gone: vec![] },
+        live: Live { complete: true, ..Live::default() },
         memory: fresh().memory,
         status: DataActionTargetStatus::default(),
     }

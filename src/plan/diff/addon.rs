@@ -126,7 +126,7 @@ fn record(status: &mut AppLinkAddonStatus, facts: &AddonFacts) {
 
 /// An outage leaves an add-on Ready, and what lives on it too, until it has lasted too long.
 fn trouble(input: &Input<'_>, verdict: &Verdict) -> Course {
-    let outage = is_outage(verdict.reason);
+    let outage = verdict.reason.is_outage();
     if outage && input.live.silent {
         return Course::say(Verdict::unknown(verdict.reason, verdict.message.clone()));
     }
@@ -137,17 +137,11 @@ fn trouble(input: &Input<'_>, verdict: &Verdict) -> Course {
     Course::say(verdict.clone())
 }
 
-/// Whether the service is away or asks for fewer calls, which passes; nothing else is wrong then.
-#[must_use]
-pub fn is_outage(reason: Reason) -> bool {
-    matches!(reason, Reason::RateLimited | Reason::RemoteUnavailable)
-}
-
 fn reachable(input: &Input<'_>, status: &mut AppLinkAddonStatus) {
     let (now, generation) = (input.now, input.memory.generation);
     let (value, reason, message) = match (&input.live.trouble, &input.live.constrained) {
         // Something else is wrong; whether the service would answer is not known.
-        (Some(verdict), _) if !is_outage(verdict.reason) => {
+        (Some(verdict), _) if !verdict.reason.is_outage() => {
             status.conditions.retain(|c| c.type_ != ConditionType::Reachable.as_str());
             return;
         }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::addon::is_outage;
 use super::grant;
 use crate::crd::{AuthorizationStatus, GrantStatus, Reason};
 use crate::plan::desired::{Expected, compare};
@@ -182,7 +181,7 @@ fn untouched(input: &Input<'_>, wanted: &Kept, said: &Report, unread: &Unread) -
         return trouble.clone().into();
     }
     // An outage is the add-on's to tell.
-    if is_outage(trouble.reason) && elapsed(unread.since, input.grant.now) < REFRESH {
+    if trouble.reason.is_outage() && elapsed(unread.since, input.grant.now) < REFRESH {
         return if memory.judged() { said.clone().into() } else { Report::Hold };
     }
     let what = if is_ours(wanted) { "may be out of date" } else { "is missing" };

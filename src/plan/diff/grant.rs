@@ -59,7 +59,10 @@ pub struct Input<'a> {
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan<GrantStatus> {
     let lives = |id: &str| input.live.of_id(id).is_some();
-    settle(input.status, input.memory, lives, |record, status| decide(input, &case(input, record), status))
+    settle(input.status, input.memory, lives, |record, status| {
+        let case = case(input, record);
+        case.unlisted(decide(input, &case, status))
+    })
 }
 
 fn case<'a>(input: &'a Input<'a>, record: &'a Record) -> Case<'a, RemoteGrant> {

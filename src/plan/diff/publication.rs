@@ -59,7 +59,10 @@ pub struct Input<'a> {
 pub fn plan(input: &Input<'_>) -> Plan<PublicationStatus> {
     let before = placed(input.status, input.status.connection_id.as_deref(), input.parent.id(), input.memory);
     let lives = |id: &str| input.live.of_id(id).is_some();
-    settle(&before, input.memory, lives, |record, status| decide(input, &case(input, record), status))
+    settle(&before, input.memory, lives, |record, status| {
+        let case = case(input, record);
+        case.unlisted(decide(input, &case, status))
+    })
 }
 
 fn case<'a>(input: &'a Input<'a>, record: &'a Record) -> Case<'a, RemotePublication> {

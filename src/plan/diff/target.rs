@@ -52,7 +52,10 @@ pub struct Input<'a> {
 pub fn plan(input: &Input<'_>) -> Plan<DataActionTargetStatus> {
     let before = placed(input.status, input.status.connection_id.as_deref(), input.parent.id(), input.memory);
     let lives = |id: &str| input.live.of_id(id).is_some();
-    let mut plan = settle(&before, input.memory, lives, |record, status| decide(input, &case(input, record), status));
+    let mut plan = settle(&before, input.memory, lives, |record, status| {
+        let case = case(input, record);
+        case.unlisted(decide(input, &case, status))
+    });
     // There is nothing that could be replaced.
     if let Some(token) = &input.memory.replace {
         plan.status.remote.last_handled_replace = Some(token.clone());

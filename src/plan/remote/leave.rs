@@ -16,6 +16,9 @@ use crate::plan::verdict::{Report, Verdict};
 const FIRST_LOOK: SignedDuration = SignedDuration::from_millis(300);
 const LAST_LOOK: SignedDuration = SignedDuration::from_secs(5);
 
+/// The way out where a deletion is stuck.
+const WAY_OUT: &str = "to delete without it, set applink.dev/force-orphan: \"true\"";
+
 impl<R: RemoteObject> Case<'_, R> {
     /// How to let go of an object that is being deleted. `fits` as for [`Case::holder`].
     pub fn leave(&self, fits: impl Fn(&R) -> bool) -> Course {
@@ -57,21 +60,20 @@ impl<R: RemoteObject> Case<'_, R> {
 
     /// A deletion that cannot go on says so even where the object was Ready, and names the way out.
     fn stuck(&self, course: Course) -> Course {
-        let report = match course.report {
-            Report::Say(mut verdict) => {
-                verdict.message.push_str("; to delete without it, set applink.dev/force-orphan: \"true\"");
-                verdict.into()
+        match (&course.report, self.addon) {
+            (Report::Say(verdict), _) => {
+                let text = verdict.message.clone();
+                Course { report: Verdict { message: format!("{text}; {WAY_OUT}"), ..verdict.clone() }.into(), ..course }
             }
-            Report::Hold | Report::Note | Report::Keep => match self.addon {
-                Addon::Troubled { verdict, .. } => Verdict::waits(
-                    Reason::Deleting,
-                    format!("deleting {} {} waits: {}", self.noun, self.title, verdict.message),
-                )
-                .into(),
-                _ => Report::Hold,
-            },
-        };
-        Course { report, ..course }
+            (_, Addon::Troubled { verdict, .. }) => self.stuck_at(verdict, course),
+            _ => course,
+        }
+    }
+
+    /// The same, where it is known at what.
+    pub(super) fn stuck_at(&self, cause: &Verdict, course: Course) -> Course {
+        let text = format!("deleting {} {} waits: {}; {WAY_OUT}", self.noun, self.title, cause.message);
+        Course { report: Verdict::waits(Reason::Deleting, text).into(), ..course }
     }
 
     /// What to do while the service carries out a deletion that it took from us: ask for the object by its id, soon at

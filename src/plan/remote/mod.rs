@@ -7,6 +7,7 @@ mod consent;
 mod create;
 mod leave;
 pub mod name;
+mod outage;
 mod parent;
 mod publish;
 pub mod record;
@@ -21,7 +22,6 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Step;
-use super::diff::addon::is_outage;
 use super::live::{Live, Phase, RemoteObject, Sighting};
 use super::memory::{Answer, Intent, Memory};
 use super::policy::Policies;
@@ -312,28 +312,6 @@ impl<'a, R: RemoteObject> Case<'a, R> {
         self.record.addon_id.as_deref().or(given).is_some_and(|known| known != id)
     }
 
-    fn trouble(&self, verdict: &Verdict, silent: bool) -> Course {
-        if verdict.reason == Reason::AddonChanged {
-            // No passing trouble: only the user can end it.
-            return Course::say(verdict.clone());
-        }
-        let outage = is_outage(verdict.reason);
-        if silent {
-            let text =
-                format!("AppLinkAddon {} has been silent for too long to know: {}", self.addon_name, verdict.message);
-            let reason = if outage { verdict.reason } else { Reason::AddonNotReady };
-            return Course::say(Verdict::unknown(reason, text));
-        }
-        if self.memory.ready {
-            return Course::hold();
-        }
-        if outage {
-            return Course::say(Verdict::waits(verdict.reason, verdict.message.clone()));
-        }
-        let text = format!("AppLinkAddon {} is not ready ({}): {}", self.addon_name, verdict.reason, verdict.message);
-        Course::say(Verdict::waits(Reason::AddonNotReady, text))
-    }
-
     /// What the last call's outcome bids us do first, if anything. An edit or a request since ends the wait, but for a
     /// limit of calls.
     #[must_use]
@@ -346,7 +324,8 @@ impl<'a, R: RemoteObject> Case<'a, R> {
         // What was Ready is so until it is proved gone.
         let gone = self.record.id.as_ref().is_some_and(|id| self.live.gone.contains(id));
         let report = if self.memory.ready && !gone { Report::Hold } else { verdict.clone().into() };
-        Some(Course { report, ..Course::hold() }.again(elapsed(self.now, *until)))
+        let course = Course { report, ..Course::hold() }.again(elapsed(self.now, *until));
+        Some(if self.memory.deleting { self.stuck_at(verdict, course) } else { course })
     }
 }
 

@@ -25,7 +25,7 @@ use crate::support::apiserver::Write;
 use crate::world::{ADDON, LATER, NS, SOON, World, says};
 
 /// The Authorization that most tests have, and its name in AppLink.
-const NAME: &str = "batch-user";
+pub const NAME: &str = "batch-user";
 const REMOTE: &str = "batchUser";
 /// The Secret of its credential, and that of its link.
 const KEPT: &str = "batch-credentials";
@@ -34,7 +34,7 @@ const LINK: &str = "batch-user-authorization-oauth";
 const REFRESH: Duration = Duration::from_secs(300);
 
 /// That Authorization by JWT, with these fields in its spec, too.
-fn authorization(spec: &Value) -> Value {
+pub fn authorization(spec: &Value) -> Value {
     let mut manifest = json!({
         "apiVersion": "applink.dev/v1alpha1", "kind": "Authorization", "metadata": {"namespace": NS, "name": NAME},
         "spec": {

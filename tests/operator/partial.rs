@@ -1,0 +1,112 @@
+//! One list fails while the add-on answers otherwise: it concerns only those whom that list shows, as an outage of the whole
+//! would, and nobody who lives on something else.
+
+use std::time::Duration;
+
+use applink_operator::simulator::{Fault, Where};
+use serde_json::{Value, json};
+
+use crate::authorization::{NAME as USER, authorization};
+use crate::lodgers::{API, SALES, SALES_REMOTE, publication};
+use crate::target::UPDATES;
+use crate::world::{ADDON, HOUR, LATER, NS, SOON, World, message, progress, says};
+
+const SILENCE: Duration = Duration::from_secs(300);
+/// A pass and its jitter.
+const POLL: Duration = Duration::from_secs(75);
+
+/// Plural, name, what its list has in its path, and the word that it is Ready by.
+const LISTED: [(&str, &str, &str, &str); 3] = [
+    ("authorizations", USER, "/authorizations", "Authorized"),
+    ("publications", API, "/connections/salesforce/", "Published"),
+    ("dataactiontargets", UPDATES, "/data_action_targets", "Created"),
+];
+
+fn apply(world: &World, plural: &str) {
+    match plural {
+        "authorizations" => drop(world.api.apply(authorization(&json!({})))),
+        "publications" => drop(world.api.apply(publication(API, SALES))),
+        _ => drop(world.updates()),
+    }
+}
+
+fn unlist(world: &World, path: &str, code: u16) {
+    world.fault(Fault::status(Where::Before, code).method("GET").path_contains(path));
+}
+
+/// Both connections, Ready.
+async fn connected() -> World {
+    let world = World::with_cloud().await;
+    world.connection(SALES, SALES_REMOTE);
+    world.until(SALES, "True", "Connected").await;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_failing_list_shows_is_left_alone_for_five_minutes_and_then_turns_unknown_with_one_write() {
+    let world = connected().await;
+    for (plural, name, _, ready) in LISTED {
+        apply(&world, plural);
+        world.until_of(plural, name, SOON, ("True", ready)).await;
+    }
+    world.pass(2 * POLL).await;
+    let calls = world.mutations();
+    for (plural, name, path, ready) in LISTED {
+        world.api.clear_writes();
+        unlist(&world, path, 500);
+        world.pass(SILENCE - POLL).await;
+        assert_eq!(world.api.writes(), [], "{plural} are left alone");
+        let object = world.until_of(plural, name, 2 * POLL + POLL, ("Unknown", "RemoteUnavailable")).await;
+        assert!(message(&object).contains("500") && progress(&object).is_none(), "{object:#}");
+        world.pass(HOUR).await;
+        let writes = world.api.writes();
+        let told: Vec<_> = writes.iter().filter(|write| write.resource != "events").collect();
+        assert!(told.len() == 1 && told[0].resource == plural, "{told:#?}");
+        assert!(says(&world.api.get("applinkaddons", NS, ADDON).expect("it is there"), "True", "AddonReady"));
+        world.heal();
+        world.until_of(plural, name, POLL, ("True", ready)).await;
+        world.pass(POLL).await;
+    }
+    assert_eq!(world.mutations(), calls, "nothing is created or deleted for want of a list");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_never_was_ready_says_which_list_it_waits_for_and_starts_with_it() {
+    for code in [500, 403, 429] {
+        let world = connected().await;
+        world.pass(POLL).await;
+        let calls = world.mutations();
+        for (plural, name, path, ready) in LISTED {
+            unlist(&world, path, code);
+            apply(&world, plural);
+            let reason = match code {
+                429 => "RateLimited",
+                403 => "CredentialInvalid",
+                _ => "RemoteUnavailable",
+            };
+            let object = world.until_of(plural, name, POLL, ("False", reason)).await;
+            assert!(message(&object).contains(&code.to_string()) && progress(&object).is_some(), "{object:#}");
+            world.pass(2 * SILENCE).await;
+            world.heal();
+            world.until_of(plural, name, POLL, ("True", ready)).await;
+        }
+        assert_eq!(world.mutations(), calls + LISTED.len(), "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_needs_the_list_says_that_it_waits_for_it() {
+    let mut world = connected().await;
+    apply(&world, "publications");
+    world.until_of("publications", API, SOON, ("True", "Published")).await;
+    world.pass(2 * POLL).await;
+    unlist(&world, LISTED[1].2, 500);
+    world.restart().await;
+    world.api.delete("publications", NS, API);
+    let waits = |object: Option<&Value>| object.is_some_and(|o| says(o, "False", "Deleting"));
+    let object = world.api.wait_until("publications", NS, API, waits, POLL).await.expect("it is there");
+    assert!(message(&object).contains("force-orphan") && progress(&object) == Some("Reconciling"), "{object:#}");
+    world.heal();
+    world.api.wait_until("publications", NS, API, |object| object.is_none(), LATER).await;
+    assert_eq!(world.deletes(), 1);
+}
