@@ -142,6 +142,29 @@ async fn a_publish_that_the_old_connection_refused_does_not_hold_up_the_new_one(
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_outlives_its_connection_is_known_although_that_refused_to_have_it_made_anew() {
+    for restart in [false, true] {
+        let mut world = World::published_under(|switches| switches.disconnect_unpublishes = false).await;
+        let old = world.only("productionOrg").id.to_string();
+        world.respec(API, json!({"adoptionPolicy": "Never"}));
+        // The list of connections shows it a while longer than it serves.
+        for method in ["GET", "POST"] {
+            let path = format!("/{old}/apps");
+            world.fault(Fault::status(Where::Before, 404).method(method).path_contains(&path));
+        }
+        world.publication_within(2 * MINUTE, API, "False", "RemoteRejected").await;
+        if restart {
+            world.restart().await;
+        }
+        world.vanish("productionOrg");
+        world.publication_within(2 * MINUTE, API, "True", "Published").await;
+        world.pass(HOUR).await;
+        assert_ne!(world.get_publication(API)["status"]["connectionID"], old);
+        assert_eq!((world.told(API, "Adopted"), world.took_effect(), world.unpublishes()), (0, 1, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_publish_does_not_hold_up_the_end() {
     let world = World::with_publication().await;
     world.fault(on_post(answer(Where::Before, 422, None, None)));

@@ -60,6 +60,10 @@ pub fn plan(input: &Input<'_>) -> Plan<PublicationStatus> {
     let before = placed(input.status, input.status.connection_id.as_deref(), input.parent.id(), input.memory);
     let lives = |id: &str| input.live.of_id(id).is_some();
     settle(&before, input.memory, lives, |record, status| {
+        if record.id.is_none() && matches!(input.memory.answer, Some(Answer::Refused { .. })) {
+            // It may have been refused since the connection is gone; what outlived that is known by this on the next one.
+            status.modified_at.clone_from(&before.modified_at);
+        }
         let case = case(input, record);
         case.unlisted(decide(input, &case, status))
     })
@@ -164,8 +168,9 @@ fn adopt(
     hash: &str,
 ) -> Course {
     // Some services keep what is published when its connection goes, and show it on the next one.
-    let ours = input.status.remote.applied_hash.is_some() && input.status.modified_at.is_some();
-    if ours && input.status.modified_at == seen.object.modified_at {
+    let known = &input.status.remote;
+    let ours = known.applied_hash.is_some() || known.answered_attempt.is_some();
+    if ours && input.status.modified_at.is_some() && input.status.modified_at == seen.object.modified_at {
         return case.publish(seen, hash, Again::Moved);
     }
     let begun = case.posted_intent().is_some();
