@@ -2,10 +2,10 @@
 //!
 //! Pure: the poller asks, and tells how it went.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use uuid::Uuid;
 
 use crate::budget::Purpose;
 
@@ -27,8 +27,7 @@ pub(super) struct Schedule {
 impl Schedule {
     /// A pass was carried out; `whole` tells whether it proves what it does not show.
     pub(super) fn good(&mut self, now: Timestamp, poll: SignedDuration, whole: bool) {
-        // Up to a tenth more, so that many add-ons do not poll in step.
-        let jitter = poll / 1000 * i32::try_from(Uuid::new_v4().as_u128() % 100).unwrap_or_default();
+        let jitter = jitter(now, poll);
         // Whoever waits for a list that proves something asks again at once; one that proved nothing slows that down.
         let failures = if whole { 0 } else { self.failures.saturating_add(1) };
         let not_before = if whole { now } else { now + backoff(failures, poll) };
@@ -54,7 +53,30 @@ impl Schedule {
     }
 }
 
+/// Up to a tenth more, so that many add-ons do not poll in step. By the moment and not by chance: on a clock that is set, the
+/// same passes come at the same times again.
+fn jitter(now: Timestamp, poll: SignedDuration) -> SignedDuration {
+    let mut hasher = DefaultHasher::new();
+    now.hash(&mut hasher);
+    poll / 1000 * i32::try_from(hasher.finish() % 100).unwrap_or_default()
+}
+
 /// 5 s, 10 s, 20 s … up to the poll interval.
 fn backoff(failures: u32, poll: SignedDuration) -> SignedDuration {
     (FAST * 2_i32.saturating_pow(failures.clamp(1, 10) - 1)).min(poll)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn jitter_is_less_than_a_tenth_and_spreads() {
+        let poll = SignedDuration::from_secs(60);
+        let all: BTreeSet<_> = (0..100).map(|ms| jitter(Timestamp::from_millisecond(ms).unwrap(), poll)).collect();
+        assert!(all.len() > 50, "{all:?}");
+        assert!(all.iter().all(|jitter| !jitter.is_negative() && *jitter < poll / 10), "{all:?}");
+    }
 }
