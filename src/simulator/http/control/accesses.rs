@@ -106,16 +106,24 @@ async fn list(State(simulator): State<Simulator>, Extension(collection): Extensi
     Json(simulator.world(|world| views::accesses(world, collection, now)))
 }
 
-async fn read(
-    State(simulator): State<Simulator>,
-    Extension(collection): Extension<Collection>,
-    Path(key): Path<String>,
+/// What a request by a path is about.
+type Meant = (State<Simulator>, Extension<Collection>, Path<String>);
+
+/// Does something with it, and shows how it is then.
+fn shown(
+    (State(simulator), Extension(collection), Path(key)): Meant,
+    act: impl FnOnce(&mut World, Uuid, Timestamp) -> Result<(), ApiError>,
 ) -> Answer {
     let now = simulator.now();
     simulator.world(|world| {
         let id = meant(world, collection, &key, now)?;
+        act(world, id, now)?;
         Ok(Json(view(world, id, now)?).into_response())
     })
+}
+
+async fn read(meant: Meant) -> Answer {
+    shown(meant, |_, _, _| Ok(()))
 }
 
 async fn plant(
@@ -166,16 +174,10 @@ fn planted(world: &World, collection: Collection, body: PlantBody) -> Result<Pla
     })
 }
 
-async fn change(
-    State(simulator): State<Simulator>,
-    Extension(collection): Extension<Collection>,
-    Path(key): Path<String>,
-    body: Bytes,
-) -> Answer {
+async fn change(meant: Meant, body: Bytes) -> Answer {
     let body: ChangeBody = parse(&body)?;
-    let now = simulator.now();
-    simulator.world(|world| {
-        let id = meant(world, collection, &key, now)?;
+    let Extension(collection) = meant.1;
+    shown(meant, |world, id, now| {
         let access = world.access_mut(id, now)?;
         if let Some(name) = body.name {
             access.name = name;
@@ -197,57 +199,27 @@ async fn change(
             let error = body.error.map(RemoteError::from);
             world.set_status(id, status.ok_or(StateError::NoRecord)?, error, now)?;
         }
-        Ok(Json(view(world, id, now)?).into_response())
+        Ok(())
     })
 }
 
-async fn consent(
-    State(simulator): State<Simulator>,
-    Extension(collection): Extension<Collection>,
-    Path(key): Path<String>,
-    body: Bytes,
-) -> Answer {
+async fn consent(meant: Meant, body: Bytes) -> Answer {
     let body: ConsentBody = parse(&body)?;
-    let now = simulator.now();
-    simulator.world(|world| {
-        let id = meant(world, collection, &key, now)?;
+    shown(meant, |world, id, now| {
         let username = body.username.as_deref().unwrap_or(SOMEBODY);
-        world.consent(id, Org::chosen(body.org_id, username), now)?;
-        Ok(Json(view(world, id, now)?).into_response())
+        Ok(world.consent(id, Org::chosen(body.org_id, username), now)?)
     })
 }
 
-async fn deny(
-    State(simulator): State<Simulator>,
-    Extension(collection): Extension<Collection>,
-    Path(key): Path<String>,
-) -> Answer {
-    let now = simulator.now();
-    simulator.world(|world| {
-        let id = meant(world, collection, &key, now)?;
-        world.deny(id, now)?;
-        Ok(Json(view(world, id, now)?).into_response())
-    })
+async fn deny(meant: Meant) -> Answer {
+    shown(meant, |world, id, now| Ok(world.deny(id, now)?))
 }
 
-async fn expire(
-    State(simulator): State<Simulator>,
-    Extension(collection): Extension<Collection>,
-    Path(key): Path<String>,
-) -> Answer {
-    let now = simulator.now();
-    simulator.world(|world| {
-        let id = meant(world, collection, &key, now)?;
-        world.expire_token(id, now)?;
-        Ok(Json(view(world, id, now)?).into_response())
-    })
+async fn expire(meant: Meant) -> Answer {
+    shown(meant, |world, id, now| Ok(world.expire_token(id, now)?))
 }
 
-async fn remove(
-    State(simulator): State<Simulator>,
-    Extension(collection): Extension<Collection>,
-    Path(key): Path<String>,
-) -> Answer {
+async fn remove((State(simulator), Extension(collection), Path(key)): Meant) -> Answer {
     let now = simulator.now();
     simulator.world(|world| {
         let id = meant(world, collection, &key, now)?;
