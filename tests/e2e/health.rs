@@ -57,7 +57,7 @@ const PHASES: &[&str] = &[
 fn each_phase_of_a_life_is_to_flux_and_argo_cd_what_it_is() {
     e2e("phases", async |scene| {
         let _operator = scene.operator().await;
-        let limited = json!({"status": {"code": 429, "headers": {"Retry-After": "2"}}});
+        let limited = json!({"status": {"code": 429, "headers": {"Retry-After": "5"}}});
         scene.simulator.fault(json!({"method": "POST", "what": limited, "times": 1})).await;
         let pinned = |org: &str| {
             edit(scene.by_consent(CONNECTION, "productionOrg"), |c| c["spec"]["expect"] = json!({"orgID": org}))

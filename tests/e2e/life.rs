@@ -229,7 +229,7 @@ fn suspend_keeps_ready_as_it_is_and_a_deletion_waits() {
 #[test]
 fn a_connection_that_takes_its_time_is_connecting_and_then_ready() {
     e2e("slow", async |scene| {
-        scene.simulator.settings(json!({"dialect": "reference"})).await;
+        scene.simulator.settings(json!({"dialect": "reference", "connectSeconds": 5})).await;
         let _operator = scene.operator().await;
         scene.apply_all(&scene.everything()).await;
         let seen = scene.unready("Connection", CONNECTION, "Connecting", "Reconciling").await;
