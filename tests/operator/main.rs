@@ -9,6 +9,7 @@ mod support;
 mod log;
 mod look;
 mod tap;
+mod under;
 mod world;
 
 mod adopt;

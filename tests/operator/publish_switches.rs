@@ -7,23 +7,10 @@ use applink_operator::simulator::Seed;
 use serde_json::{Value, json};
 
 use crate::publishing::{API, CLIENT, publication_with};
+use crate::under::{each, under_each};
 use crate::world::{LATER, World, connection, says};
 
 const POLL: Duration = Duration::from_secs(80);
-
-/// A world on a service that has these switches set.
-fn world(switches: &Value) -> World {
-    let world = World::new();
-    world.sim.settings(|settings| {
-        let merged = settings.merged(switches.as_object().expect("an object").clone());
-        *settings = merged.expect("switches that there are");
-    });
-    world
-}
-
-fn each(switch: &str, values: Value) -> Vec<Value> {
-    values.as_array().expect("a list").iter().map(|value| json!({"publications": {switch: value}})).collect()
-}
 
 fn all_switches() -> Vec<Value> {
     let mut all = vec![
@@ -37,13 +24,13 @@ fn all_switches() -> Vec<Value> {
         json!({"listLagSeconds": 10, "publications": {"disconnectUnpublishes": false, "touchOnRepublish": false}}),
         json!({"publications": {"omitted": ["lastModified"], "touchOnRepublish": false, "esrIdStable": false}}),
     ];
-    all.extend(each("republish", json!(["update", "conflict"])));
-    all.extend(each("publishSeconds", json!([3, 20, 90])));
-    all.extend(each("publishStatus", json!(["ok", "created", "accepted"])));
-    all.extend(each("publishAnswer", json!(["idObject", "array", "emptyArray", "empty"])));
+    all.extend(each("publications.republish", json!(["update", "conflict"])));
+    all.extend(each("publications.publishSeconds", json!([3, 20, 90])));
+    all.extend(each("publications.publishStatus", json!(["ok", "created", "accepted"])));
+    all.extend(each("publications.publishAnswer", json!(["idObject", "array", "emptyArray", "empty"])));
     let deletions = ["accepted", "acceptedEmpty", "ok", "okEmpty", "emptyObject", "noContent"];
-    all.extend(each("unpublishAnswer", json!(deletions)));
-    all.extend(each("listUnknownApp", json!(["empty", "notFound"])));
+    all.extend(each("publications.unpublishAnswer", json!(deletions)));
+    all.extend(each("publications.listUnknownApp", json!(["empty", "notFound"])));
     let omitted = json!([
         ["provenance"],
         ["lastModified"],
@@ -52,10 +39,10 @@ fn all_switches() -> Vec<Value> {
         ["herokuAppLink"],
         ["externalService"]
     ]);
-    all.extend(each("omitted", omitted));
-    all.extend(each("touchOnRepublish", json!([false])));
-    all.extend(each("esrIdStable", json!([false])));
-    all.extend(each("disconnectUnpublishes", json!([false])));
+    all.extend(each("publications.omitted", omitted));
+    all.extend(each("publications.touchOnRepublish", json!([false])));
+    all.extend(each("publications.esrIdStable", json!([false])));
+    all.extend(each("publications.disconnectUnpublishes", json!([false])));
     all
 }
 
@@ -67,8 +54,7 @@ fn dates(switches: &Value) -> bool {
 
 /// From nothing to nothing.
 async fn live(switches: Value) {
-    println!("{switches}");
-    let mut world = world(&switches);
+    let mut world = World::under(&switches);
     let mut mutations = (1, 0);
     let replaces = switches["publications"]["republish"] == "conflict";
     let again = |mutations: &mut (usize, usize)| {
@@ -132,11 +118,5 @@ async fn taken_over(world: &World, switches: &Value) {
 
 #[tokio::test(start_paused = true)]
 async fn whatever_the_service_does_and_however_it_says_so_a_publication_comes_to_its_end() {
-    let mut wrong = Vec::new();
-    for switches in all_switches() {
-        if tokio::spawn(live(switches.clone())).await.is_err() {
-            wrong.push(switches.to_string());
-        }
-    }
-    assert_eq!(wrong, Vec::<String>::new());
+    under_each(all_switches(), live).await;
 }

@@ -8,24 +8,10 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use crate::under::{each, under_each};
 use crate::world::{HOUR, LATER, NS, SOON, World, connection, digest, message, pem, says};
 
 const FLOWS: [&str; 4] = ["heal", "rotate", "consent", "adopt"];
-
-/// A world on a service that has these switches set.
-fn world(switches: &Value) -> World {
-    let world = World::new();
-    world.sim.settings(|settings| {
-        let merged = settings.merged(switches.as_object().expect("an object").clone());
-        *settings = merged.expect("switches that there are");
-    });
-    world
-}
-
-/// Values of one switch: each stands alone.
-fn each(switch: &str, values: Value) -> Vec<Value> {
-    values.as_array().expect("a list").iter().map(|value| json!({switch: value})).collect()
-}
 
 /// What the answers look like.
 fn spellings() -> Vec<Value> {
@@ -139,8 +125,7 @@ async fn connected(world: &World, flow: &str) -> Value {
 
 /// All flows at once, from nothing to nothing.
 async fn live(switches: Value) {
-    println!("{switches}");
-    let mut world = world(&switches);
+    let mut world = World::under(&switches);
     let theirs = world.plant(&remote("adopt"), SignedDuration::from_hours(3));
     rotated(&world, "first");
     world.addon();
@@ -181,30 +166,19 @@ async fn rests(world: &World, switches: &Value) {
     assert_eq!(world.created(), 5 + empty, "{switches}");
 }
 
-/// Tells of all that go wrong, not of the first alone.
-async fn live_under(switches: Vec<Value>) {
-    let mut wrong = Vec::new();
-    for switches in switches {
-        if tokio::spawn(live(switches.clone())).await.is_err() {
-            wrong.push(switches.to_string());
-        }
-    }
-    assert_eq!(wrong, Vec::<String>::new());
-}
-
 #[tokio::test(start_paused = true)]
 async fn however_the_service_spells_its_answers_every_flow_comes_to_its_end() {
-    live_under(spellings()).await;
+    under_each(spellings(), live).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn whatever_the_service_does_every_flow_comes_to_its_end() {
-    live_under(habits()).await;
+    under_each(habits(), live).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn whomever_the_service_lets_in_every_flow_comes_to_its_end() {
-    live_under(doors()).await;
+    under_each(doors(), live).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,7 +187,7 @@ async fn however_the_service_refuses_a_key_it_is_told_and_the_good_one_heals() {
     for failure in ["failed", "failedLater", "unauthorized", "unprocessable"] {
         for holds in [true, false] {
             let switches = json!({"jwtFailure": failure, "acceptedKeys": accepted, "failedHoldNames": holds});
-            let mut world = world(&switches);
+            let mut world = World::under(&switches);
             world.key("bad");
             world.addon();
             world.start();
@@ -235,7 +209,7 @@ async fn whatever_becomes_of_a_link_that_ran_out_the_way_out_that_is_named_gives
     for abandoned in ["keep", "fail", "vanish", "disconnected"] {
         for link in ["once", "always", "forever"] {
             let switches = json!({"abandoned": abandoned, "linkServed": link});
-            let mut world = world(&switches);
+            let mut world = World::under(&switches);
             world.addon();
             world.start();
             world.connection_with("production", "productionOrg", json!({"jwt": null, "oauth": {}}));
@@ -260,7 +234,7 @@ async fn whatever_becomes_of_a_link_that_ran_out_the_way_out_that_is_named_gives
 #[tokio::test(start_paused = true)]
 async fn a_list_that_is_cut_off_proves_nothing_absent() {
     for header in ["link", "contentRange"] {
-        let mut world = world(&json!({"pageHeader": header}));
+        let mut world = World::under(&json!({"pageHeader": header}));
         world.addon();
         world.start();
         for name in ["one", "two", "three"] {

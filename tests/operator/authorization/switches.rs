@@ -7,6 +7,7 @@ use applink_operator::simulator::Org;
 use serde_json::{Value, json};
 
 use super::{KEPT, authorization, by_oauth, keeping};
+use crate::under::{each, under_each};
 use crate::world::{LATER, NS, World, pem, says};
 
 const FLOWS: [&str; 3] = ["heal", "rotate", "consent"];
@@ -31,11 +32,6 @@ fn manifest(flow: &str) -> Value {
         manifest["spec"]["provider"] = json!("DataCloud");
     }
     manifest
-}
-
-/// Values of one switch: each stands alone.
-fn each(switch: &str, values: Value) -> Vec<Value> {
-    values.as_array().expect("a list").iter().map(|value| json!({switch: value})).collect()
 }
 
 /// What the answers look like.
@@ -82,16 +78,6 @@ fn habits() -> Vec<Value> {
     all
 }
 
-/// A world on a service that has these switches set.
-fn world(switches: &Value) -> World {
-    let world = World::new();
-    world.sim.settings(|settings| {
-        let merged = settings.merged(switches.as_object().expect("an object").clone());
-        *settings = merged.expect("switches that there are");
-    });
-    world
-}
-
 fn rotated(world: &World, key: &str) {
     world.api.set_secret(NS, "rotated", &[("server.key", &pem(key))]);
 }
@@ -107,8 +93,7 @@ async fn ready(world: &World, flow: &str) -> Value {
 
 /// All flows at once, from nothing to nothing.
 async fn live(switches: Value) {
-    println!("{switches}");
-    let mut world = world(&switches);
+    let mut world = World::under(&switches);
     rotated(&world, "first");
     world.addon();
     world.start();
@@ -159,30 +144,19 @@ async fn rests(world: &World, switches: &Value) {
     assert_eq!(world.created(), 5, "{switches}");
 }
 
-/// Tells of all that go wrong, not of the first alone.
-async fn live_under(switches: Vec<Value>) {
-    let mut wrong = Vec::new();
-    for switches in switches {
-        if tokio::spawn(live(switches.clone())).await.is_err() {
-            wrong.push(switches.to_string());
-        }
-    }
-    assert_eq!(wrong, Vec::<String>::new());
-}
-
 #[tokio::test(start_paused = true)]
 async fn however_the_service_spells_its_answers_every_flow_comes_to_its_end() {
-    live_under(spellings()).await;
+    under_each(spellings(), live).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn whatever_the_service_does_every_flow_comes_to_its_end() {
-    live_under(habits()).await;
+    under_each(habits(), live).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_tells_no_token_is_told_of_and_harms_nothing() {
-    let mut world = world(&json!({"omitted": ["accessToken"]}));
+    let mut world = World::under(&json!({"omitted": ["accessToken"]}));
     world.addon();
     world.start();
     world.authorize(&keeping());

@@ -6,15 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{UPDATES, UPDATES_REMOTE, target};
+use crate::under::{each, switch, under_each};
 use crate::world::{HOUR, LATER, NS, World, says};
-
-fn each(switch: &str, values: Value) -> Vec<Value> {
-    values.as_array().expect("a list").iter().map(|value| json!({switch: value})).collect()
-}
-
-fn of_targets(switch: &str, values: Value) -> Vec<Value> {
-    each(switch, values).into_iter().map(|settings| json!({"dataActionTargets": settings})).collect()
-}
 
 fn settings() -> Vec<Value> {
     let mut all = vec![
@@ -22,12 +15,12 @@ fn settings() -> Vec<Value> {
         json!({"dialect": "mixed", "dataActionTargets": {"taken": "second"}, "listLagSeconds": 20}),
         json!({"dialect": "reference", "getOne": "array", "getUnknown": "emptyList"}),
     ];
-    all.extend(of_targets("seconds", json!([0, 45])));
-    all.extend(of_targets("taken", json!(["conflict", "second", "existing"])));
-    all.extend(of_targets("createAnswer", json!(["ok", "created"])));
-    all.extend(of_targets("statusKey", json!(["state", "status"])));
-    all.extend(of_targets("statusWords", json!(["lower", "title"])));
-    all.extend(of_targets("list", json!(["missing"])));
+    all.extend(each("dataActionTargets.seconds", json!([0, 45])));
+    all.extend(each("dataActionTargets.taken", json!(["conflict", "second", "existing"])));
+    all.extend(each("dataActionTargets.createAnswer", json!(["ok", "created"])));
+    all.extend(each("dataActionTargets.statusKey", json!(["state", "status"])));
+    all.extend(each("dataActionTargets.statusWords", json!(["lower", "title"])));
+    all.extend(each("dataActionTargets.list", json!(["missing"])));
     all.extend(each("dialect", json!(["cli", "reference", "mixed"])));
     all.extend(each("listLagSeconds", json!([5, 60])));
     all.extend(each("ssoWindowSeconds", json!([4])));
@@ -37,12 +30,7 @@ fn settings() -> Vec<Value> {
 
 /// Made, healed, taken over and let go of.
 async fn live(switches: Value) {
-    println!("{switches}");
-    let world = World::with_cloud_of(|settings| {
-        let merged = settings.merged(switches.as_object().expect("an object").clone());
-        *settings = merged.expect("switches that there are");
-    });
-    let world = world.await;
+    let world = World::with_cloud_of(|settings| switch(settings, &switches)).await;
     let theirs = world.plant_target(|new| new.api_name = "theirs_first".to_owned());
     // Long enough for every list to show it.
     world.pass(Duration::from_secs(90)).await;
@@ -65,11 +53,5 @@ async fn live(switches: Value) {
 
 #[tokio::test(start_paused = true)]
 async fn whatever_the_service_does_a_target_comes_to_its_end() {
-    let mut wrong = Vec::new();
-    for switches in settings() {
-        if tokio::spawn(live(switches.clone())).await.is_err() {
-            wrong.push(switches.to_string());
-        }
-    }
-    assert_eq!(wrong, Vec::<String>::new());
+    under_each(settings(), live).await;
 }
