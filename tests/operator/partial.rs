@@ -88,7 +88,7 @@ async fn what_never_was_ready_says_which_list_it_waits_for_and_starts_with_it() 
             assert!(message(&object).contains(&code.to_string()) && progress(&object).is_some(), "{object:#}");
             world.pass(2 * SILENCE).await;
             world.heal();
-            world.until_of(plural, name, POLL, ("True", ready)).await;
+            world.until_of(plural, name, LATER, ("True", ready)).await;
         }
         assert_eq!(world.mutations(), calls + LISTED.len(), "{code}");
     }

@@ -137,11 +137,11 @@ impl World {
 
     pub async fn publication_within(&self, at_most: Duration, name: &str, status: &str, reason: &str) -> Value {
         let said = |object: Option<&Value>| object.is_some_and(|o| says(o, status, reason));
-        self.api.wait_until("publications", NS, name, said, at_most).await.expect("it is there")
+        self.until_as("publications", name, at_most, said).await.expect("it is there")
     }
 
     pub async fn publication_gone(&self, name: &str) {
-        self.api.wait_until("publications", NS, name, |object| object.is_none(), LATER).await;
+        self.until_as("publications", name, LATER, |object| object.is_none()).await;
     }
 
     /// Writes to one Publication that were done.
@@ -168,7 +168,7 @@ impl World {
             let object = object.expect("it stays");
             self.took_effect() == times && says(object, "True", "Published")
         };
-        self.api.wait_until("publications", NS, API, done, LATER).await.expect("it is there")
+        self.until_as("publications", API, LATER, done).await.expect("it is there")
     }
 
     /// Calls that delete a publication.

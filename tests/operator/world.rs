@@ -153,7 +153,7 @@ impl World {
         manifest["spec"]["tokenSecretRef"]["name"] = json!(secret);
         self.api.apply(manifest);
         let ready = |object: Option<&Value>| object.is_some_and(|o| says(o, "True", "AddonReady"));
-        self.api.wait_until("applinkaddons", NS, OTHER, ready, SOON).await;
+        self.until_as("applinkaddons", OTHER, SOON, ready).await;
     }
 
     // The operator.
@@ -259,19 +259,29 @@ impl World {
 
     pub async fn within(&self, at_most: Duration, name: &str, status: &str, reason: &str) -> Value {
         let said = |object: Option<&Value>| object.is_some_and(|o| says(o, status, reason));
-        let object = self.api.wait_until("connections", NS, name, said, at_most).await.expect("it is there");
-        // Events come right after the status.
+        self.until_as("connections", name, at_most, said).await.expect("it is there")
+    }
+
+    /// Waits until this is true of an object, and what goes with it is told: Events come right after the status.
+    pub async fn until_as(
+        &self,
+        plural: &str,
+        name: &str,
+        at_most: Duration,
+        wanted: impl Fn(Option<&Value>) -> bool,
+    ) -> Option<Value> {
+        let object = self.api.wait_until(plural, NS, name, wanted, at_most).await;
         self.pass(Duration::from_millis(1)).await;
         object
     }
 
     pub async fn until_addon(&self, status: &str, reason: &str) -> Value {
         let said = |object: Option<&Value>| object.is_some_and(|o| says(o, status, reason));
-        self.api.wait_until("applinkaddons", NS, ADDON, said, SOON).await.expect("it is there")
+        self.until_as("applinkaddons", ADDON, SOON, said).await.expect("it is there")
     }
 
     pub async fn until_gone(&self, name: &str, at_most: Duration) {
-        self.api.wait_until("connections", NS, name, |object| object.is_none(), at_most).await;
+        self.until_as("connections", name, at_most, |object| object.is_none()).await;
     }
 }
 

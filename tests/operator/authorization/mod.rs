@@ -100,13 +100,12 @@ impl World {
 
     async fn seen(&self, at_most: Duration, wanted: impl Fn(&Value) -> bool) -> Value {
         let wanted = |object: Option<&Value>| object.is_some_and(&wanted);
-        self.api.wait_until("authorizations", NS, NAME, wanted, at_most).await.expect("it is there")
+        self.until_as("authorizations", NAME, at_most, wanted).await.expect("it is there")
     }
 
     async fn deleted(&self) {
         self.api.delete("authorizations", NS, NAME);
-        self.api.wait_until("authorizations", NS, NAME, |object| object.is_none(), LATER).await;
-        self.events_told().await;
+        self.until_as("authorizations", NAME, LATER, |object| object.is_none()).await;
     }
 
     /// Events come after what they tell of.

@@ -66,7 +66,7 @@ impl World {
     /// Waits until an object's Ready says this of its present generation.
     pub async fn until_of(&self, plural: &str, name: &str, at_most: Duration, (status, reason): (&str, &str)) -> Value {
         let said = |object: Option<&Value>| object.is_some_and(|o| says(o, status, reason));
-        self.api.wait_until(plural, NS, name, said, at_most).await.expect("it is there")
+        self.until_as(plural, name, at_most, said).await.expect("it is there")
     }
 
     pub async fn until_target(&self, status: &str, reason: &str) -> Value {
@@ -85,10 +85,8 @@ impl World {
         self.api.delete("dataactiontargets", NS, UPDATES);
     }
 
-    /// Waits until it is gone, and all that is to be told of that was told.
     pub async fn until_target_gone(&self, at_most: Duration) {
-        self.api.wait_until("dataactiontargets", NS, UPDATES, |object| object.is_none(), at_most).await;
-        self.pass(Duration::from_millis(100)).await;
+        self.until_as("dataactiontargets", UPDATES, at_most, |object| object.is_none()).await;
     }
 
     /// Ids that the Connection has put down as let go of.
