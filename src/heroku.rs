@@ -251,6 +251,7 @@ impl Access {
                 addon_id: addon.id,
                 addon_name: addon.name,
                 api_url: api_url.to_string(),
+                app_id_set: wire::config_var(&vars, "HEROKU_APP_ID").map_err(unreadable)?.is_some(),
             },
             api_url,
             token,

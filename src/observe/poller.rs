@@ -307,7 +307,8 @@ impl Poller {
         let mut causes = Vec::new();
         let outages = view.shelves.outages();
         let partly = std::mem::replace(&mut view.outages, outages) != view.outages;
-        let turned = before.trouble != view.live.trouble || before.silent != view.live.silent || before.facts.is_none();
+        let turned =
+            before.trouble != view.live.trouble || before.silent != view.live.silent || before.facts != view.live.facts;
         if turned || (AddonLive { at: None, ..before }) != (AddonLive { at: None, ..view.live.clone() }) {
             causes.push(Cause::Object(self.addon.clone()));
         }

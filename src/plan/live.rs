@@ -226,6 +226,8 @@ pub struct AddonFacts {
     pub addon_name: String,
     /// Where its AppLink API is.
     pub api_url: String,
+    /// Whether config var `HEROKU_APP_ID` of the app is set.
+    pub app_id_set: bool,
 }
 
 /// What is known of an add-on now.

@@ -44,11 +44,16 @@ impl Seed {
 
 impl Default for Seed {
     fn default() -> Self {
-        let noise = [("DATABASE_URL", "postgres://orders@db.example.com/orders"), ("LOG_LEVEL", "info")];
+        let app_id = Self::APP_ID.to_string();
+        let vars = [
+            ("DATABASE_URL", "postgres://orders@db.example.com/orders"),
+            ("HEROKU_APP_ID", &app_id),
+            ("LOG_LEVEL", "info"),
+        ];
         let app = App {
             id: Self::APP_ID,
             name: Self::APP_NAME.to_owned(),
-            config_vars: BTreeMap::from(noise.map(|(k, v)| (k.to_owned(), v.to_owned()))),
+            config_vars: BTreeMap::from(vars.map(|(k, v)| (k.to_owned(), v.to_owned()))),
         };
         let addon = |id, name: &str, service: &str, token, attachment| Addon {
             id,

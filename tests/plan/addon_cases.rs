@@ -25,6 +25,7 @@ fn facts() -> AddonFacts {
         addon_id: "addon-1".into(),
         addon_name: "cubed".into(),
         api_url: "https://a".into(),
+        app_id_set: true,
     }
 }
 

@@ -118,6 +118,7 @@ impl Case {
             addon_name: "orders",
             addon: &self.addon,
             parent: &self.parent,
+            app_id_set: true,
             released: self.released,
             severed: self.severed,
             live: &self.live,

@@ -38,6 +38,8 @@ pub(in crate::control) struct Home {
     pub(super) severed: bool,
     /// UUID of the app, where it is known.
     pub(super) app: String,
+    /// Whether config var `HEROKU_APP_ID` of the app is set, as far as is known.
+    pub(super) app_id_set: bool,
 }
 
 fn connection_key<L: Lodger>(me: &L) -> Key {
@@ -86,6 +88,7 @@ pub(super) fn home<L: Lodger>(me: &L, shell: &Shell, memory: &Memory) -> Home {
             parent,
             severed: false,
             app: String::new(),
+            app_id_set: true,
         };
     };
     let (addon, ceiling) = addon::seen(shell, &addon_key);
@@ -97,6 +100,7 @@ pub(super) fn home<L: Lodger>(me: &L, shell: &Shell, memory: &Memory) -> Home {
         addon_name: addon_key.name,
         addon,
         ceiling,
+        app_id_set: facts.as_ref().is_none_or(|facts| facts.app_id_set),
         app: facts.map(|facts| facts.app_id).unwrap_or_default(),
     }
 }

@@ -119,6 +119,7 @@ impl Kind for DataActionTarget {
             addon_name: &live.home.addon_name,
             addon: &live.home.addon,
             parent: &live.home.parent,
+            app_id_set: live.home.app_id_set,
             released: live.released,
             severed: live.home.severed,
             live: &live.remote,

@@ -16,6 +16,10 @@ use crate::plan::remote::{Addon, Case, Course, Holder, Parent, Record};
 use crate::plan::verdict::Verdict;
 use crate::plan::{Plan, Step};
 
+/// What Heroku asks for before a target is made, and takes one without, as far as anybody knows.
+const APP_ID_UNSET: &str = "config var HEROKU_APP_ID is not set on the app, which AppLink and its SDKs ask for: set it with \
+                            heroku config:set HEROKU_APP_ID=<the app's UUID>";
+
 /// All that a DataActionTarget's plan depends on.
 #[derive(Clone, Debug)]
 pub struct Input<'a> {
@@ -31,6 +35,8 @@ pub struct Input<'a> {
     pub addon: &'a Addon,
     /// The connection.
     pub parent: &'a Parent,
+    /// Whether config var `HEROKU_APP_ID` of the app is set, as far as is known.
+    pub app_id_set: bool,
     /// Whether the connection, when this is deleted, knows that its target was let go of, or need not know.
     pub released: bool,
     /// Whether the connection that it was made on is known to be gone, and the target with it.
@@ -132,7 +138,7 @@ fn decide(input: &Input<'_>, case: &Case<'_, RemoteTarget>, status: &mut DataAct
     if case.outdated(seen) {
         return Course::act(vec![Step::Look]);
     }
-    judge(case, seen)
+    judge(input, case, seen)
 }
 
 /// In what a remote target differs from the declared one, as far as the service tells.
@@ -166,7 +172,7 @@ fn observe(input: &Input<'_>, case: &Case<'_, RemoteTarget>, status: &mut DataAc
             if case.outdated(seen) {
                 return Course::act(vec![Step::Look]);
             }
-            judge(case, seen)
+            judge(input, case, seen)
         }
         None if !case.live.complete => Course::act(vec![Step::Look]),
         None => {
@@ -227,16 +233,21 @@ fn unmade(case: &Case<'_, RemoteTarget>, release: Course) -> Course {
     }
 }
 
-fn judge(case: &Case<'_, RemoteTarget>, seen: &Sighting<RemoteTarget>) -> Course {
+fn judge(input: &Input<'_>, case: &Case<'_, RemoteTarget>, seen: &Sighting<RemoteTarget>) -> Course {
     let (name, remote) = (case.name, &seen.object);
     match remote.phase {
-        Phase::Up => Course::say(Verdict::settled(Reason::Created, format!("data action target {name} is created"))),
+        Phase::Up => {
+            let but = if input.app_id_set { String::new() } else { format!("; but {APP_ID_UNSET}") };
+            Course::say(Verdict::settled(Reason::Created, format!("data action target {name} is created{but}")))
+        }
         Phase::Failed => {
             let cause = remote.error.as_deref().unwrap_or("AppLink gives no cause");
+            let first =
+                if input.app_id_set { "check that config var HEROKU_APP_ID is the app's UUID" } else { APP_ID_UNSET };
             let text = format!(
-                "AppLink says that data action target {name} failed: {cause}. It can neither be tried again nor deleted: check \
-                 that config var HEROKU_APP_ID is set on the app, then create another DataActionTarget with another apiName, \
-                 or have the connection replaced, with which all its targets go"
+                "AppLink says that data action target {name} failed: {cause}. It can neither be tried again nor deleted: \
+                 {first}, then create another DataActionTarget with another apiName, or have the connection replaced, with \
+                 which all its targets go"
             );
             Course::say(Verdict::needs_user(Reason::RemoteFailed, text))
         }

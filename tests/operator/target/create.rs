@@ -5,7 +5,7 @@ use std::time::Duration;
 use applink_operator::simulator::{Fault, NewTarget, Seed, TargetFailure, TargetKind, TargetWords, What, Where};
 use serde_json::json;
 
-use super::{CLOUD, OTHER_APP, UPDATES, UPDATES_REMOTE, target};
+use super::{CLOUD, CLOUD_REMOTE, OTHER_APP, UPDATES, UPDATES_REMOTE, cloud, target};
 use crate::look::on_post;
 use crate::world::{HOUR, LATER, NS, SOON, World, message, progress, says};
 
@@ -200,4 +200,31 @@ async fn nothing_is_done_while_it_is_suspended() {
     world.pass(HOUR).await;
     world.api.patch("dataactiontargets", NS, UPDATES, json!({"spec": {"suspend": false}}));
     world.until_target_gone(SOON).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_that_does_not_know_its_id_is_told_of_and_holds_up_nothing() {
+    let mut world = World::new();
+    let vary = |world: &World, set: bool| {
+        world.sim.world(|state| {
+            let app = state.app_mut(Seed::APP_NAME).expect("it is there");
+            app.config_vars.remove("HEROKU_APP_ID");
+            if set {
+                app.config_vars.insert("HEROKU_APP_ID".to_owned(), Seed::APP_ID.to_string());
+            }
+        });
+    };
+    vary(&world, false);
+    world.addon();
+    world.start();
+    world.api.apply(cloud(CLOUD, CLOUD_REMOTE));
+    world.consented(CLOUD, CLOUD_REMOTE).await;
+    world.updates();
+    let object = world.until_target("True", "Created").await;
+    assert!(message(&object).contains("heroku config:set HEROKU_APP_ID"), "{}", message(&object));
+    let told = world.events().len();
+    vary(&world, true);
+    world.pass(Duration::from_secs(15 * 60)).await;
+    assert!(!message(&world.get_target()).contains("HEROKU_APP_ID"), "{}", message(&world.get_target()));
+    assert_eq!((world.target_posts(), world.events().len()), (1, told));
 }
