@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use super::pass::{self, Grants, Page, Wanted};
-use super::schedule::{FAST, Schedule};
+use super::schedule::{FAST, Schedule, patience};
 use super::shelf::{Shelf, Shelves};
 use super::{Ask, Cause, Following, Key, Waiters, trouble};
 use crate::applink::AppLink;
@@ -28,8 +28,6 @@ use crate::plan::live::{AddonFacts, AddonLive, GrantKind, Live, Outage, Phase, R
 const GAP: SignedDuration = SignedDuration::from_millis(500);
 /// Whoever waits for the service waits at that pace for so long: a person takes a few minutes to consent, or many.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
-/// Nothing counts as silent before this.
-const SILENCE: SignedDuration = SignedDuration::from_mins(5);
 /// Targets that the service does not list are read one by one, at a pace slower by this factor.
 const SLOWER: i32 = 5;
 
@@ -227,8 +225,9 @@ impl Poller {
         due.extend(looked.iter().cloned());
         let is_due = |connection: &str, who: &Key| slow.contains(connection) || due.contains(who);
         let pages = pass::pages(&link, self.clock, &wanted, is_due).await;
-        let (now, patience) = (self.clock.now(), self.patience());
+        let now = self.clock.now();
         let mut view = self.view();
+        view.shelves.asked_for(&wanted);
         for page in pages {
             match page {
                 Ok(page) => {
@@ -240,7 +239,7 @@ impl Poller {
                 // It is tried again at the next pass.
                 Err(missed) => {
                     whole = false;
-                    view.shelves.miss(now, missed, patience);
+                    view.shelves.miss(now, missed, patience(self.poll()));
                 }
             }
         }
@@ -255,7 +254,7 @@ impl Poller {
         match authorizations {
             Ok(listing) => moved.extend(view.shelves.list_grants(GrantKind::Authorization, began, listing)),
             Err(verdict) => {
-                view.shelves.at(&Shelf::grants(GrantKind::Authorization)).missed(began, verdict, self.patience())
+                view.shelves.at(&Shelf::grants(GrantKind::Authorization)).missed(began, verdict, patience(self.poll()))
             }
         }
         moved
@@ -376,12 +375,7 @@ impl Poller {
 
     /// From when on nothing counts as known, unless something is seen.
     fn blind(&self, view: &View) -> Timestamp {
-        view.schedule.last_good + self.patience()
-    }
-
-    /// For how long something may go unseen.
-    fn patience(&self) -> SignedDuration {
-        SILENCE.max(self.poll() * 3)
+        view.schedule.last_good + patience(self.poll())
     }
 
     fn view(&self) -> MutexGuard<'_, View> {

@@ -12,6 +12,14 @@ use crate::budget::Purpose;
 /// The pace while somebody waits for the service, and the first pause after a failure.
 pub(super) const FAST: SignedDuration = SignedDuration::from_secs(5);
 
+/// Nothing counts as silent before this.
+const SILENCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// For how long something may go unseen where the add-on is polled at this pace.
+pub(super) fn patience(poll: SignedDuration) -> SignedDuration {
+    SILENCE.max(poll * 3)
+}
+
 /// When to list next.
 pub(super) struct Schedule {
     pub(super) due: Timestamp,

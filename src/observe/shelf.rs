@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::pass::{Lodging, Missed, Page, Seen};
+use super::pass::{Lodging, Missed, Page, Seen, Wanted};
 use crate::plan::collection::{Collection, Listing, Witness};
 use crate::plan::diff::connection::Targets;
 use crate::plan::live::{GrantKind, Outage, Phase, RemoteGrant, RemoteObject, RemotePublication, RemoteTarget};
@@ -126,6 +126,14 @@ impl Shelves {
             Lodging::Publications => self.at(&Shelf::publications(&connection)).missed(at, verdict, patience),
             Lodging::Targets => self.at(&Shelf::targets(&connection)).missed(at, verdict, patience),
         }
+    }
+
+    /// Takes in that nothing else on connections is asked for.
+    pub fn asked_for(&mut self, wanted: &Wanted) {
+        let publications = self.publications.iter_mut().filter(|(id, _)| !wanted.publications.contains(*id));
+        publications.for_each(|(_, shelf)| shelf.unasked());
+        let targets = self.targets.iter_mut().filter(|(id, _)| !wanted.targets.contains_key(*id));
+        targets.for_each(|(_, shelf)| shelf.unasked());
     }
 
     /// What of it cannot be listed now, if only in part.

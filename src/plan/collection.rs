@@ -114,6 +114,11 @@ impl<R: RemoteObject> Collection<R> {
         outage.silent = at.duration_since(since) >= patience;
     }
 
+    /// Takes in that nobody asks the service for it now, so that its silence means nothing.
+    pub fn unasked(&mut self) {
+        (self.heard, self.outage) = (None, None);
+    }
+
     /// Why it cannot be listed now.
     #[must_use]
     pub fn outage(&self) -> Option<&Outage> {
@@ -347,6 +352,9 @@ mod tests {
         assert_eq!(all.view(None, "a", at(0)).outage, None);
         assert_eq!(miss(&mut all, 619, "502"), ("502".to_owned(), false));
         assert_eq!(miss(&mut all, 620, "502"), ("502".to_owned(), true));
+        all.unasked();
+        assert_eq!(all.view(None, "a", at(0)).outage, None);
+        assert_eq!(miss(&mut all, 900, "504"), ("504".to_owned(), false), "it begins anew");
     }
 
     #[test]

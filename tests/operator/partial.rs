@@ -110,3 +110,22 @@ async fn a_deletion_that_needs_the_list_says_that_it_waits_for_it() {
     world.api.wait_until("publications", NS, API, |object| object.is_none(), LATER).await;
     assert_eq!(world.deletes(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_asked_for_meanwhile_is_no_silence() {
+    let world = connected().await;
+    apply(&world, "publications");
+    world.until_of("publications", API, SOON, ("True", "Published")).await;
+    unlist(&world, LISTED[1].2, 500);
+    world.until_of("publications", API, 2 * SILENCE, ("Unknown", "RemoteUnavailable")).await;
+    world.api.annotate("publications", NS, API, "applink.dev/force-orphan", Some("true"));
+    world.api.delete("publications", NS, API);
+    world.until_as("publications", API, SOON, |object| object.is_none()).await;
+    world.heal();
+    world.pass(HOUR).await;
+    world.api.clear_writes();
+    apply(&world, "publications");
+    world.until_of("publications", API, SOON, ("True", "Published")).await;
+    let told = format!("{:?}", world.api.writes());
+    assert!(!told.contains("Unknown") && !told.contains("RemoteUnavailable"), "{told}");
+}
