@@ -1,5 +1,6 @@
 //! Made-up sets of manifests on a real API server: some of the two hundred that are played in-process, or those of which
-//! `APPLINK_SETS` says the first and the one after the last, as in 16..32.
+//! `APPLINK_SETS` says the first and the one after the last, as in 16..32. Many more at once are more edits than one add-on has
+//! calls for in an hour.
 
 use std::time::Duration;
 
