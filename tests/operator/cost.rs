@@ -98,3 +98,9 @@ async fn a_pass_over_a_hundred_objects_costs_what_their_connections_do() {
     let hundred = Many { published: 10, authorizations: 10, clouds: 5, targets: 55, idle: 10 };
     assert_eq!((hundred.objects(), hundred.costs().await), (100, (2.0 + 10.0 + 5.0, 0)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_over_a_thousand_objects_costs_what_their_connections_do() {
+    let thousand = Many { published: 50, authorizations: 100, clouds: 20, targets: 700, idle: 80 };
+    assert_eq!((thousand.objects(), thousand.costs().await), (1000, (2.0 + 50.0 + 20.0, 0)));
+}
