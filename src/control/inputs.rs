@@ -14,12 +14,16 @@ use kube::{Api, Resource, ResourceExt};
 use super::kind::Reference;
 use super::{Shell, said};
 
+/// What is listed at a time: of the names that go by, no more than this are in memory at once.
+const PAGE: u32 = 100;
+
 /// Watches objects of `kind` for ever. Its troubles are its own: a watch inside a controller would hold up all other causes.
 pub(super) async fn watch<R>(shell: Arc<Shell>, api: Api<PartialObjectMeta<R>>, kind: &'static str)
 where
     R: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send + Sync + 'static,
 {
-    let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff().touched_objects());
+    let config = watcher::Config::default().page_size(PAGE);
+    let mut events = std::pin::pin!(watcher(api, config).default_backoff().touched_objects());
     let mut told = false;
     while let Some(event) = events.next().await {
         match event {

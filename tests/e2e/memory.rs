@@ -10,7 +10,7 @@ use crate::harness::{Flags, Operator, Scene, e2e, secret};
 
 /// So many of each.
 const FOREIGN: usize = 2_000;
-/// They may cost less than this, in KiB. Ten thousand of each came to 0.2 MiB as they came, and to 3.3 MiB where they were
+/// They may cost less than this, in KiB. Ten thousand of each came to 0.3 MiB as they came, and to 1.1 MiB where they were
 /// there first.
 const LITTLE: i64 = 5 * 1024;
 /// Until the allocator has given back what it gives back.
