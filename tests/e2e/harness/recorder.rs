@@ -44,17 +44,8 @@ impl Recorder {
             let (spec, version) = (&crd.spec, &crd.spec.versions[0].name);
             let path = format!("/apis/{}/{version}/{}", spec.group, spec.names.plural);
             let now: Value = client.request(get(&format!("{path}?limit=1"))).await.expect("a list");
-            let from = text(&now, "/metadata/resourceVersion");
-            // Longer than all tests together: a watch that begins anew may leave something out.
-            let watch = get(&format!("{path}?watch=1&resourceVersion={from}&timeoutSeconds=7200"));
-            let mut lines = client.request_stream(watch).await.expect("a watch").lines();
-            let dir = dir.clone();
-            watches.push(tokio::spawn(async move {
-                // It ends with its control plane; before that, `catch_up` would notice.
-                while let Some(Ok(line)) = lines.next().await {
-                    write(&dir, &line);
-                }
-            }));
+            let from = text(&now, "/metadata/resourceVersion").to_owned();
+            watches.push(tokio::spawn(record(client.clone(), path, from, dir.clone())));
         }
         Self { dir, elsewhere: Cluster::new(client.clone(), ELSEWHERE), watches, fences: AtomicUsize::default() }
     }
@@ -100,10 +91,22 @@ fn file(dir: &Path, namespace: &str) -> PathBuf {
     dir.join(format!("{namespace}.jsonl"))
 }
 
+/// Records what a watch shows that begins after `from`, until its control plane ends; before that, `catch_up` would notice.
+async fn record(client: Client, path: String, mut from: String, dir: PathBuf) {
+    // An API server ends the watch of one who is slow to read. One that begins where that ended leaves nothing out.
+    let watch = |from: &str| get(&format!("{path}?watch=1&resourceVersion={from}&timeoutSeconds=7200"));
+    while let Ok(stream) = client.request_stream(watch(&from)).await {
+        let mut lines = stream.lines();
+        while let Some(Ok(line)) = lines.next().await {
+            let event: Value = serde_json::from_str(&line).expect("an event");
+            write(&dir, text(&event, "/object/metadata/namespace"), &line);
+            from = text(&event, "/object/metadata/resourceVersion").to_owned();
+        }
+    }
+}
+
 /// Appends an event to the file of its namespace.
-fn write(dir: &Path, line: &str) {
-    let event: Value = serde_json::from_str(line).expect("an event");
-    let namespace = text(&event, "/object/metadata/namespace");
+fn write(dir: &Path, namespace: &str, line: &str) {
     assert!(!namespace.is_empty(), "the watch went wrong: {line}");
     let file = OpenOptions::new().create(true).append(true).open(file(dir, namespace));
     file.expect("a file").write_all(format!("{line}\n").as_bytes()).expect("space");
