@@ -121,10 +121,13 @@ fn a_secret_of_somebody_else_is_left_alone_until_it_goes() {
     });
 }
 
+/// What a user gets wrong in a manifest.
+type Slip = fn(&mut Value);
+
 #[test]
 fn what_cannot_be_is_refused_by_the_api_server() {
     e2e("bad-authorization", async |scene| {
-        let refusals: [(&str, fn(&mut Value)); 4] = [
+        let refusals: [(&str, Slip); 4] = [
             ("no dashes", |a| a["spec"]["developerName"] = json!("batch-user")),
             ("exactly one of jwt", |a| a["spec"]["oauth"] = json!({})),
             ("a name that a Secret can have", |a| a["spec"]["credentialsSecretName"] = json!("Not_One")),
