@@ -148,7 +148,7 @@ fn vacant(input: &Input<'_>, case: &Case<'_, RemoteGrant>, desired: &DesiredGran
                 return Course::act(vec![Step::Withdraw]);
             }
             status.oauth_secret_name = None;
-            return case.expired();
+            return case.lapsed();
         }
     }
     case.create(&desired.hash)

@@ -104,11 +104,20 @@ impl Case<'_, RemoteGrant> {
         !self.consent_left().is_positive()
     }
 
-    /// What to say once the person's time is over, or what they were to consent to is gone.
+    /// What to say once the person's time is over.
+    fn expired(&self) -> Course {
+        self.begin_anew("nobody consented in time")
+    }
+
+    /// What to say once what they were to consent to is gone.
     #[must_use]
-    pub fn expired(&self) -> Course {
+    pub fn lapsed(&self) -> Course {
+        self.begin_anew("it is gone from AppLink, and nobody had consented")
+    }
+
+    fn begin_anew(&self, why: &str) -> Course {
         let text = format!(
-            "nobody consented to {} {} in time: set a new value of applink.dev/requestedAt to get a new link",
+            "{} {} waits for no consent any more: {why}. Set a new value of applink.dev/requestedAt to get a new link",
             self.noun, self.title
         );
         Course::say(Verdict::needs_user(Reason::AuthorizationExpired, text))
