@@ -237,6 +237,13 @@ fn cases() {
             changed().with(|w| w.perform(&Step::Look)),
             "remember attempt 2, publish OrdersAPI again",
         ),
+        (
+            "the digest cannot be read",
+            settled()
+                .with(|w| (w.status.remote.applied_hash, w.now) = (Some("v0:abc".into()), at(60)))
+                .with(|w| w.perform(&Step::Look)),
+            "remember attempt 2, publish OrdersAPI again",
+        ),
         ("somebody else published", settled().with(|w| w.see("x")), "remember attempt 2, publish OrdersAPI again"),
         ("gone, as a list says", settled().with(|w| w.live.sightings.clear()), "confirm app-1"),
         ("there first", theirs(), "remember attempt 1, publish OrdersAPI again"),

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{CONTEST_LIMIT, Case, Course, REFUSAL_REST, elapsed};
 use crate::crd::Reason;
 use crate::plan::Step;
+use crate::plan::desired::changed;
 use crate::plan::live::{RemoteObject, Sighting};
 use crate::plan::memory::{Answer, Intent};
 use crate::plan::verdict::{Report, Verdict};
@@ -91,8 +92,8 @@ impl<R: RemoteObject> Case<'_, R> {
             matches!(&self.memory.answer, Some(Answer::Refused { attempt, .. }) if *attempt == Some(intent.attempt));
         let asked_again = self.asked() && intent.at < self.memory.since;
         let left = REFUSAL_REST - elapsed(intent.at, self.now);
-        // One that took effect is recorded with its digest.
-        let refused = told || self.record.hash.as_deref() != Some(hash);
+        // One that took effect is recorded with its digest; one that cannot be read tells nothing.
+        let refused = told || self.record.id.is_none() || changed(self.record.hash.as_deref(), hash);
         let rests = refused && left.is_positive() && !asked_again;
         rests.then(|| Course { steps: vec![], report: with_way_out(self.refusal(), again), again: None }.again(left))
     }
