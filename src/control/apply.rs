@@ -4,14 +4,13 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
-use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use serde_json::json;
 
 use super::driver::Driver;
 use super::gate::Effect;
 use super::kind::Kind;
+use super::outcome::{News, answer, delayed, news_of, refusals, unread};
 use super::owned::{self, Content};
 use super::patch::{Part, patch, preconditions};
 use super::permits::Permit;
@@ -21,17 +20,10 @@ use super::{Error, Shell};
 use crate::budget::Purpose;
 use crate::crd::{FINALIZER, Reason, annotation};
 use crate::heroku::AccessError;
-use crate::observe::trouble;
 use crate::plan::live::Phase;
-use crate::plan::memory::{Answer, Intent, Memory, Reading, Unread, Written};
-use crate::plan::remote::{Again, REFUSAL_REST, SETTLE};
+use crate::plan::memory::{Answer, Intent, Memory, Reading, Written};
 use crate::plan::verdict::Verdict;
 use crate::plan::{Plan, Step};
-use crate::transport::CallError;
-
-/// The first pause after a call that was not carried out, for no reason that lies in it; doubled each time.
-const PAUSE: SignedDuration = SignedDuration::from_secs(10);
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(10);
 
 /// What is held from the first effect to the report: leave to write, and a place within the gate.
 #[derive(Default)]
@@ -42,13 +34,6 @@ pub(super) struct Hold {
     effect: Option<Effect>,
     /// What is to be told once it is written down.
     news: Vec<News>,
-}
-
-/// One Event to come.
-pub(super) struct News {
-    pub(super) warning: bool,
-    pub(super) reason: Reason,
-    pub(super) note: String,
 }
 
 impl Hold {
@@ -200,20 +185,6 @@ async fn export<K: Kind>(
     Ok(Next::Plan)
 }
 
-/// What it means that the credential could not be read, after what came of the tries before.
-fn unread(error: &AccessError, step: &Step, before: Option<&Unread>, now: Timestamp) -> Unread {
-    let (since, tries) = before.map_or((now, 0), |unread| (unread.since, unread.tries));
-    let tries = tries.saturating_add((!matches!(error, AccessError::Budget(_))).into());
-    let (verdict, until) = match answer(error, step, None, now, tries) {
-        Answer::Later { verdict, until, .. } => (verdict, until),
-        Answer::Refused { verdict, .. } => (verdict, now + REFUSAL_REST),
-        _ => (trouble(error), now + PAUSE),
-    };
-    // One trouble is told in the words that it had first.
-    let told = before.map(|unread| &unread.verdict).filter(|told| told.reason == verdict.reason);
-    Unread { verdict: told.cloned().unwrap_or(verdict), since, at: now, until, tries }
-}
-
 /// Calls AppLink, and remembers how that ended.
 async fn call<K: Kind>(
     driver: &Driver<K>,
@@ -253,12 +224,20 @@ async fn call<K: Kind>(
         (Err(error), _) => {
             // What was not even sent says nothing of how the next call will fare.
             let nth = if matches!(error, AccessError::Budget(_)) { 0 } else { driver.recall.call_failed(object) };
+            if step.mutates()
+                && let Some(requests) = refusals(error)
+            {
+                driver.recall.refused(object, now, requests);
+            }
             let mut answer = answer(error, step, attempt, now, nth);
             // A creation that was not carried out is not: another call that fails since does not change that.
             if let (Answer::Later { attempt: none @ None, .. }, Some(Answer::Later { attempt: not_made, .. })) =
                 (&mut answer, &memory.answer)
             {
                 *none = *not_made;
+            }
+            if nth == 1 && memory.ready && makes {
+                hold.news.extend(delayed(&answer));
             }
             Some(answer)
         }
@@ -271,62 +250,6 @@ async fn call<K: Kind>(
     }
     driver.recall.answered(object, answer);
     Ok(Next::Plan)
-}
-
-/// What to tell of something that was made.
-fn news_of(step: &Step) -> Option<News> {
-    let (reason, note) = match step {
-        Step::Create { name, anew: false } => (Reason::Created, format!("created {name} in AppLink")),
-        Step::Create { name, anew: true } => (Reason::Recreated, format!("created {name} in AppLink")),
-        Step::Publish { name, again } => match again {
-            Again::Changed => {
-                (Reason::Republished, format!("published {name} again, since what it is made from changed"))
-            }
-            Again::Drifted => {
-                (Reason::DriftCorrected, format!("published {name} again, since somebody else had published"))
-            }
-            Again::Moved => {
-                (Reason::Republished, format!("published {name} again, over the connection that there is now"))
-            }
-            Again::Adopted => (Reason::Adopted, format!("took over what was published before, as {name}")),
-        },
-        _ => return None,
-    };
-    Some(News { warning: false, reason, note })
-}
-
-/// What a failed call means for the next plan; it is the nth in a row. `attempt` is the creation that it was part of.
-fn answer(error: &AccessError, step: &Step, attempt: Option<i64>, now: Timestamp, nth: u32) -> Answer {
-    let verdict = trouble(error);
-    let doubled =
-        |first: SignedDuration| (first * 2_i32.saturating_pow(nth.saturating_sub(1).min(10))).min(LONGEST_PAUSE);
-    let later = |pause| Answer::Later { verdict: verdict.clone(), at: now, until: now + pause, attempt };
-    let asked = error.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
-    let call = match error {
-        AccessError::AppLink(call) => call,
-        _ => return later(asked.unwrap_or(doubled(PAUSE))),
-    };
-    match (call.status(), attempt) {
-        (Some(StatusCode::TOO_MANY_REQUESTS), _) => later(asked.unwrap_or(doubled(PAUSE))),
-        // Once more soon, since a token may be on its way; then seldom, since each try is two calls.
-        (Some(_), _) if call.refuses_token() && !blames_jwt(call) => {
-            later(if nth == 1 { PAUSE } else { LONGEST_PAUSE })
-        }
-        (Some(status), _) if status.is_client_error() => {
-            let text = format!(
-                "AppLink refused to {step}: {call}. It is tried again every 10 minutes, and at once when the spec changes"
-            );
-            let conflict = attempt.is_some() && status == StatusCode::CONFLICT;
-            Answer::Refused { verdict: Verdict::needs_user(Reason::RemoteRejected, text), at: now, attempt, conflict }
-        }
-        // Only a creation must not be repeated before it is known how it ended.
-        (_, Some(attempt)) if call.may_have_worked() => Answer::Lost { verdict, pause: doubled(SETTLE), attempt },
-        _ => later(asked.unwrap_or(doubled(PAUSE))),
-    }
-}
-
-fn blames_jwt(call: &CallError) -> bool {
-    matches!(call, CallError::Status { error, .. } if error.blames_jwt())
 }
 
 /// Writes finalizer and intent in one merge patch that fails on an object that is not the one planned for.

@@ -9,6 +9,7 @@ mod gate;
 mod inputs;
 mod kind;
 pub mod lease;
+mod outcome;
 mod owned;
 mod patch;
 mod permits;

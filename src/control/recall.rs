@@ -15,6 +15,7 @@ use super::roster::key;
 use crate::crd::annotation;
 use crate::observe::Key;
 use crate::plan::memory::{Answer, Memory, Reading};
+use crate::plan::remote::REFUSAL_REST;
 
 /// The pauses after errors: 1 s, 2 s, 4 s … 5 min.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -35,6 +36,7 @@ struct Recollection<K> {
     answer: Option<Answer>,
     reading: Reading,
     call_failures: u32,
+    refusals: Vec<Timestamp>,
     /// What our last write returned, and the versions that it and those before it took the place of.
     newest: Option<(Arc<K>, Vec<String>)>,
 }
@@ -94,6 +96,7 @@ impl<K: Kind> Recall<K> {
             answer: None,
             reading: Reading::default(),
             call_failures: 0,
+            refusals: Vec::new(),
             newest: None,
         };
         let known = all.entry(key(object)).or_insert_with(fresh);
@@ -105,8 +108,9 @@ impl<K: Kind> Recall<K> {
         }
         let none = K::Status::default();
         let status = object.status().unwrap_or(&none);
-        let (met, since, answer, reading) = (known.met, known.since, known.answer.clone(), known.reading.clone());
-        Memory { met, since, answer, reading, ..Memory::read(meta, status.memory()) }
+        let (met, since, answer) = (known.met, known.since, known.answer.clone());
+        let (reading, refusals) = (known.reading.clone(), known.refusals.clone());
+        Memory { met, since, answer, reading, refusals, ..Memory::read(meta, status.memory()) }
     }
 
     /// How the last call for the object ended; `None` before a new one.
@@ -134,6 +138,14 @@ impl<K: Kind> Recall<K> {
             known.call_failures = known.call_failures.saturating_add(1);
             known.call_failures
         })
+    }
+
+    /// The service refused a call for the object for good, which took so many requests.
+    pub(super) fn refused(&self, object: &K, at: Timestamp, requests: usize) {
+        if let Some(known) = self.all().get_mut(&key(object)) {
+            known.refusals.retain(|earlier| at.duration_since(*earlier) < REFUSAL_REST);
+            known.refusals.extend(std::iter::repeat_n(at, requests));
+        }
     }
 
     /// A call for the object worked.

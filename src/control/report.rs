@@ -15,9 +15,10 @@ use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::{Map, Value, json};
 
-use super::apply::{Hold, News};
+use super::apply::Hold;
 use super::driver::Driver;
 use super::kind::{Kind, Status};
+use super::outcome::News;
 use super::patch::{Part, params, patch, preconditions};
 use super::roster::key;
 use super::{Error, Shell, said};

@@ -165,6 +165,8 @@ pub struct Memory {
     pub answer: Option<Answer>,
     /// How this process last read the credential for its Secret.
     pub reading: Reading,
+    /// When the service refused calls of this process for good, of late.
+    pub refusals: Vec<Timestamp>,
     /// Whether `applink.dev/confirm-cascade` is "true".
     pub cascade: bool,
 }
@@ -197,6 +199,7 @@ impl Memory {
             since: Timestamp::UNIX_EPOCH,
             answer: None,
             reading: Reading::default(),
+            refusals: Vec::new(),
             cascade: note(annotation::CONFIRM_CASCADE).is_some_and(|v| v == "true"),
         }
     }

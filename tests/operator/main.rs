@@ -41,6 +41,7 @@ mod publish_end;
 mod publish_shared;
 mod publish_switches;
 mod publishing;
+mod refusals;
 mod replace;
 mod rest;
 mod sets;

@@ -124,7 +124,7 @@ fn a_changed_input_follows_the_policy() {
                 let until = w.now + SignedDuration::from_secs(9);
                 w.memory.answer = Some(Answer::Later { verdict, at: w.now, until, attempt: None });
             }),
-            "",
+            "Connected",
         ),
     ]);
 }

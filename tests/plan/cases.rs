@@ -212,7 +212,7 @@ fn healing_that_does_not_work() {
         ("refused: no longer Ready, and no storm", healing(refused()), "RemoteUnavailable"),
         ("lost: no longer Ready", healing(lost), "await remote: RemoteUnavailable"),
         ("not now: no longer Ready", healing(later()), "RemoteUnavailable"),
-        ("not now, not proved gone", healing(later()).with(|w| w.live.gone.clear()), ""),
+        ("not now, not proved gone", healing(later()).with(|w| w.live.gone.clear()), "Connected"),
         ("edited since", healing(later()).with(|w| w.memory.since = at(3601)), "remember attempt 3, create prod"),
     ]);
     let refused = healing(refused()).plan().status;

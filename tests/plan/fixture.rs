@@ -120,6 +120,7 @@ pub fn fresh() -> World {
             since: at(0),
             answer: None,
             reading: Default::default(),
+            refusals: vec![],
             cascade: false,
         },
         status: GrantStatus::default(),

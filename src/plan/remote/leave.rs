@@ -59,7 +59,7 @@ impl<R: RemoteObject> Case<'_, R> {
     }
 
     /// A deletion that cannot go on says so even where the object was Ready, and names the way out.
-    fn stuck(&self, course: Course) -> Course {
+    pub(super) fn stuck(&self, course: Course) -> Course {
         match (&course.report, self.addon) {
             (Report::Say(verdict), _) => {
                 let text = verdict.message.clone();

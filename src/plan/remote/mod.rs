@@ -25,13 +25,16 @@ use super::Step;
 use super::live::{Live, Phase, RemoteObject, Sighting};
 use super::memory::{Answer, Intent, Memory};
 use super::policy::Policies;
-use super::verdict::{Report, Verdict};
+use super::verdict::{Class, Report, Verdict};
 use crate::crd::Reason;
 
 /// How long after its intent a POST whose answer was lost may still bear fruit: the deadline of a call, and some more.
 pub const SETTLE: SignedDuration = SignedDuration::from_secs(35);
 /// How long the same inputs rest after the service refused them for good.
 pub const REFUSAL_REST: SignedDuration = SignedDuration::from_mins(10);
+/// Calls that may be refused for good within that time, whatever the user edits or asks for; the last may be two, since a
+/// refused token is renewed once.
+const REFUSALS: usize = 5;
 /// How long a service may take before "in progress" counts as failed.
 const PROGRESS_LIMIT: SignedDuration = SignedDuration::from_mins(15);
 /// How long a dependency that was applied along with the object may take to show up before anything is said of it.
@@ -299,12 +302,20 @@ impl<'a, R: RemoteObject> Case<'a, R> {
         grace(self.memory, self.now).unwrap_or_else(|| Course::say(Verdict::waits(reason, text)))
     }
 
-    /// What a refusal of late bids us do: say so, and rest. That something was not to be made says nothing of this.
+    /// What a refusal of late bids us do: say so, and rest. That something was not to be made says nothing of this. An edit
+    /// or a request since ends the rest.
     #[must_use]
     pub fn refused(&self) -> Option<Course> {
         let Some(Answer::Refused { verdict, at, attempt: None, .. }) = &self.memory.answer else { return None };
         let left = REFUSAL_REST - elapsed(*at, self.now);
-        left.is_positive().then(|| Course::say(verdict.clone()).again(left))
+        let rests = left.is_positive() && *at >= self.memory.since;
+        rests.then(|| Course::say(verdict.clone()).again(left))
+    }
+
+    /// How long nothing more may be asked of the service for the object, since it refused so often of late.
+    fn spent(&self) -> Option<SignedDuration> {
+        let recent: Vec<_> = self.memory.refusals.iter().map(|at| REFUSAL_REST - elapsed(*at, self.now)).collect();
+        recent.iter().rev().filter(|left| left.is_positive()).nth(REFUSALS - 1).copied()
     }
 
     fn moved(&self, id: &str) -> bool {
@@ -316,16 +327,42 @@ impl<'a, R: RemoteObject> Case<'a, R> {
     /// limit of calls.
     #[must_use]
     pub fn after_answer(&self) -> Option<Course> {
-        let Some(Answer::Later { verdict, at, until, .. }) = &self.memory.answer else { return None };
-        let stands = *at >= self.memory.since || verdict.reason == Reason::RateLimited;
-        if self.now >= *until || !stands {
-            return None;
-        }
-        // What was Ready is so until it is proved gone.
+        let spent = self.spent();
+        let (verdict, left) = match &self.memory.answer {
+            Some(Answer::Later { verdict, at, until, .. }) => {
+                let stands = *at >= self.memory.since || verdict.reason == Reason::RateLimited;
+                let left = elapsed(self.now, *until);
+                (verdict, Some(left).filter(|left| stands && left.is_positive()).max(spent)?)
+            }
+            Some(Answer::Refused { verdict, .. }) => (verdict, spent?),
+            _ => return None,
+        };
+        let course = Course { report: self.meanwhile(verdict), ..Course::hold() }.again(left);
+        Some(match verdict.class {
+            _ if !self.memory.deleting => course,
+            Class::NeedsUser => self.stuck(course),
+            _ => self.stuck_at(verdict, course),
+        })
+    }
+
+    /// What to say while a call waits that could not be carried out. What was Ready is so until it is proved gone, and
+    /// tells what keeps it from being otherwise, but of an edit nothing is said yet; where the user must act, that is said.
+    fn meanwhile(&self, trouble: &Verdict) -> Report {
         let gone = self.record.id.as_ref().is_some_and(|id| self.live.gone.contains(id));
-        let report = if self.memory.ready && !gone { Report::Hold } else { verdict.clone().into() };
-        let course = Course { report, ..Course::hold() }.again(elapsed(self.now, *until));
-        Some(if self.memory.deleting { self.stuck_at(verdict, course) } else { course })
+        if !self.memory.ready || gone || trouble.class == Class::NeedsUser {
+            return trouble.clone().into();
+        }
+        match self.memory.reason {
+            Some(reason) if self.memory.judged() && reason != Reason::Suspended => {
+                let (noun, title) = (self.noun, self.title);
+                let text = format!(
+                    "{noun} {title} is as it was last seen; what is to be done next waits: {}",
+                    trouble.message
+                );
+                Verdict::settled(reason, text).into()
+            }
+            _ => Report::Hold,
+        }
     }
 }
 

@@ -69,8 +69,8 @@ impl<R: RemoteObject> Case<'_, R> {
     fn unanswered(&self) -> Report {
         let text = format!("the answer to the publication of {} was lost; looking whether it took effect", self.title);
         match &self.memory.answer {
+            Some(Answer::Lost { verdict, .. }) => self.meanwhile(verdict),
             _ if self.memory.ready => Report::Hold,
-            Some(Answer::Lost { verdict, .. }) => verdict.clone().into(),
             _ => Verdict::waits(Reason::Publishing, text).into(),
         }
     }

@@ -18,7 +18,7 @@ fn troubles() -> Vec<(Fault, &'static str)> {
         (refusal(503), "RemoteUnavailable"),
         (refusal(429), "RateLimited"),
         (refusal(400), "RemoteRejected"),
-        (refusal(404), "RemoteRejected"),
+        (refusal(404), "RemoteUnavailable"),
         (refusal(403), "CredentialInvalid"),
         (Fault::new(Where::Before, What::Reset), "RemoteUnavailable"),
         (Fault::new(Where::After, What::Truncate), "RemoteUnavailable"),

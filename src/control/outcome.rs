@@ -1,0 +1,122 @@
+//! What the outcome of a call means: how the next plan is to take it, and what to tell of it.
+//!
+//! Calls nothing and keeps nothing. `apply` asks it after each call.
+
+use http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::crd::Reason;
+use crate::heroku::AccessError;
+use crate::observe::trouble;
+use crate::plan::Step;
+use crate::plan::memory::{Answer, Unread};
+use crate::plan::remote::{Again, REFUSAL_REST, SETTLE};
+use crate::plan::verdict::Verdict;
+use crate::transport::CallError;
+
+/// The first pause after a call that was not carried out, for no reason that lies in it; doubled each time.
+const PAUSE: SignedDuration = SignedDuration::from_secs(10);
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(10);
+
+/// One Event to come.
+pub(super) struct News {
+    pub(super) warning: bool,
+    pub(super) reason: Reason,
+    pub(super) note: String,
+}
+
+/// What a failed call means for the next plan; it is the nth in a row. `attempt` is the creation that it was part of.
+pub(super) fn answer(error: &AccessError, step: &Step, attempt: Option<i64>, now: Timestamp, nth: u32) -> Answer {
+    let verdict = trouble(error);
+    let doubled = |first| doubled(first, nth);
+    let later = |pause| Answer::Later { verdict: verdict.clone(), at: now, until: now + pause, attempt };
+    let asked = error.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
+    let call = match error {
+        AccessError::AppLink(call) => call,
+        _ => return later(asked.unwrap_or(doubled(PAUSE))),
+    };
+    match (call.status(), attempt) {
+        (Some(StatusCode::TOO_MANY_REQUESTS), _) => later(asked.unwrap_or(doubled(PAUSE))),
+        // Once more soon, since a token may be on its way; then seldom, since each try is two calls.
+        (Some(_), _) if call.refuses_token() && !blames_jwt(call) => {
+            later(if nth == 1 { PAUSE } else { LONGEST_PAUSE })
+        }
+        (Some(status), _) if status.is_client_error() => {
+            let text = format!(
+                "AppLink refused to {step}: {call}. It is tried again every 10 minutes, and at once when the spec or \
+                 applink.dev/requestedAt changes"
+            );
+            let conflict = attempt.is_some() && status == StatusCode::CONFLICT;
+            Answer::Refused { verdict: Verdict::needs_user(Reason::RemoteRejected, text), at: now, attempt, conflict }
+        }
+        // Only a creation must not be repeated before it is known how it ended.
+        (_, Some(attempt)) if call.may_have_worked() => Answer::Lost { verdict, pause: doubled(SETTLE), attempt },
+        _ => later(asked.unwrap_or(doubled(PAUSE))),
+    }
+}
+
+/// The pause after the nth failure in a row.
+fn doubled(first: SignedDuration, nth: u32) -> SignedDuration {
+    (first * 2_i32.saturating_pow(nth.saturating_sub(1).min(10))).min(LONGEST_PAUSE)
+}
+
+fn is_missing(error: &AccessError) -> bool {
+    matches!(error, AccessError::AppLink(call) if call.status() == Some(StatusCode::NOT_FOUND))
+}
+
+/// How many requests it took until the service refused a call for good, if it did.
+pub(super) fn refusals(error: &AccessError) -> Option<usize> {
+    let AccessError::AppLink(call) = error else { return None };
+    call.status().filter(|status| status.is_client_error() && *status != StatusCode::TOO_MANY_REQUESTS)?;
+    // A token that is refused is renewed once.
+    Some(if call.refuses_token() { 2 } else { 1 })
+}
+
+fn blames_jwt(call: &CallError) -> bool {
+    matches!(call, CallError::Status { error, .. } if error.blames_jwt())
+}
+
+/// What it means that the credential could not be read, after what came of the tries before.
+pub(super) fn unread(error: &AccessError, step: &Step, before: Option<&Unread>, now: Timestamp) -> Unread {
+    let (since, tries) = before.map_or((now, 0), |unread| (unread.since, unread.tries));
+    let tries = tries.saturating_add((!matches!(error, AccessError::Budget(_))).into());
+    let (verdict, until) = match answer(error, step, None, now, tries) {
+        // The list has just shown it: a service may have its credential a moment later.
+        _ if is_missing(error) => (trouble(error), now + doubled(PAUSE, tries)),
+        Answer::Later { verdict, until, .. } => (verdict, until),
+        Answer::Refused { verdict, .. } => (verdict, now + REFUSAL_REST),
+        _ => (trouble(error), now + PAUSE),
+    };
+    // One trouble is told in the words that it had first.
+    let told = before.map(|unread| &unread.verdict).filter(|told| told.reason == verdict.reason);
+    Unread { verdict: told.cloned().unwrap_or(verdict), since, at: now, until, tries }
+}
+
+/// What to tell of something that is to be made otherwise, and stays Ready until it can be.
+pub(super) fn delayed(answer: &Answer) -> Option<News> {
+    let (Answer::Later { verdict, .. } | Answer::Lost { verdict, .. }) = answer else { return None };
+    let note = verdict.message.clone();
+    verdict.reason.is_outage().then_some(News { warning: true, reason: verdict.reason, note })
+}
+
+/// What to tell of something that was made.
+pub(super) fn news_of(step: &Step) -> Option<News> {
+    let (reason, note) = match step {
+        Step::Create { name, anew: false } => (Reason::Created, format!("created {name} in AppLink")),
+        Step::Create { name, anew: true } => (Reason::Recreated, format!("created {name} in AppLink")),
+        Step::Publish { name, again } => match again {
+            Again::Changed => {
+                (Reason::Republished, format!("published {name} again, since what it is made from changed"))
+            }
+            Again::Drifted => {
+                (Reason::DriftCorrected, format!("published {name} again, since somebody else had published"))
+            }
+            Again::Moved => {
+                (Reason::Republished, format!("published {name} again, over the connection that there is now"))
+            }
+            Again::Adopted => (Reason::Adopted, format!("took over what was published before, as {name}")),
+        },
+        _ => return None,
+    };
+    Some(News { warning: false, reason, note })
+}
