@@ -238,6 +238,13 @@ fn cases() {
             "remember attempt 2, publish OrdersAPI again",
         ),
         (
+            "dated otherwise, but the same",
+            settled().with(|w| {
+                (w.status.modified_at = Some("2026-01-01T00:00:00Z".into()), w.see("2026-01-01T00:00:00.000+00:00")).1
+            }),
+            "Published",
+        ),
+        (
             "the digest cannot be read",
             settled()
                 .with(|w| (w.status.remote.applied_hash, w.now) = (Some("v0:abc".into()), at(60)))

@@ -352,7 +352,7 @@ fn modified(
 ) -> bool {
     let Some(told) = &sighting.object.modified_at else { return false };
     if let Some(known) = &status.modified_at {
-        return known != told;
+        return known != told && !same_moment(known, told);
     }
     let word = case.memory.intent.as_ref();
     let before = word.and_then(|word| word.seen.as_ref());
@@ -363,4 +363,10 @@ fn modified(
         status.modified_at = Some(told.clone());
     }
     false
+}
+
+/// Whether both say the same moment, each in its own way.
+fn same_moment(one: &str, other: &str) -> bool {
+    let read = |text: &str| text.parse::<Timestamp>().ok();
+    read(one).zip(read(other)).is_some_and(|(one, other)| one == other)
 }
