@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{CONTEST_LIMIT, CONTEST_WINDOW, Case, Course, PROGRESS_LIMIT, REFUSAL_REST, SETTLE, elapsed};
 use crate::crd::Reason;
 use crate::plan::Step;
+use crate::plan::desired::changed;
 use crate::plan::live::RemoteObject;
 use crate::plan::memory::{Answer, Intent};
 use crate::plan::verdict::{Report, Verdict};
@@ -38,7 +39,7 @@ impl<R: RemoteObject> Case<'_, R> {
         if let Some(id) = self.unconfirmed() {
             return Course::act(vec![Step::Confirm { id: id.to_owned() }]);
         }
-        if let Some(course) = self.purge(hash).or_else(|| self.rest(hash)) {
+        if let Some(course) = self.newborn(hash).or_else(|| self.purge(hash)).or_else(|| self.rest(hash)) {
             return course;
         }
         let create = Step::Create { name: self.title.to_owned(), anew: self.record.was_up };
@@ -50,6 +51,17 @@ impl<R: RemoteObject> Case<'_, R> {
             return Course::say(self.contest());
         }
         Course::act(vec![Step::Remember { intent: self.next_intent(hash, recreated) }, create])
+    }
+
+    /// What was made a moment ago may not show yet, even to those who ask for it by its id.
+    fn newborn(&self, hash: &str) -> Option<Course> {
+        let Some(Answer::Created { id, word }) = &self.memory.answer else { return None };
+        let same = self.record.id.as_ref() == Some(id) && !changed(self.record.hash.as_deref(), hash);
+        let left = SETTLE - elapsed(word.at, self.now);
+        let asked_again = self.asked() && word.at < self.memory.since;
+        let waits = same && !self.record.was_up && !asked_again && left.is_positive();
+        let text = format!("{} {} was created; waiting until AppLink shows it", self.noun, self.title);
+        waits.then(|| Course::attend(Verdict::waits(Reason::Creating, text)).again(left))
     }
 
     /// What to say while the service is at work on it, as `status` says in its own word, and `remedy` once that takes too long.

@@ -71,6 +71,30 @@ async fn one_that_failed_says_what_to_do_and_is_tried_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_that_shows_late_what_it_made_is_waited_for_whatever_came_before() {
+    let before = [None, Some(Fault::new(Where::Before, What::Reset)), Some(Fault::status(Where::Before, 500))];
+    for fault in before {
+        let (world, told, posts) = (World::with_cloud().await, format!("{fault:?}"), 1 + usize::from(fault.is_some()));
+        world.sim.settings(|settings| {
+            settings.data_action_targets.seconds = 2.0;
+            settings.list_lag_seconds = 4.0;
+        });
+        fault.into_iter().for_each(|fault| drop(world.fault(on_post(fault).times(1))));
+        let unseen = Fault::status(Where::Before, 404).method("GET").path_contains("/data_action_targets/");
+        let unseen = world.fault(unseen);
+        world.updates();
+        while world.remote_targets().is_empty() {
+            world.pass(Duration::from_millis(100)).await;
+        }
+        world.pass(Duration::from_secs(4)).await;
+        world.sim.faults(|faults| faults.remove(&unseen));
+        world.target_within(SOON, "True", "Created").await;
+        world.pass(HOUR).await;
+        assert_eq!((world.target_posts(), world.remote_targets().len()), (posts, 1), "{told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_takes_for_ever_is_said_to_have_failed_and_may_still_come_about() {
     let world = World::with_cloud().await;
     world.sim.settings(|settings| settings.data_action_targets.seconds = 1800.0);
