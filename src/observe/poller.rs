@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::pass::{self, Grants, Page, Wanted};
 use super::schedule::{FAST, Schedule, patience};
-use super::shelf::{Shelf, Shelves};
+use super::shelf::{Shelf, Shelves, partly};
 use super::{Ask, Cause, Following, Key, Waiters, trouble};
 use crate::applink::AppLink;
 use crate::budget::{Purpose, Refused, Why};
@@ -305,6 +305,9 @@ impl Poller {
         }
         let mut causes = Vec::new();
         let outages = view.shelves.outages();
+        if view.live.trouble.is_none() {
+            view.live.partly = outages.first().map(|(what, outage)| partly(what, outage));
+        }
         let partly = std::mem::replace(&mut view.outages, outages) != view.outages;
         let turned =
             before.trouble != view.live.trouble || before.silent != view.live.silent || before.facts != view.live.facts;

@@ -11,6 +11,7 @@ use super::pass::{Lodging, Missed, Page, Seen, Wanted};
 use crate::plan::collection::{Collection, Listing, Witness};
 use crate::plan::diff::connection::Targets;
 use crate::plan::live::{GrantKind, Outage, Phase, RemoteGrant, RemoteObject, RemotePublication, RemoteTarget};
+use crate::plan::verdict::Verdict;
 
 /// All that was seen of one add-on.
 #[derive(Debug, Default)]
@@ -128,8 +129,11 @@ impl Shelves {
         }
     }
 
-    /// Takes in that nothing else on connections is asked for.
+    /// Takes in that nothing else is asked for, but for connections.
     pub fn asked_for(&mut self, wanted: &Wanted) {
+        if !wanted.authorizations {
+            self.authorizations.unasked();
+        }
         let publications = self.publications.iter_mut().filter(|(id, _)| !wanted.publications.contains(*id));
         publications.for_each(|(_, shelf)| shelf.unasked());
         let targets = self.targets.iter_mut().filter(|(id, _)| !wanted.targets.contains_key(*id));
@@ -141,8 +145,9 @@ impl Shelves {
     pub fn outages(&self) -> Vec<(String, Outage)> {
         let grants = [("connections", &self.connections), ("authorizations", &self.authorizations)];
         let grants = grants.into_iter().map(|(what, shelf)| (what.to_owned(), shelf.outage()));
-        let publications = self.publications.iter().map(|(id, shelf)| (format!("publications/{id}"), shelf.outage()));
-        let targets = self.targets.iter().map(|(id, shelf)| (format!("targets/{id}"), shelf.outage()));
+        let on = |what: &str, id: &str| format!("{what} of connection {id}");
+        let publications = self.publications.iter().map(|(id, shelf)| (on("publications", id), shelf.outage()));
+        let targets = self.targets.iter().map(|(id, shelf)| (on("data action targets", id), shelf.outage()));
         let all = grants.chain(publications).chain(targets);
         all.filter_map(|(what, outage)| Some((what, outage?.clone()))).collect()
     }
@@ -157,6 +162,12 @@ impl Shelves {
         let seen = self.targets.get(connection).map(|all| all.objects().map(named).collect());
         Targets { at: self.surveyed.get(connection).copied(), seen: seen.unwrap_or_default() }
     }
+}
+
+/// What the add-on tells of a list that does not come, while others do.
+pub(super) fn partly(what: &str, outage: &Outage) -> Verdict {
+    let message = format!("{what} cannot be listed: {}", outage.verdict.message);
+    Verdict { message, ..outage.verdict.clone() }
 }
 
 /// Takes in one target that was read by its name, and gives what moved. One of another app may answer to the name: then

@@ -237,6 +237,8 @@ pub struct AddonLive {
     pub facts: Option<AddonFacts>,
     /// Why it cannot be used now.
     pub trouble: Option<Verdict>,
+    /// Which of its lists does not come, and why, while others do.
+    pub partly: Option<Verdict>,
     /// Whether it has been silent for too long to know anything of what lives on it.
     pub silent: bool,
     /// What to tell while it is looked at less often than asked for, to spare the budget of calls.

@@ -1,5 +1,5 @@
 //! One list fails while the add-on answers otherwise: it concerns only those whom that list shows, as an outage of the whole
-//! would, and nobody who lives on something else.
+//! would, and nobody who lives on something else. The add-on tells at once.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::authorization::{NAME as USER, authorization};
 use crate::lodgers::{API, SALES, SALES_REMOTE, publication};
 use crate::target::UPDATES;
-use crate::world::{ADDON, HOUR, LATER, NS, SOON, World, message, progress, says};
+use crate::world::{ADDON, HOUR, LATER, NS, SOON, World, condition, message, progress, says};
 
 const SILENCE: Duration = Duration::from_secs(300);
 /// A pass and its jitter.
@@ -55,7 +55,14 @@ async fn what_a_failing_list_shows_is_left_alone_for_five_minutes_and_then_turns
         world.api.clear_writes();
         unlist(&world, path, 500);
         world.pass(SILENCE - POLL).await;
-        assert_eq!(world.api.writes(), [], "{plural} are left alone");
+        let writes = world.api.writes();
+        let mut written: Vec<_> = writes.iter().map(|write| write.resource).collect();
+        written.sort_unstable();
+        assert_eq!(written, ["applinkaddons", "events"], "the add-on alone tells: {writes:#?}");
+        let addon = world.api.get("applinkaddons", NS, ADDON).expect("it is there");
+        let reachable = condition(&addon, "Reachable").expect("it is told");
+        assert_eq!((&reachable["status"], &reachable["reason"]), (&json!("False"), &json!("RemoteUnavailable")));
+        world.api.clear_writes();
         let object = world.until_of(plural, name, 2 * POLL + POLL, ("Unknown", "RemoteUnavailable")).await;
         assert!(message(&object).contains("500") && progress(&object).is_none(), "{object:#}");
         world.pass(HOUR).await;
@@ -66,6 +73,8 @@ async fn what_a_failing_list_shows_is_left_alone_for_five_minutes_and_then_turns
         world.heal();
         world.until_of(plural, name, POLL, ("True", ready)).await;
         world.pass(POLL).await;
+        let addon = world.api.get("applinkaddons", NS, ADDON).expect("it is there");
+        assert_eq!(condition(&addon, "Reachable").expect("it is told")["status"], "True");
     }
     assert_eq!(world.mutations(), calls, "nothing is created or deleted for want of a list");
 }

@@ -119,6 +119,18 @@ fn an_add_on_is_found_watched_and_let_go() {
             "Unknown RemoteUnavailable, reachable False RemoteUnavailable",
         ),
         (
+            "a list does not come",
+            found().with(|c| c.live.partly = Some(Verdict::waits(Reason::RemoteUnavailable, "why"))),
+            "True AddonReady, reachable False RemoteUnavailable",
+        ),
+        (
+            "a list does not come, nor any other",
+            found().with(trouble(Reason::RateLimited)).with(|c| {
+                (c.live.partly, c.memory.ready) = (Some(Verdict::waits(Reason::RemoteUnavailable, "why")), true);
+            }),
+            "True AddonReady, reachable False RateLimited",
+        ),
+        (
             "token missing, just applied",
             found().with(|c| (c.desired, c.now) = (Err(Verdict::waits(Reason::SecretNotFound, "x")), at(1))),
             "",

@@ -139,15 +139,16 @@ fn trouble(input: &Input<'_>, verdict: &Verdict) -> Course {
 
 fn reachable(input: &Input<'_>, status: &mut AppLinkAddonStatus) {
     let (now, generation) = (input.now, input.memory.generation);
-    let (value, reason, message) = match (&input.live.trouble, &input.live.constrained) {
+    let live = input.live;
+    let (value, reason, message) = match (&live.trouble, &live.constrained, &live.partly) {
         // Something else is wrong; whether the service would answer is not known.
-        (Some(verdict), _) if !verdict.reason.is_outage() => {
+        (Some(verdict), _, _) if !verdict.reason.is_outage() => {
             status.conditions.retain(|c| c.type_ != ConditionType::Reachable.as_str());
             return;
         }
-        (_, Some(text)) => ("False", Reason::QuotaConstrained, text.as_str()),
-        (Some(verdict), None) => ("False", verdict.reason, verdict.message.as_str()),
-        (None, None) => ("True", Reason::Reachable, "AppLink answers"),
+        (_, Some(text), _) => ("False", Reason::QuotaConstrained, text.as_str()),
+        (Some(verdict), None, _) | (None, None, Some(verdict)) => ("False", verdict.reason, verdict.message.as_str()),
+        (None, None, None) => ("True", Reason::Reachable, "AppLink answers"),
     };
     let next = say(&status.conditions, ConditionType::Reachable, value, reason.as_str(), message, generation, now);
     match condition(&status.conditions, ConditionType::Reachable) {
