@@ -5,8 +5,8 @@
 
 mod slot;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -18,6 +18,8 @@ use url::Url;
 
 use crate::budget::{Budget, Leave, Purpose, Refused};
 use crate::clock::Clock;
+use crate::crd::AppLinkAddonStatus;
+use crate::plan::diff::addon::identify;
 use crate::plan::live::AddonFacts;
 use crate::plan::verdict::Verdict;
 use crate::transport::{CallError, Http};
@@ -134,16 +136,19 @@ pub struct Access {
     clock: Clock,
     target: Target,
     account: Budget,
+    /// App and add-on as they are recorded: whatever bears their names must be the same.
+    recorded: Mutex<AppLinkAddonStatus>,
     found: Slot<Arc<Found>>,
     sso: Slot<(jiff::Timestamp, SecretString)>,
 }
 
 impl Access {
-    /// A way to `target`; nothing is called yet.
+    /// A way to `target`, and to no other app or add-on than is `recorded`; nothing is called yet.
     #[must_use]
-    pub fn new(http: Http, clock: Clock, target: Target) -> Self {
+    pub fn new(http: Http, clock: Clock, target: Target, recorded: AppLinkAddonStatus) -> Self {
         let account = http.budgets().account(target.token.expose_secret());
-        Self { http, clock, target, account, found: Slot::default(), sso: Slot::default() }
+        let recorded = Mutex::new(recorded);
+        Self { http, clock, target, account, recorded, found: Slot::default(), sso: Slot::default() }
     }
 
     /// What everything is sent through.
@@ -165,10 +170,17 @@ impl Access {
         self.account.is_plenty() && addon.is_none_or(|addon| addon.is_plenty())
     }
 
+    /// From now on leads to this app and add-on, and to no other of their names.
+    pub fn keep(&self, facts: &AddonFacts) {
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        recorded.app_id = Some(facts.app_id.clone());
+        recorded.addon_id = Some(facts.addon_id.clone());
+    }
+
     /// The add-on, looked up at most every 10 minutes.
     ///
     /// # Errors
-    /// Any [`AccessError`].
+    /// Any [`AccessError`]; [`AccessError::Changed`] where another one has its name.
     pub async fn found(&self, purpose: Purpose) -> Result<Arc<Found>, AccessError> {
         let is_fresh = |found: &Arc<Found>| self.clock.now().duration_since(found.at) < FOUND_FRESH;
         self.found.get(is_fresh, async { Ok(Arc::new(self.discover(purpose).await?)) }).await
@@ -244,20 +256,17 @@ impl Access {
         }
         let api_url = parse(api_url.expose_secret())?;
         self.http.check(&api_url)?;
-        Ok(Found {
-            budget: self.http.budgets().addon(&addon.id),
-            facts: AddonFacts {
-                app_id: wire::app_id(&app_body).map_err(unreadable)?,
-                addon_id: addon.id,
-                addon_name: addon.name,
-                api_url: api_url.to_string(),
-                app_id_set: wire::config_var(&vars, "HEROKU_APP_ID").map_err(unreadable)?.is_some(),
-            },
-            api_url,
-            token,
-            confirmed: AtomicBool::new(false),
-            at: self.clock.now(),
-        })
+        let facts = AddonFacts {
+            app_id: wire::app_id(&app_body).map_err(unreadable)?,
+            addon_id: addon.id,
+            addon_name: addon.name,
+            api_url: api_url.to_string(),
+            app_id_set: wire::config_var(&vars, "HEROKU_APP_ID").map_err(unreadable)?.is_some(),
+        };
+        identify(&facts, &self.recorded.lock().unwrap_or_else(PoisonError::into_inner))
+            .map_err(AccessError::Changed)?;
+        let budget = self.http.budgets().addon(&facts.addon_id);
+        Ok(Found { facts, api_url, token, budget, confirmed: AtomicBool::new(false), at: self.clock.now() })
     }
 
     fn choose(&self, all: Vec<wire::Addon>) -> Result<wire::Addon, AccessError> {

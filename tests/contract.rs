@@ -11,6 +11,7 @@ use std::sync::{Arc, LazyLock};
 use applink_operator::applink::{AppLink, NewGrant, NewJwt};
 use applink_operator::budget::Budgets;
 use applink_operator::clock::Clock;
+use applink_operator::crd::AppLinkAddonStatus;
 use applink_operator::heroku::{Access, AccessError, Target};
 use applink_operator::metrics::Metrics;
 use applink_operator::plan::live::{GrantKind, Method, Phase, Provider};
@@ -43,7 +44,7 @@ fn link(platform_url: String, hosts: &[&str], token: &str) -> AppLink {
     let hosts = AllowedHosts::new(&hosts.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
     let http = Http::new(network().unwrap(), hosts, Budgets::default(), Clock::system(), Metrics::default());
     let target = Target { platform_url, app: Seed::APP_NAME.into(), addon: None, token: token.to_owned().into() };
-    AppLink::new(Arc::new(Access::new(http, Clock::system(), target)))
+    AppLink::new(Arc::new(Access::new(http, Clock::system(), target, AppLinkAddonStatus::default())))
 }
 
 static KEY: LazyLock<SecretString> = LazyLock::new(|| PEM.to_owned().into());

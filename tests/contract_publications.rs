@@ -7,6 +7,7 @@ use std::sync::Arc;
 use applink_operator::applink::{AppLink, Upload};
 use applink_operator::budget::Budgets;
 use applink_operator::clock::Clock;
+use applink_operator::crd::AppLinkAddonStatus;
 use applink_operator::heroku::{Access, AccessError, Target};
 use applink_operator::metrics::Metrics;
 use applink_operator::plan::desired::archive::{Contents, archive};
@@ -73,7 +74,7 @@ fn link(platform_url: String) -> AppLink {
     let http = Http::new(network().expect("TLS"), hosts, Budgets::default(), Clock::system(), Metrics::default());
     let token = Seed::HEROKU_TOKEN.to_owned().into();
     let target = Target { platform_url, app: Seed::APP_NAME.into(), addon: None, token };
-    AppLink::new(Arc::new(Access::new(http, Clock::system(), target)))
+    AppLink::new(Arc::new(Access::new(http, Clock::system(), target, AppLinkAddonStatus::default())))
 }
 
 /// All names, and all files.

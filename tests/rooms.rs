@@ -16,7 +16,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("metrics", &["budget", "transport"]),
     ("telemetry", &[]),
     ("transport", &["budget", "clock", "wire", "metrics"]),
-    ("heroku", &["budget", "clock", "plan", "transport", "wire"]),
+    ("heroku", &["budget", "clock", "crd", "plan", "transport", "wire"]),
     ("applink", &["budget", "heroku", "plan", "transport", "wire"]),
     ("observe", &["applink", "budget", "clock", "crd", "heroku", "metrics", "plan", "transport"]),
     ("control", &["applink", "budget", "clock", "crd", "heroku", "metrics", "observe", "plan", "transport"]),

@@ -121,7 +121,8 @@ impl Observer {
         if known.is_some_and(|k| k.target.same(&following.target) && k.poll == following.poll) {
             return;
         }
-        let access = Access::new(self.http.clone(), self.clock, following.target.clone());
+        let Following { target, recorded, .. } = following.clone();
+        let access = Access::new(self.http.clone(), self.clock, target, recorded);
         let link = AppLink::new(Arc::new(access));
         let poller = Poller::new(addon.clone(), following, link, self.clock, self.ask.clone());
         let poller = Arc::new(poller);

@@ -16,11 +16,9 @@ use super::{Ask, Cause, Following, Key, Waiters, trouble};
 use crate::applink::AppLink;
 use crate::budget::{Purpose, Refused, Why};
 use crate::clock::Clock;
-use crate::crd::AppLinkAddonStatus;
 use crate::heroku::AccessError;
 use crate::metrics::Metrics;
 use crate::plan::collection::Witness;
-use crate::plan::diff::addon::identify;
 use crate::plan::diff::connection::Targets;
 use crate::plan::live::{AddonFacts, AddonLive, GrantKind, Live, Outage, Phase, RemoteObject};
 
@@ -214,7 +212,6 @@ impl Poller {
     async fn pass(&self, purpose: Purpose, looked: &BTreeSet<Key>) -> Result<Pass, AccessError> {
         let link = self.link.with_purpose(purpose);
         let found = link.found().await?;
-        self.same(&found.facts)?;
         let mut wanted = (self.ask.wanted)(&self.addon);
         found.budget.affords(wanted.calls(), purpose)?;
         let grants = pass::grants(&link, self.clock).await?;
@@ -272,16 +269,6 @@ impl Poller {
         (wanted.targets.keys().filter(slow).cloned().collect(), view.attending.keys().cloned().collect())
     }
 
-    fn same(&self, found: &AddonFacts) -> Result<(), AccessError> {
-        let resolved = self.view().live.facts.clone();
-        let known = resolved.map(|facts| AppLinkAddonStatus {
-            app_id: Some(facts.app_id),
-            addon_id: Some(facts.addon_id),
-            ..AppLinkAddonStatus::default()
-        });
-        identify(found, known.as_ref().unwrap_or(&self.following.recorded)).map_err(AccessError::Changed)
-    }
-
     fn take_in(&self, began: Timestamp, result: Result<Pass, AccessError>, looked: BTreeSet<Key>) -> Vec<Cause> {
         let now = self.clock.now();
         let mut view = self.view();
@@ -291,6 +278,7 @@ impl Poller {
         match result {
             Ok(pass) => {
                 moved = pass.moved;
+                self.link.access().keep(&pass.facts);
                 view.live.facts = Some(pass.facts);
                 view.live.trouble = None;
                 view.live.silent = false;

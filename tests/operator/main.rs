@@ -43,6 +43,7 @@ mod publish_switches;
 mod publishing;
 mod refusals;
 mod replace;
+mod resolve;
 mod rest;
 mod sets;
 mod stale;
