@@ -134,6 +134,14 @@ impl AppLink {
         self.access.found(self.purpose).await
     }
 
+    /// The add-on as Heroku has it now, where that is otherwise than AppLink refused it.
+    ///
+    /// # Errors
+    /// Any [`AccessError`].
+    pub async fn renewed(&self, refused: &Arc<Found>) -> Result<Option<Arc<Found>>, AccessError> {
+        self.access.renewed(refused, self.purpose).await
+    }
+
     /// The way to it.
     #[must_use]
     pub fn access(&self) -> &Access {
@@ -232,7 +240,7 @@ impl AppLink {
         if !is_refused(&second) {
             return second;
         }
-        match self.access.renewed(&found, self.purpose).await {
+        match self.renewed(&found).await {
             Ok(Some(anew)) => self.attempt(&call, &anew).await,
             Ok(None) | Err(AccessError::Budget(_)) => second,
             Err(error) => Err(error),

@@ -33,9 +33,9 @@ const ACCEPT: &str = "application/vnd.heroku+json; version=3";
 /// Variants of the route that gives SSO parameters: what the CLI sends, then what the reference names.
 const ACCEPT_SSO: [&str; 2] =
     ["application/vnd.heroku+json; version=3.sdk", "application/vnd.heroku+json; version=3.add-ons-sso"];
-/// What was found is looked up again after this: an app may get another add-on of the same name.
+/// What was found is looked up again after this, whatever happens: an app may get another add-on of the same name.
 const FOUND_FRESH: SignedDuration = SignedDuration::from_mins(10);
-/// Where Heroku has no other token than the one refused, it is asked for another no sooner than after this.
+/// Where Heroku has nothing else than what AppLink refused, it is asked again no sooner than after this.
 const CONFIRMED: SignedDuration = SignedDuration::from_mins(1);
 /// Partners commonly refuse SSO parameters older than two minutes.
 const SSO_FRESH: SignedDuration = SignedDuration::from_mins(2);
@@ -111,6 +111,13 @@ impl AccessError {
             _ => None,
         }
     }
+
+    /// Whether somebody said that what was called is not there, or no longer.
+    #[must_use]
+    pub fn says_gone(&self) -> bool {
+        let (Self::Heroku(call) | Self::AppLink(call)) = self else { return false };
+        is_gone(call)
+    }
 }
 
 /// An add-on that was found, and the token that its API takes.
@@ -124,9 +131,10 @@ pub struct Found {
     pub token: SecretString,
     /// What calls to it draw on.
     pub budget: Budget,
-    /// Whether it was looked up because AppLink refused the token, and came back with the same.
+    /// When it was looked up.
+    pub at: jiff::Timestamp,
+    /// Whether it was looked up because AppLink refused what was known, and came back the same.
     confirmed: AtomicBool,
-    at: jiff::Timestamp,
 }
 
 /// One way to one add-on.
@@ -177,7 +185,7 @@ impl Access {
         recorded.addon_id = Some(facts.addon_id.clone());
     }
 
-    /// The add-on, looked up at most every 10 minutes.
+    /// The add-on, looked up at most every 10 minutes, unless it was forgotten.
     ///
     /// # Errors
     /// Any [`AccessError`]; [`AccessError::Changed`] where another one has its name.
@@ -215,7 +223,12 @@ impl Access {
         self.sso.forget(|(_, sso)| sso.expose_secret() == refused.expose_secret()).await;
     }
 
-    /// The add-on as Heroku has it now, where that is with another token than with the one that AppLink refused.
+    /// Forgets the add-on: it is looked up again before anything else is called.
+    pub async fn forget_found(&self) {
+        self.found.forget(|_| true).await;
+    }
+
+    /// The add-on as Heroku has it now, where that is otherwise than AppLink refused it.
     ///
     /// # Errors
     /// Any [`AccessError`].
@@ -225,7 +238,7 @@ impl Access {
         }
         self.found.forget(|found| Arc::ptr_eq(found, refused)).await;
         let anew = self.found(purpose).await?;
-        let same = anew.token.expose_secret() == refused.token.expose_secret();
+        let same = anew.facts == refused.facts && anew.token.expose_secret() == refused.token.expose_secret();
         anew.confirmed.store(same, Ordering::Relaxed);
         Ok((!same).then_some(anew))
     }
@@ -239,10 +252,7 @@ impl Access {
             self.get_of_app("heroku.attachments", Some("addon-attachments"), third),
             self.get_of_app("heroku.config_vars", Some("config-vars"), fourth),
         )
-        .map_err(|error| match error.status() {
-            Some(StatusCode::NOT_FOUND) => AccessError::NoApp(app.to_owned()),
-            _ => error.into(),
-        })?;
+        .map_err(|error| if is_gone(&error) { AccessError::NoApp(app.to_owned()) } else { error.into() })?;
         let host = || self.target.platform_url.clone();
         let unreadable = |cause| AccessError::Heroku(CallError::Unreadable { host: host(), cause });
         let addon = self.choose(wire::addons(&addons).map_err(unreadable)?)?;
@@ -266,7 +276,7 @@ impl Access {
         identify(&facts, &self.recorded.lock().unwrap_or_else(PoisonError::into_inner))
             .map_err(AccessError::Changed)?;
         let budget = self.http.budgets().addon(&facts.addon_id);
-        Ok(Found { facts, api_url, token, budget, confirmed: AtomicBool::new(false), at: self.clock.now() })
+        Ok(Found { facts, api_url, token, budget, at: self.clock.now(), confirmed: AtomicBool::new(false) })
     }
 
     fn choose(&self, all: Vec<wire::Addon>) -> Result<wire::Addon, AccessError> {
@@ -313,6 +323,10 @@ impl Access {
             .header(header::AUTHORIZATION, bearer(token)?);
         Ok(self.http.send(leave, operation, &url, request, Bytes::new(), &[token]).await?.into_body())
     }
+}
+
+fn is_gone(call: &CallError) -> bool {
+    matches!(call.status(), Some(StatusCode::NOT_FOUND | StatusCode::GONE))
 }
 
 /// An `Authorization` header that no log prints.

@@ -3,6 +3,7 @@
 //! Keeps nothing. The poller says when, and takes in what is seen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use super::{Key, trouble};
 use crate::applink::AppLink;
 use crate::clock::Clock;
-use crate::heroku::AccessError;
+use crate::heroku::{AccessError, Found};
 use crate::plan::collection::Listing;
 use crate::plan::live::{GrantKind, RemoteGrant, RemotePublication, RemoteTarget};
 use crate::plan::verdict::Verdict;
@@ -80,8 +81,29 @@ pub enum Seen {
     Each(Vec<(String, Option<RemoteTarget>)>),
 }
 
-/// Lists what lives on the add-on itself.
-pub(super) async fn grants(link: &AppLink, clock: Clock) -> Result<Grants, AccessError> {
+/// Lists what lives on the add-on itself, as it was `found`. Where somebody says that there is no such add-on, it is
+/// resolved anew, unless that was done since the pass began, and listed once more if that shows anything new.
+pub(super) async fn grants(
+    link: &AppLink,
+    clock: Clock,
+    began: Timestamp,
+    found: &mut Arc<Found>,
+) -> Result<Grants, AccessError> {
+    let first = list(link, clock).await;
+    if !first.as_ref().is_err_and(AccessError::says_gone) || found.at >= began {
+        return first;
+    }
+    match link.renewed(found).await {
+        Ok(Some(anew)) => {
+            *found = anew;
+            list(link, clock).await
+        }
+        Ok(None) | Err(AccessError::Budget(_)) => first,
+        Err(error) => Err(error),
+    }
+}
+
+async fn list(link: &AppLink, clock: Clock) -> Result<Grants, AccessError> {
     let began = clock.now();
     let authorizations = async {
         let listed = link.list_grants(GrantKind::Authorization).await;

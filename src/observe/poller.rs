@@ -16,6 +16,7 @@ use super::{Ask, Cause, Following, Key, Waiters, trouble};
 use crate::applink::AppLink;
 use crate::budget::{Purpose, Refused, Why};
 use crate::clock::Clock;
+use crate::crd::Reason;
 use crate::heroku::AccessError;
 use crate::metrics::Metrics;
 use crate::plan::collection::Witness;
@@ -51,6 +52,8 @@ struct View {
     /// What the next pass is for.
     purpose: Purpose,
     attending: Waiters,
+    /// Whether the next pass is to resolve app and add-on anew: the add-on itself asked, or may not be where it was.
+    anew: bool,
     schedule: Schedule,
 }
 
@@ -65,6 +68,7 @@ impl Poller {
             looking: BTreeSet::new(),
             purpose: Purpose::Poll,
             attending: Waiters::new(),
+            anew: false,
             schedule: Schedule { due: now, not_before: now, put_off: false, last_good: now, failures: 0 },
         };
         Self { addon, following, link, clock, ask, asked: Notify::new(), view: Mutex::new(view) }
@@ -114,6 +118,8 @@ impl Poller {
     pub(super) fn look(&self, who: Key, purpose: Purpose) {
         {
             let mut view = self.view();
+            // The first pass resolves anyway.
+            view.anew |= who == self.addon && view.live.at.is_some();
             view.looking.insert(who);
             if purpose == Purpose::Look {
                 view.purpose = purpose;
@@ -145,7 +151,7 @@ impl Poller {
             self.wait().await;
             let began = self.clock.now();
             let (looked, purpose) = self.next_pass(began);
-            let result = self.pass(purpose, &looked).await;
+            let result = self.pass(began, purpose, &looked).await;
             if let Err(AccessError::Budget(refused)) = &result
                 && self.put_off(began, refused, &looked, purpose)
             {
@@ -209,12 +215,16 @@ impl Poller {
         (self.ask.wake)(Cause::Everything(self.addon.clone()));
     }
 
-    async fn pass(&self, purpose: Purpose, looked: &BTreeSet<Key>) -> Result<Pass, AccessError> {
+    async fn pass(&self, began: Timestamp, purpose: Purpose, looked: &BTreeSet<Key>) -> Result<Pass, AccessError> {
         let link = self.link.with_purpose(purpose);
-        let found = link.found().await?;
+        let anew = std::mem::take(&mut self.view().anew);
+        if anew {
+            link.access().forget_found().await;
+        }
+        let mut found = link.found().await?;
         let mut wanted = (self.ask.wanted)(&self.addon);
         found.budget.affords(wanted.calls(), purpose)?;
-        let grants = pass::grants(&link, self.clock).await?;
+        let grants = pass::grants(&link, self.clock, began, &mut found).await?;
         let mut whole = grants.connections.whole;
         whole &= !wanted.authorizations || grants.authorizations.as_ref().is_ok_and(|listing| listing.whole);
         let mut moved = self.shelve(grants);
@@ -349,6 +359,9 @@ impl Poller {
         let outage = verdict.reason.is_outage();
         // One outage is told once, in the words it began with, whatever face it shows next.
         if !outage || !view.live.trouble.as_ref().is_some_and(|known| known.reason.is_outage()) {
+            // It may answer elsewhere by now. Where it said that it is gone, that was looked into at once.
+            let unavailable = verdict.reason == Reason::RemoteUnavailable && matches!(error, AccessError::AppLink(_));
+            view.anew |= unavailable && !error.says_gone();
             view.live.trouble = Some(verdict);
         }
         view.live.silent = now >= self.blind(view);
