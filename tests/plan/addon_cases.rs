@@ -88,10 +88,15 @@ fn trouble(reason: Reason) -> impl FnOnce(&mut Case) {
     move |case| case.live.trouble = Some(Verdict::waits(reason, "why"))
 }
 
+fn table(cases: Vec<(&str, Case, &str)>) {
+    for (name, case, wanted) in cases {
+        assert_eq!(case.says(), wanted, "{name}");
+    }
+}
+
 #[test]
-fn an_add_on_is_found_watched_and_let_go() {
-    let deleting = || found().with(|c| c.memory.deleting = true);
-    let table = [
+fn an_add_on_is_found_and_watched() {
+    table(vec![
         ("found", found(), "True AddonReady, reachable True Reachable"),
         ("no finalizer yet", found().with(|c| c.memory.finalizer = false), "guard"),
         (
@@ -140,6 +145,13 @@ fn an_add_on_is_found_watched_and_let_go() {
             found().with(|c| c.desired = Err(Verdict::waits(Reason::SecretNotFound, "x"))),
             "False SecretNotFound",
         ),
+    ]);
+}
+
+#[test]
+fn an_add_on_is_let_go_once_nothing_needs_it() {
+    let deleting = || found().with(|c| c.memory.deleting = true);
+    table(vec![
         ("deleted", deleting(), "release"),
         ("deleted, needed", deleting().with(|c| c.dependants.push("Connection a".into())), "False DeletionBlocked"),
         (
@@ -153,16 +165,13 @@ fn an_add_on_is_found_watched_and_let_go() {
                 .with(|c| (c.management, c.dependants) = (ManagementPolicy::Observe, vec!["Connection a".into()])),
             "release",
         ),
-    ];
-    for (name, case, wanted) in table {
-        assert_eq!(case.says(), wanted, "{name}");
-    }
+    ]);
 }
 
 #[test]
 fn an_add_on_short_of_calls_says_so_and_stays_ready() {
     let short = || found().with(|c| c.live.constrained = Some("why".to_owned()));
-    let table = [
+    table(vec![
         (
             "short of calls",
             short().with(|c| c.memory.ready = true),
@@ -174,10 +183,7 @@ fn an_add_on_short_of_calls_says_so_and_stays_ready() {
             "Unknown RateLimited, reachable False QuotaConstrained",
         ),
         ("short of calls, bad token", short().with(trouble(Reason::CredentialInvalid)), "False CredentialInvalid"),
-    ];
-    for (name, case, wanted) in table {
-        assert_eq!(case.says(), wanted, "{name}");
-    }
+    ]);
 }
 
 #[test]

@@ -224,10 +224,19 @@ fn sent() -> World {
     world
 }
 
+fn table(cases: Vec<(&str, World, &str)>) {
+    for (name, world, wanted) in cases {
+        assert_eq!(world.says(), wanted, "{name}: {:#?}", world.plan());
+    }
+}
+
+fn changed() -> World {
+    settled().with(|w| w.desired = Ok(desired("2")))
+}
+
 #[test]
-fn cases() {
-    let changed = || settled().with(|w| w.desired = Ok(desired("2")));
-    let table = [
+fn what_is_declared_is_published_once() {
+    table(vec![
         ("nothing there", fresh(), "remember attempt 1, create OrdersAPI"),
         ("not known whether", fresh().with(|w| w.live.complete = false), "look"),
         ("at rest", settled(), "Published"),
@@ -262,6 +271,13 @@ fn cases() {
         ("sent, and nothing shows yet", sent(), "await remote"),
         ("sent, and it shows", sent().with(|w| w.see("y")), "Published"),
         ("sent, and nothing ever showed", sent().with(|w| w.now += SignedDuration::from_secs(60)), "confirm app-1"),
+        ("only looked at", theirs().with(|w| w.policies.management = ManagementPolicy::Observe), "Published"),
+    ]);
+}
+
+#[test]
+fn where_it_is_published_and_how_it_ends() {
+    table(vec![
         ("on the way out", settled().with(|w| w.memory.deleting = true), "delete app-1, release"),
         (
             "on the way out, and the connection is gone",
@@ -288,11 +304,7 @@ fn cases() {
             changed().with(|w| w.parent = Parent::Ready { id: CONNECTION.into(), name: "p".into(), leaving: true }),
             "confirm app-1",
         ),
-        ("only looked at", theirs().with(|w| w.policies.management = ManagementPolicy::Observe), "Published"),
-    ];
-    for (name, world, wanted) in table {
-        assert_eq!(world.says(), wanted, "{name}: {:#?}", world.plan());
-    }
+    ]);
 }
 
 #[test]

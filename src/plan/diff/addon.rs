@@ -1,6 +1,6 @@
 //! The plan of one AppLinkAddon: nothing is ever created for it; it is found, watched and let go.
 //!
-//! Pure. `control::kind` calls it; `observe` asks [`identify`] before it lists anything.
+//! Pure. `control::kind` calls it; `heroku` asks [`identify`] each time that it looks one up.
 
 use jiff::Timestamp;
 

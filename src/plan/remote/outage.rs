@@ -16,13 +16,12 @@ impl<R: RemoteObject> Case<'_, R> {
             return Course::say(verdict.clone());
         }
         let outage = verdict.reason.is_outage();
-        if silent {
+        if silent && outage {
             let text =
                 format!("AppLinkAddon {} has been silent for too long to know: {}", self.addon_name, verdict.message);
-            let reason = if outage { verdict.reason } else { Reason::AddonNotReady };
-            return Course::say(Verdict::unknown(reason, text));
+            return Course::say(Verdict::unknown(verdict.reason, text));
         }
-        if self.memory.ready {
+        if self.memory.ready && !silent {
             return Course::hold();
         }
         if outage {
