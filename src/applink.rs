@@ -24,6 +24,9 @@ use crate::wire;
 
 pub use publishing::{NewTarget, Upload};
 
+/// Where a success must show what was made.
+const EMPTY: wire::Unreadable = wire::Unreadable("an empty list");
+
 /// The AppLink API of one add-on.
 #[derive(Clone, Debug)]
 pub struct AppLink {
@@ -55,6 +58,14 @@ pub struct NewJwt<'a> {
     pub username: &'a str,
     /// `jwt_private_key`, PEM
     pub private_key: &'a SecretString,
+}
+
+/// A success.
+struct Answer {
+    host: String,
+    response: Response<Bytes>,
+    /// What the call was made with, kept out of all that is told of the answer.
+    secrets: Vec<SecretString>,
 }
 
 struct Call<'a> {
@@ -154,9 +165,9 @@ impl AppLink {
     /// Any [`AccessError`].
     pub async fn list_grants(&self, kind: GrantKind) -> Result<Listing<RemoteGrant>, AccessError> {
         let route = route(kind);
-        let (host, answer) = self.call(Call::get(route.list, &[route.path])).await?;
-        let mut listing = wire::grants(kind, answer.body()).map_err(unreadable(host))?;
-        listing.whole &= !is_paged(&answer);
+        let answer = self.call(Call::get(route.list, &[route.path])).await?;
+        let mut listing = answer.read(|body, known| wire::grants(kind, body, known))?;
+        listing.whole &= !answer.is_paged();
         Ok(listing)
     }
 
@@ -167,7 +178,7 @@ impl AppLink {
     pub async fn get_grant(&self, kind: GrantKind, id: &str) -> Result<Option<RemoteGrant>, AccessError> {
         let route = route(kind);
         match found(self.call(Call::get(route.get, &[route.path, id])).await)? {
-            Some((host, answer)) => Ok(wire::grant(kind, answer.body(), Some(id)).map_err(unreadable(host))?),
+            Some(answer) => answer.read(|body, known| wire::grant(kind, body, Some(id), known)),
             None => Ok(None),
         }
     }
@@ -180,12 +191,10 @@ impl AppLink {
     pub async fn read_credentials(&self, name: &str, id: &str) -> Result<Credentials, AccessError> {
         let path = [AUTHORIZATIONS.path, name];
         let call = Call { as_app: true, ..Call::get("applink.read_credentials", &path) };
-        let (host, answer) = self.call(call).await?;
-        let told = wire::credentials(answer.body(), id).map_err(unreadable(host.clone()))?;
-        if !told.authorized {
-            return Err(unreadable(host)(wire::Unreadable("a credential that is not authorized any more")));
-        }
-        Ok(told)
+        self.call(call).await?.read(|body, _| match wire::credentials(body, id)? {
+            told if told.authorized => Ok(told),
+            _ => Err(wire::Unreadable("a credential that is not authorized any more")),
+        })
     }
 
     /// `POST /connections/...` or `/authorizations/...`: `salesforce` or `datacloud`, and `/jwt` with a key.
@@ -208,9 +217,9 @@ impl AppLink {
             }
         }
         let call = Call { secret, ..Call::post(operation, &path, &body) };
-        let (host, answer) = self.call(call).await?;
-        let created = wire::grant(kind, answer.body(), None).map_err(unreadable(host.clone()))?;
-        let mut created = created.ok_or_else(|| unreadable(host)(wire::Unreadable("an empty list")))?;
+        let answer = self.call(call).await?;
+        let created = |body: &[u8], known: &[&str]| wire::grant(kind, body, None, known)?.ok_or(EMPTY);
+        let mut created = answer.read(created)?;
         // The name is ours; an answer may leave it out.
         created.name.get_or_insert_with(|| new.name.to_owned());
         Ok(created)
@@ -228,7 +237,7 @@ impl AppLink {
 
     /// One call. Where AppLink refuses the credential, it is made once more with new SSO parameters, and again if it
     /// then turns out that the add-on's token was rotated.
-    async fn call(&self, call: Call<'_>) -> Result<(String, Response<Bytes>), AccessError> {
+    async fn call(&self, call: Call<'_>) -> Result<Answer, AccessError> {
         let found = self.found().await?;
         let first = self.attempt(&call, &found).await;
         if !is_refused(&first) {
@@ -248,7 +257,7 @@ impl AppLink {
     }
 
     /// One try; a refused SSO is not used again.
-    async fn attempt(&self, call: &Call<'_>, found: &Found) -> Result<(String, Response<Bytes>), AccessError> {
+    async fn attempt(&self, call: &Call<'_>, found: &Found) -> Result<Answer, AccessError> {
         if call.as_app {
             let leave = found.budget.leave(self.purpose)?;
             return self.send(leave, call, found, None).await.map_err(AccessError::AppLink);
@@ -268,7 +277,7 @@ impl AppLink {
         call: &Call<'_>,
         found: &Found,
         sso: Option<&SecretString>,
-    ) -> Result<(String, Response<Bytes>), CallError> {
+    ) -> Result<Answer, CallError> {
         let mut path = vec!["addons", found.facts.addon_id.as_str()];
         path.extend(call.path);
         // The path of the API URL is that of the add-on, which may be attached under another; its origin counts.
@@ -293,8 +302,10 @@ impl AppLink {
             request = request.header("x-addon-sso", value);
         }
         let secrets = [token, sso, call.secret];
-        let answer = self.access.http().send(leave, call.operation, &url, request, call.body.clone(), &secrets).await?;
-        Ok((url.host_str().unwrap_or_default().to_owned(), answer))
+        let response =
+            self.access.http().send(leave, call.operation, &url, request, call.body.clone(), &secrets).await?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        Ok(Answer { host, response, secrets: secrets.into_iter().map(SecretString::from).collect() })
     }
 }
 
@@ -310,6 +321,25 @@ impl<'a> Call<'a> {
     }
 }
 
+impl Answer {
+    /// What `decode` makes of the body, given the secrets that may be repeated in it.
+    fn read<T>(&self, decode: impl FnOnce(&[u8], &[&str]) -> Result<T, wire::Unreadable>) -> Result<T, AccessError> {
+        let known: Vec<_> = self.secrets.iter().map(ExposeSecret::expose_secret).collect();
+        decode(self.response.body(), &known).map_err(|cause| unreadable(self.host.clone(), cause))
+    }
+
+    /// No source knows of pages; should they come, what is not on the first proves nothing.
+    fn is_paged(&self) -> bool {
+        let (status, headers) = (self.response.status(), self.response.headers());
+        let paged = headers.contains_key(header::LINK) || status == StatusCode::PARTIAL_CONTENT;
+        let paged = paged || headers.contains_key(header::CONTENT_RANGE);
+        if paged {
+            tracing::error!("AppLink lists in pages, which this version cannot follow: nothing counts as absent");
+        }
+        paged
+    }
+}
+
 /// What was answered; `None` where nothing is there.
 fn found<T>(result: Result<T, AccessError>) -> Result<Option<T>, AccessError> {
     match result {
@@ -319,20 +349,10 @@ fn found<T>(result: Result<T, AccessError>) -> Result<Option<T>, AccessError> {
     }
 }
 
-/// No source knows of pages; should they come, what is not on the first proves nothing.
-fn is_paged(answer: &Response<Bytes>) -> bool {
-    let paged = answer.headers().contains_key(header::LINK) || answer.status() == StatusCode::PARTIAL_CONTENT;
-    let paged = paged || answer.headers().contains_key(header::CONTENT_RANGE);
-    if paged {
-        tracing::error!("AppLink lists in pages, which this version cannot follow: nothing counts as absent");
-    }
-    paged
-}
-
 fn is_refused<T>(result: &Result<T, AccessError>) -> bool {
     matches!(result, Err(AccessError::AppLink(error)) if error.refuses_token())
 }
 
-fn unreadable(host: String) -> impl FnOnce(wire::Unreadable) -> AccessError {
-    move |cause| AccessError::AppLink(CallError::Unreadable { host, cause })
+fn unreadable(host: String, cause: wire::Unreadable) -> AccessError {
+    AccessError::AppLink(CallError::Unreadable { host, cause })
 }

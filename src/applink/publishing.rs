@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::multipart::{Part, content_type, encode};
-use super::{AppLink, Call, found, is_paged, unreadable};
+use super::{AppLink, Call, EMPTY, found, unreadable};
 use crate::heroku::AccessError;
 use crate::plan::collection::Listing;
 use crate::plan::live::{RemotePublication, RemoteTarget};
@@ -49,9 +49,9 @@ impl AppLink {
         let app = self.found().await?.facts.app_id.clone();
         let path = ["connections", "salesforce", connection, "apps", &app];
         match found(self.call(Call::get("applink.list_publications", &path)).await)? {
-            Some((host, answer)) => {
-                let mut listing = wire::publications(answer.body(), &app).map_err(unreadable(host))?;
-                listing.whole &= !is_paged(&answer);
+            Some(answer) => {
+                let mut listing = answer.read(|body, _| wire::publications(body, &app))?;
+                listing.whole &= !answer.is_paged();
                 Ok(listing)
             }
             None => Ok(Listing { items: Vec::new(), whole: true }),
@@ -66,7 +66,7 @@ impl AppLink {
         let listing = self.list_publications(connection).await?;
         if listing.items.is_empty() && !listing.whole {
             let host = self.found().await?.api_url.host_str().unwrap_or_default().to_owned();
-            return Err(unreadable(host)(wire::Unreadable("a list that is not whole")));
+            return Err(unreadable(host, wire::Unreadable("a list that is not whole")));
         }
         Ok(listing)
     }
@@ -126,9 +126,9 @@ impl AppLink {
             }
             answered => found(answered)?,
         };
-        let Some((host, answer)) = answered else { return Ok(None) };
-        let mut listing = wire::targets(answer.body(), &app).map_err(unreadable(host))?;
-        listing.whole &= !is_paged(&answer);
+        let Some(answer) = answered else { return Ok(None) };
+        let mut listing = answer.read(|body, known| wire::targets(body, &app, known))?;
+        listing.whole &= !answer.is_paged();
         Ok(Some(listing))
     }
 
@@ -140,7 +140,7 @@ impl AppLink {
         let app = self.found().await?.facts.app_id.clone();
         let path = ["connections", "datacloud", connection, "data_action_targets", wanted];
         match found(self.call(Call::get("applink.get_target", &path)).await)? {
-            Some((host, answer)) => Ok(wire::target(answer.body(), &app, wanted).map_err(unreadable(host))?),
+            Some(answer) => answer.read(|body, known| wire::target(body, &app, wanted, known)),
             None => Ok(None),
         }
     }
@@ -155,8 +155,7 @@ impl AppLink {
             "label": new.label, "api_name": new.api_name, "target_endpoint": new.endpoint, "type": "webhook",
         });
         let path = ["connections", "datacloud", connection, "data_action_targets"];
-        let (host, answer) = self.call(Call::post("applink.create_target", &path, &body)).await?;
-        let created = wire::target(answer.body(), &app, new.api_name).map_err(unreadable(host.clone()))?;
-        created.ok_or_else(|| unreadable(host)(wire::Unreadable("an empty list")))
+        let answer = self.call(Call::post("applink.create_target", &path, &body)).await?;
+        answer.read(|body, known| wire::target(body, &app, new.api_name, known)?.ok_or(EMPTY))
     }
 }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{json, redact, text};
+use super::{json, redact, secrets_of, text};
 
 /// What an error answer says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl ErrorText {
     }
 }
 
-/// Reads an error body; `known` are the secrets of the call, which a service may echo.
+/// Reads an error body; `known` are the secrets of the call, which a service may echo, as it may those of the body.
 #[must_use]
 pub fn error_text(body: &[u8], known: &[&str]) -> ErrorText {
     let Ok(value) = json(body) else { return ErrorText::default() };
@@ -55,7 +55,8 @@ pub fn error_text(body: &[u8], known: &[&str]) -> ErrorText {
         Some(inner @ Value::Object(_)) => inner,
         _ => &value,
     };
-    let clean = |told: Option<String>| told.map(|t| redact(&t, known)).filter(|t| !t.is_empty());
+    let known = [known, &secrets_of(&value)].concat();
+    let clean = |told: Option<String>| told.map(|t| redact(&t, &known)).filter(|t| !t.is_empty());
     ErrorText {
         id: clean(text(inner, &["id", "title", "code"])),
         message: clean(text(inner, &["message", "detail", "error_description"]).or_else(|| text(&value, &["error"]))),

@@ -9,15 +9,15 @@ use super::{Unreadable, json, text};
 use crate::plan::collection::Listing;
 use crate::plan::live::{GrantKind, Link, Method, Phase, RemoteGrant};
 
-/// A list of connections or authorizations. Items that cannot be told apart are left out, and then the list proves
-/// nothing absent.
+/// A list of connections or authorizations; `known` are the secrets of the call. Items that cannot be told apart are left
+/// out, and then the list proves nothing absent.
 ///
 /// # Errors
 /// Where the body is no JSON array.
-pub fn grants(kind: GrantKind, body: &[u8]) -> Result<Listing<RemoteGrant>, Unreadable> {
+pub fn grants(kind: GrantKind, body: &[u8], known: &[&str]) -> Result<Listing<RemoteGrant>, Unreadable> {
     let value = json(body)?;
     let all = value.as_array().ok_or(Unreadable("not a list"))?;
-    let items: Vec<_> = all.iter().filter_map(|item| decode(kind, item)).collect();
+    let items: Vec<_> = all.iter().filter_map(|item| decode(kind, item, known)).collect();
     let whole = items.len() == all.len();
     Ok(Listing { items, whole })
 }
@@ -26,18 +26,23 @@ pub fn grants(kind: GrantKind, body: &[u8]) -> Result<Listing<RemoteGrant>, Unre
 ///
 /// # Errors
 /// Where the body is neither, or has no id.
-pub fn grant(kind: GrantKind, body: &[u8], id: Option<&str>) -> Result<Option<RemoteGrant>, Unreadable> {
+pub fn grant(
+    kind: GrantKind,
+    body: &[u8],
+    id: Option<&str>,
+    known: &[&str],
+) -> Result<Option<RemoteGrant>, Unreadable> {
     match json(body)? {
         Value::Array(all) => {
-            let mut all = all.iter().filter_map(|item| decode(kind, item));
+            let mut all = all.iter().filter_map(|item| decode(kind, item, known));
             Ok(all.find(|one| id.is_none_or(|id| one.id == id)))
         }
-        object @ Value::Object(_) => decode(kind, &object).map(Some).ok_or(Unreadable("an object without id")),
+        object @ Value::Object(_) => decode(kind, &object, known).map(Some).ok_or(Unreadable("an object without id")),
         _ => Err(Unreadable("neither an object nor a list")),
     }
 }
 
-fn decode(kind: GrantKind, value: &Value) -> Option<RemoteGrant> {
+fn decode(kind: GrantKind, value: &Value, known: &[&str]) -> Option<RemoteGrant> {
     let status = text(value, &["status", "state"]).unwrap_or_default();
     let name = match kind {
         GrantKind::Connection => "connection_name",
@@ -50,7 +55,7 @@ fn decode(kind: GrantKind, value: &Value) -> Option<RemoteGrant> {
         provider: text(&value["org"], &["type"]).as_deref().and_then(provider),
         method: text(value, &["connection_method"]).as_deref().and_then(method),
         link: text(value, &["redirect_uri"]).map(Link::from),
-        error: fault(value),
+        error: fault(value, known),
         org: org(value),
         created_at: text(value, &["created_at"]),
         created_by: text(value, &["created_by"]),
@@ -86,11 +91,11 @@ mod tests {
     use crate::plan::live::{Org, Provider};
 
     fn connection(body: &[u8], id: Option<&str>) -> Result<Option<RemoteGrant>, Unreadable> {
-        grant(GrantKind::Connection, body, id)
+        grant(GrantKind::Connection, body, id, &[])
     }
 
     fn connections(body: &[u8]) -> Result<Listing<RemoteGrant>, Unreadable> {
-        grants(GrantKind::Connection, body)
+        grants(GrantKind::Connection, body, &[])
     }
 
     const REFERENCE: &str = r#"{"id":"c1","status":"connecting","redirect_uri":"https://x/?state=ey",
@@ -167,5 +172,19 @@ mod tests {
         let body = br#"{"id":"c1","status":"failed","error":{"id":"authentication_failed","message":"JWT failed"}}"#;
         let one = connection(body, None).unwrap().unwrap();
         assert_eq!(one.error.as_deref(), Some("authentication_failed: JWT failed"));
+    }
+
+    #[test]
+    fn errors_within_a_resource_repeat_neither_what_was_sent_nor_what_the_resource_holds() {
+        let body = br#"{"id":"c1","status":"failed","redirect_uri":"https://x/abc","org":{"user_auth":{"access_token":"s3cretAb"}},
+            "error":{"id":"pk_live51Xy","message":"pk_live51Xy may not use s3cretAb at https://x/abc"}}"#;
+        let known = ["pk_live51Xy"];
+        let list = [&b"["[..], body, b"]"].concat();
+        let of_list = grants(GrantKind::Authorization, &list, &known).unwrap().items.remove(0);
+        let alone = grant(GrantKind::Authorization, body, None, &known).unwrap().unwrap();
+        for one in [of_list, alone] {
+            let wanted = "<secret>: <secret> may not use <secret> at <secret>";
+            assert_eq!(one.error.as_deref(), Some(wanted));
+        }
     }
 }

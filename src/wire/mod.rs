@@ -22,6 +22,7 @@ pub use publication::publications;
 pub use redact::redact;
 pub use target::{target, targets};
 
+use redact::secrets_of;
 use serde_json::Value;
 
 /// A body that does not say what it must.

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{redact, text};
+use super::{redact, secrets_of, text};
 use crate::plan::live::{Org, Provider};
 
 /// The org of an object; empty where it tells none. Access tokens stay behind.
@@ -43,15 +43,16 @@ fn kind_name(kind: &str) -> String {
     }
 }
 
-/// The error of an object in one line, redacted.
-pub(super) fn fault(object: &Value) -> Option<String> {
+/// The error of an object in one line, redacted; `known` are the secrets of the call, and the object's own count, too.
+pub(super) fn fault(object: &Value, known: &[&str]) -> Option<String> {
     let error = object.get("error")?;
-    let told = match error {
-        Value::String(message) if !message.is_empty() => message.clone(),
-        _ => match (text(error, &["id"]), text(error, &["message", "detail"])) {
-            (Some(id), Some(message)) => format!("{id}: {message}"),
-            (one, other) => one.or(other)?,
+    let known = [known, &secrets_of(object)].concat();
+    let clean = |told: String| redact(&told, &known);
+    match error {
+        Value::String(message) if !message.is_empty() => Some(clean(message.clone())),
+        _ => match (text(error, &["id"]).map(clean), text(error, &["message", "detail"]).map(clean)) {
+            (Some(id), Some(message)) => Some(format!("{id}: {message}")),
+            (one, other) => one.or(other),
         },
-    };
-    Some(redact(&told, &[]))
+    }
 }

@@ -9,15 +9,15 @@ use super::{Unreadable, json, text};
 use crate::plan::collection::Listing;
 use crate::plan::live::{Phase, RemoteTarget};
 
-/// The targets on a connection, as `app` sees them. Items that cannot be told apart are left out, and then the list
-/// proves nothing absent.
+/// The targets on a connection, as `app` sees them; `known` are the secrets of the call. Items that cannot be told apart
+/// are left out, and then the list proves nothing absent.
 ///
 /// # Errors
 /// Where the body is no JSON array.
-pub fn targets(body: &[u8], app: &str) -> Result<Listing<RemoteTarget>, Unreadable> {
+pub fn targets(body: &[u8], app: &str, known: &[&str]) -> Result<Listing<RemoteTarget>, Unreadable> {
     let value = json(body)?;
     let all = value.as_array().ok_or(Unreadable("not a list"))?;
-    let items: Vec<_> = all.iter().filter_map(|item| decode(item, app)).collect();
+    let items: Vec<_> = all.iter().filter_map(|item| decode(item, app, known)).collect();
     let whole = items.len() == all.len();
     Ok(Listing { items, whole })
 }
@@ -27,18 +27,18 @@ pub fn targets(body: &[u8], app: &str) -> Result<Listing<RemoteTarget>, Unreadab
 ///
 /// # Errors
 /// Where the body is neither, or has no id.
-pub fn target(body: &[u8], app: &str, wanted: &str) -> Result<Option<RemoteTarget>, Unreadable> {
+pub fn target(body: &[u8], app: &str, wanted: &str, known: &[&str]) -> Result<Option<RemoteTarget>, Unreadable> {
     match json(body)? {
         Value::Array(all) => {
             let is_wanted = |target: &RemoteTarget| target.id == wanted || target.key.as_deref() == Some(wanted);
-            Ok(all.iter().filter_map(|item| decode(item, app)).find(is_wanted))
+            Ok(all.iter().filter_map(|item| decode(item, app, known)).find(is_wanted))
         }
-        object @ Value::Object(_) => decode(&object, app).map(Some).ok_or(Unreadable("a target without id")),
+        object @ Value::Object(_) => decode(&object, app, known).map(Some).ok_or(Unreadable("a target without id")),
         _ => Err(Unreadable("neither an object nor a list")),
     }
 }
 
-fn decode(item: &Value, app: &str) -> Option<RemoteTarget> {
+fn decode(item: &Value, app: &str, known: &[&str]) -> Option<RemoteTarget> {
     let api_name = text(item, &["api_name"]);
     let app_id = text(item, &["app_id", "app_uuid"]).or_else(|| text(&item["heroku_app"], &["id"]));
     let status = text(item, &["status", "state"]).unwrap_or_default();
@@ -50,7 +50,7 @@ fn decode(item: &Value, app: &str) -> Option<RemoteTarget> {
         kind: text(item, &["type"]),
         phase: phase(&status),
         org: org(item),
-        error: fault(item),
+        error: fault(item, known),
         created_at: text(item, &["created_at"]),
         created_by: text(item, &["created_by"]),
         api_name,
@@ -81,7 +81,7 @@ mod tests {
         "org":null,"error":null}"#;
 
     fn one(body: &str, wanted: &str) -> Option<RemoteTarget> {
-        target(body.as_bytes(), "app-1", wanted).unwrap()
+        target(body.as_bytes(), "app-1", wanted, &[]).unwrap()
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
     fn targets_of_other_apps_keep_out_of_the_way() {
         let body =
             r#"[{"id":"t1","api_name":"updates","app_id":"app-2"},{"id":"t2","api_name":"updates"},{"id":"t3"}]"#;
-        let listing = targets(body.as_bytes(), "app-1").unwrap();
+        let listing = targets(body.as_bytes(), "app-1", &[]).unwrap();
         let keys: Vec<_> = listing.items.iter().map(|target| target.key.as_deref()).collect();
         assert_eq!((keys, listing.whole), (vec![Some("app-2/updates"), Some("updates"), None], true));
         assert_eq!(one(body, "updates").map(|target| target.id).as_deref(), Some("t2"));
@@ -127,9 +127,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_proves_nothing() {
-        assert!(!targets(br#"[{"api_name":"no id"}]"#, "app-1").unwrap().whole);
+        assert!(!targets(br#"[{"api_name":"no id"}]"#, "app-1", &[]).unwrap().whole);
         for body in ["", "{}", "null", "<html>"] {
-            assert!(targets(body.as_bytes(), "app-1").is_err() && target(body.as_bytes(), "app-1", "t1").is_err());
+            assert!(
+                targets(body.as_bytes(), "app-1", &[]).is_err() && target(body.as_bytes(), "app-1", "t1", &[]).is_err()
+            );
         }
     }
 

@@ -83,7 +83,7 @@ async fn consent(world: &mut World) {
     world.annotate("person", "requestedAt", "1");
     world.within(LATER, "person", "False", "AwaitingUser").await;
     let (id, now) = (world.only("personOrg").id, world.clock.now());
-    let denied = RemoteError::new("access_denied", &format!("denied at {link}"));
+    let denied = RemoteError::new("access_denied", &format!("denied at {link} to {ROTATED}"));
     world.sim.world(|w| w.set_status(id, Status::Failed, Some(denied), now)).expect("it is there");
     world.within(LATER, "person", "False", "RemoteFailed").await;
     world.annotate("person", "replace", "1");
