@@ -15,7 +15,7 @@ use crate::plan::live::{Credentials, Org, Phase};
 /// # Errors
 /// Where the body is neither, is of another authorization, or has no access token.
 pub fn credentials(body: &[u8], id: &str) -> Result<Credentials, Unreadable> {
-    let is_it = |one: &Value| text(one, &["id"]).is_none_or(|told| told == id);
+    let is_it = |one: &Value| super::id(one, &["id"]).is_none_or(|told| told == id);
     let object = match json(body)? {
         Value::Array(all) => all.into_iter().find(is_it).ok_or(Unreadable("a list without the authorization"))?,
         object @ Value::Object(_) if is_it(&object) => object,
@@ -94,6 +94,8 @@ mod tests {
         for body in [&other, &format!("[{other}]")] {
             assert!(credentials(body.as_bytes(), "a1").is_err(), "{body}");
         }
+        let numbered = NESTED.replace(r#""a1""#, "71");
+        assert!(credentials(numbered.as_bytes(), "71").is_ok() && credentials(numbered.as_bytes(), "a1").is_err());
         let nameless = NESTED.replace(r#""id":"a1","#, "");
         assert!(credentials(nameless.as_bytes(), "a1").is_ok(), "where no id is told, the name must do");
     }

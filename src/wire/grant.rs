@@ -49,7 +49,7 @@ fn decode(kind: GrantKind, value: &Value, known: &[&str]) -> Option<RemoteGrant>
         GrantKind::Authorization => "developer_name",
     };
     Some(RemoteGrant {
-        id: text(value, &["id"])?,
+        id: super::id(value, &["id"])?,
         name: text(&value["org"], &[name]).or_else(|| text(value, &[name, "name"])),
         phase: phase(&status),
         provider: text(&value["org"], &["type"]).as_deref().and_then(provider),
@@ -158,6 +158,27 @@ mod tests {
         assert_eq!((list.items.len(), list.whole), (1, false));
         assert!(connections(b"[]").unwrap().whole);
         assert!(connections(b"{}").is_err() && connections(b"<html>").is_err() && connections(b"").is_err());
+    }
+
+    #[test]
+    fn parts_that_are_absent_or_odd_cost_no_item() {
+        let odd = |part: &str| ["null", "7", "[]", "\"x\"", "{}"].map(|value| format!(r#","{part}":{value}"#));
+        let parts = ["status", "org", "error", "redirect_uri", "created_at", "created_by", "connection_method"];
+        for part in parts.into_iter().flat_map(odd).chain([String::new()]) {
+            for (id, told) in
+                [(r#""c1""#, "c1"), ("7", "7"), ("-7", "-7"), ("18446744073709551615", "18446744073709551615")]
+            {
+                let list = connections(format!(r#"[{{"id":{id},"connection_name":"a"{part}}}]"#).as_bytes()).unwrap();
+                let seen: Vec<_> = list.items.iter().map(|one| (one.id.as_str(), one.name.as_deref())).collect();
+                assert_eq!((seen, list.whole), (vec![(told, Some("a"))], true), "{id}{part}");
+            }
+        }
+        for id in ["null", "1.5", "1e30", "{}", "[7]", "true", "\"\""] {
+            assert!(
+                !connections(format!(r#"[{{"id":{id},"connection_name":"a"}}]"#).as_bytes()).unwrap().whole,
+                "{id}"
+            );
+        }
     }
 
     #[test]

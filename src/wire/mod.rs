@@ -34,7 +34,13 @@ fn json(body: &[u8]) -> Result<Value, Unreadable> {
     serde_json::from_slice(body).map_err(|_| Unreadable("not JSON"))
 }
 
-/// The text under the first of these keys that holds one; empty counts as absent.
+/// The text under the first of these keys that holds one; empty counts as absent, and so does what is no text.
 fn text(value: &Value, keys: &[&str]) -> Option<String> {
     keys.iter().filter_map(|key| value.get(key)?.as_str()).find(|s| !s.is_empty()).map(str::to_owned)
+}
+
+/// The id under the first of these keys that holds one, which some services write as a number.
+fn id(value: &Value, keys: &[&str]) -> Option<String> {
+    let number = |key: &&str| value.get(key).filter(|id| id.is_i64() || id.is_u64()).map(Value::to_string);
+    text(value, keys).or_else(|| keys.iter().find_map(number))
 }

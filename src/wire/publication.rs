@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Unreadable, json, text};
+use super::{Unreadable, id, json, text};
 use crate::plan::collection::Listing;
 use crate::plan::live::RemotePublication;
 
@@ -33,10 +33,10 @@ pub fn publications(body: &[u8], app: &str) -> Result<Listing<RemotePublication>
 /// An item that tells nothing of what a publication has is none.
 fn decode(item: &Value, app: &str) -> Option<RemotePublication> {
     let known = [&APP[..], &SERVICE, &SERVICE_NAME, &["connection_name", "heroku_applink_id", "heroku_app_link_id"]];
-    known.iter().find_map(|keys| text(item, keys))?;
+    known.iter().find_map(|keys| id(item, keys))?;
     Some(RemotePublication {
-        id: text(item, &APP).unwrap_or_else(|| app.to_owned()),
-        external_service_id: text(item, &SERVICE),
+        id: id(item, &APP).unwrap_or_else(|| app.to_owned()),
+        external_service_id: id(item, &SERVICE),
         external_service_name: text(item, &SERVICE_NAME),
         org_id: text(item, &["org_id"]),
         created_at: text(item, &["created_at"]),
@@ -79,6 +79,9 @@ mod tests {
             ("[]", None, true),
             (r#"[{"app_id":"app-2","esr_id":"other"}]"#, None, true),
             (r#"[{"esr_id":"untold"}]"#, Some("untold"), true),
+            (r#"[{"esr_id":7,"app_id":null,"org_id":7,"created_at":[],"last_modified_at":7}]"#, Some("7"), true),
+            (r#"[{"app_id":7,"esr_id":"other"}]"#, None, true),
+            (r#"[{"app_id":[],"org_id":"00D"}]"#, None, false),
             (r#"[{"app_id":"app-2","esr_id":"other"},{"app_id":"app-1","esr_id":"ours"}]"#, Some("ours"), true),
             (r#"[{"app_id":"app-1","esr_id":"ours"},null]"#, Some("ours"), false),
             (r#"["app-1"]"#, None, false),

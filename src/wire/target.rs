@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::org::{fault, org};
-use super::{Unreadable, json, text};
+use super::{Unreadable, id, json, text};
 use crate::plan::collection::Listing;
 use crate::plan::live::{Phase, RemoteTarget};
 
@@ -40,10 +40,10 @@ pub fn target(body: &[u8], app: &str, wanted: &str, known: &[&str]) -> Result<Op
 
 fn decode(item: &Value, app: &str, known: &[&str]) -> Option<RemoteTarget> {
     let api_name = text(item, &["api_name"]);
-    let app_id = text(item, &["app_id", "app_uuid"]).or_else(|| text(&item["heroku_app"], &["id"]));
+    let app_id = id(item, &["app_id", "app_uuid"]).or_else(|| id(&item["heroku_app"], &["id"]));
     let status = text(item, &["status", "state"]).unwrap_or_default();
     Some(RemoteTarget {
-        id: text(item, &["id"])?,
+        id: id(item, &["id"])?,
         key: api_name.as_deref().map(|name| RemoteTarget::key_of(name, app_id.as_deref(), app)),
         label: text(item, &["label"]),
         endpoint: text(item, &["target_endpoint"]),
@@ -123,6 +123,19 @@ mod tests {
         assert_eq!(one(body, "updates").map(|target| target.id).as_deref(), Some("t2"));
         assert_eq!(one(body, "t1").map(|target| target.id).as_deref(), Some("t1"));
         assert_eq!((one(body, "other"), one("[]", "updates")), (None, None));
+    }
+
+    #[test]
+    fn parts_that_are_absent_or_odd_cost_no_item() {
+        for part in ["app_id", "heroku_app", "label", "status", "type", "org", "error", "target_endpoint", "created_at"]
+        {
+            for value in ["null", "[]", "true", "{}"] {
+                let list = format!(r#"[{{"id":7,"api_name":"updates","{part}":{value}}},{{"id":8}}]"#);
+                let list = targets(list.as_bytes(), "app-1", &[]).unwrap();
+                let seen: Vec<_> = list.items.iter().map(|one| (one.id.as_str(), one.key.as_deref())).collect();
+                assert_eq!((seen, list.whole), (vec![("7", Some("updates")), ("8", None)], true), "{part}: {value}");
+            }
+        }
     }
 
     #[test]
