@@ -12,6 +12,7 @@ mod tests;
 use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Error, MessageFormatter, NonFiniteFloatPolicy, UserMessageFormatter};
 
 /// So deep may collections lie in each other; `serde_json` has the same limit.
@@ -117,8 +118,11 @@ fn check_json(text: &str) -> Result<(), String> {
     let Err(error) = serde_json::from_str::<IgnoredAny>(text) else { return Ok(()) };
     let (line, column) = (error.line(), error.column());
     let told = error.to_string();
-    let told = told.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&told);
-    Err(format!("line {line}, column {column}: not JSON: {}", excerpt(told)))
+    let told = match told.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&told) {
+        TOO_DEEP => too_deep(),
+        other => format!("not JSON: {}", excerpt(other)),
+    };
+    Err(format!("line {line}, column {column}: {told}"))
 }
 
 /// All JSON is YAML, but for a few characters within its strings, none of which is judged.
@@ -147,16 +151,55 @@ fn read(yaml: &str) -> Result<shape::Document, String> {
     serde_saphyr::from_str_with_options(yaml, options).map_err(|error| complaint(&error))
 }
 
-/// What the parser complains of.
+/// What the parsers of both formats say of collections that lie too deep in each other.
+const TOO_DEEP: &str = "recursion limit exceeded";
+
+fn too_deep() -> String {
+    format!("nested too deep: no more than {DEPTH} levels are read")
+}
+
+/// Which limit stopped the parser, in words of the document rather than of the parser.
+fn too_much(breach: &BudgetBreach) -> String {
+    match breach {
+        BudgetBreach::Depth { .. } => too_deep(),
+        BudgetBreach::Aliases { .. }
+        | BudgetBreach::Anchors { .. }
+        | BudgetBreach::AliasAnchorRatio { .. }
+        | BudgetBreach::MergeKeys { .. }
+        | BudgetBreach::RecordedAnchorEvents { .. }
+        | BudgetBreach::RecordedAnchorBytes { .. } => too_expanded(),
+        _ => "too many values to be read: publish fewer operations".to_owned(),
+    }
+}
+
+fn too_expanded() -> String {
+    "the document expands to too much by its anchors (&), aliases (*) and merge keys (<<): refer by $ref instead"
+        .to_owned()
+}
+
+/// What the parser complains of, and where.
 fn complaint(error: &Error) -> String {
-    let told = match error {
-        Error::MultipleDocuments { .. } => "a second YAML document begins, and only one can be published".to_owned(),
-        Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key {} is there twice", excerpt(key)),
-        other => excerpt(&UserMessageFormatter.format_message(other)),
-    };
+    let told = what(error);
     match error.location() {
         Some(at) => format!("line {}, column {}: {told}", at.line(), at.column()),
         None => told,
+    }
+}
+
+fn what(error: &Error) -> String {
+    match error {
+        Error::AliasError { error, .. } => what(error),
+        Error::MultipleDocuments { .. } => "a second YAML document begins, and only one can be published".to_owned(),
+        Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key {} is there twice", excerpt(key)),
+        Error::Budget { breach, .. } => too_much(breach),
+        Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasReplayCounterOverflow { .. }
+        | Error::AliasExpansionLimitExceeded { .. } => too_expanded(),
+        Error::AliasReplayStackDepthExceeded { .. } => too_deep(),
+        other => match UserMessageFormatter.format_message(other).as_ref() {
+            TOO_DEEP => too_deep(),
+            told => excerpt(told),
+        },
     }
 }
 

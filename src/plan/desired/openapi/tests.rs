@@ -135,16 +135,52 @@ fn size_is_judged_before_all_else() {
 fn bombs_do_not_go_off() {
     let row = |name: usize| format!("x{name}: &x{name} [{}]\n", vec![format!("*x{}", name - 1); 10].join(", "));
     let bomb: String = std::iter::once("x0: &x0 [1]\n".to_owned()).chain((1..20).map(row)).collect();
-    assert!(told(&format!("{YAML}{bomb}"), "api.yaml").contains("too large or too complex"));
+    assert!(
+        told(&format!("{YAML}{bomb}"), "api.yaml").starts_with("line 15, column 15: the document expands to too much")
+    );
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let nested = |depth: usize| format!("{{\"x\":{}1{}}}", open.repeat(depth), close.repeat(depth));
-        for (name, wanted) in [("a.json", "recursion limit"), ("a.yaml", "recursion limit")] {
+        for name in ["a.json", "a.yaml"] {
             assert!(told(&nested(60), name).contains("no field openapi"));
-            assert!(told(&nested(200_000), name).contains(wanted), "{name}: {}", told(&nested(200_000), name));
+            for depth in [64, 200_000] {
+                let told = told(&nested(depth), name);
+                assert!(
+                    told.starts_with("line 1, column ")
+                        && told.ends_with(": nested too deep: no more than 64 levels are read"),
+                    "{told}"
+                );
+            }
         }
     }
     let blocks: String = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
-    assert!(told(&blocks, "a.yaml").contains("too large or too complex"), "{}", told(&blocks, "a.yaml"));
+    assert_eq!(told(&blocks, "a.yaml"), "line 65, column 65: nested too deep: no more than 64 levels are read");
+}
+
+#[test]
+fn whatever_limit_stops_the_parser_is_told_in_plain_words() {
+    let numbered = |count: usize, of: fn(usize) -> String| (0..count).map(of).collect::<String>();
+    let table = [
+        (format!("x-a: &a 1\nx-b: [{}]", "*a,".repeat(60_000)), "line 10, ", "expands to too much"),
+        (format!("x-b: [{}]", numbered(60_000, |n| format!("&a{n} 1,"))), "line 9, ", "expands to too much"),
+        (format!("x-a: &a [{}]\nx-b: [{}]", "1,".repeat(2000), "*a,".repeat(1000)), "line 10, ", "expands to too much"),
+        (
+            format!("x-a: &a {{a: 1}}\n{}", numbered(12_000, |n| format!("x-{n}: {{<<: *a}}\n"))),
+            "line 10010, ",
+            "expands to too much",
+        ),
+        (
+            format!("x0: &b0 [1]\n{}", numbered(80, |n| format!("x{0}: &b{0} [*b{n}]\n", n + 1))),
+            "line 72, ",
+            "too deep",
+        ),
+    ];
+    for (extension, line, wanted) in table {
+        let told = told(&format!("{YAML}{extension}"), "api.yaml");
+        assert!(told.starts_with(line) && told.contains(wanted), "{told}");
+        for internal in ["limit", "breach", "{", "_", "1000001", "0001"] {
+            assert!(!told.contains(internal), "{told}");
+        }
+    }
 }
 
 #[test]
