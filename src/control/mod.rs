@@ -32,7 +32,7 @@ use crate::plan::diff::connection::Dependant;
 use crate::transport::AllowedHosts;
 
 use gate::Gate;
-use kind::{Kind, Reference};
+use kind::{Judged, Kind, Reference};
 use permits::Permits;
 use roster::{Roster, Rosters};
 
@@ -106,6 +106,7 @@ pub struct Shell {
     permits: Permits,
     gate: Gate,
     recorder: Recorder,
+    judged: Judged,
     /// Whether the last Event could not be published.
     speechless: AtomicBool,
     metrics: Metrics,

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use super::driver::{Driver, error_policy, reconcile};
 use super::gate::Gate;
-use super::kind::{ForEach, Kind, each};
+use super::kind::{ForEach, Judged, Kind, each};
 use super::lease::{Claim, Lost};
 use super::permits::Permits;
 use super::recall::Recall;
@@ -248,6 +248,7 @@ fn shell(outside: &Outside, options: &Options, gate: &Gate, rosters: Rosters) ->
         permits: Permits::new(options.write_concurrency),
         gate: gate.clone(),
         recorder: Recorder::new(outside.client.clone(), Reporter { controller: FIELD_MANAGER.into(), instance: None }),
+        judged: Judged::default(),
         speechless: AtomicBool::new(false),
         metrics: outside.metrics.clone(),
     });

@@ -39,6 +39,8 @@ use crate::plan::memory::{Memory, StatusMemory};
 use crate::plan::remote::name::Rival;
 use crate::plan::verdict::Verdict;
 
+pub(super) use publication::Judged;
+
 /// Does the same for every kind.
 pub(super) trait ForEach {
     /// For this one.

@@ -1,12 +1,13 @@
 //! Publication for the driver: reads the ConfigMaps, publishes, and reads what came of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::lodger::{self, Home, Lodger};
-use super::{Kind, Made, Reference, config_map, rivals};
+use super::{Kind, Made, Reference, config_map, key, rivals};
 use crate::applink::Upload;
 use crate::control::{Error, Shell};
 use crate::crd::{
@@ -30,6 +31,29 @@ pub(in crate::control) struct Live {
     remote: live::Live<RemotePublication>,
     rivals: Vec<Rival>,
     none: PublicationStatus,
+}
+
+/// The digests of what was found good, by publication: a document is judged once, and not at each plan.
+#[derive(Default)]
+pub(in crate::control) struct Judged(Mutex<HashMap<Key, String>>);
+
+impl Judged {
+    fn good(&self, publication: &Key) -> Option<String> {
+        self.all().get(publication).cloned()
+    }
+
+    /// Keeps the digest of this publication, and forgets those of all that are not there any more.
+    fn keep(&self, publication: Key, hash: &str, is_there: impl Fn(&Key) -> bool) {
+        let mut all = self.all();
+        if all.get(&publication).is_none_or(|known| known != hash) {
+            all.retain(|known, _| is_there(known));
+            all.insert(publication, hash.to_owned());
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Key, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Lodger for Publication {
@@ -93,9 +117,13 @@ impl Kind for Publication {
         }
         let texts = Texts { document: document.unwrap_or_default(), permission_set, connected_app };
         // A document may be large and deep; it is judged on a stack of its own.
-        let spec = self.spec.clone();
-        let judged = tokio::task::spawn_blocking(move || DesiredPublication::new(&spec, &texts)).await;
-        judged.map_err(|_| Error::Unjudged)
+        let (spec, good) = (self.spec.clone(), shell.judged.good(&key(self)));
+        let judge = move || DesiredPublication::judged(&spec, &texts, good.as_deref());
+        let judged = tokio::task::spawn_blocking(judge).await.map_err(|_| Error::Unjudged)?;
+        if let Ok(desired) = &judged {
+            shell.judged.keep(key(self), &desired.hash, |other| shell.read::<Publication, _>(other, |_| ()).is_some());
+        }
+        Ok(judged)
     }
 
     fn live(&self, shell: &Shell, memory: &Memory) -> Live {
@@ -216,4 +244,22 @@ impl Publication {
 
 fn metadata(of: &Option<NamedOrMetadata>) -> Option<&ConfigMapKeyRef> {
     of.as_ref().and_then(NamedOrMetadata::metadata)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_digest_is_kept_for_as_long_as_the_publication_is_there() {
+        let key = |name: &str| Key { kind: Publication::KIND, namespace: "crm".to_owned(), name: name.to_owned() };
+        let judged = Judged::default();
+        assert_eq!(judged.good(&key("a")), None);
+        judged.keep(key("a"), "1", |_| true);
+        judged.keep(key("b"), "1", |_| true);
+        judged.keep(key("a"), "2", |_| true);
+        assert_eq!((judged.good(&key("a")).as_deref(), judged.good(&key("b")).as_deref()), (Some("2"), Some("1")));
+        judged.keep(key("c"), "3", |known| known.name != "b");
+        assert_eq!((judged.good(&key("a")).as_deref(), judged.good(&key("b"))), (Some("2"), None));
+    }
 }

@@ -83,21 +83,38 @@ impl Document {
     /// # Errors
     /// What is wrong and where, in one line for people.
     pub fn parse(text: &[u8], file_name: Option<&str>) -> Result<Self, String> {
+        let document = Self::read(text, file_name)?;
+        document.judge()?;
+        Ok(document)
+    }
+
+    /// Reads a document without judging more of it than its size.
+    ///
+    /// # Errors
+    /// What is wrong, in one line for people.
+    pub fn read(text: &[u8], file_name: Option<&str>) -> Result<Self, String> {
         let text = str::from_utf8(text).map_err(|error| not_text(text, error.valid_up_to()))?;
         let format = Format::of(file_name, text);
         format.admit(text.len())?;
         if text.trim_matches(blank).is_empty() {
             return Err("empty, where an OpenAPI document is expected".to_owned());
         }
-        let root = match format {
-            Format::Json => {
-                check_json(text)?;
-                read(&yaml_of_json(text))?
-            }
-            Format::Yaml => read(text)?,
-        };
-        judge::judge(&root)?;
         Ok(Self { format, text: text.to_owned() })
+    }
+
+    /// Whether it is OpenAPI 3. A large one takes a while.
+    ///
+    /// # Errors
+    /// What is wrong and where, in one line for people.
+    pub fn judge(&self) -> Result<(), String> {
+        let root = match self.format {
+            Format::Json => {
+                check_json(&self.text)?;
+                parse_yaml(&yaml_of_json(&self.text))?
+            }
+            Format::Yaml => parse_yaml(&self.text)?,
+        };
+        judge::judge(&root)
     }
 }
 
@@ -132,7 +149,7 @@ fn yaml_of_json(text: &str) -> Cow<'_, str> {
 }
 
 /// What is judged of a document, with the lines.
-fn read(yaml: &str) -> Result<shape::Document, String> {
+fn parse_yaml(yaml: &str) -> Result<shape::Document, String> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: DEPTH,

@@ -42,14 +42,27 @@ impl DesiredPublication {
     /// # Errors
     /// The verdict to show where one of them is unusable.
     pub fn new(spec: &PublicationSpec, texts: &Texts) -> Result<Self, Verdict> {
+        Self::judged(spec, texts, None)
+    }
+
+    /// The same, where the publication of digest `good` was found good before: its document is not judged again, since a
+    /// large one takes much longer to judge than to digest.
+    ///
+    /// # Errors
+    /// The verdict to show where one of them is unusable.
+    pub fn judged(spec: &PublicationSpec, texts: &Texts, good: Option<&str>) -> Result<Self, Verdict> {
         let from = spec.api_spec.config_map_key_ref.as_ref();
         let unusable = |at: Option<&ConfigMapKeyRef>, why: String| {
             let place =
                 at.map_or("spec.apiSpec.inline".to_owned(), |at| format!("ConfigMap {}, key {}", at.name, at.key));
             Verdict::needs_user(Reason::InvalidSpec, format!("{place}: {why}"))
         };
-        let document = Document::parse(&texts.document, from.map(|at| at.key.as_str()));
+        let document = Document::read(&texts.document, from.map(|at| at.key.as_str()));
         let document = document.map_err(|why| unusable(from, why))?;
+        let hash = digest_of(spec, &document, texts);
+        if good != Some(&hash) {
+            document.judge().map_err(|why| unusable(from, why))?;
+        }
         let metadata = [
             (&texts.permission_set, &spec.permission_set, "PermissionSet"),
             (&texts.connected_app, &spec.connected_app, "ConnectedApp"),
@@ -66,34 +79,60 @@ impl DesiredPublication {
         };
         let archive = archive(&contents)
             .map_err(|why| Verdict::needs_user(Reason::InvalidSpec, format!("what is to be published: {why}")))?;
-        let name = |of: &Option<NamedOrMetadata>| of.as_ref().and_then(|of| of.name.clone());
-        let mut desired = Self {
+        Ok(Self {
             client_name: spec.client_name.clone(),
-            permission_set: name(&spec.permission_set),
+            permission_set: name(spec.permission_set.as_ref()).map(str::to_owned),
             external_client_app: spec.external_client_app.as_ref().map(|app| app.name.clone()),
-            connected_app: name(&spec.connected_app),
+            connected_app: name(spec.connected_app.as_ref()).map(str::to_owned),
             archive,
-            hash: String::new(),
-        };
-        desired.hash = desired.digest(&document, texts);
-        Ok(desired)
+            hash,
+        })
     }
+}
 
-    /// Over what goes into the archive rather than over its bytes: another version of the packer changes nothing.
-    fn digest(&self, document: &Document, texts: &Texts) -> String {
-        let text =
-            |part: Option<&Vec<u8>>| part.map_or_else(String::new, |part| String::from_utf8_lossy(part).into_owned());
-        let name = |name: &Option<String>| name.clone().unwrap_or_default();
-        digest(&[
-            "publication",
-            &self.client_name,
-            &name(&self.permission_set),
-            &name(&self.external_client_app),
-            &name(&self.connected_app),
-            document.file_name(),
-            &text(Some(&texts.document)),
-            &text(texts.connected_app.as_ref()),
-            &text(texts.permission_set.as_ref()),
-        ])
+/// Over what goes into the archive rather than over its bytes: another version of the packer changes nothing.
+fn digest_of(spec: &PublicationSpec, document: &Document, texts: &Texts) -> String {
+    let text = |part: Option<&Vec<u8>>| part.map(|part| String::from_utf8_lossy(part).into_owned()).unwrap_or_default();
+    digest(&[
+        "publication",
+        &spec.client_name,
+        name(spec.permission_set.as_ref()).unwrap_or_default(),
+        spec.external_client_app.as_ref().map_or("", |app| &app.name),
+        name(spec.connected_app.as_ref()).unwrap_or_default(),
+        document.file_name(),
+        &document.text,
+        &text(texts.connected_app.as_ref()),
+        &text(texts.permission_set.as_ref()),
+    ])
+}
+
+fn name(of: Option<&NamedOrMetadata>) -> Option<&str> {
+    of?.name.as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_was_found_good_as_it_is_is_not_judged_again() {
+        let spec = |client: &str| -> PublicationSpec {
+            let spec = json!({"connectionRef": {"name": "c"}, "clientName": client, "apiSpec": {"inline": ""}});
+            serde_json::from_value(spec).unwrap()
+        };
+        let texts = |document: &str| Texts { document: document.into(), ..Texts::default() };
+        let good = "openapi: 3.0.3\ninfo: {title: t, version: '1'}\npaths: {}\n";
+        let hash = DesiredPublication::new(&spec("Orders"), &texts(good)).unwrap().hash;
+        let again = DesiredPublication::judged(&spec("Orders"), &texts(good), Some(&hash));
+        assert_eq!(again, DesiredPublication::new(&spec("Orders"), &texts(good)));
+        let bad = Document::read(b"swagger: '2.0'", None).unwrap();
+        let hash = digest_of(&spec("Orders"), &bad, &texts(&bad.text));
+        let judged = |client: &str, text: &str| DesiredPublication::judged(&spec(client), &texts(text), Some(&hash));
+        assert!(judged("Orders", &bad.text).is_ok(), "as somebody vouches for it");
+        for (client, text) in [("Carts", bad.text.as_str()), ("Orders", "swagger: '2.1'"), ("Orders", "")] {
+            assert_eq!(judged(client, text).unwrap_err().reason, Reason::InvalidSpec, "{client} {text}");
+        }
     }
 }
