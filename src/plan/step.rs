@@ -61,7 +61,7 @@ pub enum Step {
         /// Remote id.
         id: String,
     },
-    /// Keep the credential in this Secret of ours.
+    /// Read the credential, and keep it in this Secret of ours.
     Export {
         /// Remote id of what it is of.
         id: String,
@@ -111,7 +111,7 @@ impl fmt::Display for Step {
             Self::Withdraw => f.write_str("withdraw the link"),
             Self::Confirm { id } => write!(f, "confirm {id}"),
             Self::Survey { id } => write!(f, "survey {id}"),
-            Self::Export { secret, .. } => write!(f, "keep the credential in {secret}"),
+            Self::Export { secret, .. } => write!(f, "read the credential for Secret {secret}"),
             Self::Retract { secret } => write!(f, "take the credential out of {secret}"),
             Self::Look => f.write_str("look"),
             Self::AwaitRemote => f.write_str("await remote"),

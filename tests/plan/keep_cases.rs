@@ -109,7 +109,7 @@ fn table(cases: Vec<(&str, Keeping, &str)>) {
 
 #[test]
 fn what_is_kept_stays_and_is_read_again_in_time() {
-    let read = "keep the credential in kept";
+    let read = "read the credential for Secret kept";
     let age = |age: i64| kept().with(|k| k.world.memory.reading.kept = written(id(&k.world), age));
     table(vec![
         ("read a minute ago", kept(), "Authorized, kept"),
@@ -144,8 +144,12 @@ fn what_is_kept_goes_once_it_is_no_good() {
         ("on its way out", turned(Phase::Leaving), take),
         ("not wanted any more", kept().with(|k| k.wanted = None), take),
         ("wanted elsewhere", kept().with(|k| k.wanted = there("other", HandOff::Absent)), take),
-        ("wanted elsewhere, and gone", moved(HandOff::Absent), "keep the credential in other"),
-        ("wanted elsewhere, and somebody else's by now", moved(HandOff::Foreign), "keep the credential in other"),
+        ("wanted elsewhere, and gone", moved(HandOff::Absent), "read the credential for Secret other"),
+        (
+            "wanted elsewhere, and somebody else's by now",
+            moved(HandOff::Foreign),
+            "read the credential for Secret other",
+        ),
         ("wanted elsewhere, and never recorded", moved(HandOff::Absent).with(|k| k.kept = None), take),
         ("deleted", kept().with(|k| k.world.memory.deleting = true), take),
         ("deleted, and not recorded yet", kept().with(|k| (k.world.memory.deleting, k.kept) = (true, None)), take),
@@ -230,7 +234,7 @@ fn what_cannot_be_read_harms_nothing_and_is_told() {
         (
             "time to try again",
             failing(Reason::RemoteRejected, NOW - 5).with(|k| k.world.now = at(NOW + 60)),
-            "keep the credential in kept",
+            "read the credential for Secret kept",
         ),
     ]);
     let message = |k: Keeping| match k.plan().report {
@@ -264,6 +268,6 @@ fn nothing_is_read_before_it_is_authorized() {
         ("to be made", new(None).with(|k| k.world = fresh()), "remember attempt 1"),
         ("on its way", new(Some(Phase::Going)), "await remote"),
         ("failed", new(Some(Phase::Failed)), "RemoteFailed, nothing"),
-        ("there", new(Some(Phase::Up)), "keep the credential in kept"),
+        ("there", new(Some(Phase::Up)), "read the credential for Secret kept"),
     ]);
 }

@@ -60,7 +60,7 @@ async fn neither_objects_nor_events_nor_the_finest_log_show_a_credential() {
     log::begin();
     live_through(&mut world).await;
     let text = log::end();
-    assert!(text.contains("keep the credential in batch-credentials"), "what is done is logged: {text}");
+    assert!(text.contains("read the credential for Secret batch-credentials"), "what is done is logged: {text}");
     assert_clean("the log", &text);
     let told = everything(&world);
     assert!(told.contains("batchUser") && told.contains("credentialsSecretName"));
