@@ -25,6 +25,8 @@ static FLEETING: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 static SECRETS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\z)", "<private key>"),
+        // The beginning of a key's body, which is less random than the rest.
+        (r"\bMII[A-Za-z0-9+/]{9,}={0,2}", "<private key>"),
         // JWT, and other JSON in base64.
         (r"eyJ[A-Za-z0-9+/_-]{8,}={0,2}(\.[A-Za-z0-9_-]+)*", "<token>"),
         // Heroku.
@@ -148,7 +150,7 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        assert_eq!((SECRETS.len(), FLEETING.len(), OPAQUE.len(), PIECE.is_some()), (15, 2, 2, true));
+        assert_eq!((SECRETS.len(), FLEETING.len(), OPAQUE.len(), PIECE.is_some()), (16, 2, 2, true));
     }
 
     #[test]
@@ -159,6 +161,7 @@ mod tests {
                 "bad key <private key> sent",
             ),
             ("cut off -----BEGIN RSA PRIVATE KEY-----\nMIICANARY", "cut off <private key>"),
+            ("line MIIEvQIBADANBgkqhkiG9w0BAQ bad", "line <private key> bad"),
             ("token HRKU-CANARY-1 refused", "token <token> refused"),
             ("session 00DSG00000DGEIr!AQ.CANARY", "session <token>"),
             ("session 00DSG00000DGEIr%21AQ.CANARY", "session <token>"),
