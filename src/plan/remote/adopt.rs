@@ -44,7 +44,7 @@ impl<R: RemoteObject> Case<'_, R> {
         };
         let remedy = if R::DELETABLE { "Delete it in AppLink, choose" } else { "Choose" };
         let text = format!(
-            "a {} {} (id {id}) was there first and is not taken over: {why}. {remedy} another name, or set \
+            "{} {} (id {id}) was there first and is not taken over: {why}. {remedy} another name, or set \
              managementPolicy: Observe to watch it",
             self.noun, self.title
         );
