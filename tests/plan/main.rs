@@ -11,4 +11,5 @@ mod keep_cases;
 mod laws;
 mod leave_cases;
 mod publication_cases;
+mod publication_laws;
 mod target_cases;

@@ -1,7 +1,7 @@
-//! What comes out for a Publication: cases in a line each, and laws that hold for whatever goes in.
+//! What comes out for a Publication: one line a case. `publication_laws` uses the same world.
 
 use applink_operator::crd::{
-    AdoptionPolicy, DeletionPolicy, ManagementPolicy, PublicationSpec, PublicationStatus, Reason, ReplacePolicy,
+    AdoptionPolicy, ManagementPolicy, PublicationSpec, PublicationStatus, Reason, ReplacePolicy,
 };
 use applink_operator::plan::desired::publication::{DesiredPublication, Texts};
 use applink_operator::plan::diff::publication::{Input, plan};
@@ -13,34 +13,31 @@ use applink_operator::plan::remote::{Addon, Parent};
 use applink_operator::plan::verdict::{Readiness, Report, Verdict};
 use applink_operator::plan::{Plan, Step};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use serde_json::json;
 
 use crate::fixture::{self, ADDON, at};
 
-const APP: &str = "app-1";
-const CONNECTION: &str = "c-1";
+pub const APP: &str = "app-1";
+pub const CONNECTION: &str = "c-1";
 
 /// Everything a plan is made of.
 #[derive(Clone, Debug)]
-struct World {
-    spec: PublicationSpec,
-    policies: Policies,
-    parent: Parent,
-    severed: bool,
-    desired: Result<DesiredPublication, Verdict>,
-    live: Live<RemotePublication>,
-    rivals: Vec<Rival>,
-    memory: Memory,
-    status: PublicationStatus,
-    now: Timestamp,
+pub struct World {
+    pub spec: PublicationSpec,
+    pub policies: Policies,
+    pub parent: Parent,
+    pub severed: bool,
+    pub desired: Result<DesiredPublication, Verdict>,
+    pub live: Live<RemotePublication>,
+    pub rivals: Vec<Rival>,
+    pub memory: Memory,
+    pub status: PublicationStatus,
+    pub now: Timestamp,
     /// Whether a publish call moves when something was modified, and what that says next.
-    dates: bool,
+    pub dates: bool,
 }
 
-fn desired(version: &str) -> DesiredPublication {
+pub fn desired(version: &str) -> DesiredPublication {
     let text = format!("openapi: 3.0.3\ninfo: {{title: Orders, version: '{version}'}}\npaths: {{}}\n");
     DesiredPublication::new(&spec(), &Texts { document: text.into_bytes(), ..Texts::default() }).unwrap()
 }
@@ -50,12 +47,12 @@ fn spec() -> PublicationSpec {
     serde_json::from_value(spec).unwrap()
 }
 
-fn connected(id: &str) -> Parent {
+pub fn connected(id: &str) -> Parent {
     Parent::Ready { id: id.into(), name: "production".into(), leaving: false }
 }
 
 /// Nothing done yet, nothing there, and that is certain.
-fn fresh() -> World {
+pub fn fresh() -> World {
     let like = fixture::fresh();
     World {
         spec: spec(),
@@ -73,7 +70,7 @@ fn fresh() -> World {
 }
 
 /// Published long ago, and at rest.
-fn settled() -> World {
+pub fn settled() -> World {
     let mut world = fresh();
     world.run();
     assert_eq!(world.memory.reason, Some(Reason::Published));
@@ -93,7 +90,7 @@ impl World {
         self
     }
 
-    fn see(&mut self, modified_at: &str) {
+    pub fn see(&mut self, modified_at: &str) {
         let object = RemotePublication {
             id: APP.into(),
             external_service_id: None,
@@ -106,7 +103,7 @@ impl World {
         self.live.sightings = vec![Sighting { object, at: self.now, detailed: false }];
     }
 
-    fn plan(&self) -> Plan<PublicationStatus> {
+    pub fn plan(&self) -> Plan<PublicationStatus> {
         plan(&Input {
             spec: &self.spec,
             policies: self.policies,
@@ -137,7 +134,7 @@ impl World {
     }
 
     /// Carries out a step as a faithful service would.
-    fn perform(&mut self, step: &Step) {
+    pub fn perform(&mut self, step: &Step) {
         self.now += SignedDuration::from_millis(10);
         match step {
             Step::Remember { intent } | Step::Adopt { intent } => {
@@ -173,7 +170,7 @@ impl World {
     }
 
     /// Plans and performs until there is nothing left but to wait, and records what is reported. Gives the steps taken.
-    fn run(&mut self) -> Vec<Step> {
+    pub fn run(&mut self) -> Vec<Step> {
         let mut taken = Vec::new();
         for _ in 0..20 {
             let plan = self.plan();
@@ -208,7 +205,7 @@ impl World {
     }
 }
 
-fn refused(conflict: bool, word: &Intent) -> Answer {
+pub fn refused(conflict: bool, word: &Intent) -> Answer {
     let verdict = Verdict::needs_user(Reason::RemoteRejected, "no");
     Answer::Refused { verdict, at: word.at, attempt: Some(word.attempt), conflict }
 }
@@ -323,102 +320,5 @@ fn a_conflict_makes_room_only_where_that_is_allowed() {
         world.memory.answer = world.memory.intent.as_ref().map(|word| refused(conflict, word));
         world.status = world.plan().status;
         assert_eq!(world.says(), wanted);
-    }
-}
-
-prop_compose! {
-    fn world()(
-        (published, changed, drifted, dates, complete) in any::<(bool, bool, bool, bool, bool)>(),
-        (deleting, orphan, observe, suspend, never) in any::<(bool, bool, bool, bool, bool)>(),
-        (anew, given, requested, replace, unusable) in any::<(bool, bool, bool, bool, bool)>(),
-        answer in 0..5, there in 0..3, parent in 0..5, severed in any::<bool>(), late in 0i64..600,
-    ) -> World {
-        let mut world = if published { settled() } else { fresh() };
-        world.dates = dates;
-        world.now += SignedDuration::from_secs(late);
-        if changed { world.desired = Ok(desired("2")); }
-        if unusable { world.desired = Err(Verdict::waits(Reason::ConfigMapNotFound, "x")); }
-        if given && let Some(step @ Step::Remember { .. }) = world.plan().steps.first() { world.perform(&step.clone()); }
-        match there {
-            0 => world.live.sightings.clear(),
-            1 if drifted => world.see("x"),
-            _ => {}
-        }
-        world.live.complete = complete;
-        world.policies.deletion = if orphan { DeletionPolicy::Orphan } else { DeletionPolicy::Delete };
-        world.policies.management = if observe { ManagementPolicy::Observe } else { ManagementPolicy::Full };
-        world.policies.adoption = if never { AdoptionPolicy::Never } else { AdoptionPolicy::IfMatching };
-        world.policies.replacement = if anew { ReplacePolicy::DeleteAndRecreate } else { ReplacePolicy::Never };
-        world.policies.suspend = suspend;
-        (world.memory.deleting, world.memory.requested, world.severed) = (deleting, requested, severed);
-        world.memory.replace = replace.then(|| "token".to_owned());
-        world.parent = match parent {
-            0 => Parent::Missing { name: "p".into() },
-            1 => Parent::NotReady("x".into()),
-            2 => connected("c-2"),
-            _ => connected(CONNECTION),
-        };
-        let word = world.memory.intent.clone();
-        let verdict = || Verdict::waits(Reason::RemoteUnavailable, "why");
-        if let Some(word) = word {
-            let (attempt, now) = (word.attempt, world.now);
-            world.memory.answer = match answer {
-                0 => Some(refused(true, &word)),
-                1 => Some(Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35), attempt }),
-                2 => Some(Answer::Later { verdict: verdict(), at: now, until: now + SignedDuration::from_secs(9), attempt: Some(attempt) }),
-                3 => Some(Answer::Created { id: APP.into(), word }),
-                _ => None,
-            };
-        }
-        world.status.last_published_at = world.status.last_published_at.take().filter(|_| published).or(published.then(|| Time(at(1))));
-        world
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 4000,
-        failure_persistence: None,
-        rng_seed: RngSeed::Fixed(0),
-        ..ProptestConfig::default()
-    })]
-
-    #[test]
-    fn a_faithful_service_ends_it_and_then_nothing_moves(world in world()) {
-        let mut world = world;
-        let taken = world.run();
-        let published = taken.iter().filter(|s| matches!(s, Step::Create { .. } | Step::Publish { .. })).count();
-        // Whoever asks for it while it is being published has it published once more.
-        let asked = taken.iter().any(|s| matches!(s, Step::Delete { .. })) && world.memory.replace.is_some();
-        prop_assert!(published <= 1 + usize::from(asked), "{taken:?}");
-        let plan = world.plan();
-        let still: Vec<_> = plan.steps.iter().filter(|s| !s.waits()).collect();
-        prop_assert!(still.is_empty(), "{taken:?} and then {still:?}");
-        prop_assert!(plan.again.is_none_or(|again| !again.is_zero()));
-        if !matches!(plan.report, Report::Hold) {
-            prop_assert_eq!(&plan.status, &world.status, "the status is written again at rest");
-        }
-    }
-
-    #[test]
-    fn nothing_is_changed_where_nothing_may_be(world in world()) {
-        let calls = |s: &Step| matches!(s, Step::Create { .. } | Step::Publish { .. } | Step::Delete { .. });
-        let calls = world.plan().steps.iter().any(calls);
-        let free = world.policies.management == ManagementPolicy::Full && !world.policies.suspend;
-        prop_assert!(!calls || free);
-        prop_assert!(!calls || world.memory.deleting || world.parent.id().is_some(), "there is no connection to call");
-        prop_assert!(!calls || world.memory.deleting || world.desired.is_ok());
-    }
-
-    #[test]
-    fn only_what_is_ours_is_deleted(world in world()) {
-        for step in world.plan().steps {
-            if let Step::Delete { id } = step {
-                prop_assert_eq!(&id, APP);
-                let open = world.memory.intent.as_ref().is_some_and(|i| i.attempt > world.status.remote.answered_attempt.unwrap_or(0));
-                prop_assert!(world.status.remote.applied_hash.is_some() || open);
-                prop_assert!(world.memory.deleting || world.memory.replace.is_some() || world.policies.replacement == ReplacePolicy::DeleteAndRecreate);
-            }
-        }
     }
 }

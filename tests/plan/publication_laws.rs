@@ -1,0 +1,111 @@
+//! What holds of the plan of a Publication, whatever goes in.
+
+use applink_operator::crd::{AdoptionPolicy, DeletionPolicy, ManagementPolicy, Reason, ReplacePolicy};
+use applink_operator::plan::Step;
+use applink_operator::plan::memory::Answer;
+use applink_operator::plan::remote::Parent;
+use applink_operator::plan::verdict::{Report, Verdict};
+use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+use crate::fixture::at;
+use crate::publication_cases::{APP, CONNECTION, World, connected, desired, fresh, refused, settled};
+
+prop_compose! {
+    fn world()(
+        (published, changed, drifted, dates, complete) in any::<(bool, bool, bool, bool, bool)>(),
+        (deleting, orphan, observe, suspend, never) in any::<(bool, bool, bool, bool, bool)>(),
+        (anew, given, requested, replace, unusable) in any::<(bool, bool, bool, bool, bool)>(),
+        answer in 0..5, there in 0..3, parent in 0..5, severed in any::<bool>(), late in 0i64..600,
+    ) -> World {
+        let mut world = if published { settled() } else { fresh() };
+        world.dates = dates;
+        world.now += SignedDuration::from_secs(late);
+        if changed { world.desired = Ok(desired("2")); }
+        if unusable { world.desired = Err(Verdict::waits(Reason::ConfigMapNotFound, "x")); }
+        if given && let Some(step @ Step::Remember { .. }) = world.plan().steps.first() { world.perform(&step.clone()); }
+        match there {
+            0 => world.live.sightings.clear(),
+            1 if drifted => world.see("x"),
+            _ => {}
+        }
+        world.live.complete = complete;
+        world.policies.deletion = if orphan { DeletionPolicy::Orphan } else { DeletionPolicy::Delete };
+        world.policies.management = if observe { ManagementPolicy::Observe } else { ManagementPolicy::Full };
+        world.policies.adoption = if never { AdoptionPolicy::Never } else { AdoptionPolicy::IfMatching };
+        world.policies.replacement = if anew { ReplacePolicy::DeleteAndRecreate } else { ReplacePolicy::Never };
+        world.policies.suspend = suspend;
+        (world.memory.deleting, world.memory.requested, world.severed) = (deleting, requested, severed);
+        world.memory.replace = replace.then(|| "token".to_owned());
+        world.parent = match parent {
+            0 => Parent::Missing { name: "p".into() },
+            1 => Parent::NotReady("x".into()),
+            2 => connected("c-2"),
+            _ => connected(CONNECTION),
+        };
+        let word = world.memory.intent.clone();
+        let verdict = || Verdict::waits(Reason::RemoteUnavailable, "why");
+        if let Some(word) = word {
+            let (attempt, now) = (word.attempt, world.now);
+            world.memory.answer = match answer {
+                0 => Some(refused(true, &word)),
+                1 => Some(Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35), attempt }),
+                2 => Some(Answer::Later { verdict: verdict(), at: now, until: now + SignedDuration::from_secs(9), attempt: Some(attempt) }),
+                3 => Some(Answer::Created { id: APP.into(), word }),
+                _ => None,
+            };
+        }
+        world.status.last_published_at = world.status.last_published_at.take().filter(|_| published).or(published.then(|| Time(at(1))));
+        world
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 4000,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(0),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_faithful_service_ends_it_and_then_nothing_moves(world in world()) {
+        let mut world = world;
+        let taken = world.run();
+        let published = taken.iter().filter(|s| matches!(s, Step::Create { .. } | Step::Publish { .. })).count();
+        // Whoever asks for it while it is being published has it published once more.
+        let asked = taken.iter().any(|s| matches!(s, Step::Delete { .. })) && world.memory.replace.is_some();
+        prop_assert!(published <= 1 + usize::from(asked), "{taken:?}");
+        let plan = world.plan();
+        let still: Vec<_> = plan.steps.iter().filter(|s| !s.waits()).collect();
+        prop_assert!(still.is_empty(), "{taken:?} and then {still:?}");
+        prop_assert!(plan.again.is_none_or(|again| !again.is_zero()));
+        if !matches!(plan.report, Report::Hold) {
+            prop_assert_eq!(&plan.status, &world.status, "the status is written again at rest");
+        }
+    }
+
+    #[test]
+    fn nothing_is_changed_where_nothing_may_be(world in world()) {
+        let calls = |s: &Step| matches!(s, Step::Create { .. } | Step::Publish { .. } | Step::Delete { .. });
+        let calls = world.plan().steps.iter().any(calls);
+        let free = world.policies.management == ManagementPolicy::Full && !world.policies.suspend;
+        prop_assert!(!calls || free);
+        prop_assert!(!calls || world.memory.deleting || world.parent.id().is_some(), "there is no connection to call");
+        prop_assert!(!calls || world.memory.deleting || world.desired.is_ok());
+    }
+
+    #[test]
+    fn only_what_is_ours_is_deleted(world in world()) {
+        for step in world.plan().steps {
+            if let Step::Delete { id } = step {
+                prop_assert_eq!(&id, APP);
+                let open = world.memory.intent.as_ref().is_some_and(|i| i.attempt > world.status.remote.answered_attempt.unwrap_or(0));
+                prop_assert!(world.status.remote.applied_hash.is_some() || open);
+                prop_assert!(world.memory.deleting || world.memory.replace.is_some() || world.policies.replacement == ReplacePolicy::DeleteAndRecreate);
+            }
+        }
+    }
+}
