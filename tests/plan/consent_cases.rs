@@ -38,6 +38,17 @@ fn by_oauth(phase: Phase) -> RemoteGrant {
 }
 
 #[test]
+fn what_a_list_tells_beside_is_written_with_the_next_word() {
+    let tells = |phase| RemoteGrant { created_at: Some("2026-01-01T00:00:00Z".into()), ..by_oauth(phase) };
+    let waits = awaiting().with(|w| w.see(tells(Phase::Going)));
+    assert_eq!((waits.told(), &waits.plan().status), ("AwaitingUser", &waits.status));
+    let mut done = waits;
+    done.see(tells(Phase::Up));
+    done.run();
+    assert_eq!((done.told(), done.status.remote.created_at.is_some()), ("Connected", true));
+}
+
+#[test]
 fn a_link_is_asked_for_and_handed_over() {
     let given = |link: Option<&'static str>| {
         declared().with(move |w| {

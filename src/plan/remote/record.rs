@@ -8,7 +8,7 @@ use super::{Course, Record};
 use crate::crd::{Org, RecordsRemote, RemoteStatus};
 use crate::plan::desired::changed;
 use crate::plan::memory::{Answer, Intent, Memory};
-use crate::plan::verdict::{Report, whole_seconds};
+use crate::plan::verdict::{Class, Report, whole_seconds};
 use crate::plan::{Plan, Step};
 
 /// Plans with what the status records and what the last call was answered with, and has that put down before anything is
@@ -41,7 +41,27 @@ pub fn settle<S: RecordsRemote>(
     if course.report == Report::Hold && known != *before && course.steps.iter().all(Step::waits) {
         (course.report, status) = (Report::Note, known);
     }
+    if goes_on_waiting(&course.report, memory) {
+        keep_told(before.remote(), status.remote_mut());
+    }
     Plan { steps: course.steps, report: course.report, again: course.again, status }
+}
+
+/// Whether the object waits for what it waited for before.
+fn goes_on_waiting(report: &Report, memory: &Memory) -> bool {
+    let Report::Say(said) = report else { return false };
+    said.class == Class::Waits && memory.judged() && memory.reason == Some(said.reason)
+}
+
+/// What a list tells beside, and the answer to our own call did not, is no reason to write while something is still waited
+/// for: it comes with the next word that is.
+fn keep_told(before: &RemoteStatus, after: &mut RemoteStatus) {
+    if before.id == after.id {
+        after.created_at.clone_from(&before.created_at);
+        after.created_by.clone_from(&before.created_by);
+        after.created_via_app.clone_from(&before.created_via_app);
+        after.org.clone_from(&before.org);
+    }
 }
 
 /// The status, and in it what the last creation was answered with: that is ours, whatever became of the object's own word.
