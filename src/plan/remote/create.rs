@@ -58,8 +58,7 @@ impl<R: RemoteObject> Case<'_, R> {
         let Some(Answer::Created { id, word }) = &self.memory.answer else { return None };
         let same = self.record.id.as_ref() == Some(id) && !changed(self.record.hash.as_deref(), hash);
         let left = SETTLE - elapsed(word.at, self.now);
-        let asked_again = self.asked() && word.at < self.memory.since;
-        let waits = same && !self.record.was_up && !asked_again && left.is_positive();
+        let waits = same && !self.record.was_up && !self.asked_since(word.at) && left.is_positive();
         let text = format!("{} {} was created; waiting until AppLink shows it", self.noun, self.title);
         waits.then(|| Course::attend(Verdict::waits(Reason::Creating, text)).again(left))
     }
@@ -164,10 +163,9 @@ impl<R: RemoteObject> Case<'_, R> {
         // On another connection the same may be welcome.
         let same = |intent: &&Intent| intent.hash == hash && intent.parent.as_deref() == self.parent;
         let intent = self.memory.intent.as_ref().filter(same)?;
-        let asked_again = self.asked() && intent.at < self.memory.since;
         let past = elapsed(intent.at, self.now);
         let refused = self.open_intent().is_none() && self.record.id.is_none();
-        if refused && past < REFUSAL_REST && !asked_again {
+        if refused && past < REFUSAL_REST && !self.asked_since(intent.at) {
             return Some(Course { steps: vec![], report: self.refusal(), again: None }.again(REFUSAL_REST - past));
         }
         None
@@ -201,7 +199,7 @@ impl<R: RemoteObject> Case<'_, R> {
     pub(super) fn recent(&self) -> Vec<Timestamp> {
         let known = self.memory.intent.iter().flat_map(|i| i.recreated.iter().copied());
         let recent = known.filter(|at| elapsed(*at, self.now) < CONTEST_WINDOW);
-        recent.filter(|at| !(self.asked() && *at < self.memory.since)).collect()
+        recent.filter(|at| !self.asked_since(*at)).collect()
     }
 
     /// The same, with the one at hand.

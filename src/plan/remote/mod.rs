@@ -228,6 +228,12 @@ impl<'a, R: RemoteObject> Case<'a, R> {
         self.memory.requested || self.replacement_asked()
     }
 
+    /// Whether the user asked for another try after this.
+    #[must_use]
+    pub fn asked_since(&self, at: Timestamp) -> bool {
+        self.asked() && at < self.memory.since
+    }
+
     /// Whose the object is. `fits` tells whether one found by name alone can be what the intent announced.
     pub fn holder(&self, fits: impl Fn(&R) -> bool) -> Holder<'a, R> {
         let given = self.memory.finalizer || self.memory.intent.is_some();
@@ -314,8 +320,8 @@ impl<'a, R: RemoteObject> Case<'a, R> {
 
     /// How long nothing more may be asked of the service for the object, since it refused so often of late.
     fn spent(&self) -> Option<SignedDuration> {
-        let recent: Vec<_> = self.memory.refusals.iter().map(|at| REFUSAL_REST - elapsed(*at, self.now)).collect();
-        recent.iter().rev().filter(|left| left.is_positive()).nth(REFUSALS - 1).copied()
+        let left = self.memory.refusals.iter().rev().map(|at| REFUSAL_REST - elapsed(*at, self.now));
+        left.filter(SignedDuration::is_positive).nth(REFUSALS - 1)
     }
 
     fn moved(&self, id: &str) -> bool {

@@ -90,11 +90,10 @@ impl<R: RemoteObject> Case<'_, R> {
         let intent = Some(given).filter(|given| given.hash == hash && given.parent.as_deref() == self.parent)?;
         let told =
             matches!(&self.memory.answer, Some(Answer::Refused { attempt, .. }) if *attempt == Some(intent.attempt));
-        let asked_again = self.asked() && intent.at < self.memory.since;
         let left = REFUSAL_REST - elapsed(intent.at, self.now);
         // One that took effect is recorded with its digest; one that cannot be read tells nothing.
         let refused = told || self.record.id.is_none() || changed(self.record.hash.as_deref(), hash);
-        let rests = refused && left.is_positive() && !asked_again;
+        let rests = refused && left.is_positive() && !self.asked_since(intent.at);
         rests.then(|| Course { steps: vec![], report: with_way_out(self.refusal(), again), again: None }.again(left))
     }
 }
