@@ -166,9 +166,7 @@ impl AppLink {
     pub async fn list_grants(&self, kind: GrantKind) -> Result<Listing<RemoteGrant>, AccessError> {
         let route = route(kind);
         let answer = self.call(Call::get(route.list, &[route.path])).await?;
-        let mut listing = answer.read(|body, known| wire::grants(kind, body, known))?;
-        listing.whole &= !answer.is_paged();
-        Ok(listing)
+        answer.list(|body, known| wire::grants(kind, body, known))
     }
 
     /// `GET /connections/{id}` or `/authorizations/{id}`; `None` where there is none: 404, or an empty list.
@@ -326,6 +324,16 @@ impl Answer {
     fn read<T>(&self, decode: impl FnOnce(&[u8], &[&str]) -> Result<T, wire::Unreadable>) -> Result<T, AccessError> {
         let known: Vec<_> = self.secrets.iter().map(ExposeSecret::expose_secret).collect();
         decode(self.response.body(), &known).map_err(|cause| unreadable(self.host.clone(), cause))
+    }
+
+    /// The same of a list.
+    fn list<R>(
+        &self,
+        decode: impl FnOnce(&[u8], &[&str]) -> Result<Listing<R>, wire::Unreadable>,
+    ) -> Result<Listing<R>, AccessError> {
+        let mut listing = self.read(decode)?;
+        listing.whole &= !self.is_paged();
+        Ok(listing)
     }
 
     /// No source knows of pages; should they come, what is not on the first proves nothing.

@@ -49,11 +49,7 @@ impl AppLink {
         let app = self.found().await?.facts.app_id.clone();
         let path = ["connections", "salesforce", connection, "apps", &app];
         match found(self.call(Call::get("applink.list_publications", &path)).await)? {
-            Some(answer) => {
-                let mut listing = answer.read(|body, _| wire::publications(body, &app))?;
-                listing.whole &= !answer.is_paged();
-                Ok(listing)
-            }
+            Some(answer) => answer.list(|body, _| wire::publications(body, &app)),
             None => Ok(Listing { items: Vec::new(), whole: true }),
         }
     }
@@ -127,9 +123,7 @@ impl AppLink {
             answered => found(answered)?,
         };
         let Some(answer) = answered else { return Ok(None) };
-        let mut listing = answer.read(|body, known| wire::targets(body, &app, known))?;
-        listing.whole &= !answer.is_paged();
-        Ok(Some(listing))
+        answer.list(|body, known| wire::targets(body, &app, known)).map(Some)
     }
 
     /// `GET /connections/datacloud/{connection}/data_action_targets/{id or API name}`; `None` where there is none.
