@@ -90,7 +90,8 @@ fn upload(archive: &[u8]) -> Upload<'_> {
 
 /// The document, with metadata or without.
 fn packed(with_metadata: bool) -> Vec<u8> {
-    let document = Document::parse(SPEC.as_bytes(), Some("openapi.yaml")).expect("a document");
+    let document = Document::read(SPEC.as_bytes(), Some("openapi.yaml")).expect("a document");
+    document.judge().expect("OpenAPI");
     let (app, set) = (b"<ConnectedApp/>".as_slice(), b"<PermissionSet/>".as_slice());
     let (connected_app, permission_set) = (with_metadata.then_some(app), with_metadata.then_some(set));
     archive(&Contents { document: &document, connected_app, permission_set }).expect("an archive")

@@ -63,7 +63,7 @@ async fn until(world: &World, wanted: impl Fn(&Value) -> bool) {
 fn digest(object: &Value, version: &str) -> String {
     let spec = serde_json::from_value(object["spec"].clone()).expect("a spec");
     let texts = Texts { document: openapi(version).into_bytes(), ..Texts::default() };
-    DesiredPublication::new(&spec, &texts).expect("it can be published").hash
+    DesiredPublication::new(&spec, &texts, None).expect("it can be published").hash
 }
 
 /// Ready, recorded, and there once, as it is declared.

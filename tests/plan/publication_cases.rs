@@ -39,7 +39,7 @@ pub struct World {
 
 pub fn desired(version: &str) -> DesiredPublication {
     let text = format!("openapi: 3.0.3\ninfo: {{title: Orders, version: '{version}'}}\npaths: {{}}\n");
-    DesiredPublication::new(&spec(), &Texts { document: text.into_bytes(), ..Texts::default() }).unwrap()
+    DesiredPublication::new(&spec(), &Texts { document: text.into_bytes(), ..Texts::default() }, None).unwrap()
 }
 
 fn spec() -> PublicationSpec {

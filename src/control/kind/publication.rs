@@ -118,7 +118,7 @@ impl Kind for Publication {
         let texts = Texts { document: document.unwrap_or_default(), permission_set, connected_app };
         // A document may be large and deep; it is judged on a stack of its own.
         let (spec, good) = (self.spec.clone(), shell.judged.good(&key(self)));
-        let judge = move || DesiredPublication::judged(&spec, &texts, good.as_deref());
+        let judge = move || DesiredPublication::new(&spec, &texts, good.as_deref());
         let judged = tokio::task::spawn_blocking(judge).await.map_err(|_| Error::Unjudged)?;
         if let Ok(desired) = &judged {
             shell.judged.keep(key(self), &desired.hash, |other| shell.read::<Publication, _>(other, |_| ()).is_some());

@@ -78,17 +78,8 @@ impl Format {
 }
 
 impl Document {
-    /// Reads and judges a document; `file_name` is that of the file, or of the key, which holds it.
-    ///
-    /// # Errors
-    /// What is wrong and where, in one line for people.
-    pub fn parse(text: &[u8], file_name: Option<&str>) -> Result<Self, String> {
-        let document = Self::read(text, file_name)?;
-        document.judge()?;
-        Ok(document)
-    }
-
-    /// Reads a document without judging more of it than its size.
+    /// Reads a document and judges no more of it than its size; `file_name` is that of the file, or of the key, which holds
+    /// it.
     ///
     /// # Errors
     /// What is wrong, in one line for people.

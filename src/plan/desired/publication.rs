@@ -37,20 +37,12 @@ pub struct Texts {
 }
 
 impl DesiredPublication {
-    /// What the spec declares with these texts.
+    /// What the spec declares with these texts. The document of one whose digest is that of one found `good` before is not
+    /// judged again, since a large one takes much longer to judge than to digest.
     ///
     /// # Errors
     /// The verdict to show where one of them is unusable.
-    pub fn new(spec: &PublicationSpec, texts: &Texts) -> Result<Self, Verdict> {
-        Self::judged(spec, texts, None)
-    }
-
-    /// The same, where the publication of digest `good` was found good before: its document is not judged again, since a
-    /// large one takes much longer to judge than to digest.
-    ///
-    /// # Errors
-    /// The verdict to show where one of them is unusable.
-    pub fn judged(spec: &PublicationSpec, texts: &Texts, good: Option<&str>) -> Result<Self, Verdict> {
+    pub fn new(spec: &PublicationSpec, texts: &Texts, good: Option<&str>) -> Result<Self, Verdict> {
         let from = spec.api_spec.config_map_key_ref.as_ref();
         let unusable = |at: Option<&ConfigMapKeyRef>, why: String| {
             let place =
@@ -124,12 +116,12 @@ mod tests {
         };
         let texts = |document: &str| Texts { document: document.into(), ..Texts::default() };
         let good = "openapi: 3.0.3\ninfo: {title: t, version: '1'}\npaths: {}\n";
-        let hash = DesiredPublication::new(&spec("Orders"), &texts(good)).unwrap().hash;
-        let again = DesiredPublication::judged(&spec("Orders"), &texts(good), Some(&hash));
-        assert_eq!(again, DesiredPublication::new(&spec("Orders"), &texts(good)));
+        let hash = DesiredPublication::new(&spec("Orders"), &texts(good), None).unwrap().hash;
+        let again = DesiredPublication::new(&spec("Orders"), &texts(good), Some(&hash));
+        assert_eq!(again, DesiredPublication::new(&spec("Orders"), &texts(good), None));
         let bad = Document::read(b"swagger: '2.0'", None).unwrap();
         let hash = digest_of(&spec("Orders"), &bad, &texts(&bad.text));
-        let judged = |client: &str, text: &str| DesiredPublication::judged(&spec(client), &texts(text), Some(&hash));
+        let judged = |client: &str, text: &str| DesiredPublication::new(&spec(client), &texts(text), Some(&hash));
         assert!(judged("Orders", &bad.text).is_ok(), "as somebody vouches for it");
         for (client, text) in [("Carts", bad.text.as_str()), ("Orders", "swagger: '2.1'"), ("Orders", "")] {
             assert_eq!(judged(client, text).unwrap_err().reason, Reason::InvalidSpec, "{client} {text}");
