@@ -39,9 +39,7 @@ async fn world(limits: Limits, poll: &str) -> World {
 }
 
 fn polled(world: &World, interval: &str) {
-    let mut manifest = addon(ADDON);
-    manifest["spec"]["pollInterval"] = json!(interval);
-    world.api.apply(manifest);
+    world.addon_with(json!({"pollInterval": interval}));
 }
 
 async fn until_reachable(world: &World, status: &str, reason: &str, at_most: Duration) {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::lodgers::publication;
 use crate::target::{cloud, target};
-use crate::world::{ADDON, HOUR, LATER, World, addon, connection};
+use crate::world::{HOUR, LATER, World, connection};
 
 /// So many of each kind; targets are spread evenly over the connections to Data Cloud.
 struct Many {
@@ -69,9 +69,7 @@ impl Many {
     async fn costs(&self) -> (f64, usize) {
         let began = Instant::now();
         let mut world = World::new();
-        let mut manifest = addon(ADDON);
-        manifest["spec"]["pollInterval"] = json!("30m");
-        world.api.apply(manifest);
+        world.addon_with(json!({"pollInterval": "30m"}));
         self.apply(&world);
         world.start();
         self.until_ready(&world).await;

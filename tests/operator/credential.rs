@@ -7,7 +7,7 @@ use applink_operator::simulator::{Api, Fault, Seed, SsoVariant, Token, Where};
 use serde_json::json;
 
 use crate::look::on_applink;
-use crate::world::{ADDON, HOUR, NS, World, addon, message, progress, says};
+use crate::world::{HOUR, NS, World, message, progress, says};
 
 const SOONER: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_secs(67);
@@ -127,9 +127,7 @@ async fn secrets_may_come_late_and_act_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_host_that_is_not_allowed_gets_no_byte() {
     let mut world = World::new();
-    let mut manifest = addon(ADDON);
-    manifest["spec"]["platformURL"] = json!("https://api.heroku.com.evil.example");
-    world.api.apply(manifest);
+    world.addon_with(json!({"platformURL": "https://api.heroku.com.evil.example"}));
     world.connection("production", "productionOrg");
     world.start();
     let object = world.until_addon("False", "InvalidSpec").await;
@@ -155,9 +153,7 @@ async fn an_api_address_that_is_not_allowed_gets_no_byte() {
 #[tokio::test(start_paused = true)]
 async fn a_token_that_stays_refused_costs_the_account_little() {
     let mut world = World::new();
-    let mut manifest = addon(ADDON);
-    manifest["spec"]["pollInterval"] = json!("10s");
-    world.api.apply(manifest);
+    world.addon_with(json!({"pollInterval": "10s"}));
     world.start();
     world.until_addon("True", "AddonReady").await;
     world.fault(on_applink(Fault::status(Where::Before, 401)));

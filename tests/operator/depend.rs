@@ -5,7 +5,7 @@ use std::time::Duration;
 use applink_operator::simulator::{Addon, AddonState, Api, App, Attachment, Seed, Token};
 use serde_json::{Value, json};
 
-use crate::world::{ADDON, HOUR, NS, SOON, World, addon, message, progress, says};
+use crate::world::{ADDON, HOUR, NS, SOON, World, message, progress, says};
 
 const SOONER: Duration = Duration::from_secs(2);
 /// What was found on Heroku is looked up again after 10 minutes.
@@ -73,9 +73,7 @@ async fn of_several_add_ons_none_is_guessed() {
     let text = message(&object);
     assert!(text.contains(Seed::ADDON_NAME) && text.contains("heroku-applink-round-7"), "{text}");
     assert_eq!(world.asked(|r| r.api == Api::AppLink), 0);
-    let mut named = addon(ADDON);
-    named["spec"]["addon"] = json!(Seed::ADDON_NAME);
-    world.api.apply(named);
+    world.addon_with(json!({"addon": Seed::ADDON_NAME}));
     world.within(SOONER, "production", "True", "Connected").await;
     assert_eq!(world.only("productionOrg").addon, Seed::ADDON_ID);
 }
@@ -124,9 +122,7 @@ async fn an_add_on_resource_that_now_means_another_add_on_touches_nothing() {
     world.api.annotate("applinkaddons", NS, ADDON, "applink.dev/force-orphan", Some("true"));
     world.api.delete("applinkaddons", NS, ADDON);
     world.api.wait_until("applinkaddons", NS, ADDON, |object| object.is_none(), SOON).await;
-    let mut manifest = addon(ADDON);
-    manifest["spec"]["app"] = json!("orders-staging");
-    world.api.apply(manifest);
+    world.addon_with(json!({"app": "orders-staging"}));
     world.until_addon("True", "AddonReady").await;
     let object = world.until("production", "False", "AddonChanged").await;
     assert_eq!(progress(&object), Some("Stalled"));

@@ -8,7 +8,7 @@ use applink_operator::simulator::{
     Where,
 };
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::apiserver::Write;
 use crate::world::{ADDON, NS, World};
@@ -167,6 +167,11 @@ impl World {
 pub fn answer(place: Where, code: u16, body: Option<Value>, retry_after: Option<u64>) -> Fault {
     let headers = retry_after.map(|seconds| ("Retry-After".to_owned(), seconds.to_string())).into_iter().collect();
     Fault::new(place, What::Status { code, headers, body })
+}
+
+/// A refusal of this status, with an error body of no meaning.
+pub fn refusal(code: u16) -> Fault {
+    answer(Where::Before, code, Some(json!({"id": "odd", "message": "cannot"})), None)
 }
 
 /// Strikes the AppLink API and spares Heroku's.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::world::{ADDON, HOUR, NS, SOON, World, addon, connection, message, progress, says};
+use crate::world::{HOUR, NS, SOON, World, connection, message, progress, says};
 
 const SOONER: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_secs(67);
@@ -61,9 +61,7 @@ async fn nothing_is_made_for_one_that_only_looks() {
 #[tokio::test(start_paused = true)]
 async fn the_add_on_is_a_ceiling() {
     let mut world = World::new();
-    let mut manifest = addon(ADDON);
-    manifest["spec"]["managementPolicy"] = json!("Observe");
-    world.api.apply(manifest);
+    world.addon_with(json!({"managementPolicy": "Observe"}));
     world.start();
     world.until_addon("True", "AddonReady").await;
     assert_eq!(world.get_addon()["metadata"].get("finalizers"), None);
@@ -72,9 +70,7 @@ async fn the_add_on_is_a_ceiling() {
     world.pass(HOUR).await;
     untouched(&world, "production");
     world.addon();
-    let mut full = addon(ADDON);
-    full["spec"]["managementPolicy"] = json!("Full");
-    world.api.apply(full);
+    world.addon_with(json!({"managementPolicy": "Full"}));
     world.within(SOONER, "production", "True", "Connected").await;
 }
 

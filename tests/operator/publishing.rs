@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::apiserver::Write;
-use crate::world::{LATER, NS, SOON, World, says};
+use crate::world::{LATER, NS, SOON, World, says, with_spec};
 
 /// The Publication of most tests.
 pub const API: &str = "orders-api";
@@ -48,9 +48,7 @@ pub fn publication(name: &str) -> Value {
 
 /// The same with these fields in its spec too.
 pub fn publication_with(name: &str, spec: Value) -> Value {
-    let mut manifest = publication(name);
-    manifest["spec"].as_object_mut().expect("an object").extend(spec.as_object().expect("an object").clone());
-    manifest
+    with_spec(publication(name), &spec)
 }
 
 fn publishes(request: &RequestRecord) -> bool {

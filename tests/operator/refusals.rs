@@ -2,19 +2,15 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, Where};
+use applink_operator::simulator::Fault;
 use serde_json::{Value, json};
 
-use crate::look::{answer, on_applink, on_post};
+use crate::look::{on_applink, on_post, refusal};
 use crate::publishing::API;
 use crate::world::{HOUR, NS, World, condition, message, progress, says};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const AT_ONCE: Duration = Duration::from_secs(2);
-
-fn refusal(code: u16) -> Fault {
-    answer(Where::Before, code, Some(json!({"id": "odd", "message": "cannot"})), None)
-}
 
 fn on_delete(fault: Fault) -> Fault {
     on_applink(fault).method("DELETE")

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::look::on_applink;
-use crate::world::{ADDON, HOUR, NS, SOON, World, addon, condition, message, progress, says};
+use crate::world::{ADDON, HOUR, NS, SOON, World, condition, message, progress, says};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// A poll at its latest, and the pass itself.
@@ -45,11 +45,6 @@ fn has_moved(object: Option<&Value>) -> bool {
 
 fn request(world: &World, value: &str) {
     world.api.annotate("applinkaddons", NS, ADDON, "applink.dev/requestedAt", Some(value));
-}
-
-async fn addon_within(world: &World, at_most: Duration, status: &str, reason: &str) -> Value {
-    let said = |object: Option<&Value>| object.is_some_and(|o| says(o, status, reason));
-    world.until_as("applinkaddons", ADDON, at_most, said).await.expect("it is there")
 }
 
 /// Destroys the add-on and has another under its name; gives the old one.
@@ -100,14 +95,14 @@ async fn an_app_that_is_gone_is_told_within_a_poll_and_found_again_within_one() 
         world.addons.retain(|addon| addon.owner != app.id);
         world.apps.clear();
     });
-    let object = addon_within(&world, A_POLL, "False", "InvalidSpec").await;
+    let object = world.until_addon_within(A_POLL, "False", "InvalidSpec").await;
     assert_eq!(progress(&object), Some("Stalled"));
     assert!(message(&object).contains("orders-prod does not exist"), "{}", message(&object));
     world.sim.world(|world| {
         world.add_app(app).expect("a new one");
         world.add_addon(old).expect("a new one");
     });
-    addon_within(&world, A_POLL, "True", "AddonReady").await;
+    world.until_addon_within(A_POLL, "True", "AddonReady").await;
     world.within(A_POLL, "production", "True", "Connected").await;
     assert_eq!(world.mutations(), 0);
 }
@@ -120,9 +115,9 @@ async fn an_app_that_heroku_does_not_know_is_told_although_applink_answers() {
         let mut gone = Fault::status(Where::Before, code);
         gone.path_prefix = Some("/apps/".to_owned());
         world.fault(gone);
-        addon_within(&world, 2 * A_POLL + A_POLL, "False", "InvalidSpec").await;
+        world.until_addon_within(2 * A_POLL + A_POLL, "False", "InvalidSpec").await;
         world.heal();
-        addon_within(&world, A_POLL, "True", "AddonReady").await;
+        world.until_addon_within(A_POLL, "True", "AddonReady").await;
     }
 }
 
@@ -130,7 +125,7 @@ async fn an_app_that_heroku_does_not_know_is_told_although_applink_answers() {
 async fn an_add_on_that_was_destroyed_is_told_within_a_poll() {
     let world = at_rest().await;
     world.sim.world(|world| world.addons.retain(|addon| addon.name != Seed::ADDON_NAME));
-    let object = addon_within(&world, A_POLL, "False", "InvalidSpec").await;
+    let object = world.until_addon_within(A_POLL, "False", "InvalidSpec").await;
     assert!(message(&object).contains("has no AppLink add-on"), "{}", message(&object));
     assert_eq!(world.mutations(), 0);
 }
@@ -144,7 +139,7 @@ async fn an_add_on_that_was_remade_is_told_within_a_poll_and_the_old_one_found_a
         let mut gone = Fault::status(Where::Before, code);
         gone.path_prefix = Some(format!("/addons/{}/", old.id));
         world.fault(gone);
-        let object = addon_within(&world, A_POLL, "False", "AddonChanged").await;
+        let object = world.until_addon_within(A_POLL, "False", "AddonChanged").await;
         assert_eq!(progress(&object), Some("Stalled"));
         assert_eq!(object["status"]["addonID"], old.id.to_string(), "a UUID once resolved is kept");
         world.within(SOON, "production", "False", "AddonChanged").await;
@@ -154,7 +149,7 @@ async fn an_add_on_that_was_remade_is_told_within_a_poll_and_the_old_one_found_a
         assert_eq!((world.mutations(), strayed(&world)), (0, 0), "nothing on it is touched, after {code}");
         world.heal();
         put_in_place(&world, old);
-        addon_within(&world, A_POLL, "True", "AddonReady").await;
+        world.until_addon_within(A_POLL, "True", "AddonReady").await;
         world.within(A_POLL, "second", "True", "Connected").await;
     }
 }
@@ -163,9 +158,7 @@ async fn an_add_on_that_was_remade_is_told_within_a_poll_and_the_old_one_found_a
 #[tokio::test(start_paused = true)]
 async fn a_write_between_two_passes_does_not_stray_to_an_add_on_that_was_remade() {
     let mut world = World::new();
-    let mut slow = addon(ADDON);
-    slow["spec"]["pollInterval"] = json!("1h");
-    world.api.apply(slow);
+    world.addon_with(json!({"pollInterval": "1h"}));
     world.connection("production", "productionOrg");
     world.start();
     world.until("production", "True", "Connected").await;
@@ -203,9 +196,7 @@ async fn an_outage_has_app_and_add_on_resolved_once_more_and_no_oftener() {
 async fn a_service_that_says_404_of_what_is_there_is_an_outage_and_asked_about_once_a_minute_at_most() {
     for (poll, most) in [("60s", 61), ("10s", 61)] {
         let mut world = World::new();
-        let mut manifest = addon(ADDON);
-        manifest["spec"]["pollInterval"] = json!(poll);
-        world.api.apply(manifest);
+        world.addon_with(json!({"pollInterval": poll}));
         world.connection("production", "productionOrg");
         world.start();
         world.until("production", "True", "Connected").await;
@@ -220,7 +211,7 @@ async fn a_service_that_says_404_of_what_is_there_is_an_outage_and_asked_about_o
         assert!((30..=most).contains(&resolved(&world)), "{} times at {poll}", resolved(&world));
         assert!(says(&world.get_addon(), "Unknown", "RemoteUnavailable"));
         world.heal();
-        addon_within(&world, A_POLL, "True", "AddonReady").await;
+        world.until_addon_within(A_POLL, "True", "AddonReady").await;
         assert_eq!((world.told(ADDON, "RemoteUnavailable"), world.mutations()), (2, 0));
     }
 }
@@ -238,9 +229,7 @@ async fn a_404_of_what_else_is_listed_says_nothing_of_the_add_on() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_refused_does_not_stray_to_an_add_on_that_took_the_name() {
     let mut world = World::new();
-    let mut named = addon(ADDON);
-    named["spec"]["addon"] = json!(Seed::ADDON_NAME);
-    world.api.apply(named);
+    world.addon_with(json!({"addon": Seed::ADDON_NAME}));
     world.connection("production", "productionOrg");
     world.start();
     world.until("production", "True", "Connected").await;

@@ -6,14 +6,12 @@ use applink_operator::simulator::{Api, RequestRecord};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::world::{ADDON, HOUR, LATER, World, addon, says};
+use crate::world::{HOUR, LATER, World, says};
 
 /// So many connections, Ready and at rest, polled this often.
 async fn at_rest(connections: usize, poll: &str) -> World {
     let mut world = World::new();
-    let mut manifest = addon(ADDON);
-    manifest["spec"]["pollInterval"] = json!(poll);
-    world.api.apply(manifest);
+    world.addon_with(json!({"pollInterval": poll}));
     let name = |n: usize| format!("c{n:03}");
     for n in 0..connections {
         world.connection(&name(n), &format!("org{n:03}"));

@@ -220,15 +220,18 @@ impl World {
         self.api.apply(addon(ADDON))
     }
 
+    /// Applies the add-on with these fields in its spec too.
+    pub fn addon_with(&self, spec: Value) -> Value {
+        self.api.apply(with_spec(addon(ADDON), &spec))
+    }
+
     pub fn connection(&self, name: &str, remote: &str) -> Value {
         self.api.apply(connection(name, remote))
     }
 
     /// Applies a connection whose spec has these fields too.
     pub fn connection_with(&self, name: &str, remote: &str, spec: Value) -> Value {
-        let mut manifest = connection(name, remote);
-        manifest["spec"].as_object_mut().expect("an object").extend(spec.as_object().expect("an object").clone());
-        self.api.apply(manifest)
+        self.api.apply(with_spec(connection(name, remote), &spec))
     }
 
     pub fn delete(&self, name: &str) {
@@ -258,8 +261,13 @@ impl World {
     }
 
     pub async fn within(&self, at_most: Duration, name: &str, status: &str, reason: &str) -> Value {
+        self.until_of("connections", name, at_most, (status, reason)).await
+    }
+
+    /// Waits until an object's Ready says this of its present generation.
+    pub async fn until_of(&self, plural: &str, name: &str, at_most: Duration, (status, reason): (&str, &str)) -> Value {
         let said = |object: Option<&Value>| object.is_some_and(|o| says(o, status, reason));
-        self.until_as("connections", name, at_most, said).await.expect("it is there")
+        self.until_as(plural, name, at_most, said).await.expect("it is there")
     }
 
     /// Waits until this is true of an object, and what goes with it is told: Events come right after the status.
@@ -276,8 +284,11 @@ impl World {
     }
 
     pub async fn until_addon(&self, status: &str, reason: &str) -> Value {
-        let said = |object: Option<&Value>| object.is_some_and(|o| says(o, status, reason));
-        self.until_as("applinkaddons", ADDON, SOON, said).await.expect("it is there")
+        self.until_addon_within(SOON, status, reason).await
+    }
+
+    pub async fn until_addon_within(&self, at_most: Duration, status: &str, reason: &str) -> Value {
+        self.until_of("applinkaddons", ADDON, at_most, (status, reason)).await
     }
 
     pub async fn until_gone(&self, name: &str, at_most: Duration) {
@@ -286,6 +297,12 @@ impl World {
 }
 
 // Manifests, as a user writes them.
+
+/// The manifest with these fields in its spec too.
+pub fn with_spec(mut manifest: Value, spec: &Value) -> Value {
+    manifest["spec"].as_object_mut().expect("an object").extend(spec.as_object().expect("an object").clone());
+    manifest
+}
 
 pub fn addon(name: &str) -> Value {
     json!({

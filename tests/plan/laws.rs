@@ -11,10 +11,9 @@ use applink_operator::plan::remote::{Addon, HandOff};
 use applink_operator::plan::verdict::{Report, Verdict, conditions};
 use jiff::SignedDuration;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use serde_json::json;
 
-use crate::fixture::{ADDON, NAME, SECRET, World, at, desired, fresh, intent, remote, spec};
+use crate::fixture::{ADDON, NAME, SECRET, World, at, desired, fresh, intent, remote, spec, the_same_each_time};
 
 fn phase() -> impl Strategy<Value = Phase> {
     prop::sample::select(vec![Phase::Going, Phase::Up, Phase::Failed, Phase::Leaving, Phase::Gone])
@@ -175,13 +174,7 @@ fn free(world: &World) -> bool {
 }
 
 proptest! {
-    // The same cases each time: what chance finds belongs into the case tables.
-    #![proptest_config(ProptestConfig {
-        cases: 4000,
-        failure_persistence: None,
-        rng_seed: RngSeed::Fixed(0),
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(the_same_each_time())]
 
     #[test]
     fn nothing_is_changed_where_nothing_may_be(world in world()) {

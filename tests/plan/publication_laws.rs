@@ -8,9 +8,8 @@ use applink_operator::plan::verdict::{Report, Verdict};
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
-use crate::fixture::at;
+use crate::fixture::{at, the_same_each_time};
 use crate::publication_cases::{APP, CONNECTION, World, connected, desired, fresh, refused, settled};
 
 prop_compose! {
@@ -63,12 +62,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 4000,
-        failure_persistence: None,
-        rng_seed: RngSeed::Fixed(0),
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(the_same_each_time())]
 
     #[test]
     fn a_faithful_service_ends_it_and_then_nothing_moves(world in world()) {

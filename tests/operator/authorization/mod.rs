@@ -22,7 +22,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::apiserver::Write;
-use crate::world::{ADDON, LATER, NS, SOON, World, says};
+use crate::world::{ADDON, LATER, NS, SOON, World, says, with_spec};
 
 /// The Authorization that most tests have, and its name in AppLink.
 pub const NAME: &str = "batch-user";
@@ -35,7 +35,7 @@ const REFRESH: Duration = Duration::from_secs(300);
 
 /// That Authorization by JWT, with these fields in its spec, too.
 pub fn authorization(spec: &Value) -> Value {
-    let mut manifest = json!({
+    let manifest = json!({
         "apiVersion": "applink.dev/v1alpha1", "kind": "Authorization", "metadata": {"namespace": NS, "name": NAME},
         "spec": {
             "addonRef": {"name": ADDON}, "developerName": REMOTE, "provider": "Salesforce",
@@ -45,8 +45,7 @@ pub fn authorization(spec: &Value) -> Value {
             },
         },
     });
-    manifest["spec"].as_object_mut().expect("an object").extend(spec.as_object().expect("an object").clone());
-    manifest
+    with_spec(manifest, spec)
 }
 
 /// Wants its credential in the Secret of this name.

@@ -6,13 +6,12 @@ use applink_operator::simulator::{Fault, Status, What, Where};
 use serde_json::{Value, json};
 
 use super::{KEPT, NAME, REFRESH, World, is_reading, keeping, kept, on_reading};
-use crate::look::answer;
+use crate::look::{answer, refusal};
 use crate::world::{HOUR, LATER, NS, SOON, message, progress, says};
 
 /// All that may come back in place of a credential, and what is told of it. A service that is merely out of order tells
 /// so itself.
 fn troubles() -> Vec<(Fault, &'static str)> {
-    let refusal = |code| answer(Where::Before, code, Some(json!({"id": "odd", "message": "cannot"})), None);
     vec![
         (refusal(500), "RemoteUnavailable"),
         (refusal(503), "RemoteUnavailable"),

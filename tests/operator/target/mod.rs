@@ -16,7 +16,7 @@ use applink_operator::simulator::{App, NewTarget, Seed, Settings, Target, Target
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::{NS, SOON, World, connection, says};
+use crate::world::{NS, SOON, World, connection};
 
 /// The Connection to Data Cloud, and its remote name.
 pub const CLOUD: &str = "customer-data";
@@ -61,12 +61,6 @@ impl World {
     /// Declares the target of most tests.
     pub fn updates(&self) -> Value {
         self.api.apply(target(UPDATES, UPDATES_REMOTE))
-    }
-
-    /// Waits until an object's Ready says this of its present generation.
-    pub async fn until_of(&self, plural: &str, name: &str, at_most: Duration, (status, reason): (&str, &str)) -> Value {
-        let said = |object: Option<&Value>| object.is_some_and(|o| says(o, status, reason));
-        self.until_as(plural, name, at_most, said).await.expect("it is there")
     }
 
     pub async fn until_target(&self, status: &str, reason: &str) -> Value {
