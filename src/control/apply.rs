@@ -107,11 +107,7 @@ pub(super) async fn apply<K: Kind>(
         }
         Step::HandOver { id } => hand_over(shell, &**object, id).await.map(|()| Next::Plan),
         Step::Withdraw => withdraw(shell, &**object).await.map(|()| Next::Plan),
-        Step::Retract { secret } => {
-            owned::remove(shell, &**object, secret).await?;
-            driver.recall.has_read(object, Reading::default());
-            Ok(Next::Plan)
-        }
+        Step::Retract { secret } => retract(driver, object, memory, secret).await,
         Step::Export { id, secret } => export(driver, object, memory, step, (id, secret)).await,
         Step::Guard => remember(driver, object, None).await,
         Step::Release { orphaned } => release(driver, object, orphaned.as_deref()).await,
@@ -156,6 +152,27 @@ async fn withdraw<K: Kind>(shell: &Shell, object: &K) -> Result<(), Error> {
     }
 }
 
+/// Deletes the Secret that keeps the credential. A deletion of its owner does not wait for a right that is missing: the
+/// Secret goes with its owner all the same.
+async fn retract<K: Kind>(
+    driver: &Driver<K>,
+    object: &Arc<K>,
+    memory: &Memory,
+    secret: &str,
+) -> Result<Next<K>, Error> {
+    let mut reading = Reading::default();
+    match owned::remove(&driver.shell, &**object, secret).await {
+        Err(error) if memory.deleting && !error.is_conflict() => {
+            tracing::warn!(object = %key(&**object), "{error}; leaving it to Kubernetes, which collects it with its owner");
+            reading.left_behind = memory.reading.left_behind.clone();
+            reading.left_behind.push(secret.to_owned());
+        }
+        result => result?,
+    }
+    driver.recall.has_read(object, reading);
+    Ok(Next::Plan)
+}
+
 /// Reads the credential and keeps it, and remembers how that ended apart from how the object's own calls did.
 async fn export<K: Kind>(
     driver: &Driver<K>,
@@ -173,7 +190,7 @@ async fn export<K: Kind>(
             driver.recall.has_read(object, Reading::default());
             owned::write(shell, &**object, secret, &content).await?;
             let kept = Written { id: id.to_owned(), secret: secret.to_owned(), at: now };
-            Reading { kept: Some(kept), trouble: None }
+            Reading { kept: Some(kept), ..Reading::default() }
         }
         Err(error) => {
             tracing::warn!(object = %key(&**object), "cannot {step}: {error}");

@@ -12,9 +12,12 @@ use kube::runtime::controller::Action;
 
 use super::apply::{Hold, Next, apply};
 use super::kind::Kind;
+use super::outcome::News;
 use super::recall::Recall;
-use super::report::{malformed, report};
+use super::report::{report, tell};
+
 use super::roster::key;
+use super::unreadable::report_unreadable;
 use super::{Error, Shell};
 use crate::crd::Reason;
 use crate::observe::Key;
@@ -22,6 +25,9 @@ use crate::plan::{Plan, Verdict};
 
 /// A plan has fewer steps than this; whoever takes more goes in circles, and comes back later.
 const STEPS: usize = 16;
+
+/// Failures in a row before it is said that the API server is busy or broken.
+const PATIENCE: u32 = 3;
 
 /// The driver of one kind.
 pub(super) struct Driver<K> {
@@ -40,9 +46,10 @@ pub(super) async fn reconcile<K: Kind>(
     }
     let read = match &object.0 {
         Ok(object) => Arc::new(object.clone()),
-        Err(error) => return malformed::<K>(shell, &error.metadata, &error.error).await,
+        Err(error) => return report_unreadable::<K>(shell, &error.metadata, &error.error).await,
     };
     let who = key(&*read);
+    shell.misread().remove(&who);
     let result = drive(&driver, read).await;
     let outcome = match &result {
         Ok(_) => "ok",
@@ -60,10 +67,8 @@ async fn drive<K: Kind>(driver: &Driver<K>, read: Arc<K>) -> Result<Action, Erro
     let mut object = driver.recall.newest(read);
     let mut begun = false;
     let result = go(driver, &mut object, &mut begun).await;
-    if let Err(error) = &result
-        && error.is_forbidden()
-    {
-        denied(driver, &object, error, begun).await;
+    if let Err(error) = &result {
+        report_refusal(driver, &object, error, begun).await;
     }
     result
 }
@@ -73,8 +78,11 @@ async fn go<K: Kind>(driver: &Driver<K>, object: &mut Arc<K>, begun: &mut bool) 
     let shell = &*driver.shell;
     let mut hold = Hold::default();
     for _ in 0..STEPS {
-        let inputs = object.resolve(shell).await?;
         let memory = driver.recall.memory(object, shell.clock.now());
+        let inputs = match memory.deleting || object.is_passive() {
+            true => object.without_inputs(shell).await,
+            false => object.resolve(shell).await?,
+        };
         let live = object.live(shell, &memory);
         let plan = object.plan(&inputs, &live, &memory, shell.clock.now());
         *begun = plan.steps.first().is_some_and(|step| !step.waits());
@@ -89,24 +97,36 @@ async fn go<K: Kind>(driver: &Driver<K>, object: &mut Arc<K>, begun: &mut bool) 
     Ok(Action::requeue(Duration::from_secs(60)))
 }
 
-/// Says of an object that the operator lacks a right which it needs for it. What is Ready stays so, unless something was
-/// to be done.
-async fn denied<K: Kind>(driver: &Driver<K>, object: &Arc<K>, error: &Error, begun: bool) {
+/// Says in the object's condition what the API server refuses, whatever its code: nobody reads the log of the operator
+/// first. What is Ready stays so, unless a step was to be carried out. An API server that is only busy is given time.
+async fn report_refusal<K: Kind>(driver: &Driver<K>, object: &Arc<K>, error: &Error, begun: bool) {
     let shell = &*driver.shell;
+    let Some(remedy) = error.remedy() else { return };
+    if error.is_passing() && driver.recall.failures_of(&key(&**object)) < PATIENCE {
+        return;
+    }
     let memory = driver.recall.memory(object, shell.clock.now());
     if memory.ready && !begun {
         return;
     }
     let reason = if memory.deleting { Reason::Deleting } else { K::BEGINNING };
-    let text = format!("{error}. Grant the operator what deploy/ has for it; it goes on by itself then");
+    let mut text = format!("{error}. {remedy}");
+    if memory.deleting {
+        text.push_str("; to delete without it, set applink.dev/force-orphan: \"true\"");
+    }
     let said = Plan {
         steps: Vec::new(),
-        report: Verdict::waits(reason, text).into(),
+        report: Verdict::waits(reason, text.clone()).into(),
         again: None,
         status: object.status().cloned().unwrap_or_default(),
     };
-    // Where not even this may be written, the log alone tells.
-    let _ = report(driver, object, &memory, said, &mut Hold::default()).await;
+    if let Err(error) = report(driver, object, &memory, said, &mut Hold::default()).await
+        && !error.is_conflict()
+        && driver.recall.refusal_is_new(object, &text)
+    {
+        // Where the status may not be written either, an Event is the last way to say it.
+        tell(shell, &key(&**object), &object.object_ref(&()), News { warning: true, reason, note: text }).await;
+    }
 }
 
 /// How long to pause after an error.

@@ -17,9 +17,11 @@ mod recall;
 mod report;
 mod roster;
 pub mod run;
+mod unreadable;
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::Client;
 use kube::core::DeserializeGuard;
@@ -69,9 +71,32 @@ impl Error {
         self.answer().is_some_and(|answer| answer.is_not_found())
     }
 
-    /// The operator lacks a right.
-    fn is_forbidden(&self) -> bool {
-        self.answer().is_some_and(|answer| answer.is_forbidden())
+    /// What the reader can do where the API server refuses a request for good, as far as can be told: nothing where it is
+    /// only busy, or was not reached.
+    fn remedy(&self) -> Option<&'static str> {
+        const AGAIN: &str = "The operator tries again by itself";
+        let status = self.answer()?;
+        let ends = |cause: &kube::core::response::StatusCause| cause.reason == "NamespaceTerminating";
+        match status.code {
+            404 | 409 | 429 => None,
+            403 if status.details.iter().any(|details| details.causes.iter().any(ends)) => {
+                Some("The namespace is being deleted, and Kubernetes creates nothing in it any more")
+            }
+            // The authorizer's own sentence; admission answers with 403 as well.
+            403 if status.message.contains(" cannot ") && status.message.contains(" resource ") => {
+                Some("Grant the operator what deploy/ has for it; it goes on by itself then")
+            }
+            400..500 => Some(
+                "An admission policy, a quota or a size limit of the cluster forbids it: change that, or the \
+                              object",
+            ),
+            _ => Some(AGAIN),
+        }
+    }
+
+    /// Whether the API server says that it is busy or broken, rather than that the request is.
+    fn is_passing(&self) -> bool {
+        self.answer().is_none_or(|status| status.code == 429 || status.code >= 500)
     }
 
     /// What the API server answered, where it did.
@@ -107,6 +132,8 @@ pub struct Shell {
     gate: Gate,
     recorder: Recorder,
     judged: Judged,
+    /// What the objects that this version cannot read refer to, as far as that can be told.
+    misread: Mutex<HashMap<Key, Vec<Reference>>>,
     /// Whether the last Event could not be published.
     speechless: AtomicBool,
     metrics: Metrics,
@@ -118,9 +145,18 @@ impl Shell {
         self.rosters.of::<K>()?.read(key, read)
     }
 
+    /// Whether there is an object of this name that this version cannot read.
+    fn is_unreadable<K: Kind>(&self, key: &Key) -> bool {
+        self.rosters.of::<K>().is_some_and(|roster| roster.is_unreadable(key))
+    }
+
     /// Every object of a kind that can be read.
     fn all<K: Kind>(&self) -> impl Iterator<Item = Arc<DeserializeGuard<K>>> {
         self.rosters.of::<K>().into_iter().flat_map(Roster::all)
+    }
+
+    fn misread(&self) -> MutexGuard<'_, HashMap<Key, Vec<Reference>>> {
+        self.misread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has planned again whom a cause concerns.

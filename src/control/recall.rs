@@ -37,6 +37,8 @@ struct Recollection<K> {
     reading: Reading,
     call_failures: u32,
     refusals: Vec<Timestamp>,
+    /// What the API server refused, where only an Event could say so.
+    refusal: Option<String>,
     /// What our last write returned, and the versions that it and those before it took the place of.
     newest: Option<(Arc<K>, Vec<String>)>,
 }
@@ -97,6 +99,7 @@ impl<K: Kind> Recall<K> {
             reading: Reading::default(),
             call_failures: 0,
             refusals: Vec::new(),
+            refusal: None,
             newest: None,
         };
         let known = all.entry(key(object)).or_insert_with(fresh);
@@ -161,6 +164,18 @@ impl<K: Kind> Recall<K> {
         let row = failures.entry(key.clone()).or_default();
         *row = row.saturating_add(1);
         FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(*row - 1)).min(LONGEST_PAUSE)
+    }
+
+    /// How many failures there were in a row before this one.
+    pub(super) fn failures_of(&self, key: &Key) -> u32 {
+        self.failures().get(key).copied().unwrap_or_default()
+    }
+
+    /// Whether this refusal of the API server was not yet published for the object.
+    pub(super) fn refusal_is_new(&self, object: &K, text: &str) -> bool {
+        let mut all = self.all();
+        let Some(known) = all.get_mut(&key(object)) else { return true };
+        known.refusal.replace(text.to_owned()).as_deref() != Some(text)
     }
 
     /// The row of failures is over.

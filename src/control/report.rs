@@ -8,25 +8,23 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{ApiResource, DynamicObject, Patch};
-use kube::core::ObjectMeta;
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::events::{Event, EventType};
-use kube::{Api, Resource, ResourceExt};
 use serde_json::{Map, Value, json};
 
 use super::apply::Hold;
 use super::driver::Driver;
 use super::kind::{Kind, Status};
 use super::outcome::News;
-use super::patch::{Part, params, patch, preconditions};
+use super::patch::{Part, patch, preconditions};
 use super::roster::key;
 use super::{Error, Shell, said};
 use crate::crd::{ConditionType, Reason, annotation, condition};
 use crate::observe::Key;
+use crate::plan::Plan;
 use crate::plan::memory::Memory;
 use crate::plan::verdict::{Report, conditions};
-use crate::plan::{Plan, Verdict};
 
 /// An Event is worth waiting for only so long.
 const EVENT_DEADLINE: Duration = Duration::from_secs(5);
@@ -124,33 +122,6 @@ pub(super) async fn tell(shell: &Shell, who: &Key, object: &ObjectReference, new
         Ok(Err(error)) => tracing::debug!(object = %who, "cannot publish an Event: {}", said(&error)),
         Err(_) => tracing::debug!(object = %who, "cannot publish an Event: no answer"),
     }
-}
-
-/// Says of an object that this version cannot read what is wrong with it, and leaves it alone.
-///
-/// The Event stays where the status may not: one that was at fault is readable again once it is written anew.
-pub(super) async fn malformed<K: Kind>(shell: &Shell, meta: &ObjectMeta, error: &str) -> Result<Action, Error> {
-    let (namespace, name) = (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
-    tracing::warn!(kind = K::KIND, %namespace, %name, "cannot be read: {error}");
-    let resource = ApiResource::erase::<K>(&());
-    let api: Api<DynamicObject> = Api::namespaced_with(shell.client.clone(), &namespace, &resource);
-    let known = api.get_opt(&name).await.map_err(Error::kube(format!("get {} {namespace}/{name}", K::KIND)))?;
-    let Some(known) = known else { return Ok(Action::await_change()) };
-    let generation = meta.generation.unwrap_or_default();
-    if known.data.pointer("/status/observedGeneration").and_then(Value::as_i64) == Some(generation) {
-        return Ok(Action::await_change());
-    }
-    let note = format!("this version of the operator cannot read the object: {error}");
-    let verdict = Verdict::needs_user(Reason::InvalidSpec, note.clone());
-    let mut raw = K::Status::default();
-    *raw.conditions() = conditions(&[], &verdict.into(), generation, shell.clock.now());
-    raw.judge(generation);
-    let body = json!({ "metadata": { "resourceVersion": known.resource_version() }, "status": raw });
-    let done = api.patch_status(&name, &params(), &Patch::Merge(body)).await;
-    done.map_err(Error::kube(format!("patch the status of {} {namespace}/{name}", K::KIND)))?;
-    let who = Key { kind: K::KIND, namespace, name };
-    tell(shell, &who, &known.object_ref(&resource), News { warning: true, reason: Reason::InvalidSpec, note }).await;
-    Ok(Action::await_change())
 }
 
 #[cfg(test)]

@@ -44,6 +44,20 @@ impl<K: Kind> Roster<K> {
         found.0.as_ref().ok().map(read)
     }
 
+    /// Whether there is an object of this name that cannot be read.
+    pub(super) fn is_unreadable(&self, key: &Key) -> bool {
+        let wanted = ObjectRef::new(&key.name).within(&key.namespace);
+        self.posts.iter().any(|post| post.store.get(&wanted).is_some_and(|object| object.0.is_err()))
+    }
+
+    /// Every object that cannot be read and bears our finalizer.
+    fn unreadable(&self) -> impl Iterator<Item = Arc<DeserializeGuard<K>>> + '_ {
+        let held = |object: &Arc<DeserializeGuard<K>>| {
+            object.0.is_err() && object.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+        };
+        self.posts.iter().flat_map(|post| post.store.state()).filter(held)
+    }
+
     /// Every object that can be read.
     pub(super) fn all(&self) -> impl Iterator<Item = Arc<DeserializeGuard<K>>> + '_ {
         self.posts.iter().flat_map(|post| post.store.state()).filter(|object| object.0.is_ok())
@@ -137,7 +151,19 @@ impl<K: Kind> AnyRoster for Roster<K> {
             leaving: object.meta().deletion_timestamp.is_some(),
         };
         let each = self.all().filter_map(|guard| guard.0.as_ref().ok().filter(|object| needs(object)).map(dependant));
-        each.collect()
+        let misread = shell.misread();
+        let refers = |object: &Arc<DeserializeGuard<K>>| {
+            let namespace = object.namespace().unwrap_or_default();
+            let known = misread.get(&Key { kind: K::KIND, namespace: namespace.clone(), name: object.name_any() });
+            namespace == of.namespace && known.is_some_and(|references| references.contains(&needed))
+        };
+        let unreadable = self.unreadable().filter(refers).map(|object| Dependant {
+            object: format!("{} {}, which this version of the operator cannot read", K::KIND, object.name_any()),
+            target: None,
+            holds: true,
+            leaving: kube::Resource::meta(&*object).deletion_timestamp.is_some(),
+        });
+        each.chain(unreadable).collect()
     }
 
     fn want(&self, shell: &Shell, addon: &Key, wanted: &mut Wanted) {

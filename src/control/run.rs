@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -249,6 +249,7 @@ fn shell(outside: &Outside, options: &Options, gate: &Gate, rosters: Rosters) ->
         gate: gate.clone(),
         recorder: Recorder::new(outside.client.clone(), Reporter { controller: FIELD_MANAGER.into(), instance: None }),
         judged: Judged::default(),
+        misread: Mutex::default(),
         speechless: AtomicBool::new(false),
         metrics: outside.metrics.clone(),
     });
@@ -340,6 +341,7 @@ fn drive<K: Kind>(shell: &Arc<Shell>, queues: Vec<Queue<K>>) -> Vec<BoxFuture<'s
 /// An object is no longer there: those who need it, or made way for it, may go on.
 fn is_gone<K: Kind>(driver: &Driver<K>, gone: Key) {
     driver.recall.forget(&gone);
+    driver.shell.misread().remove(&gone);
     // Its own last word may have come before the watch had told that it is gone.
     driver.shell.rosters.all().for_each(|roster| roster.wake_leaving(&gone.namespace));
     driver.shell.wake(&Cause::Dependants(gone.clone()));
@@ -364,7 +366,8 @@ async fn sweep(shell: Arc<Shell>) {
 
 /// Follows an add-on no longer that is no longer there, and tells those who lived on it.
 fn abandon(shell: &Shell, gone: Key) {
-    if shell.observer.addon(&gone).is_some() && shell.read(&gone, |_: &AppLinkAddon| ()).is_none() {
+    let is_there = || shell.read(&gone, |_: &AppLinkAddon| ()).is_some() || shell.is_unreadable::<AppLinkAddon>(&gone);
+    if shell.observer.addon(&gone).is_some() && !is_there() {
         shell.observer.forget(&gone);
         shell.wake(&Cause::Everything(gone));
     }

@@ -29,6 +29,7 @@ pub mod annotation {
 pub struct ObjectRef {
     /// Name of the object, in the same namespace.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = object_name("an object"))]
     pub name: String,
 }
 
@@ -37,6 +38,7 @@ pub struct ObjectRef {
 pub struct SecretKeyRef {
     /// Name of the Secret, in the same namespace.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = object_name("a Secret"))]
     pub name: String,
     /// Key within the Secret.
     #[schemars(length(min = 1, max = 253))]
@@ -49,6 +51,7 @@ pub struct SecretKeyRef {
 pub struct ConfigMapKeyRef {
     /// Name of the ConfigMap, in the same namespace.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = object_name("a ConfigMap"))]
     pub name: String,
     /// Key within the ConfigMap.
     #[schemars(length(min = 1, max = 253))]
@@ -152,6 +155,39 @@ pub(super) fn conditions_schema(generator: &mut schemars::SchemaGenerator) -> Sc
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
     })
+}
+
+/// The rule that a field holds a name that Kubernetes allows for such an object. A name that is none cannot even be looked
+/// up: a blank in it breaks the URL of the request.
+pub(super) fn object_name(what: &str) -> Rule {
+    Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message(
+        format!(
+            "name must be one that {what} can have: lower case letters, digits, '-' and '.', beginning and ending with a \
+             letter or digit, and no blanks"
+        )
+        .as_str(),
+    )
+}
+
+/// Whether Kubernetes allows this name for a Secret, a ConfigMap or an object of ours: a DNS-1123 subdomain.
+#[must_use]
+pub fn is_object_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let label = |label: &str| {
+        !label.is_empty() && label.chars().all(allowed) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+/// The rule that a field neither begins nor ends with blanks: a YAML block scalar ends with a line break.
+pub(super) fn trimmed(field: &str) -> Rule {
+    Rule::new(r"self.matches('^\\S(.*\\S)?$')").message(
+        format!(
+            "{field} must not begin or end with blanks, nor contain a line break: write it on one line, without a block \
+             scalar (|)"
+        )
+        .as_str(),
+    )
 }
 
 /// The rule that a field holds an absolute URL without credentials.

@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{SecretKeyRef, url_form, url_scheme};
+use super::common::{SecretKeyRef, trimmed, url_form, url_scheme};
 use super::remote::{RecordsRemote, RemoteStatus};
 
 /// Access to an org, and how it is granted.
@@ -52,15 +52,18 @@ pub struct JwtMethod {
     /// Consumer key of the connected app or external client app.
     #[serde(rename = "clientID")]
     #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = trimmed("clientID"))]
     pub client_id: String,
     /// Salesforce user to act as.
     #[schemars(length(min = 1, max = 255))]
+    #[x_kube(validation = trimmed("username"))]
     pub username: String,
     /// Secret that holds the private key, PEM encoded.
     pub private_key_secret_ref: SecretKeyRef,
     /// Name of the credential in AppLink's store. Default: one derived from this resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
+    #[x_kube(validation = trimmed("alias"))]
     pub alias: Option<String>,
 }
 
@@ -81,6 +84,7 @@ pub struct Expect {
     /// Salesforce user name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
+    #[x_kube(validation = trimmed("username"))]
     pub username: Option<String>,
 }
 

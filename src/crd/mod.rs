@@ -21,7 +21,7 @@ pub use addon::{AppLinkAddon, AppLinkAddonSpec, AppLinkAddonStatus};
 pub use authorization::{Authorization, AuthorizationSpec, AuthorizationStatus};
 pub use common::{
     AdoptionPolicy, ConditionType, ConfigMapKeyRef, DeletionPolicy, ManagementPolicy, ObjectRef, ReplacePolicy,
-    SecretKeyRef, annotation, condition,
+    SecretKeyRef, annotation, condition, is_object_name,
 };
 pub use connection::{Connection, ConnectionSpec, ConnectionStatus};
 pub use grant::{Access, Expect, GrantStatus, JwtMethod, OauthMethod, Provider};

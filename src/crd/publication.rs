@@ -8,7 +8,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::common::{ConfigMapKeyRef, ObjectRef, initial_status};
+use super::common::{ConfigMapKeyRef, ObjectRef, initial_status, trimmed};
 use super::remote::{Ending, Handling, RecordsRemote, RemoteStatus};
 
 /// The app's API, published to a connected Salesforce org.
@@ -85,9 +85,9 @@ pub struct ApiSpec {
     /// In a ConfigMap, under data or binaryData. A key that ends in .json is read as JSON, one in .yaml or .yml as YAML, any other by its content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map_key_ref: Option<ConfigMapKeyRef>,
-    /// Right here, in YAML or JSON.
+    /// The document itself, in YAML or JSON, of at most 196,608 characters: Kubernetes limits how large an object may be. Put a larger one into a ConfigMap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 196_608))]
     pub inline: Option<String>,
 }
 
@@ -96,6 +96,7 @@ pub struct ApiSpec {
 pub struct Named {
     /// Its API name in Salesforce.
     #[schemars(length(min = 1, max = 255))]
+    #[x_kube(validation = trimmed("name"))]
     pub name: String,
 }
 
@@ -107,6 +108,7 @@ pub struct NamedOrMetadata {
     /// The API name of one that exists in Salesforce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
+    #[x_kube(validation = trimmed("name"))]
     pub name: Option<String>,
     /// Salesforce metadata (XML) to make it from, in a ConfigMap.
     #[serde(default, skip_serializing_if = "Option::is_none")]

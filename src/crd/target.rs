@@ -9,7 +9,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{ObjectRef, initial_status};
+use super::common::{ObjectRef, initial_status, trimmed};
 use super::remote::{Handling, RecordsRemote, RemoteStatus};
 
 /// A webhook of the app that Data Cloud calls. AppLink can neither change nor delete one: it goes with its connection.
@@ -53,6 +53,7 @@ pub struct DataActionTargetSpec {
 
     /// What people read in Data Cloud. Immutable.
     #[schemars(length(min = 1, max = 255))]
+    #[x_kube(validation = trimmed("label"))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("label is immutable: AppLink cannot change a target; create another DataActionTarget"))]
     pub label: String,
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AppLinkAddon, Authorization, Connection, Publication};
+use super::{AppLinkAddon, Authorization, Connection, DataActionTarget, Publication, is_object_name};
 
 /// A change to a spec, and what the refusal must say.
 type Case = (fn(&mut Value), &'static str);
@@ -191,4 +191,59 @@ fn publications_keep_what_identifies_them_and_change_the_rest() {
         s["connectedApp"] = json!({"name": "OrdersApp"});
     });
     changed.validate_cel_update(&old).expect("all that may change");
+}
+
+fn target(change: impl FnOnce(&mut Value)) -> DataActionTarget {
+    let mut object = json!({
+        "apiVersion": "applink.dev/v1alpha1", "kind": "DataActionTarget", "metadata": {"name": "t", "namespace": "n"},
+        "spec": {"connectionRef": {"name": "data"}, "label": "Updates", "targetEndpoint": "/webhooks/updates"},
+    });
+    change(&mut object["spec"]);
+    serde_json::from_value(object).expect("decodes")
+}
+
+#[test]
+fn a_reference_has_a_name_that_kubernetes_allows() {
+    for bad in ["sf ", " sf", "my secret", ".", "..", "UPPER", "a/b", "a..b", "-a", "a-", "sf\n", "a_b"] {
+        assert!(!is_object_name(bad), "{bad:?}");
+        let hint = "name must be one that";
+        refused(connection(|s| s["addonRef"]["name"] = json!(bad)).validate_cel(), hint);
+        refused(connection(|s| s["jwt"]["privateKeySecretRef"]["name"] = json!(bad)).validate_cel(), hint);
+        refused(authorization(|s| s["addonRef"]["name"] = json!(bad)).validate_cel(), hint);
+        refused(authorization(|s| s["jwt"]["privateKeySecretRef"]["name"] = json!(bad)).validate_cel(), hint);
+        refused(addon(|s| s["tokenSecretRef"]["name"] = json!(bad)).validate_cel(), hint);
+        refused(publication(|s| s["connectionRef"]["name"] = json!(bad)).validate_cel(), hint);
+        let map = json!({"configMapKeyRef": {"name": bad, "key": "k"}});
+        refused(publication(|s| s["apiSpec"] = map.clone()).validate_cel(), hint);
+        let set = json!({"metadataConfigMapKeyRef": {"name": bad, "key": "k"}});
+        refused(publication(|s| s["permissionSet"] = set.clone()).validate_cel(), hint);
+        refused(target(|s| s["connectionRef"]["name"] = json!(bad)).validate_cel(), hint);
+    }
+    for good in ["a", "sf-jwt", "a.b-c.d", "0", &"x".repeat(253)] {
+        assert!(is_object_name(good), "{good}");
+        connection(|s| s["addonRef"]["name"] = json!(good)).validate_cel().expect(good);
+    }
+    assert!(!is_object_name(&"x".repeat(254)) && !is_object_name(""));
+}
+
+#[test]
+fn blanks_around_what_salesforce_reads_are_refused() {
+    for bad in ["x\n", " x", "x ", "\tx", "a\nb"] {
+        let hint = "must not begin or end with blanks";
+        refused(connection(|s| s["jwt"]["clientID"] = json!(bad)).validate_cel(), hint);
+        refused(connection(|s| s["jwt"]["username"] = json!(bad)).validate_cel(), hint);
+        refused(connection(|s| s["jwt"]["alias"] = json!(bad)).validate_cel(), hint);
+        refused(connection(|s| s["expect"] = json!({"username": bad})).validate_cel(), hint);
+        refused(authorization(|s| s["jwt"]["clientID"] = json!(bad)).validate_cel(), hint);
+        refused(authorization(|s| s["expect"] = json!({"username": bad})).validate_cel(), hint);
+        refused(publication(|s| s["permissionSet"] = json!({"name": bad})).validate_cel(), hint);
+        refused(publication(|s| s["externalClientApp"] = json!({"name": bad})).validate_cel(), hint);
+        refused(publication(|s| s["connectedApp"] = json!({"name": bad})).validate_cel(), hint);
+        refused(target(|s| (s["label"], s["apiName"]) = (json!(bad), json!("updates"))).validate_cel(), hint);
+    }
+    target(|s| s["label"] = json!("Customer updates (EU)"))
+        .validate_cel_update(&target(|_| {}))
+        .expect_err("immutable");
+    publication(|s| s["permissionSet"] = json!({"name": "Orders Access"})).validate_cel().expect("a blank within");
+    publication(|s| s["connectedApp"] = json!({"name": "é"})).validate_cel().expect("one letter");
 }

@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::plan::collection::Witness;
 use crate::plan::diff::connection::Targets;
 use crate::plan::live::{AddonLive, Live, RemoteObject};
+use crate::plan::verdict::Verdict;
 use crate::transport::Http;
 
 use poller::Poller;
@@ -94,6 +95,8 @@ pub struct Observer {
     metrics: Metrics,
     ask: Ask,
     pollers: Mutex<HashMap<Key, Followed>>,
+    /// Why add-ons cannot be followed, or not in the way that is asked for now.
+    causes: Mutex<HashMap<Key, Verdict>>,
 }
 
 struct Followed {
@@ -111,7 +114,7 @@ impl Observer {
     /// An observer of nothing yet.
     #[must_use]
     pub fn new(http: Http, clock: Clock, metrics: Metrics, ask: Ask) -> Self {
-        Self { http, clock, metrics, ask, pollers: Mutex::default() }
+        Self { http, clock, metrics, ask, pollers: Mutex::default(), causes: Mutex::default() }
     }
 
     /// Follows `addon` from now on, in this way. Following it already in the same way changes nothing.
@@ -133,6 +136,24 @@ impl Observer {
     /// Follows `addon` no longer.
     pub fn forget(&self, addon: &Key) {
         self.pollers().remove(addon);
+        self.causes().remove(addon);
+    }
+
+    /// Records why `addon` cannot be followed, if so, and tells whether that changed.
+    pub fn cannot_follow(&self, addon: &Key, cause: Option<Verdict>) -> bool {
+        let mut causes = self.causes();
+        let changed = causes.get(addon) != cause.as_ref();
+        match cause {
+            Some(cause) => drop(causes.insert(addon.clone(), cause)),
+            None => drop(causes.remove(addon)),
+        }
+        changed
+    }
+
+    /// Why `addon` cannot be followed, if so.
+    #[must_use]
+    pub fn cause(&self, addon: &Key) -> Option<Verdict> {
+        self.causes().get(addon).cloned()
     }
 
     /// The add-ons that are followed.
@@ -210,6 +231,10 @@ impl Observer {
 
     fn poller(&self, addon: &Key) -> Option<Arc<Poller>> {
         Some(self.pollers().get(addon)?.poller.clone())
+    }
+
+    fn causes(&self) -> MutexGuard<'_, HashMap<Key, Verdict>> {
+        self.causes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pollers(&self) -> MutexGuard<'_, HashMap<Key, Followed>> {

@@ -102,6 +102,8 @@ pub struct Reading {
     pub kept: Option<Written>,
     /// Why it could not be read since, if so.
     pub trouble: Option<Unread>,
+    /// Secrets that could not be deleted with their owner; Kubernetes collects them.
+    pub left_behind: Vec<String>,
 }
 
 /// A credential that was put into a Secret.

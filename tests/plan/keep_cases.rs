@@ -33,7 +33,7 @@ fn ours() -> HandOff {
 fn kept() -> Keeping {
     let world = settled().with(|w| {
         w.memory.ready = true;
-        w.memory.reading = Reading { kept: written(id(w), 60), trouble: None };
+        w.memory.reading = Reading { kept: written(id(w), 60), ..Reading::default() };
     });
     Keeping { world, wanted: there("kept", ours()), kept: there("kept", ours()) }
 }
@@ -223,7 +223,9 @@ fn places_that_are_not_ours_are_left_alone() {
 #[test]
 fn what_cannot_be_read_harms_nothing_and_is_told() {
     let failing = |reason, since| {
-        kept().with(|k| k.world.memory.reading = Reading { kept: None, trouble: unread(reason, since, NOW + 60) })
+        kept().with(|k| {
+            k.world.memory.reading = Reading { trouble: unread(reason, since, NOW + 60), ..Reading::default() }
+        })
     };
     let never = |k: Keeping| k.with(|k| k.world.memory.ready = false);
     table(vec![

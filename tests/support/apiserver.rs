@@ -101,11 +101,16 @@ impl ApiServer {
     }
 
     pub fn forbid(&self, verb: &str, resource: &str) {
-        self.state().faults.set_forbidden(verb, resource, true);
+        self.state().faults.refuse(verb, resource, Some(Refusal::forbidden(verb, resource)));
     }
 
     pub fn allow(&self, verb: &str, resource: &str) {
-        self.state().faults.set_forbidden(verb, resource, false);
+        self.state().faults.refuse(verb, resource, None);
+    }
+
+    /// Such requests are answered with `code` and `message`, as by an admission policy, until [`ApiServer::allow`].
+    pub fn refuse(&self, verb: &str, resource: &str, code: u16, message: &str) {
+        self.state().faults.refuse(verb, resource, Some(Refusal::of(code, message)));
     }
 
     /// The next so many requests are answered with `code`, and not done.

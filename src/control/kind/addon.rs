@@ -52,43 +52,26 @@ impl Kind for AppLinkAddon {
     }
 
     async fn resolve(&self, shell: &Shell) -> Result<Result<(), Verdict>, Error> {
-        let namespace = self.namespace().unwrap_or_default();
-        let invalid = |text: String| Verdict::needs_user(Reason::InvalidSpec, text);
-        let poll = match self.spec.poll_interval.parse::<GoDuration>() {
-            Ok(poll) => poll.into(),
-            Err(error) => return Ok(Err(invalid(format!("spec.pollInterval: {error}")))),
+        let read = self.following(shell).await;
+        let cause = match &read {
+            Ok(Ok(_)) => None,
+            Ok(Err(verdict)) => Some(verdict.clone()),
+            Err(error) => Some(Verdict::waits(Reason::AddonNotReady, error.to_string())),
         };
-        let allowed = match self.spec.platform_url.parse() {
-            Ok(url) => shell.hosts.check(&url).map_err(|error| trouble(&AccessError::Heroku(error))),
-            Err(_) => Err(invalid("spec.platformURL is not a URL".to_owned())),
-        };
-        if let Err(verdict) = allowed {
-            shell.observer.forget(&key(self));
-            return Ok(Err(verdict));
-        }
-        // Where the Secret is gone, what follows the add-on keeps the token it has: a namespace deleted at once, Secret
-        // first, still ends clean.
-        let token = match secret(shell, &namespace, &self.spec.token_secret_ref).await? {
-            Ok(token) => token,
-            Err(verdict) => return Ok(Err(verdict)),
-        };
-        if token.expose_secret().trim().chars().any(|c| c.is_control() || !c.is_ascii()) {
-            let at = &self.spec.token_secret_ref;
-            let text = format!(
-                "Secret {}, key {}: not a Heroku API token (it has line breaks or odd characters)",
-                at.name, at.key
-            );
-            return Ok(Err(Verdict::needs_user(Reason::InvalidSecret, text)));
-        }
-        let target = Target {
-            platform_url: self.spec.platform_url.clone(),
-            app: self.spec.app.clone(),
-            addon: self.spec.addon.clone(),
-            token,
-        };
-        let recorded = self.status.clone().unwrap_or_default();
-        shell.observer.follow(&key(self), Following { target, poll, recorded });
-        Ok(Ok(()))
+        self.cannot_follow(shell, cause);
+        Ok(read?.map(|following| shell.observer.follow(&key(self), following)))
+    }
+
+    async fn without_inputs(&self, shell: &Shell) -> Result<(), Verdict> {
+        // What lives on it can be deleted only while it is followed, so that much is tried.
+        self.resolve(shell).await.unwrap_or_else(|error| {
+            tracing::warn!(object = %key(self), "{error}");
+            Err(Verdict::waits(Reason::AddonNotReady, error.to_string()))
+        })
+    }
+
+    fn is_passive(&self) -> bool {
+        false
     }
 
     fn live(&self, shell: &Shell, memory: &Memory) -> Live {
@@ -134,6 +117,54 @@ impl Kind for AppLinkAddon {
     }
 }
 
+impl AppLinkAddon {
+    /// Records why it cannot be followed, and wakes those who wait for it where that changed.
+    fn cannot_follow(&self, shell: &Shell, cause: Option<Verdict>) {
+        if shell.observer.cannot_follow(&key(self), cause) {
+            shell.wake(&Cause::Everything(key(self)));
+        }
+    }
+
+    /// How it is to be followed, or what in the spec or its Secret keeps it from that.
+    async fn following(&self, shell: &Shell) -> Result<Result<Following, Verdict>, Error> {
+        let namespace = self.namespace().unwrap_or_default();
+        let invalid = |text: String| Verdict::needs_user(Reason::InvalidSpec, text);
+        let poll = match self.spec.poll_interval.parse::<GoDuration>() {
+            Ok(poll) => poll.into(),
+            Err(error) => return Ok(Err(invalid(format!("spec.pollInterval: {error}")))),
+        };
+        let allowed = match self.spec.platform_url.parse() {
+            Ok(url) => shell.hosts.check(&url).map_err(|error| trouble(&AccessError::Heroku(error))),
+            Err(_) => Err(invalid("spec.platformURL is not a URL".to_owned())),
+        };
+        if let Err(verdict) = allowed {
+            shell.observer.forget(&key(self));
+            return Ok(Err(verdict));
+        }
+        // Where the Secret is gone, what follows the add-on keeps the token it has: a namespace deleted at once, Secret
+        // first, still ends clean.
+        let token = match secret(shell, &namespace, "spec.tokenSecretRef", &self.spec.token_secret_ref).await? {
+            Ok(token) => token,
+            Err(verdict) => return Ok(Err(verdict)),
+        };
+        if token.expose_secret().trim().chars().any(|c| c.is_control() || !c.is_ascii()) {
+            let at = &self.spec.token_secret_ref;
+            let text = format!(
+                "Secret {}, key {}: not a Heroku API token (it has line breaks or odd characters)",
+                at.name, at.key
+            );
+            return Ok(Err(Verdict::needs_user(Reason::InvalidSecret, text)));
+        }
+        let target = Target {
+            platform_url: self.spec.platform_url.clone(),
+            app: self.spec.app.clone(),
+            addon: self.spec.addon.clone(),
+            token,
+        };
+        Ok(Ok(Following { target, poll, recorded: self.status.clone().unwrap_or_default() }))
+    }
+}
+
 /// What is known of an add-on, from its poller, or from its own status where nothing follows it; and the ceiling that it
 /// sets to what lives on it.
 pub(super) fn seen(shell: &Shell, key: &Key) -> (Addon, ManagementPolicy) {
@@ -141,12 +172,21 @@ pub(super) fn seen(shell: &Shell, key: &Key) -> (Addon, ManagementPolicy) {
         (resource.spec.management_policy, resource.status.clone().unwrap_or_default(), resource.metadata.generation)
     };
     let Some((ceiling, recorded, generation)) = shell.read(key, told) else {
-        return (Addon::Missing, ManagementPolicy::default());
+        let addon = match shell.is_unreadable::<AppLinkAddon>(key) {
+            true => Addon::Troubled { id: None, verdict: unreadable(), silent: false },
+            false => Addon::Missing,
+        };
+        return (addon, ManagementPolicy::default());
     };
     let Some(live) = shell.observer.addon(key) else {
+        if let Some(verdict) = shell.observer.cause(key) {
+            return (Addon::Troubled { id: recorded.addon_id, verdict, silent: false }, ceiling);
+        }
         let ready = condition(&recorded.conditions, ConditionType::Ready);
         let judged = recorded.memory().observed_generation == generation;
-        let addon = match ready.filter(|c| judged && c.status != "True") {
+        // That it waits for those who ask here tells them nothing.
+        let blocked = Reason::DeletionBlocked.as_str();
+        let addon = match ready.filter(|c| judged && c.status != "True" && c.reason != blocked) {
             Some(told) => Addon::Troubled {
                 id: recorded.addon_id,
                 verdict: Verdict::waits(Reason::parse(&told.reason).unwrap_or(Reason::Pending), told.message.clone()),
@@ -164,6 +204,11 @@ pub(super) fn seen(shell: &Shell, key: &Key) -> (Addon, ManagementPolicy) {
         (None, None) => Addon::Unseen,
     };
     (addon, ceiling)
+}
+
+/// What those who need it are told of an add-on whose resource cannot be read.
+fn unreadable() -> Verdict {
+    Verdict::needs_user(Reason::InvalidSpec, "this version of the operator cannot read it; its own condition says why")
 }
 
 /// Whether both stand for the same add-on, as far as is known.

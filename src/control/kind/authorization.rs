@@ -8,6 +8,7 @@ use super::grant::{self, Granting};
 use super::{Kind, Made, Reference};
 use crate::budget::Purpose;
 use crate::control::owned::{self, Content};
+use crate::control::roster::key;
 use crate::control::{Error, Shell};
 use crate::crd::{Access, AppLinkAddon, Authorization, AuthorizationStatus, Ending, GrantStatus, Handling, Reason};
 use crate::heroku::AccessError;
@@ -16,6 +17,7 @@ use crate::plan::Plan;
 use crate::plan::diff::authorization::{self, Kept};
 use crate::plan::live::{GrantKind, Link};
 use crate::plan::memory::Memory;
+use crate::plan::remote::HandOff;
 
 /// What is declared, and whose the Secrets of the credential are.
 pub(in crate::control) struct Inputs {
@@ -93,6 +95,17 @@ impl Kind for Authorization {
         Ok(Inputs { grant: grant::resolve(self, shell).await?, wanted, kept })
     }
 
+    async fn without_inputs(&self, shell: &Shell) -> Inputs {
+        let recorded = self.status.as_ref().and_then(|status| status.credentials_secret_name.as_ref());
+        let wanted = look_leniently(self, shell, self.spec.credentials_secret_name.as_ref()).await;
+        let kept = look_leniently(self, shell, recorded).await;
+        Inputs { grant: grant::without_inputs(self), wanted, kept }
+    }
+
+    fn is_passive(&self) -> bool {
+        grant::is_passive(self)
+    }
+
     fn live(&self, shell: &Shell, memory: &Memory) -> Live {
         Live { grant: grant::live(self, shell, memory), none: AuthorizationStatus::default() }
     }
@@ -153,9 +166,23 @@ impl Kind for Authorization {
 
 async fn look(me: &Authorization, shell: &Shell, secret: Option<&String>) -> Result<Option<Kept>, Error> {
     let Some(secret) = secret else { return Ok(None) };
+    Ok(Some(kept(me, shell, secret, owned::read(shell, me, secret).await?)))
+}
+
+/// The same where nothing may fail: a Secret that cannot be read is left to Kubernetes, which collects it with its owner.
+async fn look_leniently(me: &Authorization, shell: &Shell, secret: Option<&String>) -> Option<Kept> {
+    let secret = secret?;
+    let there = owned::read(shell, me, secret).await.unwrap_or_else(|error| {
+        tracing::warn!(object = %key(me), "{error}; going on without it");
+        HandOff::Unreadable
+    });
+    Some(kept(me, shell, secret, there))
+}
+
+fn kept(me: &Authorization, shell: &Shell, secret: &str, there: HandOff) -> Kept {
     let token_of = |addon: &AppLinkAddon| addon.spec.token_secret_ref.name.clone();
     let token = shell.read(&grant::addon_key(me), token_of);
     let key = me.access().jwt.as_ref().map(|jwt| jwt.private_key_secret_ref.name.clone());
     let reserved = [token, key, me.link_secret()].iter().flatten().any(|name| name == secret);
-    Ok(Some(Kept { secret: secret.clone(), there: owned::read(shell, me, secret).await?, reserved }))
+    Kept { secret: secret.to_owned(), there, reserved }
 }

@@ -83,6 +83,14 @@ impl Kind for Connection {
         Ok(Inputs { grant: grant::resolve(self, shell).await?, namespace_ends: self.namespace_ends(shell).await })
     }
 
+    async fn without_inputs(&self, shell: &Shell) -> Inputs {
+        Inputs { grant: grant::without_inputs(self), namespace_ends: self.namespace_ends(shell).await }
+    }
+
+    fn is_passive(&self) -> bool {
+        grant::is_passive(self)
+    }
+
     fn live(&self, shell: &Shell, memory: &Memory) -> Live {
         let id = self.recorded().and_then(|status| status.remote.id.as_deref());
         // Nobody else is to know who lives on it.

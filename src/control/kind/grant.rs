@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{Kind, Made, Reference, addon, made, rivals, secret};
+use super::{Kind, Made, Reference, addon, made, rivals, secret, unread};
 use crate::applink::{NewGrant, NewJwt};
 use crate::control::roster::key;
 use crate::control::{Error, Shell, owned};
@@ -82,7 +82,7 @@ pub(super) async fn resolve<G: Granting>(me: &G, shell: &Shell) -> Result<Inputs
     let link_secret = me.link_secret().unwrap_or_default();
     let desired = match &access.jwt {
         Some(jwt) => {
-            let key = secret(shell, &namespace, &jwt.private_key_secret_ref).await?;
+            let key = secret(shell, &namespace, "spec.jwt.privateKeySecretRef", &jwt.private_key_secret_ref).await?;
             key.and_then(|key| DesiredGrant::by_jwt(name, access, jwt, &key))
         }
         None => DesiredGrant::by_oauth(name, access, &link_secret),
@@ -94,6 +94,15 @@ pub(super) async fn resolve<G: Granting>(me: &G, shell: &Shell) -> Result<Inputs
         _ => owned::read(shell, me, &link_secret).await?,
     };
     Ok(Inputs { desired, secret: link_secret, hand_off })
+}
+
+pub(super) fn without_inputs<G: Granting>(me: &G) -> Inputs {
+    Inputs { desired: Err(unread(G::KIND)), secret: me.link_secret().unwrap_or_default(), hand_off: HandOff::Absent }
+}
+
+pub(super) fn is_passive<G: Granting>(me: &G) -> bool {
+    let handling = me.own_policies().0;
+    handling.suspend || handling.management_policy == ManagementPolicy::Observe
 }
 
 pub(super) fn live<G: Granting>(me: &G, shell: &Shell, memory: &Memory) -> Live {

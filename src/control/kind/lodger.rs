@@ -80,7 +80,7 @@ pub(super) fn addon_key<L: Lodger>(me: &L, shell: &Shell) -> Option<Key> {
 
 pub(super) fn home<L: Lodger>(me: &L, shell: &Shell, memory: &Memory) -> Home {
     let Some(addon_key) = addon_key(me, shell) else {
-        let parent = Parent::Missing { name: me.connection_name().to_owned() };
+        let parent = without_connection(me, shell);
         return Home {
             addon_name: String::new(),
             addon: Addon::Missing,
@@ -115,7 +115,17 @@ fn parent_of<L: Lodger>(me: &L, shell: &Shell, addon: &Key) -> Parent {
         let leaving = connection.metadata.deletion_timestamp.is_some();
         parent(name, &connection.spec, &status, leaving, &live, L::NEEDS)
     };
-    connection(me, shell, judge).unwrap_or_else(|| Parent::Missing { name: name.to_owned() })
+    connection(me, shell, judge).unwrap_or_else(|| without_connection(me, shell))
+}
+
+/// What its Connection is to it where none of that name can be read.
+fn without_connection<L: Lodger>(me: &L, shell: &Shell) -> Parent {
+    let name = me.connection_name();
+    if shell.is_unreadable::<Connection>(&connection_key(me)) {
+        let text = "cannot be read by this version of the operator; its own condition says why";
+        return Parent::NotReady(format!("Connection {name} {text}"));
+    }
+    Parent::Missing { name: name.to_owned() }
 }
 
 /// Whether the connection that it was made on at `since` made way for another, or went with its Connection, as is known.

@@ -28,7 +28,7 @@ use super::roster::key;
 use super::{Error, Shell};
 use crate::crd::{
     AppLinkAddon, AppLinkAddonStatus, Authorization, ConfigMapKeyRef, Connection, DataActionTarget, Publication,
-    Reason, RecordsRemote, SecretKeyRef,
+    Reason, RecordsRemote, SecretKeyRef, is_object_name,
 };
 use crate::heroku::AccessError;
 use crate::observe::{Key, Shelf, Wanted};
@@ -122,6 +122,11 @@ pub(super) trait Kind:
 
     /// Reads what the spec refers to. I/O.
     fn resolve(&self, shell: &Shell) -> impl Future<Output = Result<Self::Inputs, Error>> + Send;
+    /// What the plan of an object gets that needs no input, as one that is being deleted. It cannot fail: whatever is
+    /// missing, unreadable or forbidden must not keep an object from being deleted.
+    fn without_inputs(&self, shell: &Shell) -> impl Future<Output = Self::Inputs> + Send;
+    /// Whether the spec itself says that nothing is to be created or changed, so that no input is needed.
+    fn is_passive(&self) -> bool;
     /// Reads what is live. No I/O.
     fn live(&self, shell: &Shell, memory: &Memory) -> Self::Live;
     /// Plans. Pure.
@@ -264,8 +269,32 @@ where
     .collect()
 }
 
-/// Reads one key of a ConfigMap, now.
-async fn config_map(shell: &Shell, namespace: &str, at: &ConfigMapKeyRef) -> Result<Result<Vec<u8>, Verdict>, Error> {
+/// Why nothing can be read under this name, if so: it is none that Kubernetes allows. `field` names it in the spec.
+fn unusable_name(kind: &str, field: &str, name: &str) -> Option<Verdict> {
+    let text = || {
+        format!(
+            "{field}.name is {name:?}, which cannot be the name of a {kind}: use lower case letters, digits, '-' and '.', \
+             without blanks"
+        )
+    };
+    (!is_object_name(name)).then(|| Verdict::needs_user(Reason::InvalidSpec, text()))
+}
+
+/// What an input is where none was read.
+fn unread(kind: &'static str) -> Verdict {
+    Verdict::waits(Reason::Pending, format!("the inputs of this {kind} are not needed now, and were not read"))
+}
+
+/// Reads one key of the ConfigMap that `field` of the spec names, now.
+async fn config_map(
+    shell: &Shell,
+    namespace: &str,
+    field: &str,
+    at: &ConfigMapKeyRef,
+) -> Result<Result<Vec<u8>, Verdict>, Error> {
+    if let Some(verdict) = unusable_name("ConfigMap", field, &at.name) {
+        return Ok(Err(verdict));
+    }
     let api: Api<ConfigMap> = Api::namespaced(shell.client.clone(), namespace);
     let found = api.get_opt(&at.name).await.map_err(Error::kube(format!("get ConfigMap {namespace}/{}", at.name)))?;
     let missing = |what: String| Ok(Err(Verdict::waits(Reason::ConfigMapNotFound, what)));
@@ -279,8 +308,16 @@ async fn config_map(shell: &Shell, namespace: &str, at: &ConfigMapKeyRef) -> Res
     }
 }
 
-/// Reads one key of a Secret, now: Secrets are never kept.
-async fn secret(shell: &Shell, namespace: &str, at: &SecretKeyRef) -> Result<Result<SecretString, Verdict>, Error> {
+/// Reads one key of the Secret that `field` of the spec names, now: Secrets are never kept.
+async fn secret(
+    shell: &Shell,
+    namespace: &str,
+    field: &str,
+    at: &SecretKeyRef,
+) -> Result<Result<SecretString, Verdict>, Error> {
+    if let Some(verdict) = unusable_name("Secret", field, &at.name) {
+        return Ok(Err(verdict));
+    }
     let api: Api<Secret> = Api::namespaced(shell.client.clone(), namespace);
     let found = api.get_opt(&at.name).await.map_err(Error::kube(format!("get Secret {namespace}/{}", at.name)))?;
     let missing = |what: String| Ok(Err(Verdict::waits(Reason::SecretNotFound, what)));

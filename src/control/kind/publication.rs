@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::lodger::{self, Home, Lodger};
-use super::{Kind, Made, Reference, config_map, key, rivals};
+use super::{Kind, Made, Reference, config_map, key, rivals, unread};
 use crate::applink::Upload;
 use crate::control::{Error, Shell};
 use crate::crd::{
@@ -104,13 +104,13 @@ impl Kind for Publication {
         let mut document = self.spec.api_spec.inline.clone().map(String::into_bytes);
         let (mut permission_set, mut connected_app) = (None, None);
         let sources = [
-            (self.spec.api_spec.config_map_key_ref.as_ref(), &mut document),
-            (metadata(&self.spec.permission_set), &mut permission_set),
-            (metadata(&self.spec.connected_app), &mut connected_app),
+            ("spec.apiSpec.configMapKeyRef", self.spec.api_spec.config_map_key_ref.as_ref(), &mut document),
+            ("spec.permissionSet.metadataConfigMapKeyRef", metadata(&self.spec.permission_set), &mut permission_set),
+            ("spec.connectedApp.metadataConfigMapKeyRef", metadata(&self.spec.connected_app), &mut connected_app),
         ];
-        for (at, text) in sources {
+        for (field, at, text) in sources {
             let Some(at) = at else { continue };
-            match config_map(shell, &namespace, at).await? {
+            match config_map(shell, &namespace, field, at).await? {
                 Ok(content) => *text = Some(content),
                 Err(verdict) => return Ok(Err(verdict)),
             }
@@ -124,6 +124,15 @@ impl Kind for Publication {
             shell.judged.keep(key(self), &desired.hash, |other| shell.read::<Publication, _>(other, |_| ()).is_some());
         }
         Ok(judged)
+    }
+
+    async fn without_inputs(&self, _shell: &Shell) -> Self::Inputs {
+        Err(unread(Self::KIND))
+    }
+
+    fn is_passive(&self) -> bool {
+        let handling = self.spec.handling;
+        handling.suspend || handling.management_policy == ManagementPolicy::Observe
     }
 
     fn live(&self, shell: &Shell, memory: &Memory) -> Live {

@@ -78,6 +78,15 @@ impl Kind for DataActionTarget {
         Ok(self.spec.name())
     }
 
+    async fn without_inputs(&self, _shell: &Shell) -> String {
+        self.spec.name()
+    }
+
+    fn is_passive(&self) -> bool {
+        // Its inputs are all in the spec.
+        false
+    }
+
     fn live(&self, shell: &Shell, memory: &Memory) -> Live {
         let name = self.spec.name();
         let id = self.status.as_ref().and_then(|status| status.remote.id.as_deref());

@@ -37,7 +37,7 @@ pub fn plan(input: &Input<'_>) -> Plan<AppLinkAddonStatus> {
     if let Some(token) = &input.memory.replace {
         status.last_handled_replace = Some(token.clone());
     }
-    let course = if input.memory.deleting { leave(input) } else { decide(input, &mut status) };
+    let course = if input.memory.deleting { leave(input, &mut status) } else { decide(input, &mut status) };
     Plan { steps: course.steps, report: course.report, again: course.again, status }
 }
 
@@ -60,7 +60,7 @@ pub fn identify(found: &AddonFacts, status: &AppLinkAddonStatus) -> Result<(), V
     moved("add-on", status.addon_id.as_deref(), &found.addon_id)
 }
 
-fn leave(input: &Input<'_>) -> Course {
+fn leave(input: &Input<'_>, status: &mut AppLinkAddonStatus) -> Course {
     let memory = input.memory;
     if !memory.finalizer {
         return Course::hold();
@@ -69,9 +69,21 @@ fn leave(input: &Input<'_>) -> Course {
     if free {
         return Course::act(vec![Step::Release { orphaned: None }]);
     }
+    reachable(input, status);
     let names = shortened(input.dependants);
     let text = format!("these need the add-on and must be deleted first: {names}");
+    let text = match cause(input) {
+        Some(cause) => format!("{text}. They cannot be deleted from AppLink now ({}): {}", cause.reason, cause.message),
+        None => text,
+    };
     Course::say(Verdict::waits(Reason::DeletionBlocked, text))
+}
+
+/// Why the add-on cannot be used now. One that is followed works on with the token it has, whatever became of its Secret.
+fn cause<'a>(input: &'a Input<'_>) -> Option<&'a Verdict> {
+    let live = input.live;
+    let unfollowed = || input.desired.as_ref().err().filter(|_| live.facts.is_none());
+    live.trouble.as_ref().or_else(unfollowed)
 }
 
 /// The first of these names, and how many more there are.
@@ -93,6 +105,7 @@ fn decide(input: &Input<'_>, status: &mut AppLinkAddonStatus) -> Course {
         return Course::act(vec![Step::Guard]);
     }
     if let Err(verdict) = &input.desired {
+        reachable(input, status);
         let may_come = verdict.reason == Reason::SecretNotFound;
         let wait = may_come.then(|| grace(input.memory, input.now)).flatten();
         return wait.unwrap_or_else(|| Course::say(verdict.clone()));
@@ -140,12 +153,15 @@ fn trouble(input: &Input<'_>, verdict: &Verdict) -> Course {
 fn reachable(input: &Input<'_>, status: &mut AppLinkAddonStatus) {
     let (now, generation) = (input.now, input.memory.generation);
     let live = input.live;
-    let (value, reason, message) = match (&live.trouble, &live.constrained, &live.partly) {
+    if live.at.is_none() && cause(input).is_none() {
+        return;
+    }
+    if cause(input).is_some_and(|cause| !cause.reason.is_outage()) {
         // Something else is wrong; whether the service would answer is not known.
-        (Some(verdict), _, _) if !verdict.reason.is_outage() => {
-            status.conditions.retain(|c| c.type_ != ConditionType::Reachable.as_str());
-            return;
-        }
+        status.conditions.retain(|c| c.type_ != ConditionType::Reachable.as_str());
+        return;
+    }
+    let (value, reason, message) = match (&live.trouble, &live.constrained, &live.partly) {
         (_, Some(text), _) => ("False", Reason::QuotaConstrained, text.as_str()),
         (Some(verdict), None, _) | (None, None, Some(verdict)) => ("False", verdict.reason, verdict.message.as_str()),
         (None, None, None) => ("True", Reason::Reachable, "AppLink answers"),

@@ -72,7 +72,9 @@ pub fn plan(input: &Input<'_>) -> Plan<AuthorizationStatus> {
 
 /// The plan, with what its status says of the Secret: that it keeps the credential, where it does.
 fn done(plan: Plan<GrantStatus>, kept: Option<&Kept>) -> Plan<AuthorizationStatus> {
-    let secret = kept.filter(|kept| is_ours(kept)).map(|kept| kept.secret.clone());
+    // What cannot be read stays recorded.
+    let stays = |kept: &&Kept| is_ours(kept) || kept.there == HandOff::Unreadable;
+    let secret = kept.filter(stays).map(|kept| kept.secret.clone());
     let status = AuthorizationStatus { grant: plan.status, credentials_secret_name: secret };
     Plan { steps: plan.steps, report: plan.report, again: plan.again, status }
 }
@@ -91,7 +93,8 @@ fn superfluous<'a>(input: &Input<'a>, plan: &Plan<GrantStatus>, standing: Option
     };
     // One that was written may not be recorded yet.
     let both = [input.kept, input.wanted].into_iter().flatten();
-    let mut over = both.filter(|kept| is_ours(kept) && kept.secret != input.grant.secret && is_over(kept));
+    let removable = |kept: &&Kept| is_ours(kept) && !left_behind(input, &kept.secret);
+    let mut over = both.filter(|kept| removable(kept) && kept.secret != input.grant.secret && is_over(kept));
     over.next().map(|kept| kept.secret.as_str()).or_else(|| renamed(input))
 }
 
@@ -101,7 +104,13 @@ fn renamed<'a>(input: &Input<'a>) -> Option<&'a str> {
     let written = &memory.reading.kept.as_ref()?.secret;
     let known = |kept: &Kept| kept.secret == *written;
     let is_known = input.kept.is_some_and(known) || input.wanted.is_some_and(known);
-    (!is_known && !input.grant.policies.suspend).then_some(written.as_str())
+    (!is_known && !input.grant.policies.suspend && !left_behind(input, written)).then_some(written.as_str())
+}
+
+/// Whether the Secret could not be deleted, and the deletion of its owner must not wait for that.
+fn left_behind(input: &Input<'_>, secret: &str) -> bool {
+    let memory = input.grant.memory;
+    memory.deleting && memory.reading.left_behind.iter().any(|left| left == secret)
 }
 
 /// Whether what this status records is authorized, and for whom it is to be; nothing where that is not known.
@@ -159,7 +168,7 @@ fn no_place(wanted: &Kept) -> Option<Verdict> {
             );
             Some(Verdict::waits(Reason::Creating, text))
         }
-        HandOff::Absent | HandOff::Ours { .. } => None,
+        HandOff::Absent | HandOff::Ours { .. } | HandOff::Unreadable => None,
     }
 }
 

@@ -30,6 +30,8 @@ pub enum HandOff {
     Stale,
     /// A Secret of somebody else.
     Foreign,
+    /// Not known: it could not be read, and that must not hold up a deletion.
+    Unreadable,
 }
 
 impl Case<'_, RemoteGrant> {
@@ -37,7 +39,7 @@ impl Case<'_, RemoteGrant> {
     #[must_use]
     pub fn no_hand_off(&self, secret: &str, there: &HandOff) -> Option<Course> {
         match there {
-            HandOff::Absent | HandOff::Ours { .. } => None,
+            HandOff::Absent | HandOff::Ours { .. } | HandOff::Unreadable => None,
             HandOff::Stale => {
                 let text = format!(
                     "Secret {secret} belongs to an earlier resource of this name; waiting until Kubernetes removes it"

@@ -1,7 +1,7 @@
 //! The faults that a test sets on the API server, and which of them a request meets.
 //! It knows requests only by verb and resource. Set through `ApiServer`, met in the routes.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::resource::Refusal;
 
@@ -12,7 +12,7 @@ pub struct Faults {
     pub outages: u64,
     /// Plurals whose watches tell nothing for now.
     pub held: BTreeSet<String>,
-    forbidden: BTreeSet<(String, String)>,
+    refused: BTreeMap<(String, String), Refusal>,
     next: VecDeque<(String, String, Fault)>,
 }
 
@@ -30,11 +30,12 @@ impl Faults {
         self.outage = outage;
     }
 
-    pub fn set_forbidden(&mut self, verb: &str, resource: &str, forbidden: bool) {
+    /// Refuses every such request from now on, or none any more.
+    pub fn refuse(&mut self, verb: &str, resource: &str, refusal: Option<Refusal>) {
         let rule = (verb.to_owned(), resource.to_owned());
-        match forbidden {
-            true => self.forbidden.insert(rule),
-            false => self.forbidden.remove(&rule),
+        match refusal {
+            Some(refusal) => self.refused.insert(rule, refusal),
+            None => self.refused.remove(&rule),
         };
     }
 
@@ -45,8 +46,8 @@ impl Faults {
 
     /// Those of one verb and resource are met in the order in which they were added.
     pub fn meet(&mut self, verb: &str, resource: &str) -> Option<Fault> {
-        if self.forbidden.contains(&(verb.to_owned(), resource.to_owned())) {
-            return Some(Fault::Refuse(Refusal::forbidden(verb, resource)));
+        if let Some(refusal) = self.refused.get(&(verb.to_owned(), resource.to_owned())) {
+            return Some(Fault::Refuse(refusal.clone()));
         }
         let found = self.next.iter().position(|(v, r, _)| (v.as_str(), r.as_str()) == (verb, resource))?;
         self.next.remove(found).map(|(_, _, fault)| fault)

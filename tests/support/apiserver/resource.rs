@@ -163,8 +163,13 @@ impl Refusal {
     }
 
     pub fn forbidden(verb: &str, resource: &str) -> Self {
-        let message = format!("{resource} is forbidden: the test lets nobody {verb} resource {resource:?}");
+        let message = format!("{resource} is forbidden: User \"test\" cannot {verb} resource {resource:?}");
         Self { code: 403, reason: "Forbidden", message }
+    }
+
+    /// What an admission policy answers, or a limit of the server.
+    pub fn of(code: u16, message: &str) -> Self {
+        Self { message: message.to_owned(), ..Self::injected(code) }
     }
 
     /// One that a test asked for.

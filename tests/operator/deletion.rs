@@ -1,0 +1,254 @@
+//! Deletion and force-orphan need no input: nothing that a plan reads otherwise can hold them up or keep them silent.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::authorization::{NAME as AUTHORIZATION, authorization};
+use crate::publishing::{API, CLIENT};
+use crate::world::{ADDON, HOUR, NS, SOON, World, addon, connection, message, says};
+
+const SOONER: Duration = Duration::from_secs(2);
+
+/// Kinds and names of what the tests delete, all of them Ready.
+const ALL: [(&str, &str); 3] =
+    [("publications", API), ("connections", "production"), ("authorizations", AUTHORIZATION)];
+
+/// One Ready object of each kind with inputs, all of which the key's Secret and a ConfigMap serve.
+async fn full() -> World {
+    let world = World::with_publication().await;
+    world.api.apply(authorization(&json!({"credentialsSecretName": "batch-credentials"})));
+    world.until_of("authorizations", AUTHORIZATION, SOON, ("True", "Authorized")).await;
+    world
+}
+
+async fn until_gone(world: &World, plural: &str, name: &str) {
+    world.until_as(plural, name, SOON, |object| object.is_none()).await;
+}
+
+/// What may be wrong with the inputs of everything at once.
+fn spoil(world: &World, how: &str) {
+    match how {
+        "a name with a blank" | "a dot for a name" | "two dots for a name" => {
+            let name = match how {
+                "a dot for a name" => ".",
+                "two dots for a name" => "..",
+                _ => "sf ",
+            };
+            let jwt = json!({"spec": {"jwt": {"privateKeySecretRef": {"name": name}}}});
+            world.api.patch("connections", NS, "production", jwt.clone());
+            world.api.patch("authorizations", NS, AUTHORIZATION, jwt);
+            let document = json!({"spec": {"apiSpec": {"configMapKeyRef": {"name": name}}}});
+            world.api.patch("publications", NS, API, document);
+            world.api.patch("applinkaddons", NS, ADDON, json!({"spec": {"tokenSecretRef": {"name": name}}}));
+        }
+        "no inputs" => {
+            for (plural, name) in [("secrets", "sf-jwt"), ("configmaps", "orders-openapi"), ("secrets", "heroku-api")] {
+                world.api.delete(plural, NS, name);
+            }
+        }
+        "no right to read" => ["secrets", "configmaps"].iter().for_each(|what| world.api.forbid("get", what)),
+        "no right to delete Secrets" => world.api.forbid("delete", "secrets"),
+        "reading fails" => {
+            let text = "etcdserver: request timed out";
+            ["secrets", "configmaps"].iter().for_each(|what| world.api.refuse("get", what, 500, text));
+        }
+        other => panic!("{other}?"),
+    }
+}
+
+const SPOILT: [&str; 6] = [
+    "a name with a blank",
+    "a dot for a name",
+    "two dots for a name",
+    "no inputs",
+    "no right to read",
+    "reading fails",
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_reads_no_input() {
+    for how in SPOILT.into_iter().chain(["no right to delete Secrets"]) {
+        let world = full().await;
+        spoil(&world, how);
+        world.pass(SOONER).await;
+        for (plural, name) in ALL {
+            world.api.delete(plural, NS, name);
+        }
+        for (plural, name) in ALL {
+            println!("{how}: {plural}");
+            until_gone(&world, plural, name).await;
+        }
+        assert_eq!((world.remote().len(), world.unpublishes()), (0, 1), "{how}");
+        world.api.delete("applinkaddons", NS, ADDON);
+        until_gone(&world, "applinkaddons", ADDON).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forced_orphan_reads_no_input_even_after_a_restart() {
+    for how in SPOILT {
+        let mut world = full().await;
+        world.take().kill().await;
+        spoil(&world, how);
+        world.start();
+        world.pass(SOON).await;
+        world.forget_requests();
+        for (plural, name) in ALL.into_iter().chain([("applinkaddons", ADDON)]) {
+            world.api.annotate(plural, NS, name, "applink.dev/force-orphan", Some("true"));
+            world.api.delete(plural, NS, name);
+            println!("{how}: {plural}");
+            world.until_as(plural, name, SOONER, |object| object.is_none()).await;
+        }
+        assert_eq!((world.remote().len(), world.mutations()), (1, 0), "{how}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_none_can_have_is_an_invalid_spec() {
+    let world = full().await;
+    spoil(&world, "a name with a blank");
+    let told = [
+        ("connections", "production", "spec.jwt.privateKeySecretRef"),
+        ("authorizations", AUTHORIZATION, "spec.jwt.privateKeySecretRef"),
+        ("publications", API, "spec.apiSpec.configMapKeyRef"),
+        ("applinkaddons", ADDON, "spec.tokenSecretRef"),
+    ];
+    for (plural, name, field) in told {
+        let object = world.until_of(plural, name, SOON, ("False", "InvalidSpec")).await;
+        assert!(message(&object).contains(field) && message(&object).contains("\"sf \""), "{}", message(&object));
+    }
+    world.api.patch(
+        "connections",
+        NS,
+        "production",
+        json!({"spec": {"jwt": {"privateKeySecretRef": {"name": "sf-jwt"}}}}),
+    );
+    world.within(SOONER, "production", "True", "Connected").await;
+    let metadata =
+        json!({"clientName": CLIENT, "permissionSet": {"metadataConfigMapKeyRef": {"name": "a b", "key": "k"}}});
+    world.api.patch("publications", NS, API, json!({"spec": metadata}));
+    let said = |object: &Value| message(object).contains("spec.apiSpec.configMapKeyRef");
+    world.until_as("publications", API, SOON, |object| object.is_some_and(said)).await;
+    world.respec(API, json!({"apiSpec": {"configMapKeyRef": {"name": "orders-openapi"}}}));
+    let said = |object: &Value| message(object).contains("spec.permissionSet.metadataConfigMapKeyRef");
+    world.until_as("publications", API, SOON, |object| object.is_some_and(said)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_suspended_or_only_observed_needs_no_input() {
+    let world = full().await;
+    world.api.forbid("get", "secrets");
+    world.api.forbid("get", "configmaps");
+    for (plural, name) in ALL {
+        world.api.patch(plural, NS, name, json!({"spec": {"suspend": true}}));
+        world.until_of(plural, name, SOON, ("True", "Suspended")).await;
+    }
+    for (plural, name) in ALL {
+        world.api.patch(plural, NS, name, json!({"spec": {"suspend": false, "managementPolicy": "Observe"}}));
+    }
+    world.until("production", "True", "Connected").await;
+    world.until_of("publications", API, SOON, ("True", "Published")).await;
+    // The Secret that it keeps a credential in is written under Observe, too.
+    world.until_of("authorizations", AUTHORIZATION, SOON, ("False", "Creating")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_names_the_secret_that_it_waits_for() {
+    let mut world = World::with_connection().await;
+    world.connection("staging", "stagingOrg");
+    world.until("staging", "True", "Connected").await;
+    world.take().kill().await;
+    world.api.delete("secrets", NS, "heroku-api");
+    for (plural, name) in [("applinkaddons", ADDON), ("connections", "production"), ("connections", "staging")] {
+        world.api.delete(plural, NS, name);
+    }
+    world.start();
+    world.pass(HOUR / 10).await;
+    let named = "Secret heroku-api does not exist";
+    let object = world.get_addon();
+    assert!(says(&object, "False", "DeletionBlocked") && message(&object).contains(named), "{object:#}");
+    assert!(crate::world::condition(&object, "Reachable").is_none(), "nobody knows: {object:#}");
+    for name in ["production", "staging"] {
+        let object = world.get(name);
+        let text = message(&object);
+        assert!(text.contains(named) && !text.contains("must be deleted first"), "{text}");
+    }
+    world.api.set_secret(NS, "heroku-api", &[("token", applink_operator::simulator::Seed::HEROKU_TOKEN)]);
+    until_gone(&world, "connections", "production").await;
+    until_gone(&world, "connections", "staging").await;
+    until_gone(&world, "applinkaddons", ADDON).await;
+    assert_eq!(world.remote().len(), 0);
+}
+
+/// As after a rollback: a newer version's value is in a field.
+fn rolled_back(world: &World, plural: &str, name: &str) {
+    world.api.patch(plural, NS, name, json!({"spec": {"managementPolicy": "FromANewerVersion"}}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_orphaned_by_its_metadata() {
+    let world = full().await;
+    for (plural, name) in ALL.into_iter().chain([("applinkaddons", ADDON)]) {
+        let id = world.api.get(plural, NS, name).expect("it is there")["status"]["id"].clone();
+        rolled_back(&world, plural, name);
+        world.until_of(plural, name, SOON, ("False", "InvalidSpec")).await;
+        world.api.delete(plural, NS, name);
+        let said = |object: &Value| message(object).contains("applink.dev/force-orphan");
+        world.until_as(plural, name, SOON, |object| object.is_some_and(said)).await;
+        world.api.annotate(plural, NS, name, "applink.dev/force-orphan", Some("true"));
+        until_gone(&world, plural, name).await;
+        let told = world.events_of(name);
+        let orphaned = told.iter().find(|event| event.reason == "Orphaned").expect("it is told");
+        assert!(orphaned.note.contains(id.as_str().unwrap_or_default()), "{}", orphaned.note);
+    }
+    assert_eq!(world.remote().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_needs_an_object_that_cannot_be_read_says_so() {
+    let mut world = full().await;
+    rolled_back(&world, "connections", "production");
+    let object = world.publication_until(API, "False", "ConnectionNotReady").await;
+    assert!(message(&object).contains("Connection production cannot be read"), "{}", message(&object));
+    world.connection("other", "otherOrg");
+    world.until("other", "True", "Connected").await;
+    rolled_back(&world, "applinkaddons", ADDON);
+    world.until_addon("False", "InvalidSpec").await;
+    world.connection("third", "thirdOrg");
+    for _ in 0..2 {
+        let object = world.until("third", "False", "AddonNotReady").await;
+        assert!(message(&object).contains("cannot read"), "{}", message(&object));
+        assert!(says(&world.get("other"), "True", "Connected"), "what was Ready stays so");
+        world.restart().await;
+        world.pass(SOON).await;
+    }
+    world.api.apply(addon(ADDON));
+    world.api.patch("applinkaddons", NS, ADDON, json!({"spec": {"managementPolicy": "Full"}}));
+    world.until("third", "True", "Connected").await;
+    world.api.patch("connections", NS, "production", json!({"spec": {"managementPolicy": "Full"}}));
+    world.publication_until(API, "True", "Published").await;
+    assert_eq!(world.publishes(), 0, "nothing was published again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_add_on_does_not_go_before_what_cannot_be_read() {
+    let world = World::with_connection().await;
+    rolled_back(&world, "connections", "production");
+    world.until("production", "False", "InvalidSpec").await;
+    let mut other = addon("unrelated");
+    other["spec"]["app"] = json!("orders-prod");
+    world.api.apply(other);
+    world.until_of("applinkaddons", "unrelated", SOON, ("True", "AddonReady")).await;
+    world.api.delete("applinkaddons", NS, "unrelated");
+    until_gone(&world, "applinkaddons", "unrelated").await;
+    world.api.delete("applinkaddons", NS, ADDON);
+    let object = world.until_addon("False", "DeletionBlocked").await;
+    assert!(message(&object).contains("Connection production"), "{}", message(&object));
+    world.api.apply(connection("production", "productionOrg"));
+    world.api.patch("connections", NS, "production", json!({"spec": {"managementPolicy": "Full"}}));
+    world.delete("production");
+    until_gone(&world, "connections", "production").await;
+    until_gone(&world, "applinkaddons", ADDON).await;
+    assert_eq!(world.remote().len(), 0);
+}

@@ -1,0 +1,107 @@
+//! What the API server refuses is said in the object's condition, whatever the code: nobody reads the operator's log first.
+
+use serde_json::json;
+
+use crate::authorization::{NAME as AUTHORIZATION, authorization};
+use crate::publishing::{API, publication};
+use crate::world::{HOUR, LATER, NS, SOON, World, condition, message, progress, says};
+
+const POLICY: &str =
+    "ValidatingAdmissionPolicy 'require-owner' with binding 'all' denied request: label owner is missing";
+
+/// Refusals that no right of the operator's ends, and what the condition must name.
+const REFUSALS: [(u16, &str, &str); 5] = [
+    (422, POLICY, "require-owner"),
+    (403, "admission webhook \"policy.example\" denied the request: no owner", "policy.example"),
+    (403, "secrets \"x\" is forbidden: exceeded quota: team, requested: count/secrets=1", "exceeded quota"),
+    (413, "etcdserver: request is too large", "too large"),
+    (400, "metadata.annotations: Too long: may not be more than 262144 bytes", "Too long"),
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_intent_is_said_and_nothing_is_sent() {
+    for (code, text, named) in REFUSALS {
+        let world = World::with_addon().await;
+        for plural in ["connections", "authorizations"] {
+            world.api.refuse("patch", plural, code, text);
+        }
+        world.connection("production", "productionOrg");
+        world.api.apply(authorization(&json!({})));
+        let objects = [
+            world.until("production", "False", "Creating").await,
+            world.until_of("authorizations", AUTHORIZATION, SOON, ("False", "Creating")).await,
+        ];
+        for object in objects {
+            assert_eq!(progress(&object), Some("Reconciling"));
+            assert!(message(&object).contains(named), "{}", message(&object));
+            assert!(!message(&object).contains("Grant"), "no right is missing: {}", message(&object));
+        }
+        assert_eq!(world.posts(), 0);
+        ["connections", "authorizations"].iter().for_each(|plural| world.api.allow("patch", plural));
+        world.within(LATER, "production", "True", "Connected").await;
+        world.until_of("authorizations", AUTHORIZATION, LATER, ("True", "Authorized")).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_secret_is_said_where_it_is_wanted() {
+    let world = World::with_addon().await;
+    world.api.refuse("create", "secrets", 422, POLICY);
+    world.connection_with("person", "personOrg", json!({"jwt": null, "oauth": {}}));
+    world.api.apply(authorization(&json!({"credentialsSecretName": "batch-credentials"})));
+    let object = world.until("person", "False", "Creating").await;
+    assert!(message(&object).contains("require-owner"), "{}", message(&object));
+    let object = world.until_of("authorizations", AUTHORIZATION, SOON, ("False", "Creating")).await;
+    assert!(message(&object).contains("require-owner"), "{}", message(&object));
+    world.api.allow("create", "secrets");
+    world.within(LATER, "person", "False", "AwaitingUser").await;
+    world.until_of("authorizations", AUTHORIZATION, LATER, ("True", "Authorized")).await;
+    assert_eq!(world.posts(), 2, "each was asked for once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_status_is_said_by_one_event() {
+    let world = World::with_connection().await;
+    world.api.refuse("patch", "publications/status", 500, "etcdserver: request is too large");
+    world.document("1.0.0");
+    world.api.apply(publication(API));
+    world.pass(HOUR).await;
+    let told: Vec<_> = world.events_of(API).into_iter().filter(|event| event.note.contains("too large")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(world.publishes(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_release_is_said_with_the_way_out() {
+    let world = World::with_connection().await;
+    world.api.refuse("patch", "connections", 422, POLICY);
+    world.delete("production");
+    let named = |object: Option<&serde_json::Value>| object.is_some_and(|o| message(o).contains("require-owner"));
+    let object = world.until_as("connections", "production", SOON, named).await.expect("it is there");
+    assert!(says(&object, "False", "Deleting"), "{object:#}");
+    world.api.allow("patch", "connections");
+    world.until_gone("production", LATER).await;
+    assert_eq!(world.remote().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_is_being_deleted_is_not_taken_for_a_missing_right() {
+    let world = World::with_addon().await;
+    let text = "secrets \"person-connection-oauth\" is forbidden: unable to create new content in namespace crm because \
+                it is being terminated";
+    world.api.refuse("create", "secrets", 403, text);
+    world.connection_with("person", "personOrg", json!({"jwt": null, "oauth": {}}));
+    let object = world.until("person", "False", "Creating").await;
+    assert!(message(&object).contains("being terminated") && !message(&object).contains("Grant"), "{object:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_is_only_busy_for_a_moment_is_not_told() {
+    let world = World::with_addon().await;
+    world.api.fail_next("patch", "connections", 2, 500);
+    world.connection("production", "productionOrg");
+    world.until("production", "True", "Connected").await;
+    assert_eq!(world.told("production", "Creating"), 0);
+    assert!(condition(&world.get("production"), "Reconciling").is_none());
+    assert_eq!(world.api.get("connections", NS, "production").expect("it is there")["status"]["answeredAttempt"], 1);
+}
