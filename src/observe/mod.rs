@@ -6,8 +6,10 @@
 mod pass;
 mod poller;
 mod schedule;
+mod shared;
 mod shelf;
 mod trouble;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -29,6 +31,7 @@ use crate::plan::verdict::Verdict;
 use crate::transport::Http;
 
 use poller::Poller;
+use shared::Shared;
 
 pub use pass::{Page, Seen, Wanted};
 pub use shelf::Shelf;
@@ -95,6 +98,8 @@ pub struct Observer {
     metrics: Metrics,
     ask: Ask,
     pollers: Mutex<HashMap<Key, Followed>>,
+    /// What pollers of one add-on share.
+    shared: Shared,
     /// Why add-ons cannot be followed, or not in the way that is asked for now.
     causes: Mutex<HashMap<Key, Verdict>>,
 }
@@ -114,7 +119,15 @@ impl Observer {
     /// An observer of nothing yet.
     #[must_use]
     pub fn new(http: Http, clock: Clock, metrics: Metrics, ask: Ask) -> Self {
-        Self { http, clock, metrics, ask, pollers: Mutex::default(), causes: Mutex::default() }
+        Self {
+            http,
+            clock,
+            metrics,
+            ask,
+            pollers: Mutex::default(),
+            shared: Shared::default(),
+            causes: Mutex::default(),
+        }
     }
 
     /// Follows `addon` from now on, in this way. Following it already in the same way changes nothing.
@@ -127,16 +140,21 @@ impl Observer {
         let Following { target, recorded, .. } = following.clone();
         let access = Access::new(self.http.clone(), self.clock, target, recorded);
         let link = AppLink::new(Arc::new(access));
-        let poller = Poller::new(addon.clone(), following, link, self.clock, self.ask.clone());
+        let poller = Poller::new(addon.clone(), following, link, self.clock, self.ask.clone(), self.shared.clone());
         let poller = Arc::new(poller);
         let task = tokio::spawn(poller.clone().run(self.metrics.clone())).abort_handle();
         pollers.insert(addon.clone(), Followed { poller, task });
     }
 
-    /// Follows `addon` no longer.
+    /// Forgets `addon`, which is gone.
     pub fn forget(&self, addon: &Key) {
         self.pollers().remove(addon);
         self.causes().remove(addon);
+    }
+
+    /// Stops following `addon`, which is there and cannot be followed now.
+    pub fn unfollow(&self, addon: &Key) {
+        self.pollers().remove(addon);
     }
 
     /// Records why `addon` cannot be followed, if so, and tells whether that changed.

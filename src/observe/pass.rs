@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
+use super::shared::Sharing;
 use super::{Key, trouble};
 use crate::applink::AppLink;
 use crate::clock::Clock;
@@ -40,10 +41,10 @@ impl Wanted {
 
 /// What was seen of the kinds that live on the add-on itself.
 pub(super) struct Grants {
-    pub(super) began: Timestamp,
-    pub(super) connections: Listing<RemoteGrant>,
-    /// Or why that call failed: it must not cost us the connections.
-    pub(super) authorizations: Result<Listing<RemoteGrant>, Verdict>,
+    /// When the listing began, and what it shows.
+    pub(super) connections: (Timestamp, Listing<RemoteGrant>),
+    /// Or when it was missed and why: it must not cost us the connections.
+    pub(super) authorizations: Result<(Timestamp, Listing<RemoteGrant>), (Timestamp, Verdict)>,
 }
 
 /// What was seen on one connection.
@@ -88,32 +89,34 @@ pub(super) async fn grants(
     clock: Clock,
     began: Timestamp,
     found: &mut Arc<Found>,
+    sharing: &Sharing,
 ) -> Result<Grants, AccessError> {
-    let first = list(link, clock).await;
+    let first = list(link, clock, sharing).await;
     if !first.as_ref().is_err_and(AccessError::says_gone) || found.at >= began {
         return first;
     }
     match link.renewed(found).await {
         Ok(Some(anew)) => {
             *found = anew;
-            list(link, clock).await
+            list(link, clock, sharing).await
         }
         Ok(None) | Err(AccessError::Budget(_)) => first,
         Err(error) => Err(error),
     }
 }
 
-async fn list(link: &AppLink, clock: Clock) -> Result<Grants, AccessError> {
+async fn list(link: &AppLink, clock: Clock, sharing: &Sharing) -> Result<Grants, AccessError> {
     let began = clock.now();
     let authorizations = async {
-        let listed = link.list_grants(GrantKind::Authorization).await;
+        let listed = sharing.listing("authorizations", link.list_grants(GrantKind::Authorization)).await;
         Ok(listed.map_err(|error| {
             tracing::warn!("cannot list authorizations: {error}");
-            trouble(&error)
+            (began, trouble(&error))
         }))
     };
-    let (connections, authorizations) = tokio::try_join!(link.list_grants(GrantKind::Connection), authorizations)?;
-    Ok(Grants { began, connections, authorizations })
+    let connections = sharing.listing("connections", link.list_grants(GrantKind::Connection));
+    let (connections, authorizations) = tokio::try_join!(connections, authorizations)?;
+    Ok(Grants { connections, authorizations })
 }
 
 /// Lists what lives on connections. `due` tells which targets are read one by one, where they have no list.
@@ -121,6 +124,7 @@ pub(super) async fn pages(
     link: &AppLink,
     clock: Clock,
     wanted: &Wanted,
+    sharing: &Sharing,
     due: impl Fn(&str, &Key) -> bool,
 ) -> Vec<Result<Page, Missed>> {
     let publications = wanted.publications.iter().map(|id| (id, None));
@@ -130,17 +134,26 @@ pub(super) async fn pages(
         let (connection, names) = (id.clone(), names.cloned());
         let what = if names.is_some() { Lodging::Targets } else { Lodging::Publications };
         async move {
-            let began = clock.now();
             let seen = match names {
-                None => link.list_publications(&connection).await.map(Seen::Publications),
-                Some(names) => match link.list_targets(&connection).await {
-                    Ok(Some(listing)) => Ok(Seen::Targets(listing)),
-                    Ok(None) => each(link, &connection, names, due).await.map(Seen::Each),
-                    Err(error) => Err(error),
-                },
+                None => {
+                    let name = format!("publications of {connection}");
+                    let listed = sharing.listing(&name, link.list_publications(&connection)).await;
+                    listed.map(|(began, listing)| (began, Seen::Publications(listing)))
+                }
+                Some(names) => {
+                    let name = format!("targets of {connection}");
+                    match sharing.listing(&name, link.list_targets(&connection)).await {
+                        Ok((began, Some(listing))) => Ok((began, Seen::Targets(listing))),
+                        Ok((_, None)) => {
+                            let began = clock.now();
+                            each(link, &connection, names, due).await.map(|each| (began, Seen::Each(each)))
+                        }
+                        Err(error) => Err(error),
+                    }
+                }
             };
             match seen {
-                Ok(seen) => Ok(Page { connection, began, seen }),
+                Ok((began, seen)) => Ok(Page { connection, began, seen }),
                 Err(error) => {
                     tracing::warn!(%connection, "cannot read what lives on the connection: {error}");
                     Err(Missed { connection, what, verdict: trouble(&error) })

@@ -11,7 +11,9 @@ use tokio::sync::Notify;
 
 use super::pass::{self, Grants, Page, Wanted};
 use super::schedule::{FAST, Schedule, patience};
+use super::shared::Shared;
 use super::shelf::{Shelf, Shelves, partly};
+use super::view::{Pass, View};
 use super::{Ask, Cause, Following, Key, Waiters, trouble};
 use crate::applink::AppLink;
 use crate::budget::{Purpose, Refused, Why};
@@ -21,7 +23,7 @@ use crate::heroku::AccessError;
 use crate::metrics::Metrics;
 use crate::plan::collection::Witness;
 use crate::plan::diff::connection::Targets;
-use crate::plan::live::{AddonFacts, AddonLive, GrantKind, Live, Outage, Phase, RemoteObject};
+use crate::plan::live::{AddonLive, GrantKind, Live, Phase, RemoteObject};
 
 /// Passes begin no closer together than this, however many ask.
 const GAP: SignedDuration = SignedDuration::from_millis(500);
@@ -37,28 +39,20 @@ pub(super) struct Poller {
     link: AppLink,
     clock: Clock,
     ask: Ask,
+    shared: Shared,
     asked: Notify,
     view: Mutex<View>,
 }
 
-struct View {
-    live: AddonLive,
-    shelves: Shelves,
-    /// Which lists did not come, as those who live on the add-on were told.
-    outages: Vec<(String, Outage)>,
-    /// When the targets of a connection that has no list of them were last read one by one, all of them.
-    read: BTreeMap<String, Timestamp>,
-    looking: BTreeSet<Key>,
-    /// What the next pass is for.
-    purpose: Purpose,
-    attending: Waiters,
-    /// Whether the next pass is to resolve app and add-on anew: the add-on itself asked, or may not be where it was.
-    anew: bool,
-    schedule: Schedule,
+/// What it shared is of no use to itself any more.
+impl Drop for Poller {
+    fn drop(&mut self) {
+        self.shared.leave(&self.addon);
+    }
 }
 
 impl Poller {
-    pub(super) fn new(addon: Key, following: Following, link: AppLink, clock: Clock, ask: Ask) -> Self {
+    pub(super) fn new(addon: Key, following: Following, link: AppLink, clock: Clock, ask: Ask, shared: Shared) -> Self {
         let now = clock.now();
         let view = View {
             live: AddonLive::default(),
@@ -71,7 +65,7 @@ impl Poller {
             anew: false,
             schedule: Schedule { due: now, not_before: now, put_off: false, last_good: now, failures: 0 },
         };
-        Self { addon, following, link, clock, ask, asked: Notify::new(), view: Mutex::new(view) }
+        Self { addon, following, link, clock, ask, shared, asked: Notify::new(), view: Mutex::new(view) }
     }
 
     pub(super) fn following(&self) -> &Following {
@@ -224,14 +218,18 @@ impl Poller {
         let mut found = link.found().await?;
         let mut wanted = (self.ask.wanted)(&self.addon);
         found.budget.affords(wanted.calls(), purpose)?;
-        let grants = pass::grants(&link, self.clock, began, &mut found).await?;
-        let mut whole = grants.connections.whole;
-        whole &= !wanted.authorizations || grants.authorizations.as_ref().is_ok_and(|listing| listing.whole);
+        let urgent = !looked.is_empty() || !self.view().attending.is_empty();
+        let place = (found.facts.addon_id.clone(), found.facts.app_id.clone());
+        let sharing = self.shared.sharing(&self.addon, place, self.clock, self.not_before(began, urgent));
+        let grants = pass::grants(&link, self.clock, began, &mut found, &sharing).await?;
+        let listed = grants.connections.0;
+        let mut whole = grants.connections.1.whole;
+        whole &= !wanted.authorizations || grants.authorizations.as_ref().is_ok_and(|(_, listing)| listing.whole);
         let mut moved = self.shelve(grants);
         let (slow, mut due) = self.due(&mut wanted);
         due.extend(looked.iter().cloned());
         let is_due = |connection: &str, who: &Key| slow.contains(connection) || due.contains(who);
-        let pages = pass::pages(&link, self.clock, &wanted, is_due).await;
+        let pages = pass::pages(&link, self.clock, &wanted, &sharing, is_due).await;
         let now = self.clock.now();
         let mut view = self.view();
         view.shelves.asked_for(&wanted);
@@ -250,17 +248,25 @@ impl Poller {
                 }
             }
         }
-        Ok(Pass { facts: found.facts.clone(), whole, moved })
+        Ok(Pass { facts: found.facts.clone(), listed, whole, moved })
+    }
+
+    /// When a listing must have begun to serve a pass that begins at `began`: now where somebody waits for it, else after the
+    /// last pass, and not long ago.
+    fn not_before(&self, began: Timestamp, urgent: bool) -> Timestamp {
+        let last = self.view().live.at.unwrap_or(Timestamp::MIN);
+        let recent = began.checked_sub(self.poll() / 2).unwrap_or(Timestamp::MIN);
+        if urgent { began } else { last.max(recent) }
     }
 
     /// Takes in what lives on the add-on itself, and gives what moved.
     fn shelve(&self, grants: Grants) -> BTreeSet<String> {
-        let Grants { began, connections, authorizations } = grants;
+        let Grants { connections: (began, connections), authorizations } = grants;
         let mut view = self.view();
         let mut moved = view.shelves.list_grants(GrantKind::Connection, began, connections);
         match authorizations {
-            Ok(listing) => moved.extend(view.shelves.list_grants(GrantKind::Authorization, began, listing)),
-            Err(verdict) => {
+            Ok((began, listing)) => moved.extend(view.shelves.list_grants(GrantKind::Authorization, began, listing)),
+            Err((began, verdict)) => {
                 view.shelves.at(&Shelf::grants(GrantKind::Authorization)).missed(began, verdict, patience(self.poll()))
             }
         }
@@ -294,7 +300,9 @@ impl Poller {
                 view.live.silent = false;
                 view.live.connections = view.shelves.count(GrantKind::Connection);
                 view.live.authorizations = view.shelves.count(GrantKind::Authorization);
-                view.schedule.good(now, self.poll(), pass.whole);
+                // What another poller listed a while ago is that much older: so both soon poll at the same time, and only one does.
+                let age = if pass.listed < began { now.duration_since(pass.listed) } else { SignedDuration::ZERO };
+                view.schedule.good(now, self.poll(), pass.whole, age);
             }
             Err(error) => self.failed(&mut view, &error, now),
         }
@@ -385,12 +393,4 @@ impl Poller {
     fn view(&self) -> MutexGuard<'_, View> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What came of a pass that was carried out.
-struct Pass {
-    facts: AddonFacts,
-    /// Whether it proves what it does not show.
-    whole: bool,
-    moved: BTreeSet<String>,
 }

@@ -33,13 +33,19 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// A pass was carried out; `whole` tells whether it proves what it does not show.
-    pub(super) fn good(&mut self, now: Timestamp, poll: SignedDuration, whole: bool) {
+    /// A pass was carried out; `whole` tells whether it proves what it does not show, `age` how old it was already.
+    pub(super) fn good(&mut self, now: Timestamp, poll: SignedDuration, whole: bool, age: SignedDuration) {
         let jitter = jitter(now, poll);
         // Whoever waits for a list that proves something asks again at once; one that proved nothing slows that down.
         let failures = if whole { 0 } else { self.failures.saturating_add(1) };
         let not_before = if whole { now } else { now + backoff(failures, poll) };
-        *self = Self { due: now + poll + jitter, not_before, put_off: false, last_good: now, failures };
+        *self = Self {
+            due: now + (poll + jitter - age).max(SignedDuration::ZERO),
+            not_before,
+            put_off: false,
+            last_good: now,
+            failures,
+        };
     }
 
     /// A pass was put off to spare the budget.

@@ -48,6 +48,7 @@ mod replace;
 mod resolve;
 mod rest;
 mod sets;
+mod shared_polls;
 mod stale;
 mod stop;
 mod switches;

@@ -138,7 +138,7 @@ impl AppLinkAddon {
             Err(_) => Err(invalid("spec.platformURL is not a URL".to_owned())),
         };
         if let Err(verdict) = allowed {
-            shell.observer.forget(&key(self));
+            shell.observer.unfollow(&key(self));
             return Ok(Err(verdict));
         }
         // Where the Secret is gone, what follows the add-on keeps the token it has: a namespace deleted at once, Secret

@@ -1,0 +1,40 @@
+//! What a poller knows of its add-on between two passes, and what a pass brings.
+//!
+//! Data only: the poller reads and writes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::schedule::Schedule;
+use super::shelf::Shelves;
+use super::{Key, Waiters};
+use crate::budget::Purpose;
+use crate::plan::live::{AddonFacts, AddonLive, Outage};
+
+/// What is known.
+pub(super) struct View {
+    pub(super) live: AddonLive,
+    pub(super) shelves: Shelves,
+    /// Which lists did not come, as those who live on the add-on were told.
+    pub(super) outages: Vec<(String, Outage)>,
+    /// When the targets of a connection that has no list of them were last read one by one, all of them.
+    pub(super) read: BTreeMap<String, Timestamp>,
+    pub(super) looking: BTreeSet<Key>,
+    /// What the next pass is for.
+    pub(super) purpose: Purpose,
+    pub(super) attending: Waiters,
+    /// Whether the next pass is to resolve app and add-on anew: the add-on itself asked, or may not be where it was.
+    pub(super) anew: bool,
+    pub(super) schedule: Schedule,
+}
+
+/// What came of a pass that was carried out.
+pub(super) struct Pass {
+    pub(super) facts: AddonFacts,
+    /// When the listing of connections began: another poller may have made it.
+    pub(super) listed: Timestamp,
+    /// Whether it proves what it does not show.
+    pub(super) whole: bool,
+    pub(super) moved: BTreeSet<String>,
+}
