@@ -3,11 +3,11 @@
 //! Decides nothing but which add-on is meant, and never guesses between two. `applink` asks it for credentials,
 //! `observe` for what was found.
 
+mod error;
 mod slot;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -16,15 +16,15 @@ use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::budget::{Budget, Leave, Purpose, Refused};
+use crate::budget::{Budget, Leave, Purpose};
 use crate::clock::Clock;
 use crate::crd::AppLinkAddonStatus;
 use crate::plan::diff::addon::identify;
 use crate::plan::live::AddonFacts;
-use crate::plan::verdict::Verdict;
 use crate::transport::{CallError, Http};
 use crate::wire;
 
+pub use error::AccessError;
 use slot::Slot;
 
 /// Slug of the AppLink add-on service.
@@ -61,62 +61,6 @@ impl Target {
             && self.app == other.app
             && self.addon == other.addon
             && self.token.expose_secret() == other.token.expose_secret()
-    }
-}
-
-/// Why an add-on cannot be reached.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AccessError {
-    /// A call to the Platform API failed; AppLink was not called.
-    #[error(transparent)]
-    Heroku(#[from] CallError),
-    /// A call to AppLink failed.
-    #[error("AppLink at {0}")]
-    AppLink(CallError),
-    /// No such app, or not for this token.
-    #[error("Heroku app {0} does not exist, or the token may not see it: check spec.app")]
-    NoApp(String),
-    /// The app has no AppLink add-on, or none of that name.
-    #[error("{0}")]
-    NoAddon(String),
-    /// The app has several, and none is named.
-    #[error("app {app} has several AppLink add-ons: set spec.addon to one of {}", names.join(", "))]
-    Several {
-        /// App.
-        app: String,
-        /// Their names.
-        names: Vec<String>,
-    },
-    /// Heroku is still setting it up.
-    #[error("Heroku is still setting up the add-on {0}")]
-    Provisioning(String),
-    /// The call was not sent: a limit forbids it now.
-    #[error(transparent)]
-    Budget(#[from] Refused),
-    /// Nobody follows it any more.
-    #[error("the add-on is not followed any more")]
-    Forgotten,
-    /// It is not what it was.
-    #[error("{}", .0.message)]
-    Changed(Verdict),
-}
-
-impl AccessError {
-    /// How long to wait before another try, where that is known.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Heroku(call) | Self::AppLink(call) => call.retry_after(),
-            Self::Budget(refused) => Some(refused.wait),
-            _ => None,
-        }
-    }
-
-    /// Whether somebody said that what was called is not there, or no longer.
-    #[must_use]
-    pub fn says_gone(&self) -> bool {
-        let (Self::Heroku(call) | Self::AppLink(call)) = self else { return false };
-        is_gone(call)
     }
 }
 
@@ -243,16 +187,36 @@ impl Access {
         Ok((!same).then_some(anew))
     }
 
-    async fn discover(&self, purpose: Purpose) -> Result<Found, AccessError> {
-        let app = self.target.app.as_str();
+    /// What Heroku tells of the app. An app that was renamed is still found by its recorded UUID: then what it is called now
+    /// comes along.
+    async fn app(&self, purpose: Purpose) -> Result<(OfApp, Option<String>), AccessError> {
+        let named = &self.target.app;
+        let result = self.read_app(named, purpose).await;
+        if !result.as_ref().is_err_and(AccessError::says_gone) {
+            return Ok((result?, None));
+        }
+        let none = || AccessError::NoApp(named.clone());
+        let recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner).app_id.clone();
+        let id = recorded.filter(|id| id != named).ok_or_else(none)?;
+        let read = self.read_app(&id, purpose).await;
+        let read = read.map_err(|error| if error.says_gone() { none() } else { error })?;
+        let now = wire::app_name(&read.app).unwrap_or(id);
+        Ok((read, Some(now)))
+    }
+
+    async fn read_app(&self, app: &str, purpose: Purpose) -> Result<OfApp, AccessError> {
         let [first, second, third, fourth] = self.account.leaves(purpose)?;
-        let (app_body, addons, attachments, vars) = tokio::try_join!(
-            self.get_of_app("heroku.app", None, first),
-            self.get_of_app("heroku.addons", Some("addons"), second),
-            self.get_of_app("heroku.attachments", Some("addon-attachments"), third),
-            self.get_of_app("heroku.config_vars", Some("config-vars"), fourth),
-        )
-        .map_err(|error| if is_gone(&error) { AccessError::NoApp(app.to_owned()) } else { error.into() })?;
+        let (app, addons, attachments, vars) = tokio::try_join!(
+            self.get_of_app("heroku.app", app, None, first),
+            self.get_of_app("heroku.addons", app, Some("addons"), second),
+            self.get_of_app("heroku.attachments", app, Some("addon-attachments"), third),
+            self.get_of_app("heroku.config_vars", app, Some("config-vars"), fourth),
+        )?;
+        Ok(OfApp { app, addons, attachments, vars })
+    }
+
+    async fn discover(&self, purpose: Purpose) -> Result<Found, AccessError> {
+        let (OfApp { app, addons, attachments, vars }, renamed_to) = self.app(purpose).await?;
         let host = || self.target.platform_url.clone();
         let unreadable = |cause| AccessError::Heroku(CallError::Unreadable { host: host(), cause });
         let addon = self.choose(wire::addons(&addons).map_err(unreadable)?)?;
@@ -267,7 +231,8 @@ impl Access {
         let api_url = parse(api_url.expose_secret())?;
         self.http.check(&api_url)?;
         let facts = AddonFacts {
-            app_id: wire::app_id(&app_body).map_err(unreadable)?,
+            app_id: wire::app_id(&app).map_err(unreadable)?,
+            renamed_to,
             addon_id: addon.id,
             addon_name: addon.name,
             api_url: api_url.to_string(),
@@ -289,7 +254,7 @@ impl Access {
             let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             return found.ok_or_else(|| {
                 AccessError::NoAddon(format!(
-                    "app {app} has no AppLink add-on {wanted} (it has: {known}): check spec.addon"
+                    "app {app} has no AppLink add-on {wanted} (it has: {known}): set spec.addon to what it is called now"
                 ))
             });
         }
@@ -303,8 +268,14 @@ impl Access {
         })
     }
 
-    async fn get_of_app(&self, operation: &'static str, what: Option<&str>, leave: Leave) -> Result<Bytes, CallError> {
-        let path: Vec<&str> = ["apps", &self.target.app].into_iter().chain(what).collect();
+    async fn get_of_app(
+        &self,
+        operation: &'static str,
+        app: &str,
+        what: Option<&str>,
+        leave: Leave,
+    ) -> Result<Bytes, CallError> {
+        let path: Vec<&str> = ["apps", app].into_iter().chain(what).collect();
         self.get(operation, &path, ACCEPT, leave).await
     }
 
@@ -325,8 +296,12 @@ impl Access {
     }
 }
 
-fn is_gone(call: &CallError) -> bool {
-    matches!(call.status(), Some(StatusCode::NOT_FOUND | StatusCode::GONE))
+/// The answers of the Platform API that lead to an add-on.
+struct OfApp {
+    app: Bytes,
+    addons: Bytes,
+    attachments: Bytes,
+    vars: Bytes,
 }
 
 /// An `Authorization` header that no log prints.

@@ -21,12 +21,36 @@ pub fn trouble(error: &AccessError) -> Verdict {
             Verdict::waits(Reason::AddonNotReady, error.to_string())
         }
         AccessError::Budget(_) => limited(&error.to_string()),
-        AccessError::Heroku(call) | AccessError::AppLink(call) => of_call(call, error.to_string()),
+        AccessError::Heroku(call) => of_heroku(call).unwrap_or_else(|| of_call(call, error.to_string())),
+        AccessError::AppLink(call) => of_call(call, error.to_string()),
     }
 }
 
 fn limited(text: &str) -> Verdict {
     Verdict::waits(Reason::RateLimited, format!("{text}: waiting until calls are allowed again"))
+}
+
+/// What the Platform API refuses for good, and no new token ends: that is no outage.
+fn of_heroku(call: &CallError) -> Option<Verdict> {
+    let CallError::Status { status, error, .. } = call else { return None };
+    let (reason, remedy) = match (status.as_u16(), error.id.as_deref()) {
+        (401 | 403, Some("two_factor")) => (
+            Reason::CredentialInvalid,
+            "the app asks for a second factor, which no operator has. Use the token of a user for whom it does not",
+        ),
+        (403, Some("suspended")) => {
+            (Reason::CredentialInvalid, "the Heroku account is suspended. Clear that up with Heroku")
+        }
+        (401 | 403 | 408 | 429, _) => return None,
+        (402, _) => (Reason::RemoteRejected, "Heroku wants a payment first. Settle it in the account's billing"),
+        (404 | 410, _) => (
+            Reason::RemoteRejected,
+            "the Platform API does not know this address. Check spec.platformURL, and whether the add-on is still there",
+        ),
+        (400..500, _) => (Reason::RemoteRejected, "Heroku refuses the request, and says why"),
+        _ => return None,
+    };
+    Some(Verdict::needs_user(reason, format!("{call}: {remedy}")))
 }
 
 fn of_call(call: &CallError, text: String) -> Verdict {
@@ -42,6 +66,38 @@ fn of_call(call: &CallError, text: String) -> Verdict {
         CallError::Status { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => limited(&text),
         CallError::Status { .. } | CallError::Transport { .. } | CallError::Unreadable { .. } => {
             Verdict::waits(Reason::RemoteUnavailable, format!("{text}: trying again"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::ErrorText;
+
+    #[test]
+    fn what_heroku_refuses_for_good_is_no_outage() {
+        let said = |status: u16, id: &str| {
+            let error = ErrorText { id: Some(id.to_owned()), message: None };
+            let status = StatusCode::from_u16(status).unwrap();
+            let host = "api.heroku.com".to_owned();
+            trouble(&AccessError::Heroku(CallError::Status { host, status, error, retry_after: None }))
+        };
+        let table = [
+            (402, "delinquent", Reason::RemoteRejected, "payment"),
+            (404, "not_found", Reason::RemoteRejected, "spec.platformURL"),
+            (410, "gone", Reason::RemoteRejected, "spec.platformURL"),
+            (422, "invalid_params", Reason::RemoteRejected, "refuses"),
+            (403, "two_factor", Reason::CredentialInvalid, "second factor"),
+            (403, "suspended", Reason::CredentialInvalid, "suspended"),
+            (401, "unauthorized", Reason::CredentialInvalid, "heroku authorizations:create"),
+            (429, "rate_limit", Reason::RateLimited, "waiting"),
+            (503, "maintenance", Reason::RemoteUnavailable, "trying again"),
+        ];
+        for (status, id, reason, hint) in table {
+            let verdict = said(status, id);
+            assert_eq!(verdict.reason, reason, "{status} {id}");
+            assert!(verdict.message.contains(hint), "{}", verdict.message);
         }
     }
 }

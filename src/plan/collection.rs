@@ -161,11 +161,14 @@ impl<R: RemoteObject> Collection<R> {
             self.witnessed.iter().any(|(at, w)| matches!(w, Witness::Touched(n) if n == name) && *at >= began)
         };
         let ours = |s: &&Sighting<R>| s.object.name() == Some(name) || Some(s.object.id()) == id;
+        let listed = self.listed.is_some_and(|l| l.whole && l.began >= since && !written_since(l.began))
+            && self.objects.values().all(|s| s.object.name().is_some());
+        let asked = self.absent.get(name).is_some_and(|at| *at >= since && !written_since(*at));
         Live {
             sightings: self.objects.values().filter(ours).cloned().collect(),
-            complete: (self.listed.is_some_and(|l| l.whole && l.began >= since && !written_since(l.began))
-                && self.objects.values().all(|s| s.object.name().is_some()))
-                || self.absent.get(name).is_some_and(|at| *at >= since && !written_since(*at)),
+            complete: listed || asked,
+            listed,
+            asked,
             gone: self.gone.keys().cloned().collect(),
             outage: self.outage.clone(),
         }

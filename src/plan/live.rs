@@ -186,6 +186,10 @@ pub struct Live<R> {
     pub sightings: Vec<Sighting<R>>,
     /// Whether a whole listing that is young enough proves that there are no others.
     pub complete: bool,
+    /// Whether such a listing does, and not only a GET by the name.
+    pub listed: bool,
+    /// Whether a GET by the name, since the last write to it, found nothing.
+    pub asked: bool,
     /// Ids that a GET or a DELETE found gone of late, and no listing since has shown.
     pub gone: Vec<String>,
     /// Why they cannot be listed now.
@@ -194,7 +198,7 @@ pub struct Live<R> {
 
 impl<R> Default for Live<R> {
     fn default() -> Self {
-        Self { sightings: Vec::new(), complete: false, gone: Vec::new(), outage: None }
+        Self { sightings: Vec::new(), complete: false, listed: false, asked: false, gone: Vec::new(), outage: None }
     }
 }
 
@@ -220,6 +224,8 @@ impl<R: RemoteObject> Live<R> {
 pub struct AddonFacts {
     /// App UUID.
     pub app_id: String,
+    /// What the app is called now, where no app has the name in the spec any more.
+    pub renamed_to: Option<String>,
     /// Add-on UUID.
     pub addon_id: String,
     /// Add-on name.

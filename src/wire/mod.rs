@@ -17,7 +17,7 @@ mod target;
 pub use credentials::credentials;
 pub use error::{ErrorText, error_text};
 pub use grant::{grant, grants};
-pub use platform::{Addon, Attachment, addons, app_id, attachments, config_var};
+pub use platform::{Addon, Attachment, addons, app_id, app_name, attachments, config_var};
 pub use publication::publications;
 pub use redact::redact;
 pub use target::{target, targets};

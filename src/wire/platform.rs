@@ -39,6 +39,12 @@ pub fn app_id(body: &[u8]) -> Result<String, Unreadable> {
     text(&json(body)?, &["id"]).ok_or(Unreadable("an app without id"))
 }
 
+/// The name of an app, where the body has one.
+#[must_use]
+pub fn app_name(body: &[u8]) -> Option<String> {
+    text(&json(body).ok()?, &["name"])
+}
+
 /// The add-ons of an app.
 ///
 /// # Errors

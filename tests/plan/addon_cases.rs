@@ -22,6 +22,7 @@ struct Case {
 fn facts() -> AddonFacts {
     AddonFacts {
         app_id: "app-1".into(),
+        renamed_to: None,
         addon_id: "addon-1".into(),
         addon_name: "cubed".into(),
         api_url: "https://a".into(),

@@ -69,7 +69,7 @@ fn leave(input: &Input<'_>, status: &mut AppLinkAddonStatus) -> Course {
     if free {
         return Course::act(vec![Step::Release { orphaned: None }]);
     }
-    reachable(input, status);
+    unknown_reachability(input, status);
     let names = shortened(input.dependants);
     let text = format!("these need the add-on and must be deleted first: {names}");
     let text = match cause(input) {
@@ -105,7 +105,7 @@ fn decide(input: &Input<'_>, status: &mut AppLinkAddonStatus) -> Course {
         return Course::act(vec![Step::Guard]);
     }
     if let Err(verdict) = &input.desired {
-        reachable(input, status);
+        unknown_reachability(input, status);
         let may_come = verdict.reason == Reason::SecretNotFound;
         let wait = may_come.then(|| grace(input.memory, input.now)).flatten();
         return wait.unwrap_or_else(|| Course::say(verdict.clone()));
@@ -124,7 +124,13 @@ fn decide(input: &Input<'_>, status: &mut AppLinkAddonStatus) -> Course {
     match &live.trouble {
         Some(verdict) => trouble(input, verdict),
         None => {
-            let text = format!("add-on {} answers", status.addon_name.as_deref().unwrap_or_default());
+            let name = status.addon_name.as_deref().unwrap_or_default();
+            let text = match live.facts.as_ref().and_then(|facts| facts.renamed_to.as_ref()) {
+                Some(now) => format!(
+                    "add-on {name} answers. Its app is called {now} now; it is known by its UUID, so spec.app may stay as it is"
+                ),
+                None => format!("add-on {name} answers"),
+            };
             Course::say(Verdict::settled(Reason::AddonReady, text))
         }
     }
@@ -150,15 +156,20 @@ fn trouble(input: &Input<'_>, verdict: &Verdict) -> Course {
     Course::say(verdict.clone())
 }
 
+/// Drops what was said of AppLink where something else is wrong, so that nobody knows whether it would answer. Tells whether
+/// that is so.
+fn unknown_reachability(input: &Input<'_>, status: &mut AppLinkAddonStatus) -> bool {
+    let unknown = cause(input).is_some_and(|cause| !cause.reason.is_outage());
+    if unknown {
+        status.conditions.retain(|c| c.type_ != ConditionType::Reachable.as_str());
+    }
+    unknown
+}
+
 fn reachable(input: &Input<'_>, status: &mut AppLinkAddonStatus) {
     let (now, generation) = (input.now, input.memory.generation);
     let live = input.live;
-    if live.at.is_none() && cause(input).is_none() {
-        return;
-    }
-    if cause(input).is_some_and(|cause| !cause.reason.is_outage()) {
-        // Something else is wrong; whether the service would answer is not known.
-        status.conditions.retain(|c| c.type_ != ConditionType::Reachable.as_str());
+    if unknown_reachability(input, status) {
         return;
     }
     let (value, reason, message) = match (&live.trouble, &live.constrained, &live.partly) {
