@@ -10,11 +10,11 @@ use serde_json::json;
 use super::driver::Driver;
 use super::gate::Effect;
 use super::kind::Kind;
-use super::outcome::{News, answer, delayed, news_of, refusals, unread};
+use super::outcome::{Failed, News, answer, delayed, news_of, refusals, unread};
 use super::owned::{self, Content};
 use super::patch::{Part, patch, preconditions};
 use super::permits::Permit;
-use super::report::tell;
+use super::report::{announce, tell};
 use super::roster::key;
 use super::{Error, Shell};
 use crate::budget::Purpose;
@@ -22,7 +22,7 @@ use crate::crd::{FINALIZER, Reason, annotation};
 use crate::heroku::AccessError;
 use crate::plan::live::Phase;
 use crate::plan::memory::{Answer, Intent, Memory, Reading, Written};
-use crate::plan::verdict::Verdict;
+use crate::plan::verdict::{Report, Verdict};
 use crate::plan::{Plan, Step};
 
 /// What is held from the first effect to the report: leave to write, and a place within the gate.
@@ -95,6 +95,12 @@ pub(super) async fn apply<K: Kind>(
     if !hold.enter(shell) {
         return Ok(Next::Stop);
     }
+    if matches!(plan.report, Report::Say(_)) && memory.ready {
+        let newer = announce(driver, object, memory, plan).await?;
+        if newer.resource_version() != object.resource_version() {
+            return Ok(Next::PlanWith(newer));
+        }
+    }
     shell.metrics.step(K::KIND, label(step));
     tracing::info!(object = %me, "{step}");
     match step {
@@ -107,6 +113,7 @@ pub(super) async fn apply<K: Kind>(
         }
         Step::HandOver { id } => hand_over(shell, &**object, id).await.map(|()| Next::Plan),
         Step::Withdraw => withdraw(shell, &**object).await.map(|()| Next::Plan),
+        Step::TakeSecret { secret } => owned::take(shell, &**object, secret).await.map(|()| Next::Plan),
         Step::Retract { secret } => retract(driver, object, memory, secret).await,
         Step::Export { id, secret } => export(driver, object, memory, step, (id, secret)).await,
         Step::Guard => remember(driver, object, None).await,
@@ -134,6 +141,7 @@ fn label(step: &Step) -> &'static str {
         Step::Retract { .. } => "retract",
         Step::Delete { .. } => "delete",
         Step::Confirm { .. } => "confirm",
+        Step::TakeSecret { .. } => "take_secret",
         Step::Look => "look",
         Step::AwaitRemote => "await_remote",
         Step::Release { .. } => "release",
@@ -212,6 +220,7 @@ async fn call<K: Kind>(
     hold: &mut Hold,
 ) -> Result<Next<K>, Error> {
     let shell = &*driver.shell;
+    let began = shell.clock.now();
     let result = match step {
         Step::Create { .. } | Step::Publish { .. } => object.create(shell, inputs).await.map(Some),
         Step::Survey { id } => object.survey(shell, id).await.map(|()| None),
@@ -246,7 +255,8 @@ async fn call<K: Kind>(
             {
                 driver.recall.refused(object, now, requests);
             }
-            let mut answer = answer(error, step, attempt, now, nth);
+            let intent = memory.intent.as_ref().filter(|_| makes);
+            let mut answer = answer(&Failed { error, step, intent, began, nth }, now);
             // A creation that was not carried out is not: another call that fails since does not change that.
             if let (Answer::Later { attempt: none @ None, .. }, Some(Answer::Later { attempt: not_made, .. })) =
                 (&mut answer, &memory.answer)

@@ -4,7 +4,9 @@
 //! `run` wires it up; the rest are the driver's hands.
 
 mod apply;
+mod denied;
 mod driver;
+mod events;
 mod gate;
 mod inputs;
 mod kind;
@@ -20,12 +22,10 @@ pub mod run;
 mod unreadable;
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::Client;
 use kube::core::DeserializeGuard;
-use kube::runtime::events::Recorder;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -33,6 +33,8 @@ use crate::observe::{Cause, Key, Observer, Wanted};
 use crate::plan::diff::connection::Dependant;
 use crate::transport::AllowedHosts;
 
+use denied::Denied;
+use events::Events;
 use gate::Gate;
 use kind::{Judged, Kind, Reference};
 use permits::Permits;
@@ -130,12 +132,11 @@ pub struct Shell {
     rosters: Rosters,
     permits: Permits,
     gate: Gate,
-    recorder: Recorder,
+    events: Events,
     judged: Judged,
+    denied: Denied,
     /// What the objects that this version cannot read refer to, as far as that can be told.
     misread: Mutex<HashMap<Key, Vec<Reference>>>,
-    /// Whether the last Event could not be published.
-    speechless: AtomicBool,
     metrics: Metrics,
 }
 

@@ -9,14 +9,16 @@ use crate::crd::Reason;
 use crate::heroku::AccessError;
 use crate::observe::trouble;
 use crate::plan::Step;
-use crate::plan::memory::{Answer, Unread};
+use crate::plan::memory::{Answer, Intent, Unread};
 use crate::plan::remote::{Again, REFUSAL_REST, SETTLE};
 use crate::plan::verdict::Verdict;
-use crate::transport::CallError;
+use crate::transport::{CallError, DEADLINE};
 
 /// The first pause after a call that was not carried out, for no reason that lies in it; doubled each time.
 const PAUSE: SignedDuration = SignedDuration::from_secs(10);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(10);
+/// How long a call that nobody answered may still be carried out.
+const CALL: SignedDuration = SignedDuration::from_secs(DEADLINE.as_secs() as i64);
 
 /// One Event to come.
 pub(super) struct News {
@@ -25,10 +27,24 @@ pub(super) struct News {
     pub(super) note: String,
 }
 
-/// What a failed call means for the next plan; it is the nth in a row. `attempt` is the creation that it was part of.
-pub(super) fn answer(error: &AccessError, step: &Step, attempt: Option<i64>, now: Timestamp, nth: u32) -> Answer {
+/// A call that failed, and what it was part of.
+pub(super) struct Failed<'a> {
+    pub(super) error: &'a AccessError,
+    pub(super) step: &'a Step,
+    /// The creation that it was, and what it was announced by.
+    pub(super) intent: Option<&'a Intent>,
+    /// When it was sent.
+    pub(super) began: Timestamp,
+    /// How many calls failed in a row with it.
+    pub(super) nth: u32,
+}
+
+/// What a failed call means for the next plan.
+pub(super) fn answer(failed: &Failed<'_>, now: Timestamp) -> Answer {
+    let Failed { error, step, intent, began, nth } = *failed;
+    let attempt = intent.map(|intent| intent.attempt);
     let verdict = trouble(error);
-    let doubled = |first| doubled(first, nth);
+    let doubled = |first| doubled_pause(first, nth);
     let later = |pause| Answer::Later { verdict: verdict.clone(), at: now, until: now + pause, attempt };
     let asked = error.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
     let call = match error {
@@ -50,13 +66,22 @@ pub(super) fn answer(error: &AccessError, step: &Step, attempt: Option<i64>, now
             Answer::Refused { verdict: Verdict::needs_user(Reason::RemoteRejected, text), at: now, attempt, conflict }
         }
         // Only a creation must not be repeated before it is known how it ended.
-        (_, Some(attempt)) if call.may_have_worked() => Answer::Lost { verdict, pause: doubled(SETTLE), attempt },
+        (_, Some(attempt)) if call.may_have_worked() => {
+            // What lives on a connection has no GET by name that all services know.
+            let over = answers_itself(call) && intent.is_some_and(|intent| intent.parent.is_none());
+            let until = match over {
+                // Proof is all that the first repetition waits for.
+                true => now + if nth > 1 { doubled_pause(SETTLE, nth - 1) } else { SignedDuration::ZERO },
+                false => began + doubled(CALL),
+            };
+            Answer::Lost { verdict, until, attempt, over }
+        }
         _ => later(asked.unwrap_or(doubled(PAUSE))),
     }
 }
 
 /// The pause after the nth failure in a row.
-fn doubled(first: SignedDuration, nth: u32) -> SignedDuration {
+fn doubled_pause(first: SignedDuration, nth: u32) -> SignedDuration {
     (first * 2_i32.saturating_pow(nth.saturating_sub(1).min(10))).min(LONGEST_PAUSE)
 }
 
@@ -72,6 +97,12 @@ pub(super) fn refusals(error: &AccessError) -> Option<usize> {
     Some(if call.refuses_token() { 2 } else { 1 })
 }
 
+/// Whether the service itself answered, and not a router that gave up on it: with an error in its own words.
+fn answers_itself(call: &CallError) -> bool {
+    let CallError::Status { status, error, .. } = call else { return false };
+    matches!(status.as_u16(), 500..=502) && error.line().is_some()
+}
+
 fn blames_jwt(call: &CallError) -> bool {
     matches!(call, CallError::Status { error, .. } if error.blames_jwt())
 }
@@ -80,9 +111,10 @@ fn blames_jwt(call: &CallError) -> bool {
 pub(super) fn unread(error: &AccessError, step: &Step, before: Option<&Unread>, now: Timestamp) -> Unread {
     let (since, tries) = before.map_or((now, 0), |unread| (unread.since, unread.tries));
     let tries = tries.saturating_add((!matches!(error, AccessError::Budget(_))).into());
-    let (verdict, until) = match answer(error, step, None, now, tries) {
+    let failed = Failed { error, step, intent: None, began: now, nth: tries };
+    let (verdict, until) = match answer(&failed, now) {
         // The list has just shown it: a service may have its credential a moment later.
-        _ if is_missing(error) => (trouble(error), now + doubled(PAUSE, tries)),
+        _ if is_missing(error) => (trouble(error), now + doubled_pause(PAUSE, tries)),
         Answer::Later { verdict, until, .. } => (verdict, until),
         Answer::Refused { verdict, .. } => (verdict, now + REFUSAL_REST),
         _ => (trouble(error), now + PAUSE),

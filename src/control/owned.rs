@@ -105,10 +105,25 @@ fn change(there: &Secret, new: &Secret) -> Value {
     })
 }
 
+/// Makes `object` the owner of the Secret of this name, where that is one of ours without an owner.
+pub(super) async fn take<K: Kind>(shell: &Shell, object: &K, name: &str) -> Result<(), Error> {
+    let Some(there) = find(shell, object, name).await? else { return Ok(()) };
+    if whose(object, &there) != HandOff::Ownerless {
+        return Ok(());
+    }
+    let body = json!({
+        "metadata": {
+            "uid": there.uid(), "resourceVersion": there.resource_version(), "ownerReferences": [owner(object)],
+        },
+    });
+    let done = api(shell, object).patch(name, &params(), &Patch::Merge(body)).await;
+    done.map(drop).map_err(Error::kube(format!("patch Secret {}/{name}", key(object).namespace)))
+}
+
 /// Deletes the Secret of this name, where it is ours.
 pub(super) async fn remove<K: Kind>(shell: &Shell, object: &K, name: &str) -> Result<(), Error> {
     let Some(there) = find(shell, object, name).await? else { return Ok(()) };
-    if !matches!(whose(object, &there), HandOff::Ours { .. }) {
+    if !matches!(whose(object, &there), HandOff::Ours { .. } | HandOff::Ownerless) {
         return Ok(());
     }
     let preconditions = Preconditions { uid: there.uid(), resource_version: there.resource_version() };
@@ -125,22 +140,28 @@ fn api<K: Kind>(shell: &Shell, object: &K) -> Api<Secret> {
 }
 
 async fn find<K: Kind>(shell: &Shell, object: &K, name: &str) -> Result<Option<Secret>, Error> {
-    let found = api(shell, object).get_opt(name).await;
+    let namespace = key(object).namespace;
+    let api = api(shell, object);
+    let found = shell.denied.read(&namespace, "secrets", shell.clock.now(), api.get_opt(name)).await;
     found.map_err(Error::kube(format!("get Secret {}/{name}", key(object).namespace)))
 }
 
 fn whose<K: Kind>(object: &K, secret: &Secret) -> HandOff {
     let mine = |owner: &OwnerReference| Some(&owner.uid) == object.meta().uid.as_ref();
-    let earlier = |owner: &OwnerReference| {
-        let group = owner.api_version.split('/').next();
-        group == Some(GROUP) && owner.kind == K::KIND && owner.name == object.name_any()
-    };
+    let of_ours = |owner: &OwnerReference| owner.api_version.split('/').next() == Some(GROUP);
+    let earlier = |owner: &OwnerReference| of_ours(owner) && owner.kind == K::KIND && owner.name == object.name_any();
     if secret.owner_references().iter().any(mine) {
         let full = secret.data.as_ref().is_some_and(|data| data.contains_key(URL));
         let id = secret.annotations().get(annotation::LINK_FOR).filter(|_| full);
         HandOff::Ours { id: id.cloned() }
     } else if secret.owner_references().iter().any(earlier) {
         HandOff::Stale
+    } else if let Some(owner) = secret.owner_references().iter().find(|owner| of_ours(owner)) {
+        HandOff::OfAnother(format!("{} {}", owner.kind, owner.name))
+    } else if secret.owner_references().is_empty()
+        && secret.labels().get(MANAGED_BY).is_some_and(|by| by == FIELD_MANAGER)
+    {
+        HandOff::Ownerless
     } else {
         HandOff::Foreign
     }

@@ -3,14 +3,11 @@
 //! Decides nothing, and writes nothing at rest. `driver` calls it at the end of each way through.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use kube::runtime::events::{Event, EventType};
 use serde_json::{Map, Value, json};
 
 use super::apply::Hold;
@@ -19,15 +16,12 @@ use super::kind::{Kind, Status};
 use super::outcome::News;
 use super::patch::{Part, patch, preconditions};
 use super::roster::key;
-use super::{Error, Shell, said};
+use super::{Error, Shell};
 use crate::crd::{ConditionType, Reason, annotation, condition};
 use crate::observe::Key;
 use crate::plan::Plan;
 use crate::plan::memory::Memory;
 use crate::plan::verdict::{Report, conditions};
-
-/// An Event is worth waiting for only so long.
-const EVENT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Writes the status where `plan` changes it, and tells when to plan again.
 pub(super) async fn report<K: Kind>(
@@ -51,10 +45,7 @@ pub(super) async fn report<K: Kind>(
         }
     }
     let written = if after != before && hold.enter(shell) {
-        let as_json = |status: &K::Status| serde_json::to_value(status).map_err(|_| Error::Json("status"));
-        let status = difference(&as_json(&before)?, &as_json(&after)?);
-        let body = json!({ "metadata": preconditions(&**object), "status": status });
-        patch(driver, object, Part::Status, body).await.map(Some)
+        write(driver, object, &before, &after).await.map(Some)
     } else {
         Ok(None)
     };
@@ -67,6 +58,39 @@ pub(super) async fn report<K: Kind>(
         object.reported(shell, before.memory().observed_generation != after.memory().observed_generation);
     }
     Ok(plan.again.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// Writes what the conditions must say before the first step of `plan` is carried out: nobody is to see Ready True while the
+/// step takes away what it speaks of. That a request or this generation was handled is for the report at the end.
+pub(super) async fn announce<K: Kind>(
+    driver: &Driver<K>,
+    object: &Arc<K>,
+    memory: &Memory,
+    plan: &Plan<K::Status>,
+) -> Result<Arc<K>, Error> {
+    let shell = &*driver.shell;
+    let before = object.status().cloned().unwrap_or_default();
+    let mut after = before.clone();
+    *after.conditions() = conditions(before.memory().conditions, &plan.report, memory.generation, shell.clock.now());
+    if after == before {
+        return Ok(object.clone());
+    }
+    let newer = write(driver, object, &before, &after).await?;
+    transitions(shell, &**object, before.memory().conditions, after.memory().conditions).await;
+    Ok(newer)
+}
+
+/// Patches the status from `before` to `after`.
+async fn write<K: Kind>(
+    driver: &Driver<K>,
+    object: &Arc<K>,
+    before: &K::Status,
+    after: &K::Status,
+) -> Result<Arc<K>, Error> {
+    let as_json = |status: &K::Status| serde_json::to_value(status).map_err(|_| Error::Json("status"));
+    let status = difference(&as_json(before)?, &as_json(after)?);
+    let body = json!({ "metadata": preconditions(&**object), "status": status });
+    patch(driver, object, Part::Status, body).await
 }
 
 /// The merge patch that turns `before` into `after`.
@@ -103,25 +127,9 @@ async fn transitions<K: Kind>(shell: &Shell, object: &K, before: &[Condition], a
     }
 }
 
-/// Publishes one Event. One that cannot be is logged and let go: nothing depends on it.
+/// Publishes one Event about an object.
 pub(super) async fn tell(shell: &Shell, who: &Key, object: &ObjectReference, news: News) {
-    let News { warning, reason, note } = news;
-    tracing::info!(object = %who, %reason, "{note}");
-    let event = Event {
-        type_: if warning { EventType::Warning } else { EventType::Normal },
-        reason: reason.as_str().to_owned(),
-        note: Some(note.chars().take(1000).collect()),
-        action: "Reconcile".to_owned(),
-        secondary: None,
-    };
-    match tokio::time::timeout(EVENT_DEADLINE, shell.recorder.publish(&event, object)).await {
-        Ok(Ok(())) => shell.speechless.store(false, Ordering::Relaxed),
-        Ok(Err(error)) if !shell.speechless.swap(true, Ordering::Relaxed) => {
-            tracing::warn!(object = %who, "cannot publish Events, which is told once: {}", said(&error));
-        }
-        Ok(Err(error)) => tracing::debug!(object = %who, "cannot publish an Event: {}", said(&error)),
-        Err(_) => tracing::debug!(object = %who, "cannot publish an Event: no answer"),
-    }
+    shell.events.publish(who, object, news, shell.clock.now()).await;
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! Tests call it with the same, in-process.
 
 use std::convert::Infallible;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
@@ -14,7 +13,6 @@ use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{ListParams, PartialObjectMeta};
 use kube::core::DeserializeGuard;
-use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, applier, controller, reflector, watcher};
 use kube::{Api, Client, ResourceExt};
@@ -22,7 +20,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::denied::Denied;
 use super::driver::{Driver, error_policy, reconcile};
+use super::events::Events;
 use super::gate::Gate;
 use super::kind::{ForEach, Judged, Kind, each};
 use super::lease::{Claim, Lost};
@@ -32,7 +32,7 @@ use super::roster::{Post, Roster, Rosters};
 use super::{Shell, inputs, said};
 use crate::budget::{Budgets, Limits};
 use crate::clock::Clock;
-use crate::crd::{AppLinkAddon, FIELD_MANAGER};
+use crate::crd::AppLinkAddon;
 use crate::metrics::Metrics;
 use crate::observe::{Ask, Cause, Key, Observer, Wanted};
 use crate::transport::{AllowedHosts, Http, Transport};
@@ -247,10 +247,10 @@ fn shell(outside: &Outside, options: &Options, gate: &Gate, rosters: Rosters) ->
         rosters,
         permits: Permits::new(options.write_concurrency),
         gate: gate.clone(),
-        recorder: Recorder::new(outside.client.clone(), Reporter { controller: FIELD_MANAGER.into(), instance: None }),
+        events: Events::new(outside.client.clone()),
         judged: Judged::default(),
+        denied: Denied::default(),
         misread: Mutex::default(),
-        speechless: AtomicBool::new(false),
         metrics: outside.metrics.clone(),
     });
     // Set once, here.

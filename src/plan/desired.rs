@@ -4,14 +4,15 @@
 //! key in it.
 
 pub mod archive;
+mod key;
 pub mod openapi;
 pub mod publication;
 
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use url::Url;
 
+use self::key::PrivateKey;
 use super::live::{Method, Org};
 use super::verdict::Verdict;
 use crate::crd::{Access, Expect, JwtMethod, Provider, Reason};
@@ -32,8 +33,10 @@ pub struct DesiredGrant {
     pub login_url: String,
     /// How access is had.
     pub login: Login,
-    /// Digest of all that AppLink takes and never tells.
+    /// Digest of all that AppLink takes and never tells, in canonical form.
     pub hash: String,
+    /// The same as it was made before inputs were brought into canonical form. One that is recorded is no change.
+    pub former_hash: String,
 }
 
 /// How to get access to an org.
@@ -60,22 +63,22 @@ impl DesiredGrant {
     /// # Errors
     /// The verdict to show where an input is unusable.
     pub fn by_jwt(name: &str, access: &Access, jwt: &JwtMethod, key: &SecretString) -> Result<Self, Verdict> {
-        let private_key = private_key(jwt, key)?;
-        let hash = digest(&[
-            "jwt",
-            &access.login_url,
-            &jwt.client_id,
-            &jwt.username,
-            jwt.alias.as_deref().unwrap_or_default(),
-            private_key.expose_secret(),
-        ]);
+        let private_key = PrivateKey::read(key.expose_secret()).map_err(|why| {
+            let at = &jwt.private_key_secret_ref;
+            Verdict::needs_user(Reason::InvalidSecret, format!("Secret {}, key {}: {why}", at.name, at.key))
+        })?;
+        let (login_url, alias) = (canonical_url(&access.login_url), jwt.alias.as_deref().unwrap_or_default());
+        let (client_id, username) = (jwt.client_id.trim(), jwt.username.trim());
+        let folded = username.to_ascii_lowercase();
+        let hash = digest(&["jwt", &login_url, client_id, &folded, alias.trim(), &private_key.identity]);
+        let former_hash = digest(&["jwt", &access.login_url, &jwt.client_id, &jwt.username, alias, &former_text(key)]);
         let login = Login::Jwt {
-            username: jwt.username.clone(),
-            client_id: jwt.client_id.clone(),
-            alias: jwt.alias.clone(),
-            private_key,
+            username: username.to_owned(),
+            client_id: client_id.to_owned(),
+            alias: Some(alias.trim()).filter(|alias| !alias.is_empty()).map(str::to_owned),
+            private_key: private_key.pem,
         };
-        Ok(Self::new(name, access, login, hash))
+        Ok(Self { name: name.to_owned(), provider: access.provider, login_url, login, hash, former_hash })
     }
 
     /// By OAuth, whose link goes into the Secret of this name.
@@ -90,7 +93,15 @@ impl DesiredGrant {
             );
             return Err(Verdict::needs_user(Reason::InvalidSpec, text));
         }
-        Ok(Self::new(name, access, Login::Oauth, digest(&["oauth", &access.login_url])))
+        let login_url = canonical_url(&access.login_url);
+        Ok(Self {
+            name: name.to_owned(),
+            provider: access.provider,
+            hash: digest(&["oauth", &login_url]),
+            former_hash: digest(&["oauth", &access.login_url]),
+            login_url,
+            login: Login::Oauth,
+        })
     }
 
     /// JWT or OAuth.
@@ -100,11 +111,6 @@ impl DesiredGrant {
             Login::Jwt { .. } => Method::Jwt,
             Login::Oauth => Method::Oauth,
         }
-    }
-
-    fn new(name: &str, access: &Access, login: Login, hash: String) -> Self {
-        let (name, login_url) = (name.to_owned(), access.login_url.clone());
-        Self { name, provider: access.provider, login_url, login, hash }
     }
 }
 
@@ -125,7 +131,7 @@ impl<'a> Likeness<'a> {
     /// What is declared of it.
     #[must_use]
     pub fn of(access: &'a Access) -> Self {
-        let username = access.jwt.as_ref().map(|jwt| jwt.username.as_str());
+        let username = access.jwt.as_ref().map(|jwt| jwt.username.trim());
         let method = if username.is_some() { Method::Jwt } else { Method::Oauth };
         Self { provider: access.provider, method, username, expect: access.expect.as_ref() }
     }
@@ -148,8 +154,8 @@ pub enum Expected {
 pub fn compare(org: &Org, expect: Option<&Expect>) -> Expected {
     let Some(expect) = expect else { return Expected::Met };
     let bare = |id: &str| id.chars().take(15).collect::<String>();
-    let org_id = (expect.org_id.as_deref(), org.id.as_deref());
-    let username = (expect.username.as_deref(), org.username.as_deref());
+    let org_id = (expect.org_id.as_deref().map(str::trim), org.id.as_deref());
+    let username = (expect.username.as_deref().map(str::trim), org.username.as_deref());
     match (org_id, username) {
         ((Some(wanted), Some(told)), _) if bare(wanted) != bare(told) => {
             Expected::Missed(format!("org {told}, and spec.expect.orgID names {wanted}"))
@@ -179,29 +185,24 @@ pub(super) fn digest(parts: &[&str]) -> String {
     format!("{HASH_VERSION}{hex}")
 }
 
-/// The key with the line ends that PEM wants, once it is known to be one; AppLink's own complaint would come late and
-/// say less.
-fn private_key(jwt: &JwtMethod, key: &SecretString) -> Result<SecretString, Verdict> {
-    let invalid = |why: &str| {
-        let at = &jwt.private_key_secret_ref;
-        let text = format!("Secret {}, key {}: {why}", at.name, at.key);
-        Verdict::needs_user(Reason::InvalidSecret, text)
-    };
-    let text = key.expose_secret().replace("\r\n", "\n");
-    let text = format!("{}\n", text.trim());
-    if text.contains("ENCRYPTED") {
-        return Err(invalid("the private key is encrypted; AppLink takes no passphrase, so store it decrypted"));
-    }
-    match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
-        Ok(_) => Ok(text.into()),
-        Err(_) => Err(invalid("not a PEM private key (a block that begins with -----BEGIN PRIVATE KEY-----)")),
-    }
+/// The URL in the one form that all spellings of it have: host in lower case, no default port, no slash at the end.
+fn canonical_url(url: &str) -> String {
+    let parsed = Url::parse(url.trim()).map(String::from);
+    parsed.unwrap_or_else(|_| url.to_owned()).trim_end_matches('/').to_owned()
+}
+
+/// The text of the key that digests were once made over.
+fn former_text(key: &SecretString) -> String {
+    format!("{}\n", key.expose_secret().replace("\r\n", "\n").trim())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use serde_json::json;
 
+    use super::key::tests::generated;
     use super::*;
 
     fn access(change: impl FnOnce(&mut serde_json::Value)) -> Access {
@@ -218,11 +219,11 @@ mod tests {
         DesiredGrant::by_jwt("prod", access, jwt, &SecretString::from(key)).map(|desired| desired.hash)
     }
 
-    const KEY: &str = "-----BEGIN PRIVATE KEY-----\nZ29vZA==\n-----END PRIVATE KEY-----\n";
+    static KEY: LazyLock<String> = LazyLock::new(generated);
 
     #[test]
     fn the_digest_tells_every_write_only_input_apart_and_nothing_else() {
-        let base = hash(&access(|_| {}), KEY).unwrap();
+        let base = hash(&access(|_| {}), &KEY).unwrap();
         assert!(base.starts_with("v1:") && base.len() == 3 + 64);
         let changes: [fn(&mut serde_json::Value); 5] = [
             |s| s["jwt"]["clientID"] = json!("d"),
@@ -233,11 +234,36 @@ mod tests {
             |s| (s["jwt"]["clientID"], s["jwt"]["username"]) = (json!("cu"), json!("")),
         ];
         for change in changes {
-            assert_ne!(hash(&access(change), KEY).unwrap(), base);
+            assert_ne!(hash(&access(change), &KEY).unwrap(), base);
         }
-        assert_ne!(hash(&access(|_| {}), &KEY.replace("Z29v", "b29v")).unwrap(), base);
-        assert_eq!(hash(&access(|s| s["expect"] = json!({"username": "u"})), KEY).unwrap(), base);
+        assert_ne!(hash(&access(|_| {}), &generated()).unwrap(), base);
+        assert_eq!(hash(&access(|s| s["expect"] = json!({"username": "u"})), &KEY).unwrap(), base);
         assert_eq!(hash(&access(|_| {}), &format!("\n{}", KEY.replace('\n', "\r\n"))).unwrap(), base, "line ends");
+    }
+
+    #[test]
+    fn inputs_that_are_only_written_otherwise_have_the_same_digest() {
+        let base = hash(&access(|s| s["loginURL"] = json!("https://test.salesforce.com")), &KEY).unwrap();
+        let spellings: [fn(&mut serde_json::Value); 7] = [
+            |s| s["loginURL"] = json!("https://test.salesforce.com/"),
+            |s| s["loginURL"] = json!("https://TEST.Salesforce.com"),
+            |s| s["loginURL"] = json!("https://test.salesforce.com:443"),
+            |s| (s["loginURL"], s["jwt"]["username"]) = (json!("https://test.salesforce.com"), json!("U")),
+            |s| (s["loginURL"], s["jwt"]["username"]) = (json!("https://test.salesforce.com"), json!("u\n")),
+            |s| (s["loginURL"], s["jwt"]["clientID"]) = (json!("https://test.salesforce.com"), json!(" c")),
+            |s| (s["loginURL"], s["jwt"]["alias"]) = (json!("https://test.salesforce.com"), json!(" ")),
+        ];
+        for (n, spelling) in spellings.into_iter().enumerate() {
+            assert_eq!(hash(&access(spelling), &KEY).unwrap(), base, "{n}");
+        }
+        let oauth = |url: &str| {
+            let access = access(|s| (s["jwt"], s["oauth"], s["loginURL"]) = (json!(null), json!({}), json!(url)));
+            DesiredGrant::by_oauth("prod", &access, "x").unwrap()
+        };
+        let (plain, other) = (oauth("https://my.example.com/path"), oauth("https://MY.example.com:443/path/"));
+        assert_eq!((&plain.hash, &plain.login_url), (&other.hash, &other.login_url));
+        assert_ne!(plain.hash, oauth("https://my.example.com/Path").hash);
+        assert_eq!(plain.hash, plain.former_hash, "what was canonical before has the digest that it had");
     }
 
     #[test]
@@ -257,7 +283,7 @@ mod tests {
         let one = DesiredGrant::by_oauth("prod", &oauth, "prod-connection-oauth").unwrap().hash;
         let sandbox = access(|s| s["loginURL"] = json!("https://test.salesforce.com"));
         assert_ne!(one, DesiredGrant::by_oauth("prod", &sandbox, "x").unwrap().hash);
-        assert_ne!(one, hash(&access(|_| {}), KEY).unwrap());
+        assert_ne!(one, hash(&access(|_| {}), &KEY).unwrap());
         let verdict = DesiredGrant::by_oauth("prod", &oauth, &"x".repeat(254)).unwrap_err();
         assert_eq!(verdict.reason, Reason::InvalidSpec);
     }
@@ -304,7 +330,8 @@ mod tests {
     fn debug_shows_no_key() {
         let access = access(|_| {});
         let desired =
-            DesiredGrant::by_jwt("prod", &access, access.jwt.as_ref().unwrap(), &SecretString::from(KEY)).unwrap();
-        assert!(!format!("{desired:?}").contains("Z29v"));
+            DesiredGrant::by_jwt("prod", &access, access.jwt.as_ref().unwrap(), &SecretString::from(KEY.as_str()))
+                .unwrap();
+        assert!(!format!("{desired:?}").contains(KEY.lines().nth(1).unwrap()));
     }
 }

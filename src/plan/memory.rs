@@ -3,7 +3,7 @@
 //! Pure. Correctness rests on what is in the object; what the process adds only saves waiting. `control` reads it off
 //! the object before each plan.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use serde::{Deserialize, Serialize};
 
@@ -88,10 +88,13 @@ pub enum Answer {
     Lost {
         /// What to tell the user while it never was Ready.
         verdict: Verdict,
-        /// How long after its intent the call is not repeated.
-        pause: SignedDuration,
+        /// Until when it may still bear fruit, and is not repeated.
+        until: Timestamp,
         /// The creation.
         attempt: i64,
+        /// Whether the service itself answered, with an error of its own. Then nothing comes of the call any more, and what
+        /// a listing and a GET by name do not show was not made.
+        over: bool,
     },
 }
 

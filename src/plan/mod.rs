@@ -25,7 +25,8 @@ pub use verdict::{Report, Verdict};
 pub struct Plan<S> {
     /// All that is left to do, first things first. Only the first is carried out before the next plan.
     pub steps: Vec<Step>,
-    /// What the object's conditions shall say once nothing is left that can be done at once.
+    /// What the object's conditions shall say once nothing is left that can be done at once; or, where that takes Ready away
+    /// and there are steps, before the first of them.
     pub report: Report,
     /// When to plan again although nothing happened.
     pub again: Option<Duration>,

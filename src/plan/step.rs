@@ -73,6 +73,11 @@ pub enum Step {
         /// Name of the Secret.
         secret: String,
     },
+    /// Make the object the owner of this Secret again, which a restore left without one.
+    TakeSecret {
+        /// Name of the Secret.
+        secret: String,
+    },
     /// Have the collections listed now, and plan again with what they show.
     Look,
     /// The service is at work: have the collections listed often until it is done.
@@ -113,6 +118,7 @@ impl fmt::Display for Step {
             Self::Survey { id } => write!(f, "survey {id}"),
             Self::Export { secret, .. } => write!(f, "read the credential for Secret {secret}"),
             Self::Retract { secret } => write!(f, "take the credential out of {secret}"),
+            Self::TakeSecret { secret } => write!(f, "take Secret {secret} back"),
             Self::Look => f.write_str("look"),
             Self::AwaitRemote => f.write_str("await remote"),
             Self::Release { orphaned: Some(id) } => write!(f, "release, orphan {id}"),

@@ -35,7 +35,7 @@ pub fn grant(
     match json(body)? {
         Value::Array(all) => {
             let mut all = all.iter().filter_map(|item| decode(kind, item, known));
-            Ok(all.find(|one| id.is_none_or(|id| one.id == id)))
+            Ok(all.find(|one| id.is_none_or(|id| one.id == id || one.name.as_deref() == Some(id))))
         }
         object @ Value::Object(_) => decode(kind, &object, known).map(Some).ok_or(Unreadable("an object without id")),
         _ => Err(Unreadable("neither an object nor a list")),

@@ -52,7 +52,7 @@ async fn a_post_that_came_to_nothing_is_made_again_once_that_is_certain() {
     let faults = [
         Fault::new(Where::Before, What::Reset),
         Fault::new(Where::Before, What::Delay { ms: 45_000 }),
-        answer(Where::Before, 500, None, None),
+        answer(Where::Before, 500, Some(json!("<html>Application error</html>")), None),
         answer(Where::Before, 503, None, None),
     ];
     for fault in faults {

@@ -105,3 +105,28 @@ async fn an_api_server_that_is_only_busy_for_a_moment_is_not_told() {
     assert!(condition(&world.get("production"), "Reconciling").is_none());
     assert_eq!(world.api.get("connections", NS, "production").expect("it is there")["status"]["answeredAttempt"], 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_right_to_read_is_asked_for_seldom() {
+    let world = World::with_connection().await;
+    for n in 0..5 {
+        world.connection(&format!("c{n}"), &format!("org{n}"));
+    }
+    world.until("c4", "True", "Connected").await;
+    world.api.forbid("get", "secrets");
+    let refused = |world: &World| world.tap().passed("GET /api/v1/namespaces/crm/secrets/sf-jwt");
+    for n in 0..5 {
+        world.annotate(&format!("c{n}"), "requestedAt", "1");
+        world.connection(&format!("d{n}"), &format!("other{n}"));
+    }
+    world.until("d4", "False", "Creating").await;
+    world.pass(SOON).await;
+    let before = refused(&world);
+    world.pass(HOUR).await;
+    let times = refused(&world) - before;
+    assert!((1..=360).contains(&times), "at most one each 10 s: {times}");
+    world.api.allow("get", "secrets");
+    for n in 0..5 {
+        world.within(LATER, &format!("d{n}"), "True", "Connected").await;
+    }
+}

@@ -39,7 +39,13 @@ struct State {
     /// The most that there ever were at once, by add-on, and over all add-ons.
     most: BTreeMap<String, usize>,
     most_at_all: usize,
+    /// How often each thing was read from the API server.
+    reads: BTreeMap<String, usize>,
+    /// Called with the method of each call to AppLink or Heroku before it is sent.
+    hook: Option<Hook>,
 }
+
+type Hook = Arc<dyn Fn(&Method) + Send + Sync>;
 
 /// A moment in an operator's life: the n-th time that this comes to pass.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,12 +105,24 @@ impl Tap {
         self.state().most_at_all
     }
 
+    /// How often this was read from the API server.
+    pub fn passed(&self, what: &str) -> usize {
+        self.state().reads.get(what).copied().unwrap_or_default()
+    }
+
+    /// Has `hook` called with the method of each call to AppLink or Heroku before it is sent.
+    pub fn on_call(&self, hook: impl Fn(&Method) + Send + Sync + 'static) {
+        self.state().hook = Some(Arc::new(hook));
+    }
+
     /// `transport`, tapped.
     pub fn transport(&self, transport: Transport) -> Transport {
         let tap = self.clone();
         BoxCloneSyncService::new(service_fn(move |request: Request<Bytes>| {
             let (tap, transport) = (tap.clone(), transport.clone());
             async move {
+                let hook = tap.state().hook.clone();
+                hook.iter().for_each(|hook| hook(request.method()));
                 let what = name(request.method(), request.uri().path());
                 let addon = request.uri().path().split('/').nth(2).unwrap_or_default().to_owned();
                 let _under_way = (!request.method().is_safe()).then(|| UnderWay::new(tap.clone(), addon));
@@ -131,6 +149,7 @@ impl Tap {
                 let what = name(request.method(), request.uri().path());
                 let reads = request.method().is_safe();
                 let sent = async { client.send(request).await.map_err(BoxError::from) };
+                *tap.state().reads.entry(what.clone()).or_default() += usize::from(reads);
                 if reads { tap.unless_dead(sent).await } else { tap.pass(&what, false, sent).await }
             }
         });

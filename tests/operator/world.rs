@@ -13,7 +13,6 @@ use applink_operator::control::run::{Options, Outside, run};
 use applink_operator::metrics::Metrics;
 use applink_operator::simulator::{Addon, AddonState, App, Attachment, Seed, Simulator, Token};
 use applink_operator::transport::{AllowedHosts, in_process};
-use base64::prelude::{BASE64_STANDARD, Engine};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -22,6 +21,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::support::apiserver::ApiServer;
+pub use crate::support::keys::pem;
 use crate::tap::Tap;
 
 /// The namespace of everything.
@@ -324,12 +324,6 @@ pub fn connection(name: &str, remote: &str) -> Value {
             },
         },
     })
-}
-
-/// A text that passes for a private key.
-pub fn pem(name: &str) -> String {
-    let body = BASE64_STANDARD.encode(format!("canary private key {name}"));
-    format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")
 }
 
 /// SHA-256 of a key's text, as the simulator keeps it.

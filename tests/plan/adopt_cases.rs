@@ -103,7 +103,8 @@ fn a_changed_input_follows_the_policy() {
     let rotated = || settled().with(|w| w.desired = Ok(desired("b3RoZXI=")));
     let anew = || rotated().with(|w| w.policies.replacement = ReplacePolicy::DeleteAndRecreate);
     let asked = |w: &mut World| w.memory.replace = Some("now".into());
-    let all = "remember attempt 2, delete id-1, remember attempt 3, create prod";
+    // Said before the first step: Ready is not True while there is nothing.
+    let all = "remember attempt 2, delete id-1, remember attempt 3, create prod: Creating";
     table(vec![
         ("Never", rotated(), "ReplacementRequired"),
         ("Never, and asked", rotated().with(asked), all),

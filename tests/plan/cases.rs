@@ -124,7 +124,7 @@ fn calls_that_came_to_nothing() {
         fresh().with(move |w| {
             (w.memory.finalizer, w.memory.intent) = (true, Some(intent(1, 1)));
             let verdict = waits(Reason::RemoteUnavailable);
-            w.memory.answer = Some(Answer::Lost { verdict, pause: SignedDuration::from_secs(35), attempt: 1 });
+            w.memory.answer = Some(Answer::Lost { verdict, until: at(35), attempt: 1, over: false });
             w.now = at(second);
         })
     };
@@ -206,7 +206,7 @@ fn healing_that_does_not_work() {
         })
     };
     let refused = || Answer::Refused { verdict: verdict(), at: at(3600), attempt: Some(2), conflict: false };
-    let lost = Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35), attempt: 2 };
+    let lost = Answer::Lost { verdict: verdict(), until: at(3635), attempt: 2, over: false };
     let later = || Answer::Later { verdict: verdict(), at: at(3600), until: at(3610), attempt: Some(2) };
     table(vec![
         ("refused: no longer Ready, and no storm", healing(refused()), "RemoteUnavailable"),

@@ -2,6 +2,9 @@
 //!
 //! Plays the service and the API server as far as one step needs them; knows nothing of how plans are made.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use applink_operator::crd::{
     Access, AdoptionPolicy, DeletionPolicy, GrantStatus, ManagementPolicy, Org, Provider, Reason, ReplacePolicy,
 };
@@ -18,6 +21,8 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::RngSeed;
 use serde_json::json;
+
+use crate::keys::pem;
 
 pub const NAME: &str = "prod";
 pub const ADDON: &str = "addon-1";
@@ -58,10 +63,14 @@ pub fn spec(change: impl FnOnce(&mut serde_json::Value)) -> Access {
     serde_json::from_value(spec).unwrap()
 }
 
+/// What is declared with the key of this name. Reading a key takes long, so it is read once.
 pub fn desired(key: &str) -> DesiredGrant {
-    let spec = spec(|_| {});
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----");
-    DesiredGrant::by_jwt(NAME, &spec, spec.jwt.as_ref().unwrap(), &pem.into()).unwrap()
+    static READ: Mutex<BTreeMap<String, DesiredGrant>> = Mutex::new(BTreeMap::new());
+    let read = || {
+        let spec = spec(|_| {});
+        DesiredGrant::by_jwt(NAME, &spec, spec.jwt.as_ref().unwrap(), &pem(key).into()).unwrap()
+    };
+    READ.lock().unwrap_or_else(PoisonError::into_inner).entry(key.to_owned()).or_insert_with(read).clone()
 }
 
 pub fn remote(id: &str, phase: Phase) -> RemoteGrant {
@@ -236,6 +245,7 @@ impl World {
             Step::HandOver { id } => self.hand_off = HandOff::Ours { id: Some(id.clone()) },
             Step::Withdraw => self.hand_off = HandOff::Absent,
             Step::Release { .. } => self.memory.finalizer = false,
+            Step::TakeSecret { .. } => self.hand_off = HandOff::Ours { id: None },
             Step::AwaitRemote | Step::Survey { .. } | Step::Export { .. } | Step::Retract { .. } => {}
         }
     }

@@ -27,7 +27,7 @@ fn answer() -> impl Strategy<Value = Option<Answer>> {
         Some(Answer::Created { id: "x".into(), word: intent(1, 0) }),
         Some(Answer::Refused { verdict: verdict(), at: at(0), attempt: Some(1), conflict: false }),
         Some(Answer::Later { verdict: verdict(), at: at(0), until: at(5), attempt: Some(1) }),
-        Some(Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35), attempt: 1 }),
+        Some(Answer::Lost { verdict: verdict(), until: at(35), attempt: 1, over: false }),
     ])
 }
 

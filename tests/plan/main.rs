@@ -2,6 +2,9 @@
 //!
 //! `fixture` makes a case in a line, `cases` are tables of what comes out, `laws` hold for whatever goes in.
 
+#[path = "../support/keys.rs"]
+mod keys;
+
 mod addon_cases;
 mod adopt_cases;
 mod cases;

@@ -312,7 +312,7 @@ fn a_conflict_makes_room_only_where_that_is_allowed() {
         (
             ReplacePolicy::DeleteAndRecreate,
             true,
-            "remember attempt 3, delete app-1, remember attempt 4, create OrdersAPI",
+            "remember attempt 3, delete app-1, remember attempt 4, create OrdersAPI: Publishing",
         ),
     ] {
         let mut world = sent();

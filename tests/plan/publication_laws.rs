@@ -50,7 +50,7 @@ prop_compose! {
             let (attempt, now) = (word.attempt, world.now);
             world.memory.answer = match answer {
                 0 => Some(refused(true, &word)),
-                1 => Some(Answer::Lost { verdict: verdict(), pause: SignedDuration::from_secs(35), attempt }),
+                1 => Some(Answer::Lost { verdict: verdict(), until: now + SignedDuration::from_secs(35), attempt, over: false }),
                 2 => Some(Answer::Later { verdict: verdict(), at: now, until: now + SignedDuration::from_secs(9), attempt: Some(attempt) }),
                 3 => Some(Answer::Created { id: APP.into(), word }),
                 _ => None,

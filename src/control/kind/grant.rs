@@ -179,7 +179,8 @@ pub(super) async fn confirm<G: Granting>(me: &G, shell: &Shell, id: &str) -> Res
     let addon = addon_key(me);
     let began = shell.clock.now();
     let seen = shell.observer.api(&addon)?.get_grant(G::GRANT, id).await?;
-    let told = seen.map_or_else(|| Witness::Gone(id.to_owned()), Witness::Present);
+    let absent = || if id == me.name() { Witness::Absent(id.to_owned()) } else { Witness::Gone(id.to_owned()) };
+    let told = seen.map_or_else(absent, Witness::Present);
     shell.observer.witness(&addon, &Shelf::grants(G::GRANT), began, told);
     Ok(())
 }

@@ -74,7 +74,7 @@ impl DesiredPublication {
         Ok(Self {
             client_name: spec.client_name.clone(),
             permission_set: name(spec.permission_set.as_ref()).map(str::to_owned),
-            external_client_app: spec.external_client_app.as_ref().map(|app| app.name.clone()),
+            external_client_app: spec.external_client_app.as_ref().map(|app| app.name.trim().to_owned()),
             connected_app: name(spec.connected_app.as_ref()).map(str::to_owned),
             archive,
             hash,
@@ -89,7 +89,7 @@ fn digest_of(spec: &PublicationSpec, document: &Document, texts: &Texts) -> Stri
         "publication",
         &spec.client_name,
         name(spec.permission_set.as_ref()).unwrap_or_default(),
-        spec.external_client_app.as_ref().map_or("", |app| &app.name),
+        spec.external_client_app.as_ref().map_or("", |app| app.name.trim()),
         name(spec.connected_app.as_ref()).unwrap_or_default(),
         document.file_name(),
         &document.text,
@@ -99,7 +99,7 @@ fn digest_of(spec: &PublicationSpec, document: &Document, texts: &Texts) -> Stri
 }
 
 fn name(of: Option<&NamedOrMetadata>) -> Option<&str> {
-    of?.name.as_deref()
+    of?.name.as_deref().map(str::trim)
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ pub fn plan(input: &Input<'_>) -> Plan<AuthorizationStatus> {
 /// The plan, with what its status says of the Secret: that it keeps the credential, where it does.
 fn done(plan: Plan<GrantStatus>, kept: Option<&Kept>) -> Plan<AuthorizationStatus> {
     // What cannot be read stays recorded.
-    let stays = |kept: &&Kept| is_ours(kept) || kept.there == HandOff::Unreadable;
+    let stays = |kept: &&Kept| is_ours(kept) || matches!(kept.there, HandOff::Ownerless | HandOff::Unreadable);
     let secret = kept.filter(stays).map(|kept| kept.secret.clone());
     let status = AuthorizationStatus { grant: plan.status, credentials_secret_name: secret };
     Plan { steps: plan.steps, report: plan.report, again: plan.again, status }
@@ -93,7 +93,8 @@ fn superfluous<'a>(input: &Input<'a>, plan: &Plan<GrantStatus>, standing: Option
     };
     // One that was written may not be recorded yet.
     let both = [input.kept, input.wanted].into_iter().flatten();
-    let removable = |kept: &&Kept| is_ours(kept) && !left_behind(input, &kept.secret);
+    let removable =
+        |kept: &&Kept| (is_ours(kept) || kept.there == HandOff::Ownerless) && !left_behind(input, &kept.secret);
     let mut over = both.filter(|kept| removable(kept) && kept.secret != input.grant.secret && is_over(kept));
     over.next().map(|kept| kept.secret.as_str()).or_else(|| renamed(input))
 }
@@ -127,6 +128,10 @@ fn standing(input: &Input<'_>, status: &GrantStatus) -> Option<bool> {
 /// How to keep the credential of what is authorized.
 fn keep(input: &Input<'_>, wanted: &Kept, id: &str, plan: Plan<GrantStatus>) -> Plan<AuthorizationStatus> {
     let (memory, now) = (input.grant.memory, input.grant.now);
+    if wanted.there == HandOff::Ownerless && !wanted.reserved {
+        let steps = vec![Step::TakeSecret { secret: wanted.secret.clone() }];
+        return Plan { steps, report: Report::Hold, again: None, status: input.status.clone() };
+    }
     let say = |verdict: Verdict| Plan { report: verdict.into(), ..plan.clone() };
     if let Some(verdict) = no_place(wanted) {
         return done(say(verdict), None);
@@ -162,13 +167,19 @@ fn no_place(wanted: &Kept) -> Option<Verdict> {
             );
             Some(Verdict::needs_user(Reason::InvalidSpec, text))
         }
+        HandOff::OfAnother(ref owner) => {
+            let text = format!(
+                "credentialsSecretName is {secret}, but that is a Secret of {owner}: choose another credentialsSecretName"
+            );
+            Some(Verdict::needs_user(Reason::InvalidSpec, text))
+        }
         HandOff::Stale => {
             let text = format!(
                 "Secret {secret} belongs to an earlier resource of this name; waiting until Kubernetes removes it"
             );
             Some(Verdict::waits(Reason::Creating, text))
         }
-        HandOff::Absent | HandOff::Ours { .. } | HandOff::Unreadable => None,
+        HandOff::Absent | HandOff::Ours { .. } | HandOff::Ownerless | HandOff::Unreadable => None,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::plan::policy::Policies;
 use crate::plan::remote::name::Rival;
 use crate::plan::remote::record::{carried, establish, fuller, fuller_org, readable, settle, stand_for, taken};
 use crate::plan::remote::{Addon, Case, Course, HandOff, Holder, Record, elapsed};
-use crate::plan::verdict::Verdict;
+use crate::plan::verdict::{Readiness, Report, Verdict};
 use crate::plan::{Plan, Step};
 
 /// Something that is connecting is looked at once more before it is deleted, unless it was just now.
@@ -59,10 +59,21 @@ pub struct Input<'a> {
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan<GrantStatus> {
     let lives = |id: &str| input.live.of_id(id).is_some();
-    settle(input.status, input.memory, lives, |record, status| {
+    settle(&up_to_date(input), input.memory, lives, |record, status| {
         let case = case(input, record);
         case.unlisted(decide(input, &case, status))
     })
+}
+
+/// The status, with a digest of the former kind brought up to date where it speaks of the inputs that there are.
+fn up_to_date(input: &Input<'_>) -> GrantStatus {
+    let mut status = input.status.clone();
+    if let Ok(desired) = input.desired
+        && status.remote.applied_hash.as_ref() == Some(&desired.former_hash)
+    {
+        status.remote.applied_hash = Some(desired.hash.clone());
+    }
+    status
 }
 
 fn case<'a>(input: &'a Input<'a>, record: &'a Record) -> Case<'a, RemoteGrant> {
@@ -155,7 +166,7 @@ fn vacant(input: &Input<'_>, case: &Case<'_, RemoteGrant>, desired: &DesiredGran
 }
 
 fn withdrawable(input: &Input<'_>) -> bool {
-    matches!(input.hand_off, HandOff::Ours { .. })
+    matches!(input.hand_off, HandOff::Ours { .. } | HandOff::Ownerless)
 }
 
 /// What to do with one that is ours.
@@ -189,7 +200,7 @@ fn keep(
     if withdrawable(input) && !consents(remote, desired, status) {
         return Course::act(vec![Step::Withdraw]);
     }
-    if let Some(course) = replace(input, case, seen, desired, status) {
+    if let Some(course) = replace(input, case, seen, desired, status, &replaced) {
         return course;
     }
     if consents(remote, desired, status) {
@@ -202,10 +213,30 @@ fn keep(
         return case.await_user(seen, input.secret, input.hand_off, &desired.hash);
     }
     status.oauth_secret_name = None;
-    if case.outdated(seen) {
+    let replaceable = changed(status.remote.applied_hash.as_deref(), &desired.hash);
+    if case.outdated(seen) && !replaceable {
         return Course::act(vec![Step::Look]);
     }
-    judge(input, case, seen, status)
+    let course = judge(input, case, seen, status);
+    if replaceable { replacement_required(case, course) } else { course }
+}
+
+/// What to say of one that was made with other inputs than there are now: that, where it works, and else what is wrong
+/// with it, for which the new inputs may be the remedy.
+fn replacement_required(case: &Case<'_, RemoteGrant>, course: Course) -> Course {
+    let Report::Say(said) = &course.report else { return course };
+    let (noun, name) = (case.noun, case.name);
+    let ways = "Change them back, set a new value of applink.dev/replace to delete it and create it anew once, or set \
+                replacePolicy: DeleteAndRecreate";
+    let changed = "key, user, client, alias, method or login URL changed since";
+    if said.ready == Readiness::True {
+        let text = format!(
+            "{changed} {noun} {name} was made, and AppLink cannot update it; it works on with the old ones. {ways}"
+        );
+        return Course::say(Verdict::needs_user(Reason::ReplacementRequired, text));
+    }
+    let text = format!("{}. Also, {changed} it was made. {ways}", said.message.trim_end_matches('.'));
+    Course { report: Verdict { message: text, ..said.clone() }.into(), ..course }
 }
 
 /// Whether a person's consent is waited for.
@@ -221,6 +252,7 @@ fn replace(
     seen: &Sighting<RemoteGrant>,
     desired: &DesiredGrant,
     status: &GrantStatus,
+    replaced: &Verdict,
 ) -> Option<Course> {
     let remote = &seen.object;
     let changed = changed(status.remote.applied_hash.as_deref(), &desired.hash);
@@ -237,16 +269,9 @@ fn replace(
             return Some(Course::act(vec![Step::Confirm { id: remote.id.clone() }]));
         }
         let blocked = (desired.method() == Method::Oauth).then(|| case.no_hand_off(input.secret, input.hand_off));
-        return Some(blocked.flatten().unwrap_or_else(|| case.replace(&remote.id, &desired.hash)));
+        return Some(blocked.flatten().unwrap_or_else(|| case.replace(&remote.id, &desired.hash, replaced)));
     }
-    let text = format!(
-        "key, user, client, alias, method or login URL changed since {noun} {} was made, and AppLink cannot update it; it works \
-         on with the old ones. Change them back, set a new value of applink.dev/replace to delete it and create it anew \
-         once, or set replacePolicy: DeleteAndRecreate",
-        case.name,
-        noun = case.noun
-    );
-    changed.then(|| Course::say(Verdict::needs_user(Reason::ReplacementRequired, text)))
+    None
 }
 
 /// What is watched and never touched.

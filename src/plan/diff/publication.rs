@@ -224,12 +224,12 @@ fn keep(
     }
     let changed = unread || changed(status.remote.applied_hash.as_deref(), &desired.hash);
     if case.replacement_asked() || case.making_room(seen.object.id()).is_some() {
-        return case.replace(seen.object.id(), &desired.hash);
+        return case.replace(seen.object.id(), &desired.hash, &replaced);
     }
     if changed || drifted || unanswered {
         let conflicts = matches!(&case.memory.answer, Some(Answer::Refused { conflict: true, .. }));
         if conflicts && case.policies.replacement == ReplacePolicy::DeleteAndRecreate {
-            return case.replace(seen.object.id(), &desired.hash);
+            return case.replace(seen.object.id(), &desired.hash, &replaced);
         }
         let again = if drifted && !changed { Again::Drifted } else { Again::Changed };
         return case.publish(seen, &desired.hash, again);

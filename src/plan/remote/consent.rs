@@ -30,6 +30,10 @@ pub enum HandOff {
     Stale,
     /// A Secret of somebody else.
     Foreign,
+    /// One that belongs to another resource of ours, named as people name it.
+    OfAnother(String),
+    /// One that this operator wrote and that has no owner any more, as after a restore from a backup.
+    Ownerless,
     /// Not known: it could not be read, and that must not hold up a deletion.
     Unreadable,
 }
@@ -40,11 +44,20 @@ impl Case<'_, RemoteGrant> {
     pub fn no_hand_off(&self, secret: &str, there: &HandOff) -> Option<Course> {
         match there {
             HandOff::Absent | HandOff::Ours { .. } | HandOff::Unreadable => None,
+            HandOff::Ownerless => Some(Course::act(vec![Step::TakeSecret { secret: secret.to_owned() }])),
             HandOff::Stale => {
                 let text = format!(
                     "Secret {secret} belongs to an earlier resource of this name; waiting until Kubernetes removes it"
                 );
                 Some(Course::say(Verdict::waits(Reason::Creating, text)))
+            }
+            HandOff::OfAnother(owner) => {
+                let text = format!(
+                    "the link for {} {} belongs into Secret {secret}, but that is a Secret of {owner}: choose another name \
+                     there, or create this resource under another name",
+                    self.noun, self.title
+                );
+                Some(Course::say(Verdict::needs_user(Reason::InvalidSpec, text)))
             }
             HandOff::Foreign => {
                 let text = format!(
@@ -97,7 +110,8 @@ impl Case<'_, RemoteGrant> {
             return Course::say(Verdict::needs_user(Reason::RemoteFailed, text));
         }
         // The link was served once, to a process that died before it could hand it over: nobody has it.
-        self.replace(id, hash)
+        let text = format!("{} {} is asked for again: nobody has the link of the last request", self.noun, self.title);
+        self.replace(id, hash, &Verdict::waits(Reason::Creating, text))
     }
 
     /// Whether the person's time is over.

@@ -9,7 +9,7 @@ use super::{CONTEST_LIMIT, CONTEST_WINDOW, Case, Course, PROGRESS_LIMIT, REFUSAL
 use crate::crd::Reason;
 use crate::plan::Step;
 use crate::plan::desired::changed;
-use crate::plan::live::RemoteObject;
+use crate::plan::live::{Phase, RemoteObject, Sighting};
 use crate::plan::memory::{Answer, Intent};
 use crate::plan::verdict::{Report, Verdict};
 
@@ -150,6 +150,9 @@ impl<R: RemoteObject> Case<'_, R> {
 
     /// The wait that an earlier attempt imposes.
     fn rest(&self, hash: &str) -> Option<Course> {
+        if let Some(course) = self.unproven() {
+            return Some(course);
+        }
         if let Some(wait) = self.settling() {
             let verdict = match &self.memory.answer {
                 Some(Answer::Lost { verdict, .. }) => verdict.clone(),
@@ -176,16 +179,42 @@ impl<R: RemoteObject> Case<'_, R> {
     #[must_use]
     pub fn settling(&self) -> Option<SignedDuration> {
         let intent = self.posted_intent()?;
-        let pause = match &self.memory.answer {
-            Some(Answer::Lost { pause, attempt, .. }) if *attempt == intent.attempt => *pause,
+        if self.accounted() {
+            return None;
+        }
+        let left = match &self.memory.answer {
+            Some(Answer::Lost { until, attempt, .. }) if *attempt == intent.attempt => elapsed(self.now, *until),
             Some(Answer::Later { attempt, .. }) if *attempt == Some(intent.attempt) => return None,
             // Written by this process a moment ago; it has not acted on it yet.
             None if intent.at >= self.memory.met => return None,
             // By one that died since; an answer to another call says nothing of it.
-            _ => SETTLE,
+            _ => SETTLE - elapsed(intent.at, self.now),
         };
-        let left = pause - elapsed(intent.at, self.now);
         left.is_positive().then_some(left)
+    }
+
+    /// How to prove that the creation made nothing that the service answered with an error of its own: by a listing, and by
+    /// a GET by name, since a listing may lag.
+    pub(super) fn unproven(&self) -> Option<Course> {
+        let intent = self.posted_intent()?;
+        let over =
+            matches!(&self.memory.answer, Some(Answer::Lost { over: true, attempt, .. }) if *attempt == intent.attempt);
+        // What was disconnected answers to its name, too.
+        let tombstone = |seen: &Sighting<R>| seen.object.phase() == Phase::Gone && self.proved(seen, intent);
+        let asked = self.live.asked || self.live.sightings.iter().any(tombstone);
+        if !over || (self.live.listed && asked) {
+            return None;
+        }
+        Some(match self.live.listed {
+            true => Course::act(vec![Step::Confirm { id: self.name.to_owned() }]),
+            false => Course::act(vec![Step::Look]),
+        })
+    }
+
+    /// Whether what the open intent's POST made is known, and deleted since: one POST makes one object.
+    pub(super) fn accounted(&self) -> bool {
+        let Some(Answer::Deleting { id, .. }) = &self.memory.answer else { return false };
+        self.record.id.as_ref() != Some(id) && self.live.gone.contains(id)
     }
 
     pub(super) fn refusal(&self) -> Report {

@@ -106,11 +106,14 @@ impl<R: RemoteObject> Case<'_, R> {
             if let Some(id) = self.unconfirmed() {
                 return Course::act(vec![Step::Confirm { id: id.to_owned() }]);
             }
+            if let Some(course) = self.unproven() {
+                return course;
+            }
             if let Some(wait) = self.settling() {
                 return Course::attend(deleting).again(wait);
             }
             // What an intent may have made is not ruled out by its predecessor's being gone.
-            let settled = self.live.complete || self.posted_intent().is_none();
+            let settled = self.live.complete || self.posted_intent().is_none() || self.accounted();
             return if settled { release } else { Course::act(vec![Step::Look]) };
         };
         let id = seen.object.id();

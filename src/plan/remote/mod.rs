@@ -28,7 +28,8 @@ use super::policy::Policies;
 use super::verdict::{Class, Report, Verdict};
 use crate::crd::Reason;
 
-/// How long after its intent a POST whose answer was lost may still bear fruit: the deadline of a call, and some more.
+/// How long after its intent the POST of a process that died may still bear fruit: the deadline of a call, and some more for
+/// what lay between the two.
 pub const SETTLE: SignedDuration = SignedDuration::from_secs(35);
 /// How long the same inputs rest after the service refused them for good.
 pub const REFUSAL_REST: SignedDuration = SignedDuration::from_mins(10);

@@ -7,18 +7,24 @@ use super::{Case, Course};
 use crate::plan::Step;
 use crate::plan::live::{Phase, RemoteObject};
 use crate::plan::memory::{Answer, Intent};
+use crate::plan::verdict::Verdict;
 
 impl<R: RemoteObject> Case<'_, R> {
     /// How to have the object of this id, which is ours, deleted and made anew. `hash` is the digest of what would be
-    /// sent.
+    /// sent, `replaced` what is said meanwhile: Ready must not stay True while there is nothing.
     #[must_use]
-    pub fn replace(&self, id: &str, hash: &str) -> Course {
+    pub fn replace(&self, id: &str, hash: &str, replaced: &Verdict) -> Course {
         if let Some(course) = self.refused() {
             return course;
         }
         let token = self.memory.replace.as_ref();
         let given = self.making_room(id).filter(|i| i.hash == hash && (token.is_none() || i.replace.as_ref() == token));
-        self.make_room(id, given, Intent { id: Some(id.to_owned()), ..self.next_intent(hash, self.recent()) })
+        let course =
+            self.make_room(id, given, Intent { id: Some(id.to_owned()), ..self.next_intent(hash, self.recent()) });
+        match self.memory.ready {
+            true => Course { report: replaced.clone().into(), ..course },
+            false => course,
+        }
     }
 
     /// How to get rid of something of ours that was disconnected long ago, where the service refuses a creation: it may

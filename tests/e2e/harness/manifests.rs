@@ -2,15 +2,8 @@
 //!
 //! Applies nothing. `Scene` has those that name its simulator.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-
-/// A private key as far as operator and simulator look: the frame is right, the content is the given word.
-pub fn pem(content: &str) -> String {
-    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(content))
-}
 
 /// What the simulator's setting `acceptedKeys` names a key by.
 pub fn sha256(pem: &str) -> String {

@@ -24,11 +24,12 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
+pub use crate::support::keys::pem;
 pub use audit::Request;
 pub use cluster::{condition, condition_of, has_reason, is_ready, text};
 pub use controlplane::NAMESPACED;
 pub use kinds::{DATA_CLOUD, document};
-pub use manifests::{edit, pem, secret, sha256};
+pub use manifests::{edit, secret, sha256};
 pub use operator::{Flags, Operator};
 pub use proxy::Proxy;
 pub use scene::{CONNECTION, KEY, Scene, user};

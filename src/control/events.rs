@@ -1,0 +1,182 @@
+//! Publishes Kubernetes Events: one for each thing that happened, counted where the very same is said again.
+//!
+//! Nothing depends on an Event: one that cannot be published is logged and dropped. kube's own recorder keeps the first
+//! note of Events that repeat, and makes names that are too long for objects with long names.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::{Event, EventSeries};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::json;
+
+use super::outcome::News;
+use super::said;
+use crate::crd::{FIELD_MANAGER, Reason};
+use crate::observe::Key;
+
+/// An Event is worth waiting for only so long.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// The same Event within this time is counted, as Kubernetes' own components do.
+const SERIES: SignedDuration = SignedDuration::from_mins(6);
+/// What the API server takes of a note, in bytes.
+const LONGEST_NOTE: usize = 1024;
+/// What the API server takes of a name.
+const LONGEST_NAME: usize = 253;
+
+/// Publishes Events, and knows those of late.
+pub(super) struct Events {
+    client: Client,
+    recent: Mutex<HashMap<About, Recent>>,
+    /// Tells Events of the same moment apart.
+    count: AtomicU64,
+    /// Whether the last Event could not be published.
+    speechless: AtomicBool,
+}
+
+/// What an Event is about: the uid of the object, and the reason.
+type About = (Option<String>, Reason, bool);
+
+/// The last Event about something.
+#[derive(Clone)]
+struct Recent {
+    name: String,
+    note: String,
+    times: i32,
+    at: Timestamp,
+}
+
+impl Events {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client, recent: Mutex::default(), count: AtomicU64::new(0), speechless: AtomicBool::new(false) }
+    }
+
+    /// Publishes one Event about `object`.
+    pub(super) async fn publish(&self, who: &Key, object: &ObjectReference, news: News, now: Timestamp) {
+        let News { warning, reason, note } = news;
+        tracing::info!(object = %who, %reason, "{note}");
+        let note = cut(&note, LONGEST_NOTE).to_owned();
+        let about = (object.uid.clone(), reason, warning);
+        let api = Api::namespaced(self.client.clone(), &who.namespace);
+        let done = match self.repeated(&about, &note, now) {
+            Some(recent) => tokio::time::timeout(DEADLINE, count(&api, recent, now)).await,
+            None => {
+                let name = self.name(&who.name, now);
+                let event = event(who, object, (&name, &note), (reason, warning), now);
+                let recent = Recent { name, note, times: 1, at: now };
+                let created = async { api.create(&PostParams::default(), &event).await.map(|_| recent) };
+                tokio::time::timeout(DEADLINE, created).await
+            }
+        };
+        match done {
+            Ok(Ok(recent)) => {
+                self.speechless.store(false, Ordering::Relaxed);
+                self.recent().insert(about, recent);
+            }
+            Ok(Err(error)) => {
+                self.recent().remove(&about);
+                if self.speechless.swap(true, Ordering::Relaxed) {
+                    tracing::debug!(object = %who, "cannot publish an Event: {}", said(&error));
+                } else {
+                    tracing::warn!(object = %who, "cannot publish Events, which is logged once: {}", said(&error));
+                }
+            }
+            Err(_) => tracing::debug!(object = %who, "cannot publish an Event: no answer"),
+        }
+    }
+
+    /// The last Event about the same, where it said just this a short while ago.
+    fn repeated(&self, about: &About, note: &str, now: Timestamp) -> Option<Recent> {
+        let mut recent = self.recent();
+        recent.retain(|_, known| now.duration_since(known.at) < SERIES);
+        recent.get(about).filter(|known| known.note == note).cloned()
+    }
+
+    /// A name for an Event about the object of this name, unique within the namespace.
+    fn name(&self, object: &str, now: Timestamp) -> String {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let moment = u64::try_from(now.as_nanosecond()).unwrap_or_default();
+        let unique = format!(".{:x}", moment.wrapping_add(count));
+        // A part of a name may end with neither a dash nor a dot.
+        let object = cut(object, LONGEST_NAME.saturating_sub(unique.len())).trim_end_matches(['-', '.']);
+        format!("{object}{unique}")
+    }
+
+    fn recent(&self) -> MutexGuard<'_, HashMap<About, Recent>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts an Event that is there once more.
+async fn count(api: &Api<Event>, recent: Recent, now: Timestamp) -> Result<Recent, kube::Error> {
+    let times = recent.times.saturating_add(1);
+    let series = json!({ "series": EventSeries { count: times, last_observed_time: MicroTime(now) } });
+    api.patch(&recent.name, &PatchParams::default(), &Patch::Merge(series)).await?;
+    Ok(Recent { times, at: now, ..recent })
+}
+
+fn event(
+    who: &Key,
+    object: &ObjectReference,
+    (name, note): (&str, &str),
+    (reason, warning): (Reason, bool),
+    now: Timestamp,
+) -> Event {
+    Event {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(who.namespace.clone()),
+            ..ObjectMeta::default()
+        },
+        event_time: Some(MicroTime(now)),
+        action: Some("Reconcile".to_owned()),
+        reason: Some(reason.as_str().to_owned()),
+        note: Some(note.to_owned()),
+        type_: Some(if warning { "Warning" } else { "Normal" }.to_owned()),
+        regarding: Some(object.clone()),
+        reporting_controller: Some(FIELD_MANAGER.to_owned()),
+        reporting_instance: Some(FIELD_MANAGER.to_owned()),
+        ..Event::default()
+    }
+}
+
+/// The first bytes of a text, as many as are whole characters.
+fn cut(text: &str, longest: usize) -> &str {
+    let end = (0..=longest.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        let table =
+            [("abc", 3, "abc"), ("abc", 2, "ab"), ("äö", 3, "ä"), ("日本", 5, "日"), ("日", 2, ""), ("", 9, "")];
+        for (text, longest, wanted) in table {
+            assert_eq!(cut(text, longest), wanted, "{text} {longest}");
+        }
+    }
+
+    #[tokio::test]
+    async fn names_fit_and_are_unique() {
+        let service = tower::service_fn(|_: http::Request<kube::client::Body>| async {
+            Ok::<_, std::convert::Infallible>(http::Response::new(kube::client::Body::empty()))
+        });
+        let events = Events::new(Client::new(service, "default"));
+        let dashes = format!("{}{}", "x".repeat(230), "-".repeat(20));
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        for object in ["orders", &"x".repeat(253), &dashes] {
+            let (one, two) = (events.name(object, now), events.name(object, now));
+            assert_ne!(one, two);
+            assert!(one.len() <= LONGEST_NAME && crate::crd::is_object_name(&one), "{one}");
+        }
+    }
+}

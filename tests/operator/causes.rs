@@ -1,0 +1,98 @@
+//! The status and the Events name the present cause: not an outdated one, and not somebody else's Secret as one's own.
+
+use applink_operator::simulator::{RemoteError, Status};
+use serde_json::json;
+
+use crate::authorization::{NAME as AUTHORIZATION, authorization};
+use crate::publishing::{API, DOCUMENT, KEY, config_map, openapi};
+use crate::world::{HOUR, NS, SOON, World, message, progress};
+
+fn fail(world: &World) {
+    let (id, now) = (world.only("productionOrg").id, world.clock.now());
+    let error = RemoteError { id: "boom".to_owned(), message: "the org is gone".to_owned() };
+    world.sim.world(|w| w.set_status(id, Status::Failed, Some(error), now)).expect("it is there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_does_not_work_on_while_it_waits_to_be_replaced() {
+    let world = World::with_connection().await;
+    world.key("other");
+    let object = world.until("production", "False", "ReplacementRequired").await;
+    assert!(message(&object).contains("it works on"), "{}", message(&object));
+    fail(&world);
+    let object = world.within(HOUR / 30, "production", "False", "RemoteFailed").await;
+    assert_eq!(progress(&object), Some("Stalled"));
+    let text = message(&object);
+    assert!(
+        text.contains("the org is gone") && text.contains("changed since") && !text.contains("it works on"),
+        "{text}"
+    );
+    assert_eq!(world.told("production", "RemoteFailed"), 1);
+    world.pass(HOUR).await;
+    assert_eq!(world.mutations(), 1, "nothing is replaced without the user's word");
+    world.annotate("production", "replace", "now");
+    world.until("production", "True", "Connected").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_org_is_told_while_it_waits_to_be_replaced() {
+    let world = World::with_connection().await;
+    world.key("other");
+    world.until("production", "False", "ReplacementRequired").await;
+    world.api.patch("connections", NS, "production", json!({"spec": {"expect": {"username": "else@example.com"}}}));
+    let object = world.until("production", "False", "OrgMismatch").await;
+    assert!(message(&object).contains("changed since"), "{}", message(&object));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_event_has_the_newest_cause() {
+    let world = World::with_publication().await;
+    let document = |text: &str| world.api.apply(config_map(DOCUMENT, json!({KEY: text})));
+    document("swagger: '2.0'\n");
+    world.publication_until(API, "False", "InvalidSpec").await;
+    document(&openapi("1.0.0"));
+    world.published(API).await;
+    document("openapi: 3.0.3\n");
+    world.publication_until(API, "False", "InvalidSpec").await;
+    let told: Vec<_> = world.events_of(API).into_iter().filter(|event| event.reason == "InvalidSpec").collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].note.contains("Swagger") && told[1].note.contains("info"), "{told:?}");
+    // The same cause again is counted.
+    document(&openapi("1.0.0"));
+    world.published(API).await;
+    document("openapi: 3.0.3\n");
+    world.publication_until(API, "False", "InvalidSpec").await;
+    assert_eq!(world.told(API, "InvalidSpec"), 3);
+    assert_eq!(world.events_of(API).iter().filter(|event| event.reason == "InvalidSpec").count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_fit_whatever_the_name_and_the_cause() {
+    let world = World::with_addon().await;
+    let long = "x".repeat(250);
+    world.connection(&long, "productionOrg");
+    world.until(&long, "True", "Connected").await;
+    assert_eq!(world.told(&long, "Connected"), 1);
+    let id = world.only("productionOrg").id;
+    let error = RemoteError { id: "boom".to_owned(), message: "認証に失敗しました。".repeat(60) };
+    world.sim.world(|w| w.set_status(id, Status::Failed, Some(error), world.clock.now())).expect("it is there");
+    world.within(HOUR / 30, &long, "False", "RemoteFailed").await;
+    let events = world.api.events();
+    let note = events.iter().find(|event| event["reason"] == "RemoteFailed").expect("it is told")["note"].clone();
+    let note = note.as_str().expect("text");
+    assert!(note.len() <= 1024 && note.contains("認証"), "{} bytes", note.len());
+    assert!(events.iter().all(|e| e["metadata"]["name"].as_str().is_some_and(|name| name.len() <= 253)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_of_another_resource_is_named_as_such() {
+    let world = World::with_addon().await;
+    world.api.apply(authorization(&json!({"credentialsSecretName": "shared"})));
+    world.until_of("authorizations", AUTHORIZATION, SOON, ("True", "Authorized")).await;
+    let mut second = authorization(&json!({"credentialsSecretName": "shared", "developerName": "otherUser"}));
+    second["metadata"]["name"] = json!("second");
+    world.api.apply(second);
+    let object = world.until_of("authorizations", "second", SOON, ("False", "InvalidSpec")).await;
+    let text = message(&object);
+    assert!(text.contains(&format!("Authorization {AUTHORIZATION}")) && !text.contains("delete or rename"), "{text}");
+}
