@@ -1,14 +1,10 @@
 //! kill -9 in the middle of a creation, and a restart: never a second connection.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use crate::harness::{CONNECTION, KEY, Scene, e2e, is_ready, text};
+use crate::harness::{CONNECTION, KEY, Scene, e2e, text};
 
 const POST: &str = "POST connections/salesforce/jwt";
-/// A POST whose fate is unknown may bear fruit for 35 s after its intent; nothing is sent before that.
-const SETTLED: Duration = Duration::from_secs(60);
 
 /// Applies everything, and kills the operator while AppLink holds back its answer to the POST.
 async fn kill_during_post(scene: &Scene, place: &str, committed: bool) {
@@ -44,8 +40,7 @@ fn killed_before_the_post_was_committed_it_creates_one_once_that_is_certain() {
         assert_eq!(scene.simulator.connections().await, Vec::<Value>::new());
 
         let _operator = scene.operator().await;
-        let ready = |object: Option<&Value>| object.is_some_and(is_ready);
-        let seen = scene.wait_within(SETTLED, "Connection", CONNECTION, "is Ready", ready).await.expect("it is there");
+        let seen = scene.ready("Connection", CONNECTION).await;
         assert_eq!(scene.simulator.only_connection().await["id"], seen["status"]["id"]);
         assert_eq!(scene.simulator.mutating().await, [POST, POST]);
     });

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{CONNECTION, POLL, Scene, condition_of, e2e, edit, has_reason, person, text};
+use crate::harness::{CONNECTION, Scene, condition_of, e2e, edit, has_reason, person, text};
 
 const POST: &str = "POST connections/salesforce";
 const RIGHT_ORG: &str = "00DSG000007a3BZ2AY";
@@ -20,17 +20,15 @@ async fn allow(scene: &Scene, org: &str) {
 #[test]
 fn where_nobody_comes_in_time_the_user_gets_a_new_link() {
     e2e("nobody", async |scene| {
-        // AppLink forgets such a connection, as it may, and long before a quarter of an hour is over.
-        scene.simulator.settings(json!({"consentSeconds": 2, "abandoned": "vanish"})).await;
         let _operator = scene.operator().await;
         scene.apply_all(&[scene.token(), scene.addon(), scene.by_consent(CONNECTION, "productionOrg")]).await;
         awaiting(scene).await;
-        let expired =
-            |object: Option<&Value>| object.is_some_and(|object| has_reason(object, "False", "AuthorizationExpired"));
-        scene.wait_within(POLL, "Connection", CONNECTION, "says that nobody came", expired).await;
+        // AppLink forgets such a connection, as it may, and long before a quarter of an hour is over.
+        scene.simulator.control("DELETE", "/connections/productionOrg", Value::Null).await;
+        let expired = |object: &Value| has_reason(object, "False", "AuthorizationExpired");
+        scene.wait("Connection", CONNECTION, "says that nobody came", expired).await;
         assert_eq!(scene.simulator.mutating().await, [POST], "a link is asked for once");
 
-        scene.simulator.settings(json!({"consentSeconds": 600})).await;
         scene.kubectl(&["annotate", "connection", CONNECTION, "applink.dev/requestedAt=now"], "").await;
         let waiting = awaiting(scene).await;
         assert_eq!(waiting["status"]["lastHandledReconcileAt"], "now");

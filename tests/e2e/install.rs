@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::harness::deploy::{rendered, source};
-use crate::harness::{CONNECTION, Flags, KEY, PATIENCE, Request, Scene, Stage, e2e_alone, e2e_together, text, user};
+use crate::harness::{CONNECTION, Flags, KEY, Request, Scene, Stage, e2e_alone, e2e_together, text, user};
 
 /// Where deploy/ puts the operator.
 const HOME: &str = "applink-system";
@@ -121,7 +121,7 @@ async fn all_namespaces(stage: &Stage, anywhere: &Scene, installed: &[Value]) {
     assert_may_work(anywhere, "", true).await;
     assert_never_refused(anywhere).await;
     operator.terminate();
-    operator.ended(PATIENCE).await;
+    operator.ended().await;
 }
 
 /// deploy/namespaced in the place of deploy/base: two namespaces are served, a third is left alone.

@@ -1,18 +1,16 @@
 //! A service that asks for patience or gives no answer: one add-on waits as long as it is told to, and no other does.
 
-use std::time::{Duration, Instant};
-
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::harness::{CONNECTION, Scene, Simulator, condition, condition_of, e2e, edit, text};
 
-/// What a 429 asks for: longer than a poll interval with its jitter.
-const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(12);
-/// A call that comes no later than this after a limited one was under way when that was answered.
-const UNDER_WAY: SignedDuration = SignedDuration::from_millis(100);
-/// How long after that the next call may come, on a machine that is busy with much else.
-const SOON: SignedDuration = SignedDuration::from_secs(4);
+/// What a 429 asks for: longer than two poll intervals with their jitter.
+const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(25);
+/// Calls that may be under way when a limited one is answered: those of one pass. Two polls would make twice as many.
+const UNDER_WAY: usize = 2;
+/// Longer than a test waits for anything.
+const ENDLESS_MILLIS: u64 = 600_000;
 
 /// One answer of AppLink to a call of this method.
 fn limited(method: &str) -> Value {
@@ -20,20 +18,15 @@ fn limited(method: &str) -> Value {
     json!({"method": method, "pathPrefix": "/addons/", "what": {"status": answer}, "times": 1})
 }
 
-/// How long AppLink was left alone after it answered 429.
-async fn pause(scene: &Scene) -> SignedDuration {
+/// That AppLink was left alone for as long as its 429 asked for, by its own clock, and asked again after that.
+async fn assert_obeyed(scene: &Scene) {
     let asked = scene.simulator.requests_since(0).await;
     let at = |request: &Value| -> Timestamp { text(request, "/at").parse().expect("a time") };
     let mut applink = asked.iter().filter(|request| request["api"] == "applink");
     let limited = applink.find(|request| request["status"] == 429).expect("a 429");
-    let mut pauses = applink.map(|request| at(request).duration_since(at(limited)));
-    pauses.find(|pause| *pause > UNDER_WAY).expect("a call after it")
-}
-
-fn assert_obeyed(pause: SignedDuration) {
-    println!("the next call came {:.2} s after the 429", pause.as_secs_f64());
-    assert!(pause >= RETRY_AFTER, "too soon: {pause:#}");
-    assert!(pause <= RETRY_AFTER + SOON, "too late: {pause:#}");
+    let (early, later): (Vec<_>, Vec<_>) = applink.partition(|r| at(r).duration_since(at(limited)) < RETRY_AFTER);
+    assert!(early.len() <= UNDER_WAY, "too soon: {early:#?}");
+    assert!(!later.is_empty(), "a call after it");
 }
 
 fn reachable(addon: &Value, status: &str) -> bool {
@@ -51,7 +44,7 @@ fn a_look_that_is_limited_is_repeated_when_the_service_allows_and_told_by_the_ad
         let addon = scene.wait("AppLinkAddon", "orders", "says that it must wait", |a| reachable(a, "False")).await;
         assert_eq!(condition_of(&addon, "Reachable")["reason"], "RateLimited");
         scene.ready("Connection", "second").await;
-        assert_obeyed(pause(scene).await);
+        assert_obeyed(scene).await;
 
         scene.wait("AppLinkAddon", "orders", "says that it may go on", |a| reachable(a, "True")).await;
         let after = scene.get("Connection", CONNECTION).await.expect("it is there");
@@ -75,18 +68,10 @@ fn a_creation_that_is_limited_is_repeated_once_the_service_allows() {
         scene.apply(&scene.connection("second", "secondOrg")).await;
         scene.ready("Connection", "second").await;
         scene.ready("Connection", CONNECTION).await;
-        assert_obeyed(pause(scene).await);
+        assert_obeyed(scene).await;
         assert_eq!(scene.simulator.mutating().await.len(), 3);
         assert_eq!(scene.simulator.connections().await.len(), 2);
     });
-}
-
-/// How long a new Connection takes from apply to Ready.
-async fn time_to_ready(scene: &Scene, name: &str, remote: &str) -> Duration {
-    let began = Instant::now();
-    scene.apply(&scene.connection(name, remote)).await;
-    scene.ready("Connection", name).await;
-    began.elapsed()
 }
 
 #[test]
@@ -95,8 +80,6 @@ fn an_addon_that_gives_no_answer_makes_no_other_wait() {
         let hanging = Simulator::beside(&scene.dir, "hanging").await;
         let _operator = scene.operator().await;
         scene.all_ready().await;
-        let alone = time_to_ready(scene, "alone", "aloneOrg").await;
-
         let other = edit(scene.addon(), |addon| {
             addon["metadata"]["name"] = json!("hanging");
             addon["spec"]["platformURL"] = json!(hanging.url);
@@ -105,7 +88,7 @@ fn an_addon_that_gives_no_answer_makes_no_other_wait() {
         scene.ready("AppLinkAddon", "hanging").await;
         // First the creations hang, then whatever else is asked.
         for method in ["POST", "GET"] {
-            hanging.fault(json!({"method": method, "what": {"delay": {"ms": 30_000}}})).await;
+            hanging.fault(json!({"method": method, "what": {"delay": {"ms": ENDLESS_MILLIS}}})).await;
             for nth in 0..8 {
                 let name = format!("hanging-{}-{nth}", method.to_lowercase());
                 let remote = name.replace('-', "_");
@@ -115,9 +98,8 @@ fn an_addon_that_gives_no_answer_makes_no_other_wait() {
             }
             hanging.wait_request("a call without an answer", |r| r["method"] == method && r["status"].is_null()).await;
         }
-        let beside = time_to_ready(scene, "beside", "besideOrg").await;
-        println!("alone {:.2} s, beside one that hangs {:.2} s", alone.as_secs_f64(), beside.as_secs_f64());
-        assert!(beside <= 4 * alone + Duration::from_secs(1), "{beside:?} in place of {alone:?}");
+        scene.apply(&scene.connection("beside", "besideOrg")).await;
+        scene.ready("Connection", "beside").await;
         assert_eq!(hanging.connections().await, Vec::<Value>::new());
     });
 }

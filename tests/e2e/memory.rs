@@ -1,20 +1,18 @@
 //! Secrets and ConfigMaps that are none of the operator's business cost it no memory, however many there are: their names
 //! go by, and nothing is kept.
 
-use std::time::Duration;
-
 use futures::{StreamExt, stream};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{Flags, Operator, Scene, e2e, secret};
+use crate::harness::{CONNECTION, KEY, Operator, PATIENCE, Scene, document, e2e, is_ready, secret, until};
+
+const API: &str = "orders-api";
 
 /// So many of each.
 const FOREIGN: usize = 2_000;
 /// They may cost less than this, in KiB. Ten thousand of each came to 0.3 MiB as they came, and to 1.1 MiB where they were
 /// there first.
 const LITTLE: i64 = 5 * 1024;
-/// Until the allocator has given back what it gives back.
-const SETTLED: Duration = Duration::from_secs(5);
 
 async fn make_foreign(scene: &Scene) {
     let text = "x".repeat(500);
@@ -28,28 +26,43 @@ async fn make_foreign(scene: &Scene) {
     each.buffer_unordered(32).collect::<Vec<_>>().await;
 }
 
-/// Its memory once nothing goes on any more.
-async fn settled(operator: &Operator) -> i64 {
-    tokio::time::sleep(SETTLED).await;
-    operator.resident()
+/// Changes a ConfigMap that is the operator's business after all that are not, and waits until it has acted on that:
+/// its watch has shown it the others, then.
+async fn maps_passed(scene: &Scene, version: &str) {
+    let before = scene.get("Publication", API).await.expect("it is there");
+    scene.apply(&document(version)).await;
+    let published = |now: &Value| is_ready(now) && now["status"]["appliedHash"] != before["status"]["appliedHash"];
+    scene.wait("Publication", API, "is published again", published).await;
+}
+
+/// Waits until it has little more than `before`: the allocator takes a moment to give back what it gives back.
+async fn assert_little_more(operator: &Operator, before: i64) {
+    let little = async || (operator.resident() - before < LITTLE).then_some(());
+    let explain = async || format!("{before} KiB before, {} KiB after", operator.resident());
+    until("it has little more memory than before", PATIENCE, little, explain).await;
 }
 
 #[test]
 fn thousands_of_foreign_secrets_and_config_maps_cost_no_memory() {
     e2e("memory", async |scene| {
-        let operator = scene.operator_with(Flags::default()).await;
+        let operator = scene.operator().await;
         scene.all_ready().await;
-        let before = settled(&operator).await;
+        scene.apply_all(&[document("1.0.0"), scene.publication(API)]).await;
+        scene.ready("Publication", API).await;
+        let before = operator.resident();
         make_foreign(scene).await;
-        let after = settled(&operator).await;
-        println!("{FOREIGN} Secrets and as many ConfigMaps: {before} KiB before, {after} KiB after");
-        assert!(after - before < LITTLE, "{before} KiB before, {after} KiB after");
+        maps_passed(scene, "1.1.0").await;
+        // The same for Secrets.
+        scene.apply(&scene.key("another")).await;
+        scene.unready("Connection", CONNECTION, "ReplacementRequired", "Stalled").await;
+        assert_little_more(&operator, before).await;
 
         // One that finds them when it starts has no more than one that found none.
         operator.kill();
-        let operator = scene.operator_with(Flags::default()).await;
-        let anew = settled(&operator).await;
-        println!("{anew} KiB where they were there first");
-        assert!(anew - before < LITTLE, "{before} KiB before, {anew} KiB where they were there first");
+        let operator = scene.operator().await;
+        scene.apply(&scene.key(KEY)).await;
+        scene.ready("Connection", CONNECTION).await;
+        maps_passed(scene, "1.2.0").await;
+        assert_little_more(&operator, before).await;
     });
 }

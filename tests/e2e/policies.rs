@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{CONNECTION, POLL, condition_of, e2e, edit, is_ready, text};
+use crate::harness::{CONNECTION, condition_of, e2e, edit, text};
 
 /// A connection that somebody else made, as ours would be.
 fn planted(name: &str) -> Value {
@@ -47,8 +47,7 @@ fn observe_says_what_is_missing_and_sees_it_come() {
         assert_unheld(&seen);
 
         scene.simulator.control("POST", "/connections", planted("productionOrg")).await;
-        let ready = |object: Option<&Value>| object.is_some_and(is_ready);
-        scene.wait_within(POLL, "Connection", CONNECTION, "sees what came", ready).await;
+        scene.ready("Connection", CONNECTION).await;
         assert_eq!(scene.simulator.mutating().await, Vec::<String>::new());
     });
 }

@@ -7,11 +7,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::Value;
 
-use crate::harness::{Scene, e2e, until};
+use crate::harness::{PATIENCE, Scene, e2e, until};
 use crate::support::sets::{Ground, play};
 
-/// How long one step of a set may take on a busy machine, with another set beside it.
-const CALM: Duration = Duration::from_secs(120);
 /// Sets that one operator sees at a time.
 const AT_A_TIME: usize = 4;
 
@@ -56,7 +54,7 @@ impl Ground for Here<'_> {
             }
             done.then_some(())
         };
-        until(what, CALM, look, explain).await;
+        until(what, PATIENCE, look, explain).await;
     }
 }
 

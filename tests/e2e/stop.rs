@@ -1,23 +1,18 @@
-//! SIGTERM: the operator finishes what it has begun, gives back its lease, and goes.
-
-use std::time::{Duration, Instant};
+//! SIGTERM: the operator finishes what it has begun, gives back its lease, and goes. How long each takes is asserted on
+//! virtual time, in `tests/operator`.
 
 use serde_json::{Value, json};
 
-use crate::harness::{CONNECTION, Flags, Operator, PATIENCE, Proxy, Scene, e2e, text};
+use crate::harness::{CONNECTION, Flags, Operator, Proxy, Scene, e2e, text};
 
-/// What it may take at most: 8 s for an effect in flight, and a moment for the lease.
-const BOUND: Duration = Duration::from_secs(10);
+/// Longer than a test waits for anything.
+const ENDLESS_MILLIS: u64 = 600_000;
 
-/// Sends SIGTERM, and gives how long the operator took to exit with 0.
-async fn stop(mut operator: Operator) -> Duration {
-    let began = Instant::now();
+/// Sends SIGTERM, and waits until the operator exits with 0.
+async fn stop(mut operator: Operator) {
     operator.terminate();
-    let status = operator.ended(PATIENCE).await;
-    let took = began.elapsed();
-    println!("stopped after {:.2} s", took.as_secs_f64());
+    let status = operator.ended().await;
     assert_eq!(status.code(), Some(0), "{status}");
-    took
 }
 
 async fn holder(scene: &Scene) -> String {
@@ -37,20 +32,17 @@ async fn post_committed(scene: &Scene) {
 }
 
 #[test]
-fn at_rest_it_stops_at_once_and_the_next_leader_need_not_wait() {
+fn at_rest_it_stops_and_gives_the_lease_to_the_next_leader() {
     e2e("stop-rest", async |scene| {
         let operator = scene.operator_with(Flags { leader_elect: true, ..Flags::default() }).await;
         scene.all_ready().await;
         assert_ne!(holder(scene).await, "");
-        assert!(stop(operator).await < Duration::from_secs(4), "at rest there is nothing to wait for");
-        assert_eq!(holder(scene).await, "");
+        stop(operator).await;
+        assert_eq!(holder(scene).await, "", "a lease that is held would keep the next one waiting");
 
-        // A lease that is held would keep it waiting for 15 s.
-        let began = Instant::now();
         let _next = scene.operator_with(Flags { leader_elect: true, ..Flags::default() }).await;
         scene.apply(&scene.connection("second", "secondOrg")).await;
         scene.ready("Connection", "second").await;
-        assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
     });
 }
 
@@ -61,7 +53,7 @@ fn an_effect_in_flight_is_waited_for_and_its_outcome_written_down() {
         let operator = scene.operator_with(Flags { leader_elect: true, ..Flags::default() }).await;
         scene.apply_all(&scene.everything()).await;
         post_committed(scene).await;
-        assert!(stop(operator).await <= BOUND);
+        stop(operator).await;
         let remote = scene.simulator.only_connection().await;
         let seen = scene.get("Connection", CONNECTION).await.expect("it is there");
         assert_eq!(seen["status"]["id"], remote["id"], "what came of it must be in the status: {seen:#}");
@@ -70,28 +62,28 @@ fn an_effect_in_flight_is_waited_for_and_its_outcome_written_down() {
 }
 
 #[test]
-fn it_stops_in_time_although_the_api_server_is_away() {
+fn it_stops_although_the_api_server_is_away() {
     e2e("stop-alone", async |scene| {
         let proxy = Proxy::start(scene.server());
         let server = Some(format!("https://{}", proxy.address));
         let operator = scene.operator_with(Flags { leader_elect: true, server, ..Flags::default() }).await;
         scene.all_ready().await;
         proxy.cut();
-        assert!(stop(operator).await <= BOUND);
+        stop(operator).await;
     });
 }
 
 #[test]
-fn it_stops_in_time_although_api_server_and_applink_are_away() {
+fn it_stops_although_api_server_and_applink_are_away() {
     e2e("stop-alone-effect", async |scene| {
-        hold_post(scene, 600_000).await;
+        hold_post(scene, ENDLESS_MILLIS).await;
         let proxy = Proxy::start(scene.server());
         let server = Some(format!("https://{}", proxy.address));
         let operator = scene.operator_with(Flags { leader_elect: true, server, ..Flags::default() }).await;
         scene.apply_all(&scene.everything()).await;
         post_committed(scene).await;
         proxy.cut();
-        assert!(stop(operator).await <= BOUND);
+        stop(operator).await;
 
         // What it could not write down is found by the next.
         let _next = scene.operator().await;

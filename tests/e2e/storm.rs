@@ -7,20 +7,17 @@ mod player;
 
 use std::cell::RefCell;
 use std::ops::Range;
-use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
 use self::player::{Edit, KEYS, Player, Role, key, key_secret};
-use crate::harness::{Scene, e2e, text, until};
+use crate::harness::{PATIENCE, Scene, e2e, text, until};
 
 const PLAYERS: usize = 20;
 /// In each of two bursts.
 const EDITS: usize = 20;
-/// How long a storm may take to settle. It takes seconds.
-const CALM: Duration = Duration::from_secs(60);
 
 struct Storm<'a> {
     scene: &'a Scene,
@@ -59,7 +56,7 @@ impl<'a> Storm<'a> {
         self.edit().await;
         let looked = |o: &Value| o["status"]["observedGeneration"] != -1;
         let all = async || self.scene.list("Connection").await.iter().all(looked).then_some(());
-        until(&format!("seed {}: all were looked at", self.seed), CALM, all, async || String::new()).await;
+        until(&format!("seed {}: all were looked at", self.seed), PATIENCE, all, async || String::new()).await;
         self.edit().await;
         for nth in 0..KEYS {
             self.keys[nth] = key(&mut self.rng);
@@ -104,7 +101,7 @@ impl<'a> Storm<'a> {
             unsettled.borrow().is_empty().then_some(())
         };
         let explain = async || unsettled.borrow().join("\n");
-        until(&format!("seed {}: all is settled", self.seed), CALM, settled, explain).await;
+        until(&format!("seed {}: all is settled", self.seed), PATIENCE, settled, explain).await;
         for player in self.players.iter().filter(|player| !player.suspended()) {
             let link = self.scene.get("Secret", &format!("{}-connection-oauth", player.name)).await;
             assert_eq!(link, None, "seed {}: nobody waits any more", self.seed);
@@ -141,7 +138,7 @@ impl<'a> Storm<'a> {
         }
         let gone = async || self.scene.list("Connection").await.is_empty().then_some(());
         let explain = async || format!("{:#?}", self.scene.list("Connection").await);
-        until(&format!("seed {}: all are gone", self.seed), CALM, gone, explain).await;
+        until(&format!("seed {}: all are gone", self.seed), PATIENCE, gone, explain).await;
     }
 
     /// What is left in AppLink is what was there first and was never ours, as it was.
@@ -178,16 +175,11 @@ fn live(label: &str, seeds: Range<u64>) {
         scene.ready("AppLinkAddon", "orders").await;
         for seed in seeds {
             println!("seed {seed}");
-            let began = Instant::now();
             let mut storm = Storm::begin(scene, seed).await;
             storm.rage().await;
-            let raged = began.elapsed();
             storm.settle().await;
-            let settled = began.elapsed();
             storm.end().await;
             storm.judge().await;
-            let times = [raged, settled, began.elapsed()].map(|time| format!("{:.1} s", time.as_secs_f64()));
-            println!("seed {seed}: raged, settled and over after {}", times.join(", "));
         }
     });
 }

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// One request that the API server carried out or refused.
@@ -22,6 +23,8 @@ pub struct Request {
     pub name: String,
     /// HTTP status of the answer.
     pub code: u64,
+    /// When it arrived.
+    pub at: Timestamp,
 }
 
 impl Request {
@@ -74,5 +77,6 @@ fn request(entry: &Value) -> Request {
         namespace: at("/objectRef/namespace"),
         name: at("/objectRef/name"),
         code: entry["responseStatus"]["code"].as_u64().unwrap_or_default(),
+        at: at("/requestReceivedTimestamp").parse().expect("a time"),
     }
 }

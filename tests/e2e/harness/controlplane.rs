@@ -6,7 +6,6 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -58,7 +57,7 @@ impl ControlPlane {
         let mut command = Command::new(TOOLS.join("controlplane"));
         command.arg("-dir").arg(dir.join("controlplane")).arg("-stop-with-stdin");
         let mut process = Process::stops_with_stdin(&mut command, &dir.join("controlplane.err"));
-        let kubeconfig = PathBuf::from(process.first_line(Duration::from_secs(120)));
+        let kubeconfig = PathBuf::from(process.first_line(PATIENCE));
         let client = RUNTIME.block_on(administrator(&kubeconfig));
         let kubectl = TOOLS.join("kubectl");
         Arc::new(Self { dir, kubeconfig, kubectl, client, recorder: OnceCell::new(), _process: Mutex::new(process) })

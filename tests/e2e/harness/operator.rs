@@ -4,7 +4,6 @@
 
 use std::path::Path;
 use std::process::{Command, ExitStatus};
-use std::time::Duration;
 
 use super::process::Process;
 use super::{PATIENCE, until};
@@ -111,15 +110,10 @@ impl Operator {
     }
 
     /// Waits for its end.
-    pub async fn ended(&mut self, patience: Duration) -> ExitStatus {
-        let deadline = std::time::Instant::now() + patience;
-        loop {
-            if let Some(status) = self.process.ended() {
-                return status;
-            }
-            assert!(std::time::Instant::now() < deadline, "still running after {} s", patience.as_secs());
-            tokio::time::sleep(super::GLANCE).await;
-        }
+    pub async fn ended(&mut self) -> ExitStatus {
+        let process = std::cell::RefCell::new(&mut self.process);
+        let ended = async || process.borrow_mut().ended();
+        until("the operator has ended", PATIENCE, ended, async || process.borrow().tail()).await
     }
 }
 

@@ -150,6 +150,11 @@ impl Scene {
         })
     }
 
+    /// That add-on, looked at by itself once an hour: what is seen sooner was seen because something called for it.
+    pub fn addon_polled_hourly(&self) -> Value {
+        edit(self.addon(), |addon| addon["spec"]["pollInterval"] = json!("1h"))
+    }
+
     /// A Connection by JWT on that add-on.
     pub fn connection(&self, name: &str, remote: &str) -> Value {
         json!({

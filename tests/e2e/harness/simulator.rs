@@ -115,6 +115,13 @@ impl Simulator {
         all.iter().filter(|request| request["mutating"] == json!(true)).map(line).collect()
     }
 
+    /// Waits until what was asked after the request of this number is as `enough` wants it, and gives that.
+    pub async fn until_requests(&self, seq: u64, what: &str, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let look = async || Some(self.requests_since(seq).await).filter(|asked| enough(asked));
+        let explain = async || self.requests_since(seq).await.iter().map(|r| line(r) + "\n").collect();
+        until(what, PATIENCE, look, explain).await
+    }
+
     /// Waits until a request was logged that `wanted` says yes to.
     pub async fn wait_request(&self, what: &str, wanted: impl Fn(&Value) -> bool) {
         let look = async || self.requests_since(0).await.iter().any(&wanted).then_some(());
