@@ -109,3 +109,19 @@ fn files_are_short_and_say_what_they_are() {
         assert!(text.lines().count() < 400, "{} is too long", path.display());
     }
 }
+
+/// What reads the real clock, of what `std::time` has.
+const CLOCKS: [&str; 2] = ["Instant", "SystemTime"];
+
+#[test]
+fn no_test_asserts_how_long_anything_takes_in_real_time() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    // It needs the clock to give up.
+    let harness = tests.join("e2e/harness");
+    for path in sources(&tests).into_iter().filter(|path| !path.starts_with(&harness)) {
+        for (number, line) in code(&path).into_iter().filter(|(_, line)| line.contains("std::time::")) {
+            let clock = CLOCKS.iter().find(|clock| line.contains(**clock));
+            assert_eq!(clock, None, "{}:{number}: use virtual time, or wait on a condition", path.display());
+        }
+    }
+}
