@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 
 /// Binds `addr` and serves there for ever.
 ///
@@ -19,7 +20,7 @@ use crate::metrics::Metrics;
 pub async fn serve(
     addr: SocketAddr,
     metrics: Metrics,
-    ready: watch::Receiver<bool>,
+    ready: watch::Receiver<Readiness>,
 ) -> std::io::Result<impl Future<Output = std::io::Result<()>>> {
     let listener = TcpListener::bind(addr).await?;
     let bound = listener.local_addr()?;
@@ -27,14 +28,11 @@ pub async fn serve(
     Ok(async move { axum::serve(listener, router(metrics, ready)).await })
 }
 
-fn router(metrics: Metrics, ready: watch::Receiver<bool>) -> Router {
+fn router(metrics: Metrics, ready: watch::Receiver<Readiness>) -> Router {
     let is_ready = move || {
-        let ready = *ready.borrow();
-        std::future::ready(if ready {
-            (StatusCode::OK, "ok\n")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
-        })
+        let readiness = ready.borrow().clone();
+        let code = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        std::future::ready((code, readiness.to_string()))
     };
     let text = [(http::header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
     Router::new()

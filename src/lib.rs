@@ -19,6 +19,7 @@ pub mod heroku;
 pub mod metrics;
 pub mod observe;
 pub mod plan;
+pub mod readiness;
 pub mod simulator;
 pub mod telemetry;
 pub mod transport;

@@ -12,6 +12,7 @@ use applink_operator::budget::Limits;
 use applink_operator::clock::Clock;
 use applink_operator::control::run::{Options, Outside, run};
 use applink_operator::metrics::Metrics;
+use applink_operator::readiness::Readiness;
 use applink_operator::telemetry::{self, LogFormat};
 use applink_operator::transport::{self, AllowedHosts};
 use applink_operator::{admin, crd, docs};
@@ -117,7 +118,7 @@ fn start(args: RunArgs) -> anyhow::Result<()> {
 async fn operate(args: RunArgs) -> anyhow::Result<()> {
     let hosts = AllowedHosts::new(&args.allowed_hosts).map_err(|text| anyhow!(text))?;
     let metrics = Metrics::default();
-    let (ready, is_ready) = watch::channel(false);
+    let (ready, is_ready) = watch::channel(Readiness::default());
     let admin = admin::serve(args.admin_addr, metrics.clone(), is_ready)
         .await
         .with_context(|| format!("cannot listen on {} (--admin-addr)", args.admin_addr))?;

@@ -11,7 +11,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetri
 use prometheus_client::metrics::TypedMetric;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
 use crate::budget::{Budgets, Scope, Why};
@@ -73,6 +73,7 @@ pub struct Metrics {
     reconciles: Family<Kind, Counter>,
     steps: Family<Kind, Counter>,
     writes: Family<Kind, Counter>,
+    unreadable: Gauge,
     shown: Shown,
 }
 
@@ -86,9 +87,12 @@ impl Default for Metrics {
         registry.register("reconciles", "Reconciles by outcome", Family::clone(&reconciles));
         registry.register("steps", "Steps carried out", Family::clone(&steps));
         registry.register("kubernetes_writes", "Writes to our resources", Family::clone(&writes));
+        let unreadable = Gauge::default();
+        let help = "Namespaces that the operator is to work in and cannot read";
+        registry.register("unreadable_namespaces", help, unreadable.clone());
         let shown = Shown::default();
         registry.register_collector(Box::new(shown.clone()));
-        Self { registry: Arc::new(registry), calls, passes, reconciles, steps, writes, shown }
+        Self { registry: Arc::new(registry), calls, passes, reconciles, steps, writes, unreadable, shown }
     }
 }
 
@@ -134,6 +138,11 @@ impl Metrics {
     /// Counts one write to Kubernetes.
     pub fn write(&self, kind: &'static str, part: &'static str) {
         self.writes.get_or_create(&Kind { kind, what: part }).inc();
+    }
+
+    /// In how many namespaces something cannot be read now.
+    pub fn unreadable_namespaces(&self, count: usize) {
+        self.unreadable.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// All of it, in the OpenMetrics text format.

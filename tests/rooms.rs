@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each room may use of the crate. Rooms that are not named may use anything.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("crd", &[]),
     ("docs", &["crd"]),
     ("plan", &["crd"]),
@@ -19,8 +19,12 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("heroku", &["budget", "clock", "crd", "plan", "transport", "wire"]),
     ("applink", &["budget", "heroku", "plan", "transport", "wire"]),
     ("observe", &["applink", "budget", "clock", "crd", "heroku", "metrics", "plan", "transport"]),
-    ("control", &["applink", "budget", "clock", "crd", "heroku", "metrics", "observe", "plan", "transport"]),
-    ("admin", &["metrics"]),
+    (
+        "control",
+        &["applink", "budget", "clock", "crd", "heroku", "metrics", "observe", "plan", "readiness", "transport"],
+    ),
+    ("admin", &["metrics", "readiness"]),
+    ("readiness", &[]),
     ("simulator", &[]),
 ];
 

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::health::Health;
 use super::said;
 use crate::clock::Clock;
 use crate::crd::FIELD_MANAGER;
@@ -29,13 +30,15 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const PACE: Duration = Duration::from_secs(3);
 
 /// Our claim to one Lease.
-pub struct Claim {
+pub(super) struct Claim {
     api: Api<Lease>,
+    namespace: String,
     clock: Clock,
     identity: String,
     held: Option<Lease>,
     other: Option<Other>,
     deadline: watch::Sender<Option<Instant>>,
+    health: Health,
 }
 
 /// What is known of another holder.
@@ -54,40 +57,52 @@ pub struct Lost(String);
 
 impl Claim {
     /// A claim to the Lease in `namespace`. `deadline` carries until when this process may write.
-    #[must_use]
-    pub fn new(client: Client, namespace: &str, clock: Clock, deadline: watch::Sender<Option<Instant>>) -> Self {
+    pub(super) fn new(
+        client: Client,
+        namespace: &str,
+        clock: Clock,
+        deadline: watch::Sender<Option<Instant>>,
+        health: Health,
+    ) -> Self {
         let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "applink-operator".to_owned());
         // Nothing may be written before the first claim succeeds.
         deadline.send_replace(Some(Instant::now()));
+        health.electing();
         Self {
             api: Api::namespaced(client, namespace),
+            namespace: namespace.to_owned(),
             clock,
             identity: format!("{host}_{}", Uuid::new_v4()),
             held: None,
             other: None,
             deadline,
+            health,
         }
     }
 
     /// Waits until the lease is ours.
-    pub async fn acquire(&mut self) {
+    pub(super) async fn acquire(&mut self) {
         let mut told = String::new();
         loop {
             match self.attempt().await {
                 Ok(None) => {
                     tracing::info!(identity = self.identity, "leading");
-                    return;
+                    return self.health.holds_lease();
                 }
                 Ok(Some(holder)) => {
+                    self.health.standing_by();
                     if told != holder {
                         tracing::info!(%holder, "another replica leads; standing by");
                         told = holder;
                     }
                 }
+                // Another was faster: the next look shows who.
+                Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {}
                 Err(error) => {
-                    let trouble = said(&error);
+                    let trouble = self.trouble(&error);
+                    self.health.lacks_lease(trouble.clone());
                     if told != trouble {
-                        tracing::warn!("cannot read or write Lease {NAME}: {trouble}; trying on");
+                        tracing::warn!("{trouble}");
                         told = trouble;
                     }
                 }
@@ -97,14 +112,15 @@ impl Claim {
     }
 
     /// Renews the lease until that fails for too long.
-    pub async fn keep(&mut self) -> Lost {
+    pub(super) async fn keep(&mut self) -> Lost {
         loop {
             tokio::time::sleep(PACE).await;
             let until = self.deadline.borrow().unwrap_or_else(Instant::now);
             match tokio::time::timeout_at(until, self.attempt()).await {
-                Ok(Ok(None)) => {}
+                Ok(Ok(None)) => self.health.holds_lease(),
                 Ok(Ok(Some(holder))) => return Lost(format!("{holder} took it")),
                 Ok(Err(error)) if Instant::now() < until => {
+                    self.health.lacks_lease(self.trouble(&error));
                     tracing::warn!("cannot renew Lease {NAME}: {}", said(&error))
                 }
                 Ok(Err(error)) => return Lost(format!("not renewed in time: {}", said(&error))),
@@ -114,7 +130,7 @@ impl Claim {
     }
 
     /// Gives the lease back, so that the next one need not wait.
-    pub async fn release(&mut self) {
+    pub(super) async fn release(&mut self) {
         let Some(mut lease) = self.held.take() else { return };
         // Nothing may be written from here on.
         self.deadline.send_replace(Some(Instant::now()));
@@ -152,6 +168,20 @@ impl Claim {
         self.held = Some(written);
         self.deadline.send_replace(Some(began + DEADLINE));
         Ok(None)
+    }
+
+    /// What keeps us from the Lease, and what to do.
+    fn trouble(&self, error: &kube::Error) -> String {
+        let advice = match error {
+            kube::Error::Api(status) if status.code == 403 => {
+                ". Grant the operator what deploy/parts/operator has for it"
+            }
+            kube::Error::Api(status) if status.code == 404 => {
+                ". Create that namespace, or name another by --leader-elect-namespace"
+            }
+            _ => "; trying again",
+        };
+        format!("cannot read or write Lease {NAME} in namespace {}: {}{advice}", self.namespace, said(error))
     }
 
     /// Who holds it and is not known to be gone.

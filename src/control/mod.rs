@@ -8,6 +8,7 @@ mod denied;
 mod driver;
 mod events;
 mod gate;
+mod health;
 mod inputs;
 mod kind;
 pub mod lease;
@@ -19,6 +20,7 @@ mod recall;
 mod report;
 mod roster;
 pub mod run;
+mod source;
 mod unreadable;
 
 use std::collections::HashMap;

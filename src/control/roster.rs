@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::Shell;
 use super::kind::{Kind, Reference, Status};
+use super::source::FirstList;
 use crate::crd::{AppLinkAddon, ConditionType, FINALIZER, Reason, condition};
 use crate::observe::{Cause, Key, Wanted};
 use crate::plan::diff::connection::Dependant;
@@ -23,8 +24,19 @@ pub(super) struct Post<K: Kind> {
     pub(super) namespace: Option<String>,
     pub(super) store: Store<DeserializeGuard<K>>,
     /// Whether the store has had its first list.
-    pub(super) complete: watch::Receiver<bool>,
+    pub(super) first: watch::Receiver<FirstList>,
     pub(super) wake: UnboundedSender<ObjectRef<DeserializeGuard<K>>>,
+}
+
+impl<K: Kind> Post<K> {
+    fn covers(&self, namespace: &str) -> bool {
+        self.namespace.as_ref().is_none_or(|ns| ns == namespace)
+    }
+
+    async fn first_list(&self, wanted: impl Fn(FirstList) -> bool) {
+        // The sender is dropped only while the process stops.
+        let _ = self.first.clone().wait_for(|first| wanted(*first)).await;
+    }
 }
 
 /// One kind, wherever it is watched.
@@ -74,8 +86,7 @@ impl<K: Kind> Roster<K> {
     }
 
     fn wake_one(&self, key: &Key) {
-        let here = |post: &&Post<K>| post.namespace.as_ref().is_none_or(|ns| *ns == key.namespace);
-        if let Some(post) = self.posts.iter().find(here) {
+        if let Some(post) = self.posts.iter().find(|post| post.covers(&key.namespace)) {
             // Nobody listens any more only while the process stops.
             let _ = post.wake.send(ObjectRef::new(&key.name).within(&key.namespace));
         }
@@ -94,8 +105,11 @@ pub(super) trait AnyRoster: Any + Send + Sync {
     fn dependants(&self, shell: &Shell, of: &Key) -> Vec<Dependant>;
     /// Adds what of an add-on must be listed.
     fn want(&self, shell: &Shell, addon: &Key, wanted: &mut Wanted);
-    /// Done once every store has its first list: a plan made earlier would take what is not read yet for absent.
+    /// Done once every store has its first list, or was refused it: resources of other namespaces may claim the same name,
+    /// but one that cannot be read must not hold up the rest.
     fn complete(&self) -> BoxFuture<'_, ()>;
+    /// Done once all of this namespace is read: a plan made earlier would take what is not read yet for absent.
+    fn complete_in<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, ()>;
 }
 
 impl<K: Kind> AnyRoster for Roster<K> {
@@ -179,8 +193,15 @@ impl<K: Kind> AnyRoster for Roster<K> {
     fn complete(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             for post in &self.posts {
-                // The writer is dropped only while the process stops.
-                let _ = post.complete.clone().wait_for(|complete| *complete).await;
+                post.first_list(|first| first != FirstList::Awaited).await;
+            }
+        })
+    }
+
+    fn complete_in<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            for post in self.posts.iter().filter(|post| post.covers(namespace)) {
+                post.first_list(|first| first == FirstList::Read).await;
             }
         })
     }

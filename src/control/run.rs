@@ -11,11 +11,12 @@ use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::api::{ListParams, PartialObjectMeta};
+use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, applier, controller, reflector, watcher};
-use kube::{Api, Client, ResourceExt};
+use kube::{Client, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -24,26 +25,28 @@ use super::denied::Denied;
 use super::driver::{Driver, error_policy, reconcile};
 use super::events::Events;
 use super::gate::Gate;
+use super::health::{Health, Source};
 use super::kind::{ForEach, Judged, Kind, each};
 use super::lease::{Claim, Lost};
 use super::permits::Permits;
 use super::recall::Recall;
 use super::roster::{Post, Roster, Rosters};
-use super::{Shell, inputs, said};
+use super::source::{FirstList, apis, served, watched};
+use super::{Error, Shell, inputs};
 use crate::budget::{Budgets, Limits};
 use crate::clock::Clock;
 use crate::crd::AppLinkAddon;
 use crate::metrics::Metrics;
 use crate::observe::{Ask, Cause, Key, Observer, Wanted};
+use crate::readiness::Readiness;
 use crate::transport::{AllowedHosts, Http, Transport};
 
 /// How long an effect under way may take to end once the process is to stop.
 const LAST_EFFECT: Duration = Duration::from_secs(8);
 /// How long giving the lease back may take.
 const LAST_WORD: Duration = Duration::from_secs(1);
-/// How often add-ons that are gone without a word are looked for, and missing CRDs.
+/// How often add-ons that are gone without a word are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
-const CRD_PACE: Duration = Duration::from_secs(2);
 
 /// What the user chooses.
 #[derive(Clone, Debug)]
@@ -70,8 +73,8 @@ pub struct Outside {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Metrics,
-    /// Told whether the operator is ready.
-    pub ready: watch::Sender<bool>,
+    /// Whether the operator is ready, and what keeps it from that.
+    pub ready: watch::Sender<Readiness>,
 }
 
 /// Runs until `stop` is done.
@@ -81,15 +84,16 @@ pub struct Outside {
 pub async fn run(outside: Outside, options: Options, stop: impl Future<Output = ()>) -> Result<(), Lost> {
     let (deadline, until) = watch::channel(None);
     let gate = Gate::new(until);
+    let health = Health::new(outside.ready.clone(), outside.metrics.clone());
     let mut claim = None;
     let mut result = Ok(());
     {
-        let mut lead = std::pin::pin!(lead(&outside, &options, &gate, deadline, &mut claim));
+        let mut lead = std::pin::pin!(lead(&outside, &options, &gate, &health, deadline, &mut claim));
         tokio::select! {
             () = stop => {}
             lost = &mut lead => result = Err(lost),
         }
-        outside.ready.send_replace(false);
+        health.stopping();
         tracing::info!("stopping");
         if result.is_ok() {
             // What is under way goes on; nothing new begins.
@@ -120,84 +124,70 @@ async fn lead(
     outside: &Outside,
     options: &Options,
     gate: &Gate,
+    health: &Health,
     deadline: watch::Sender<Option<Instant>>,
     claim: &mut Option<Claim>,
 ) -> Lost {
-    every_kind_served(outside, options).await;
+    some_namespace_served(outside, options, health).await;
     let Some(namespace) = &options.lease_namespace else {
         let _unlimited = deadline;
-        match work(outside, options, gate).await {}
+        match work(outside, options, gate, health).await {}
     };
-    outside.ready.send_replace(true);
-    let claim = claim.insert(Claim::new(outside.client.clone(), namespace, outside.clock, deadline));
+    let new = Claim::new(outside.client.clone(), namespace, outside.clock, deadline, health.clone());
+    let claim = claim.insert(new);
     claim.acquire().await;
     tokio::select! {
         lost = claim.keep() => lost,
-        never = work(outside, options, gate) => match never {},
+        never = work(outside, options, gate, health) => match never {},
     }
 }
 
-/// Waits until the API server serves every kind.
-async fn every_kind_served(outside: &Outside, options: &Options) {
-    struct Served<'a>(&'a Outside, &'a Options, Vec<BoxFuture<'a, ()>>);
+/// Waits until every kind can be listed in one of the namespaces. The others may be gone, or lack rights.
+async fn some_namespace_served(outside: &Outside, options: &Options, health: &Health) {
+    struct Served<'a> {
+        client: &'a Client,
+        namespace: Option<&'a String>,
+        health: &'a Health,
+        kinds: Vec<BoxFuture<'a, ()>>,
+    }
     impl ForEach for Served<'_> {
         fn kind<K: Kind>(&mut self) {
-            self.2.push(Box::pin(served::<K>(self.0, self.1)));
+            self.kinds.push(Box::pin(served::<K>(self.client, self.namespace, self.health)));
         }
     }
-    let mut all = Served(outside, options, Vec::new());
-    each(&mut all);
-    futures::future::join_all(all.2).await;
-}
-
-/// Waits until the API server serves a kind.
-async fn served<K: Kind>(outside: &Outside, options: &Options) {
-    // By metadata alone: one object that cannot be read must not keep the others waiting.
-    let (_, api) = apis::<PartialObjectMeta<K>>(&outside.client, &options.namespaces).swap_remove(0);
-    let mut told = String::new();
-    loop {
-        let trouble = match api.list(&ListParams::default().limit(1)).await {
-            Ok(_) => return,
-            // Where the server knows the group, but not the kind, its answer is no Status.
-            Err(kube::Error::Api(status)) if status.code == 404 => {
-                "the API server does not know this kind: install the CRDs with `applink-operator crds | kubectl apply \
-                 --server-side -f -`"
-                    .to_owned()
-            }
-            Err(error) => format!("cannot list: {}", said(&error)),
-        };
-        if trouble != told {
-            tracing::warn!(kind = K::KIND, "{trouble}");
-            told = trouble;
+    let in_namespace = |namespace| {
+        let mut all = Served { client: &outside.client, namespace, health, kinds: Vec::new() };
+        each(&mut all);
+        futures::future::join_all(all.kinds)
+    };
+    match options.namespaces.as_slice() {
+        [] => drop(in_namespace(None).await),
+        several => {
+            let mut each: FuturesUnordered<_> = several.iter().map(|one| in_namespace(Some(one))).collect();
+            each.next().await;
         }
-        tokio::time::sleep(CRD_PACE).await;
     }
 }
 
 /// All watches, queues and pollers, for ever.
-async fn work(outside: &Outside, options: &Options, gate: &Gate) -> Infallible {
+async fn work(outside: &Outside, options: &Options, gate: &Gate, health: &Health) -> Infallible {
+    health.working();
     let (touch, touched) = mpsc::unbounded_channel();
-    let mut opening = Opening { outside, options, touch, rosters: Rosters::default(), starts: Vec::new() };
+    let mut opening = Opening { outside, options, health, touch, rosters: Rosters::default(), starts: Vec::new() };
     each(&mut opening);
     let Opening { rosters, starts, .. } = opening;
     let shell = shell(outside, options, gate, rosters);
     let mut background = JoinSet::new();
-    for (_, api) in apis::<PartialObjectMeta<Secret>>(&outside.client, &options.namespaces) {
-        background.spawn(inputs::watch(shell.clone(), api, "Secret"));
+    for place in apis::<PartialObjectMeta<Secret>>(&outside.client, &options.namespaces) {
+        background.spawn(inputs::watch(shell.clone(), health.clone(), place, "Secret"));
     }
-    for (_, api) in apis::<PartialObjectMeta<ConfigMap>>(&outside.client, &options.namespaces) {
-        background.spawn(inputs::watch(shell.clone(), api, "ConfigMap"));
+    for place in apis::<PartialObjectMeta<ConfigMap>>(&outside.client, &options.namespaces) {
+        background.spawn(inputs::watch(shell.clone(), health.clone(), place, "ConfigMap"));
     }
     background.spawn(sweep(shell.clone()));
     background.spawn(pass_on(shell.clone(), touched));
-    let complete = async {
-        for roster in shell.rosters.all() {
-            roster.complete().await;
-        }
-        outside.ready.send_replace(true);
-    };
     let all: FuturesUnordered<_> = starts.into_iter().flat_map(|start| start(&shell)).collect();
-    tokio::join!(complete, all.for_each(|()| std::future::ready(())));
+    all.for_each(|()| std::future::ready(())).await;
     // The queues end only with the process.
     std::future::pending().await
 }
@@ -209,6 +199,7 @@ type Start = Box<dyn FnOnce(&Arc<Shell>) -> Vec<BoxFuture<'static, ()>> + Send>;
 struct Opening<'a> {
     outside: &'a Outside,
     options: &'a Options,
+    health: &'a Health,
     touch: mpsc::UnboundedSender<Key>,
     rosters: Rosters,
     starts: Vec<Start>,
@@ -216,7 +207,7 @@ struct Opening<'a> {
 
 impl ForEach for Opening<'_> {
     fn kind<K: Kind>(&mut self) {
-        let (roster, queues) = queues::<K>(&self.outside.client, &self.options.namespaces, &self.touch);
+        let (roster, queues) = queues::<K>(self.outside, self.options, self.health, &self.touch);
         self.rosters.add(roster);
         self.starts.push(Box::new(move |shell| drive(shell, queues)));
     }
@@ -258,17 +249,6 @@ fn shell(outside: &Outside, options: &Options, gate: &Gate, rosters: Rosters) ->
     shell
 }
 
-/// The API of a kind, once for all namespaces or once for each.
-fn apis<K>(client: &Client, namespaces: &[String]) -> Vec<(Option<String>, Api<K>)>
-where
-    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
-{
-    if namespaces.is_empty() {
-        return vec![(None, Api::all(client.clone()))];
-    }
-    namespaces.iter().map(|ns| (Some(ns.clone()), Api::namespaced(client.clone(), ns))).collect()
-}
-
 /// What fills one store, and the objects it names to be planned.
 struct Queue<K: Kind> {
     store: Store<DeserializeGuard<K>>,
@@ -280,23 +260,20 @@ struct Queue<K: Kind> {
 ///
 /// `touch` is told of each object that a watch shows.
 fn queues<K: Kind>(
-    client: &Client,
-    namespaces: &[String],
+    outside: &Outside,
+    options: &Options,
+    health: &Health,
     touch: &mpsc::UnboundedSender<Key>,
 ) -> (Roster<K>, Vec<Queue<K>>) {
-    let each = apis::<DeserializeGuard<K>>(client, namespaces).into_iter().map(|(namespace, api)| {
+    let places = apis::<DeserializeGuard<K>>(&outside.client, &options.namespaces).into_iter();
+    let each = places.map(|(namespace, api)| {
         let (store, writer) = reflector::store();
-        let (complete, is_complete) = watch::channel(false);
+        let (complete, first) = watch::channel(FirstList::Awaited);
         let (wake, woken) = mpsc::unbounded_channel();
         let touch = touch.clone();
-        let watched = watcher(api, watcher::Config::default())
-            .default_backoff()
+        let source = Source { namespace: namespace.clone(), kind: K::KIND, vital: true };
+        let watched = watched(api, watcher::Config::default(), health.clone(), source, complete)
             .reflect(writer)
-            .inspect_ok(move |event| {
-                if matches!(event, watcher::Event::InitDone) {
-                    complete.send_replace(true);
-                }
-            })
             .touched_objects()
             .map_ok(move |object| {
                 let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
@@ -307,7 +284,7 @@ fn queues<K: Kind>(
         let woken =
             futures::stream::unfold(woken, |mut woken| async { woken.recv().await.map(|who| (Ok(who), woken)) });
         let causes = futures::stream::select(watched, woken).boxed();
-        (Post { namespace, store: store.clone(), complete: is_complete, wake }, Queue { store, causes })
+        (Post { namespace, store: store.clone(), first, wake }, Queue { store, causes })
     });
     let (posts, queues) = each.unzip();
     (Roster::new(posts), queues)
@@ -316,26 +293,29 @@ fn queues<K: Kind>(
 fn drive<K: Kind>(shell: &Arc<Shell>, queues: Vec<Queue<K>>) -> Vec<BoxFuture<'static, ()>> {
     let driver = Arc::new(Driver { shell: shell.clone(), recall: Recall::<K>::default() });
     let start = |Queue { store, causes }| -> BoxFuture<'static, ()> {
-        let reconcile = |object, driver| Box::pin(reconcile::<K>(object, driver));
+        let reconcile = |object, driver| Box::pin(once_read::<K>(object, driver));
         let results =
             applier(reconcile, error_policy::<K>, driver.clone(), store, causes, controller::Config::default());
         let driver = driver.clone();
         Box::pin(results.for_each(move |result| {
-            match result {
-                Err(controller::Error::ObjectNotFound(gone)) => {
-                    let (namespace, name) = (gone.namespace.unwrap_or_default(), gone.name);
-                    is_gone(&driver, Key { kind: K::KIND, namespace, name });
-                }
-                Err(controller::Error::QueueError(error)) => {
-                    tracing::warn!(kind = K::KIND, "cannot watch: {}", said(&error))
-                }
-                // The driver's own errors are told by its error policy.
-                _ => {}
+            // The driver's own errors are told by its error policy, those of the watch by `health`.
+            if let Err(controller::Error::ObjectNotFound(gone)) = result {
+                let (namespace, name) = (gone.namespace.unwrap_or_default(), gone.name);
+                is_gone(&driver, Key { kind: K::KIND, namespace, name });
             }
             std::future::ready(())
         }))
     };
     queues.into_iter().map(start).collect()
+}
+
+/// Reconciles once all of the object's namespace is read: what it refers to is there, and what depends on it.
+async fn once_read<K: Kind>(object: Arc<DeserializeGuard<K>>, driver: Arc<Driver<K>>) -> Result<Action, Error> {
+    let namespace = object.namespace().unwrap_or_default();
+    for roster in driver.shell.rosters.all() {
+        roster.complete_in(&namespace).await;
+    }
+    reconcile(object, driver).await
 }
 
 /// An object is no longer there: those who need it, or made way for it, may go on.

@@ -74,7 +74,7 @@ async fn one_apply_in_the_worst_order_costs_a_connection_no_more_than_the_best()
     world.api.delete("secrets", NS, "heroku-api");
     world.start();
     let mut ready = world.ready();
-    ready.wait_for(|ready| *ready).await.expect("the operator runs");
+    ready.wait_for(|readiness| readiness.ready).await.expect("the operator runs");
     world.connection("production", "productionOrg");
     world.pass(SOON / 100).await;
     world.api.apply(addon(ADDON));

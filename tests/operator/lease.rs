@@ -54,7 +54,7 @@ fn sent(operator: &Operator) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn of_two_one_writes() {
     let (world, first, second) = two().await;
-    assert!(*first.ready.borrow() && *second.ready.borrow(), "one that stands by is ready, too");
+    assert!(first.ready.borrow().ready && second.ready.borrow().ready, "one that stands by is ready, too");
     world.connection("staging", "stagingOrg");
     world.until("staging", "True", "Connected").await;
     world.delete("production");
@@ -193,4 +193,37 @@ async fn a_short_outage_of_the_api_server_costs_nobody_the_lease() {
     world.until("staging", "True", "Connected").await;
     first.stop().await.expect("it leads");
     second.stop().await.expect("it stands by");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_cannot_be_used_is_told_by_readiness() {
+    for verb in ["get", "create"] {
+        let mut world = World::new();
+        world.options.lease_namespace = Some(NS.to_owned());
+        world.api.forbid(verb, "leases");
+        world.start();
+        let mut ready = world.ready();
+        let said = ready.wait_for(|readiness| readiness.to_string().contains("cannot read or write Lease"));
+        let said = tokio::time::timeout(SOON, said).await.expect("soon").expect("it runs").to_string();
+        assert!(said.starts_with("not ready\n") && said.contains("forbidden") && said.contains(NS), "{said}");
+        assert!(said.contains("Grant"), "{said}");
+        world.pass(600 * SECOND).await;
+        assert!(!world.ready().borrow().ready);
+        world.api.allow(verb, "leases");
+        tokio::time::timeout(SOON, ready.wait_for(|readiness| readiness.ready)).await.expect("soon").expect("it runs");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_stands_by_is_ready_for_as_long_as_it_can_see_the_lease() {
+    let (world, first, mut second) = two().await;
+    assert!(second.ready.borrow().to_string().contains("standing by"), "{}", *second.ready.borrow());
+    second.tap.link(Link::Refused);
+    let away = second.ready.wait_for(|readiness| !readiness.ready);
+    tokio::time::timeout(SOON, away).await.expect("soon").expect("it runs");
+    assert!(first.ready.borrow().ready, "the other is not concerned");
+    second.tap.link(Link::Up);
+    let back = second.ready.wait_for(|readiness| readiness.ready);
+    tokio::time::timeout(SOON, back).await.expect("soon").expect("it runs");
+    drop(world);
 }

@@ -32,6 +32,7 @@ mod keys;
 mod lease;
 mod lodgers;
 mod malformed;
+mod namespaces;
 mod observe;
 mod order;
 mod outage;

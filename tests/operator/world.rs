@@ -11,6 +11,7 @@ use applink_operator::clock::Clock;
 use applink_operator::control::lease::Lost;
 use applink_operator::control::run::{Options, Outside, run};
 use applink_operator::metrics::Metrics;
+use applink_operator::readiness::Readiness;
 use applink_operator::simulator::{Addon, AddonState, App, Attachment, Seed, Simulator, Token};
 use applink_operator::transport::{AllowedHosts, in_process};
 use jiff::Timestamp;
@@ -53,7 +54,7 @@ pub struct Operator {
     pub tap: Tap,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), Lost>>,
-    pub ready: watch::Receiver<bool>,
+    pub ready: watch::Receiver<Readiness>,
 }
 
 /// With its world, or it would go on for as long as the test.
@@ -161,7 +162,7 @@ impl World {
     /// One more operator, which the test holds.
     pub fn spawn(&self) -> Operator {
         let tap = Tap::default();
-        let (ready, is_ready) = watch::channel(false);
+        let (ready, is_ready) = watch::channel(Readiness::default());
         let outside = Outside {
             client: tap.client(self.api.client()),
             transport: tap.transport(in_process(self.sim.router())),
@@ -205,7 +206,7 @@ impl World {
     }
 
     /// Tells whether the running operator is ready.
-    pub fn ready(&self) -> watch::Receiver<bool> {
+    pub fn ready(&self) -> watch::Receiver<Readiness> {
         self.operator.as_ref().expect("it runs").ready.clone()
     }
 
@@ -343,6 +344,11 @@ pub fn says(object: &Value, status: &str, reason: &str) -> bool {
     let judged = object["status"]["observedGeneration"] == object["metadata"]["generation"];
     let ready = condition(object, "Ready");
     judged && ready.is_some_and(|c| c["status"] == status && c["reason"] == reason)
+}
+
+/// Says of an object whether it is Ready for this reason.
+pub fn is_ready_by(reason: &str) -> impl Fn(Option<&Value>) -> bool {
+    move |object| object.is_some_and(|object| says(object, "True", reason))
 }
 
 /// Ready's message.

@@ -101,16 +101,27 @@ impl ApiServer {
     }
 
     pub fn forbid(&self, verb: &str, resource: &str) {
-        self.state().faults.refuse(verb, resource, Some(Refusal::forbidden(verb, resource)));
+        self.state().faults.refuse("", verb, resource, Some(Refusal::forbidden(verb, resource)));
     }
 
     pub fn allow(&self, verb: &str, resource: &str) {
-        self.state().faults.refuse(verb, resource, None);
+        self.state().faults.refuse("", verb, resource, None);
     }
 
     /// Such requests are answered with `code` and `message`, as by an admission policy, until [`ApiServer::allow`].
     pub fn refuse(&self, verb: &str, resource: &str, code: u16, message: &str) {
-        self.state().faults.refuse(verb, resource, Some(Refusal::of(code, message)));
+        self.state().faults.refuse("", verb, resource, Some(Refusal::of(code, message)));
+    }
+
+    /// As `forbid` or `allow`, in one namespace.
+    pub fn permit_in(&self, namespace: &str, verb: &str, resource: &str, yes: bool) {
+        let refusal = (!yes).then(|| Refusal::forbidden(verb, resource));
+        self.state().faults.refuse(namespace, verb, resource, refusal);
+    }
+
+    /// How many requests were refused that way.
+    pub fn refused(&self) -> usize {
+        self.state().faults.times_refused
     }
 
     /// The next so many requests are answered with `code`, and not done.

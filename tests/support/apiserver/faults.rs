@@ -1,5 +1,5 @@
 //! The faults that a test sets on the API server, and which of them a request meets.
-//! It knows requests only by verb and resource. Set through `ApiServer`, met in the routes.
+//! It knows requests only by namespace, verb and resource. Set through `ApiServer`, met in the routes.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,7 +12,10 @@ pub struct Faults {
     pub outages: u64,
     /// Plurals whose watches tell nothing for now.
     pub held: BTreeSet<String>,
-    refused: BTreeMap<(String, String), Refusal>,
+    /// By namespace (empty for all), verb and resource.
+    refused: BTreeMap<(String, String, String), Refusal>,
+    /// How many requests were refused that way.
+    pub times_refused: usize,
     next: VecDeque<(String, String, Fault)>,
 }
 
@@ -30,9 +33,9 @@ impl Faults {
         self.outage = outage;
     }
 
-    /// Refuses every such request from now on, or none any more.
-    pub fn refuse(&mut self, verb: &str, resource: &str, refusal: Option<Refusal>) {
-        let rule = (verb.to_owned(), resource.to_owned());
+    /// Refuses every such request from now on, or none any more. An empty namespace stands for all.
+    pub fn refuse(&mut self, namespace: &str, verb: &str, resource: &str, refusal: Option<Refusal>) {
+        let rule = (namespace.to_owned(), verb.to_owned(), resource.to_owned());
         match refusal {
             Some(refusal) => self.refused.insert(rule, refusal),
             None => self.refused.remove(&rule),
@@ -45,9 +48,11 @@ impl Faults {
     }
 
     /// Those of one verb and resource are met in the order in which they were added.
-    pub fn meet(&mut self, verb: &str, resource: &str) -> Option<Fault> {
-        if let Some(refusal) = self.refused.get(&(verb.to_owned(), resource.to_owned())) {
-            return Some(Fault::Refuse(refusal.clone()));
+    pub fn meet(&mut self, namespace: &str, verb: &str, resource: &str) -> Option<Fault> {
+        let refused = |namespace: &str| self.refused.get(&(namespace.to_owned(), verb.to_owned(), resource.to_owned()));
+        if let Some(refusal) = refused("").or_else(|| refused(namespace)).cloned() {
+            self.times_refused += 1;
+            return Some(Fault::Refuse(refusal));
         }
         let found = self.next.iter().position(|(v, r, _)| (v.as_str(), r.as_str()) == (verb, resource))?;
         self.next.remove(found).map(|(_, _, fault)| fault)

@@ -48,7 +48,7 @@ pub async fn serve(server: ApiServer, request: Request<RequestBody>) -> std::res
         Ok(call) => call,
         Err(refusal) => return Ok(respond(refusal.code, &refusal.status())),
     };
-    let fault = server.state().faults.meet(call.verb, &call.rbac_resource());
+    let fault = server.state().faults.meet(&call.place.namespace, call.verb, &call.rbac_resource());
     let body = serde_json::from_slice(&body).unwrap_or_default();
     let answer = match &fault {
         Some(Fault::Refuse(refusal)) => Err(refusal.clone()),

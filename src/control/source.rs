@@ -1,0 +1,201 @@
+//! Where objects are read: one watch for each kind and namespace, or for all namespaces at once.
+//!
+//! Each watch fails and recovers alone, and pauses longer the longer it fails. `run` and `inputs` start them; `health`
+//! learns how they fare.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::Stream;
+use futures::stream::{self, BoxStream, StreamExt};
+use kube::api::{ListParams, PartialObjectMeta};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::health::{Health, Source};
+use super::kind::Kind;
+use super::said;
+
+/// The pauses while something fails: 1 s, 2 s, 4 s … 30 s.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How often a CRD that is missing is looked for: whoever installs it waits for us.
+const CRD_PACE: Duration = Duration::from_secs(2);
+/// A watch that was asked for again and has not been refused for this long is open: nothing else tells, as long as
+/// nothing happens.
+const OPEN: Duration = Duration::from_secs(5);
+/// A namespace whose first list fails for this long, although the API server answers, is not waited for any longer.
+const LONG_ENOUGH: Duration = Duration::from_secs(30);
+
+/// The API of a kind, once for all namespaces or once for each.
+pub(super) fn apis<K>(client: &Client, namespaces: &[String]) -> Vec<(Option<String>, Api<K>)>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    if namespaces.is_empty() {
+        return vec![(None, Api::all(client.clone()))];
+    }
+    namespaces.iter().map(|ns| (Some(ns.clone()), Api::namespaced(client.clone(), ns))).collect()
+}
+
+/// What has come of the first list of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FirstList {
+    /// Nothing yet.
+    Awaited,
+    /// It was refused, and is asked for again: the namespace is gone, say, or the right to read it is missing.
+    Refused,
+    /// All that there is has been read.
+    Read,
+}
+
+/// Waits until the API server lets us list a kind.
+pub(super) async fn served<K: Kind>(client: &Client, namespace: Option<&String>, health: &Health) {
+    // By metadata alone: one object that cannot be read must not keep the others waiting.
+    let namespaces: Vec<_> = namespace.cloned().into_iter().collect();
+    let (namespace, api) = apis::<PartialObjectMeta<K>>(client, &namespaces).swap_remove(0);
+    let source = Source { namespace, kind: K::KIND, vital: true };
+    let mut pauses = Pauses::default();
+    loop {
+        match api.list(&ListParams::default().limit(1)).await {
+            Ok(_) => return health.reads(&source),
+            Err(error) => {
+                health.fails(&source, &cause(&error, true));
+                sleep(if code(&error) == Some(404) { CRD_PACE } else { pauses.next() }).await;
+            }
+        }
+    }
+}
+
+/// A watch that goes on for ever: it gives events alone, and tells `health` and `first` of errors.
+pub(super) fn watched<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    health: Health,
+    source: Source,
+    first: watch::Sender<FirstList>,
+) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    health.awaits(&source);
+    let events = watcher(api, config).boxed();
+    let start = Watch { events, health, source, first, listed: false, failing_since: None, pauses: Pauses::default() };
+    stream::unfold(start, |mut watch| async move { watch.next().await.map(|event| (Ok(event), watch)) })
+}
+
+struct Watch<K> {
+    events: BoxStream<'static, Result<Event<K>, watcher::Error>>,
+    health: Health,
+    source: Source,
+    first: watch::Sender<FirstList>,
+    /// Whether there was a list, so that only the watch itself is to be opened.
+    listed: bool,
+    failing_since: Option<Instant>,
+    pauses: Pauses,
+}
+
+impl<K> Watch<K> {
+    async fn next(&mut self) -> Option<Event<K>> {
+        loop {
+            let next = if self.listed && self.failing_since.is_some() {
+                let Ok(next) = timeout(OPEN, self.events.next()).await else {
+                    self.works();
+                    continue;
+                };
+                next
+            } else {
+                self.events.next().await
+            };
+            match next? {
+                Ok(event) => {
+                    match event {
+                        // Only that a list is about to be asked for: it may well be refused.
+                        Event::Init => self.listed = false,
+                        Event::InitApply(_) => {}
+                        Event::InitDone => {
+                            self.listed = true;
+                            self.first.send_replace(FirstList::Read);
+                            self.works();
+                        }
+                        Event::Apply(_) | Event::Delete(_) => self.works(),
+                    }
+                    return Some(event);
+                }
+                Err(error) => {
+                    self.fails(&error);
+                    sleep(self.pauses.next()).await;
+                }
+            }
+        }
+    }
+
+    fn works(&mut self) {
+        self.failing_since = None;
+        self.pauses = Pauses::default();
+        self.health.reads(&self.source);
+    }
+
+    fn fails(&mut self, error: &watcher::Error) {
+        let since = *self.failing_since.get_or_insert_with(Instant::now);
+        let error = match error {
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error) => error,
+            // What was watched is too old: the next list follows.
+            watcher::Error::WatchError(status) if status.code == 410 => return,
+            other => return self.health.fails(&self.source, &said(other)),
+        };
+        self.health.fails(&self.source, &cause(error, self.source.vital));
+        let refused = match code(error) {
+            Some(403 | 404) => true,
+            Some(_) => since.elapsed() >= LONG_ENOUGH,
+            // Nobody answered: that concerns all namespaces, and each waits for all.
+            None => false,
+        };
+        self.first.send_if_modified(|first| {
+            let newly = refused && *first == FirstList::Awaited;
+            if newly {
+                *first = FirstList::Refused;
+            }
+            newly
+        });
+    }
+}
+
+fn code(error: &kube::Error) -> Option<u16> {
+    match error {
+        kube::Error::Api(status) => Some(status.code),
+        _ => None,
+    }
+}
+
+/// Why something cannot be read, and what to do.
+fn cause(error: &kube::Error, ours: bool) -> String {
+    match code(error) {
+        // Where the server knows the group, but not the kind, its answer is no Status.
+        Some(404) if ours => "the API server does not know this kind: install the CRDs with `applink-operator crds | \
+                              kubectl apply --server-side -f -`"
+            .to_owned(),
+        Some(403) => format!(
+            "{}. Grant the operator what deploy/ has for it, or take the namespace out of --namespace",
+            said(error)
+        ),
+        _ => said(error),
+    }
+}
+
+/// How long to pause after each failure in a row.
+#[derive(Default)]
+struct Pauses(u32);
+
+impl Pauses {
+    fn next(&mut self) -> Duration {
+        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.0)).min(LONGEST_PAUSE);
+        self.0 = self.0.saturating_add(1);
+        pause
+    }
+}
