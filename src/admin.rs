@@ -2,7 +2,8 @@
 //!
 //! Tells, and takes nothing in. `main` starts it first, so that a waiting operator can be asked why it waits.
 
-use std::net::SocketAddr;
+use std::io::{Error, ErrorKind, Result};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -13,6 +14,9 @@ use tokio::sync::watch;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
+/// All addresses of the machine, of both families.
+pub const DEFAULT_ADDR: &str = "[::]:8080";
+
 /// Binds `addr` and serves there for ever.
 ///
 /// # Errors
@@ -21,11 +25,22 @@ pub async fn serve(
     addr: SocketAddr,
     metrics: Metrics,
     ready: watch::Receiver<Readiness>,
-) -> std::io::Result<impl Future<Output = std::io::Result<()>>> {
-    let listener = TcpListener::bind(addr).await?;
+) -> Result<impl Future<Output = Result<()>>> {
+    let listener = bind(addr, async |addr| TcpListener::bind(addr).await).await?;
     let bound = listener.local_addr()?;
     tracing::info!(addr = %bound, "admin endpoints on http://{bound}");
     Ok(async move { axum::serve(listener, router(metrics, ready)).await })
+}
+
+/// `[::]` means all addresses: on a machine without IPv6, that is all IPv4 addresses.
+async fn bind<T>(addr: SocketAddr, bind: impl AsyncFn(SocketAddr) -> Result<T>) -> Result<T> {
+    let taken = |error: &Error| matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied);
+    match bind(addr).await {
+        Err(error) if addr.is_ipv6() && addr.ip().is_unspecified() && !taken(&error) => {
+            bind((Ipv4Addr::UNSPECIFIED, addr.port()).into()).await.map_err(|_| error)
+        }
+        result => result,
+    }
 }
 
 fn router(metrics: Metrics, ready: watch::Receiver<Readiness>) -> Router {
@@ -39,4 +54,40 @@ fn router(metrics: Metrics, ready: watch::Receiver<Readiness>) -> Router {
         .route("/healthz", get(|| std::future::ready("ok\n")))
         .route("/readyz", get(is_ready))
         .route("/metrics", get(move || std::future::ready((text, metrics.text()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine that binds no IPv6 address, for this reason.
+    async fn without_ipv6(addr: &str, why: ErrorKind) -> Result<SocketAddr> {
+        let only_ipv4 = async |addr: SocketAddr| if addr.is_ipv4() { Ok(addr) } else { Err(why.into()) };
+        bind(addr.parse().expect("an address"), only_ipv4).await
+    }
+
+    #[tokio::test]
+    async fn all_addresses_are_those_of_ipv4_where_there_is_no_ipv6() {
+        let bound = without_ipv6(DEFAULT_ADDR, ErrorKind::Unsupported).await.expect("bound");
+        assert_eq!(bound.to_string(), "0.0.0.0:8080");
+        for (addr, why) in [
+            ("[::]:8080", ErrorKind::AddrInUse),
+            ("[::]:80", ErrorKind::PermissionDenied),
+            ("[::1]:8080", ErrorKind::Unsupported),
+            ("[2001:db8::1]:8080", ErrorKind::AddrNotAvailable),
+        ] {
+            assert_eq!(without_ipv6(addr, why).await.expect_err("not bound").kind(), why, "{addr}");
+        }
+    }
+
+    #[tokio::test]
+    async fn all_addresses_are_those_of_both_families() {
+        let listener = bind("[::]:0".parse().expect("an address"), async |addr| TcpListener::bind(addr).await).await;
+        let listener = listener.expect("a port");
+        let bound = listener.local_addr().expect("an address");
+        tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, bound.port())).await.expect("by IPv4");
+        if bound.is_ipv6() {
+            tokio::net::TcpStream::connect((std::net::Ipv6Addr::LOCALHOST, bound.port())).await.expect("by IPv6");
+        }
+    }
 }

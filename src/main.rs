@@ -49,8 +49,9 @@ struct RunArgs {
     /// only where listed.
     #[arg(long = "allowed-host", env = "APPLINK_ALLOWED_HOST", value_delimiter = ',', default_value = "*.heroku.com")]
     allowed_hosts: Vec<String>,
-    /// Address of /healthz, /readyz and /metrics; port 0 takes a free one and logs it.
-    #[arg(long, env = "APPLINK_ADMIN_ADDR", default_value = "0.0.0.0:8080")]
+    /// Address of /healthz, /readyz and /metrics; [::] stands for all addresses, of IPv4 too, and port 0 takes a free one
+    /// and logs it.
+    #[arg(long, env = "APPLINK_ADMIN_ADDR", default_value = admin::DEFAULT_ADDR)]
     admin_addr: SocketAddr,
     /// Writes to one add-on at a time.
     #[arg(long, env = "APPLINK_WRITE_CONCURRENCY", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
