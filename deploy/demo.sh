@@ -23,7 +23,8 @@ step="getting ready"
 namespace_is_ours=
 control_plane_build=
 
-# Nothing here may go through a proxy.
+# Nothing on this machine may go through a proxy.
+NO_PROXY=${NO_PROXY:-${no_proxy:-}}
 export NO_PROXY="127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}"
 export no_proxy=$NO_PROXY
 

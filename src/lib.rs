@@ -3,7 +3,7 @@
 //! One way through: what is declared ([`crd`]), what is live ([`observe`]) and what is remembered go into one pure
 //! [`plan`]; one shell ([`control`]) carries out its first step, and plans again. [`wire`], [`transport`], [`heroku`]
 //! and [`applink`] lead to the two remote APIs, as far as [`budget`] lets them; [`simulator`] plays both of them, and shares
-//! no type with the rest.
+//! no type with the rest. [`kubeconfig`] leads to the API server.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -16,6 +16,7 @@ pub mod control;
 pub mod crd;
 pub mod docs;
 pub mod heroku;
+pub mod kubeconfig;
 pub mod metrics;
 pub mod observe;
 pub mod plan;

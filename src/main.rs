@@ -15,9 +15,8 @@ use applink_operator::metrics::Metrics;
 use applink_operator::readiness::Readiness;
 use applink_operator::telemetry::{self, LogFormat};
 use applink_operator::transport::{self, AllowedHosts};
-use applink_operator::{admin, crd, docs};
+use applink_operator::{admin, crd, docs, kubeconfig};
 use clap::{Args, Parser, Subcommand};
-use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -124,7 +123,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {} (--admin-addr)", args.admin_addr))?;
     let admin = tokio::spawn(admin);
-    let client = Client::try_default().await.context("no way to a cluster: set KUBECONFIG, or run in one")?;
+    let client = kubeconfig::client().await.context("no way to a cluster")?;
     let own_namespace = client.default_namespace().to_owned();
     let options = Options {
         namespaces: args.namespaces,

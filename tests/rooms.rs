@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each room may use of the crate. Rooms that are not named may use anything.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("crd", &[]),
     ("docs", &["crd"]),
     ("plan", &["crd"]),
@@ -25,6 +25,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ),
     ("admin", &["metrics", "readiness"]),
     ("readiness", &[]),
+    ("kubeconfig", &[]),
     ("simulator", &[]),
 ];
 
