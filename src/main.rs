@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,14 +12,18 @@ use anyhow::{Context, anyhow};
 use applink_operator::budget::Limits;
 use applink_operator::clock::Clock;
 use applink_operator::control::run::{Options, Outside, run};
+use applink_operator::control::scope;
 use applink_operator::metrics::Metrics;
 use applink_operator::readiness::Readiness;
 use applink_operator::telemetry::{self, LogFormat};
 use applink_operator::transport::{self, AllowedHosts};
 use applink_operator::{admin, crd, docs, kubeconfig};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+
+/// Where tokens may be sent unless the user says otherwise.
+const ALLOWED_HOSTS: &str = "*.heroku.com";
 
 /// Manages Heroku AppLink connections as Kubernetes resources.
 #[derive(Parser)]
@@ -46,7 +51,7 @@ struct RunArgs {
     namespaces: Vec<String>,
     /// Host that tokens may be sent to, like api.example.com or *.example.com; repeat it for several. Loopback hosts count
     /// only where listed.
-    #[arg(long = "allowed-host", env = "APPLINK_ALLOWED_HOST", value_delimiter = ',', default_value = "*.heroku.com")]
+    #[arg(long = "allowed-host", env = "APPLINK_ALLOWED_HOST", value_delimiter = ',', default_value = ALLOWED_HOSTS)]
     allowed_hosts: Vec<String>,
     /// Address of /healthz, /readyz and /metrics; [::] stands for all addresses, of IPv4 too, and port 0 takes a free one
     /// and logs it.
@@ -87,7 +92,9 @@ struct DocsArgs {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = without_empty_variables(Cli::command(), |name| std::env::var_os(name));
+    let cli = Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    let result = match cli.command {
         Command::Run(args) => start(args),
         Command::Crds(args) => crds(&args),
         Command::Docs(args) => docs(&args),
@@ -99,6 +106,38 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// An environment variable that is empty counts as not set: templates leave it so for "the default".
+fn without_empty_variables(command: clap::Command, value: impl Fn(&OsStr) -> Option<OsString> + Copy) -> clap::Command {
+    let is_empty = |arg: &clap::Arg| {
+        let value = arg.get_env().and_then(value);
+        value.is_some_and(|value| value.to_string_lossy().trim().is_empty())
+    };
+    command.mut_subcommands(|command| {
+        command.mut_args(|arg| if is_empty(&arg) { arg.env(clap::builder::Resettable::Reset) } else { arg })
+    })
+}
+
+/// What the flags mean for the operator; a namespace for the Lease that is not named is this one.
+fn options(args: &RunArgs, own_namespace: &str) -> anyhow::Result<Options> {
+    let wrong = |flag: &str| format!("--{flag} or its environment variable");
+    let namespaces = scope::namespaces(&args.namespaces).map_err(|text| anyhow!(text));
+    let lease = args.leader_elect_namespace.iter().cloned().collect::<Vec<_>>();
+    let lease = scope::namespaces(&lease).map_err(|text| anyhow!(text));
+    let lease = lease.with_context(|| wrong("leader-elect-namespace"))?.pop();
+    let mut hosts: Vec<_> = args.allowed_hosts.iter().map(|host| host.trim().to_owned()).collect();
+    hosts.retain(|host| !host.is_empty());
+    if hosts.is_empty() {
+        hosts.push(ALLOWED_HOSTS.to_owned());
+    }
+    Ok(Options {
+        namespaces: namespaces.with_context(|| wrong("namespace"))?,
+        hosts: AllowedHosts::new(&hosts).map_err(|text| anyhow!(text))?,
+        write_concurrency: args.write_concurrency.into(),
+        lease_namespace: args.leader_elect.then(|| lease.unwrap_or_else(|| own_namespace.to_owned())),
+        limits: Limits::default(),
+    })
 }
 
 fn start(args: RunArgs) -> anyhow::Result<()> {
@@ -116,22 +155,17 @@ fn start(args: RunArgs) -> anyhow::Result<()> {
 }
 
 async fn operate(args: RunArgs) -> anyhow::Result<()> {
-    let hosts = AllowedHosts::new(&args.allowed_hosts).map_err(|text| anyhow!(text))?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
+    // What is wrong with the flags is said before anything is begun.
+    options(&args, "")?;
+    let client = kubeconfig::client().await.context("no way to a cluster")?;
+    let options = options(&args, client.default_namespace())?;
     let metrics = Metrics::default();
     let (ready, is_ready) = watch::channel(Readiness::default());
     let admin = admin::serve(args.admin_addr, metrics.clone(), is_ready)
         .await
         .with_context(|| format!("cannot listen on {} (--admin-addr)", args.admin_addr))?;
     let admin = tokio::spawn(admin);
-    let client = kubeconfig::client().await.context("no way to a cluster")?;
-    let own_namespace = client.default_namespace().to_owned();
-    let options = Options {
-        namespaces: args.namespaces,
-        hosts,
-        write_concurrency: args.write_concurrency.into(),
-        lease_namespace: args.leader_elect.then(|| args.leader_elect_namespace.unwrap_or(own_namespace)),
-        limits: Limits::default(),
-    };
     let transport = transport::network().context("cannot set up TLS")?;
     let outside = Outside { client, transport, clock: Clock::system(), metrics, ready };
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
@@ -142,7 +176,6 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
     let result = run(outside, options, stop).await;
     admin.abort();
     Ok(result?)

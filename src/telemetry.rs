@@ -15,10 +15,12 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging; `RUST_LOG` chooses what; without it, what is done and what goes wrong,
+/// Starts logging; `RUST_LOG` chooses what; where it is not set or empty, what is done and what goes wrong,
 /// and what kube says only where we do not say it ourselves.
 pub fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,kube_runtime=error"));
+    let chosen = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|chosen| !chosen.trim().is_empty());
+    let filter = chosen.and_then(|chosen| EnvFilter::try_new(chosen).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new("info,kube_runtime=error"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => lines.with_ansi(false).init(),

@@ -20,6 +20,7 @@ mod recall;
 mod report;
 mod roster;
 pub mod run;
+pub mod scope;
 mod source;
 mod unreadable;
 

@@ -1,0 +1,81 @@
+//! The operator's command line: what counts as not given, and what ends the start with a message.
+//!
+//! Nothing here reaches a cluster: a kubeconfig that is not there is the last thing to fail.
+
+use std::process::{Command, Output};
+
+/// Runs the operator with these arguments and variables, which must end by itself.
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_applink-operator"));
+    command.arg("run").args(arguments);
+    let names = std::env::vars_os().map(|(name, _)| name);
+    for name in
+        names.filter(|name| ["APPLINK_", "KUBE", "RUST_LOG"].iter().any(|own| name.to_string_lossy().starts_with(own)))
+    {
+        command.env_remove(name);
+    }
+    command.env("KUBECONFIG", "/no/such/file:/nor/this").envs(variables.iter().copied()).output().expect("it runs")
+}
+
+/// What it says when it ends as it must.
+fn said(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = run(arguments, variables);
+    assert!(!output.status.success(), "{arguments:?} {variables:?}");
+    String::from_utf8(output.stderr).expect("text")
+}
+
+#[test]
+fn what_is_empty_counts_as_not_given() {
+    let names = [
+        "NAMESPACE",
+        "ALLOWED_HOST",
+        "ADMIN_ADDR",
+        "WRITE_CONCURRENCY",
+        "LEADER_ELECT",
+        "LEADER_ELECT_NAMESPACE",
+        "LOG_FORMAT",
+    ];
+    for name in names.map(|name| format!("APPLINK_{name}")) {
+        for value in ["", " "] {
+            let said = said(&[], &[(&name, value)]);
+            assert!(said.contains("there is no kubeconfig at /no/such/file or /nor/this"), "{name}: {said}");
+        }
+    }
+    for arguments in [
+        &["--namespace="][..],
+        &["--namespace", ""],
+        &["--namespace", "crm,", "--namespace= sales "],
+        &["--allowed-host="],
+        &["--allowed-host", "api.example.com, *.heroku.com,"],
+        &["--leader-elect-namespace="],
+    ] {
+        let said = said(arguments, &[]);
+        assert!(said.contains("there is no kubeconfig"), "{arguments:?}: {said}");
+    }
+    let filtered = said(&[], &[("RUST_LOG", "")]);
+    assert!(filtered.contains("starting"), "it is still logged: {filtered}");
+    let said = said(&[], &[("APPLINK_NAMESPACE", "crm, sales,"), ("APPLINK_ALLOWED_HOST", "*.heroku.com,")]);
+    assert!(said.contains("there is no kubeconfig"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_a_namespace_ends_the_start() {
+    for (arguments, variables, wrong) in [
+        (&["--namespace", "*"][..], &[][..], "*"),
+        (&["--namespace=CRM"], &[], "CRM"),
+        (&["--namespace=crm,a/b"], &[], "a/b"),
+        (&["--leader-elect-namespace=System"], &[], "System"),
+        (&[], &[("APPLINK_NAMESPACE", "crm,*")], "*"),
+        (&[], &[("APPLINK_LEADER_ELECT_NAMESPACE", "a/b")], "a/b"),
+    ] {
+        let said = said(arguments, variables);
+        assert!(said.contains(&format!("{wrong:?} is not the name of a namespace")), "{said}");
+        assert!(said.contains("namespace or its environment variable"), "{said}");
+    }
+}
+
+#[test]
+fn a_host_that_is_none_ends_the_start() {
+    let said = said(&["--allowed-host", "https://api.heroku.com/"], &[]);
+    assert!(!said.contains("kubeconfig") && said.contains("api.heroku.com"), "{said}");
+}
