@@ -85,22 +85,30 @@ fn namespaced_for(scene: &Scene, namespaces: &[&str]) -> PathBuf {
     variant
 }
 
-/// What the account may do in a namespace, in all where it is empty: what is needed or nothing, and never more.
-async fn assert_may_work(scene: &Scene, namespace: &str, yes: bool) {
+/// What the account may do in a namespace, in all where it is empty: with its own kinds what is needed everywhere, with
+/// what may hold secrets only where it was let in, and never more.
+async fn assert_may_work(scene: &Scene, namespace: &str, let_in: bool) {
     let cases = [
-        ("get", "", "secrets", yes),
-        ("list", "", "secrets", yes),
-        ("patch", "applink.dev", "connections", yes),
+        ("get", "", "secrets", let_in),
+        ("list", "", "secrets", let_in),
         ("update", "", "secrets", false),
-        ("delete", "applink.dev", "connections", false),
-        ("list", "", "configmaps", yes),
-        ("get", "", "configmaps", yes),
+        ("list", "", "configmaps", let_in),
+        ("get", "", "configmaps", let_in),
         ("patch", "", "configmaps", false),
-        ("get", "", "namespaces", yes),
+        ("list", "applink.dev", "connections", true),
+        ("patch", "applink.dev", "connections", true),
+        ("patch", "applink.dev", "connections/status", true),
+        ("delete", "applink.dev", "connections", false),
+        ("create", "applink.dev", "connections", false),
+        ("create", "events.k8s.io", "events", true),
+        ("get", "", "namespaces", true),
         ("list", "", "namespaces", false),
     ];
     for (verb, group, resource, yes) in cases {
-        let wanted = json!({"verb": verb, "group": group, "resource": resource, "namespace": namespace});
+        let (resource, part) = resource.split_once('/').unwrap_or((resource, ""));
+        let wanted = json!({
+            "verb": verb, "group": group, "resource": resource, "subresource": part, "namespace": namespace,
+        });
         assert_eq!(scene.may(&user(HOME), &wanted).await, yes, "{wanted}");
     }
 }

@@ -254,7 +254,7 @@ fn deprived_of(resources: &[&str]) {
 
 #[test]
 fn each_verb_that_is_granted_is_taken_away_here() {
-    let roles = NAMESPACED.iter().filter(|object| object["kind"] == "Role");
+    let roles = NAMESPACED.iter().filter(|object| object["kind"] == "Role" || object["kind"] == "ClusterRole");
     let rules: Vec<_> = roles.flat_map(single_rules).collect();
     let granted: BTreeSet<_> = rules.iter().map(subject).collect();
     let rows = ROWS.iter().map(|row| (row.group, row.resource, row.verb));

@@ -23,17 +23,21 @@ pub fn rendered(kubectl: &Path, kustomization: &Path) -> Vec<Value> {
 }
 
 /// The operator's account and all that is granted to it, moved into one namespace: what deploy/namespaced gives it in
-/// the namespace that it runs in, and in the one that it watches.
+/// the namespace that it runs in, in the one that it watches, and everywhere. Scenes must not share what is granted.
 pub fn account_in(rendered: &[Value], namespace: &str) -> Vec<Value> {
-    let kinds = ["ServiceAccount", "Role", "RoleBinding"];
+    let kinds = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
     let mut account: Vec<_> =
         rendered.iter().filter(|object| kinds.contains(&text(object, "/kind"))).cloned().collect();
     for object in &mut account {
         object["metadata"]["namespace"] = json!(namespace);
+        object["kind"] = json!(text(object, "/kind").trim_start_matches("Cluster"));
+        if let Some(role) = object.get_mut("roleRef") {
+            role["kind"] = json!("Role");
+        }
         for subject in object.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
             subject["namespace"] = json!(namespace);
         }
     }
-    assert_eq!(account.len(), 5, "an account, two Roles and their bindings: {account:#?}");
+    assert_eq!(account.len(), 7, "an account, three roles and their bindings: {account:#?}");
     account
 }
