@@ -16,6 +16,7 @@ mod hosts;
 mod inputs;
 mod install;
 mod kinds;
+mod kustomize;
 mod life;
 mod limits;
 mod memory;
