@@ -7,7 +7,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::harness::deploy::{rendered, source};
-use crate::harness::{CONNECTION, Flags, KEY, Request, Scene, Stage, e2e_alone, e2e_together, text, user};
+use crate::harness::{
+    CONNECTION, Flags, KEY, PATIENCE, Request, Scene, Stage, document, e2e_alone, e2e_together, text, until, user,
+};
 
 /// Where deploy/ puts the operator.
 const HOME: &str = "applink-system";
@@ -165,6 +167,51 @@ fn base_serves_all_namespaces_and_namespaced_in_its_place_those_that_it_names() 
         let anywhere = stage.bare_scene("anywhere").await;
         all_namespaces(stage, &anywhere, &installed).await;
         named_namespaces(stage, &anywhere).await;
+    });
+}
+
+/// The Role of a namespace that is being deleted may go before the resources in it.
+async fn delete_role(scene: &Scene) {
+    for kind in ["rolebinding", "role"] {
+        scene.kubectl(&["delete", kind, "applink-operator"], "").await;
+    }
+    let wanted = json!({"verb": "get", "group": "", "resource": "secrets", "namespace": scene.namespace});
+    let gone = async || (!scene.may(&user(HOME), &wanted).await).then_some(());
+    until("the rule is no longer in force", PATIENCE, gone, async || wanted.to_string()).await;
+}
+
+#[test]
+fn a_namespace_that_is_deleted_ends_and_leaves_nothing_in_applink_although_its_role_goes_first() {
+    e2e_alone("tenants", async |stage| {
+        install(stage, &source("crds")).await;
+        let (leaving, staying) = (stage.bare_scene("leaving").await, stage.bare_scene("staying").await);
+        let installed = install(stage, &namespaced_for(&leaving, &["leaving", "staying"])).await;
+        let operator = leaving.operator_with(flags(&installed)).await;
+        leaving.all_ready().await;
+        leaving
+            .apply_all(&[leaving.authorization("batch", "batchUser"), document("1.0.0"), leaving.publication("api")])
+            .await;
+        leaving.ready("Authorization", "batch").await;
+        leaving.ready("Publication", "api").await;
+
+        delete_role(&leaving).await;
+        stage.kubectl(&["delete", "namespace", "leaving", "--timeout=60s"], "").await;
+        for kind in ["connections", "authorizations", "publications"] {
+            let left = leaving.simulator.control("GET", &format!("/{kind}"), Value::Null).await;
+            assert_eq!(left, json!([]), "{kind}");
+        }
+
+        // The namespace stays in --namespace: neither this operator nor the next one stops for that.
+        staying
+            .apply_all(&[staying.token(), staying.key(KEY), staying.addon(), staying.connection("one", "oneOrg")])
+            .await;
+        staying.ready("Connection", "one").await;
+        operator.kill();
+        let next = staying.operator_with(Flags { leader_elect: false, ..flags(&installed) }).await;
+        staying.apply(&staying.connection("two", "twoOrg")).await;
+        staying.ready("Connection", "two").await;
+        let (ready, said) = next.readiness().await;
+        assert!(ready && said.contains("cannot watch Secrets in namespace leaving"), "{said}");
     });
 }
 

@@ -84,6 +84,11 @@ impl Operator {
         Some((answer.status().is_success(), answer.text().await.ok()?))
     }
 
+    /// Whether `/readyz` says that it is ready, and what else.
+    pub async fn readiness(&self) -> (bool, String) {
+        self.ask("/readyz").await.expect("an answer")
+    }
+
     /// What `/metrics` says.
     pub async fn metrics(&self) -> String {
         self.ask("/metrics").await.expect("an answer").1
