@@ -11,7 +11,7 @@
 //!   passed in.
 //! - `settings`: the switches for everything that the documentation leaves open.
 //! - `faults`: what shall go wrong, and when. `requests`: what was asked.
-//! - `http`: both APIs and the control API under `/_control/`.
+//! - `http`: both APIs and the control API under `/_control/`. `tls`: the same by HTTPS.
 
 mod faults;
 mod http;
@@ -19,6 +19,7 @@ mod requests;
 mod seed;
 mod settings;
 mod state;
+mod tls;
 mod token;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,6 +41,7 @@ pub use self::state::{
     Collection, Edition, Grant, NewAccess, NewPublication, NewTarget, Org, Planted, Provider, Publication, RemoteError,
     StateError, Status, Target, TargetKind, TargetStatus, TargetTransition, Transition, Upload, UploadError, World,
 };
+pub use self::tls::{Tls, TlsError};
 pub use self::token::Token;
 
 /// Where a simulator reads the time; tests on tokio's paused clock bring their own.
@@ -83,6 +85,12 @@ impl Simulator {
     /// Serves [`Self::router`] until the future is dropped.
     pub async fn serve(&self, listener: tokio::net::TcpListener) -> std::io::Result<()> {
         axum::serve(listener, self.router()).await
+    }
+
+    /// The same by HTTPS.
+    pub async fn serve_tls(&self, listener: tokio::net::TcpListener, tls: &Tls) -> std::io::Result<()> {
+        let router = self.router().layer(axum::middleware::map_request(tls::by_https));
+        axum::serve(tls::TlsListener::new(listener, tls), router).await
     }
 
     /// Looks at the world, or changes it behind everyone's back. The closure must not call back

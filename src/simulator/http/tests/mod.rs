@@ -12,6 +12,7 @@ mod publications;
 mod shape;
 mod spelling;
 mod targets;
+mod tls;
 mod uploads;
 
 use std::collections::BTreeMap;
