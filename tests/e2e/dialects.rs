@@ -37,7 +37,7 @@ fn habits() -> Vec<(&'static str, Value)> {
         ("aliases", json!({"takenAlias": "conflict", "nameCase": "insensitive", "takenName": "unprocessable"})),
         (
             "doors",
-            json!({"addonSegment": "id", "ssoRefusal": "unauthorized", "ssoWindowSeconds": 4, "takenName": "duplicate"}),
+            json!({"addonSegment": "id", "ssoFreshness": "everyCall", "ssoRefusal": "unauthorized", "ssoWindowSeconds": 4, "takenName": "duplicate"}),
         ),
         ("variant", json!({"refusedSsoVariant": "3.sdk", "ssoCheck": "never", "acceptedBearer": "either"})),
     ]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Api, Fault, Seed, SsoVariant, Token, Where};
+use applink_operator::simulator::{Api, Fault, Seed, SsoFreshness, SsoVariant, Token, Where};
 use serde_json::json;
 
 use crate::look::on_applink;
@@ -35,14 +35,19 @@ async fn parameters_refused_once_are_renewed_once_and_nobody_hears_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_short_life_of_the_parameters_does_no_harm() {
-    let world = World::with_connection().await;
-    world.sim.settings(|settings| settings.sso_window_seconds = 20.0);
-    world.pass(POLL).await;
-    world.api.clear_writes();
-    world.pass(6 * HOUR).await;
-    assert_eq!(world.api.writes(), [], "renewed, and never in trouble");
-    world.connection("second", "secondOrg");
-    world.within(SOONER, "second", "True", "Connected").await;
+    for freshness in [SsoFreshness::WritesOnly, SsoFreshness::EveryCall] {
+        let world = World::with_connection().await;
+        world.sim.settings(|settings| {
+            settings.sso_window_seconds = 20.0;
+            settings.sso_freshness = freshness;
+        });
+        world.pass(POLL).await;
+        world.api.clear_writes();
+        world.pass(6 * HOUR).await;
+        assert_eq!(world.api.writes(), [], "renewed, and never in trouble");
+        world.connection("second", "secondOrg");
+        world.within(SOONER, "second", "True", "Connected").await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

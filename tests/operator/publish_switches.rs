@@ -19,6 +19,8 @@ fn all_switches() -> Vec<Value> {
         json!({"dialect": "mixed"}),
         json!({"errorShape": "html", "getUnknown": "emptyList", "getOne": "array"}),
         json!({"listLagSeconds": 20}),
+        json!({"ssoWindowSeconds": 4}),
+        json!({"ssoFreshness": "everyCall", "ssoWindowSeconds": 4}),
         json!({"omittedAs": "null", "publications": {"omitted": ["provenance", "connectionName", "orgId", "externalService"]}}),
         json!({"dialect": "reference", "publications": {"listUnknownApp": "notFound", "publishSeconds": 20}}),
         json!({"listLagSeconds": 10, "publications": {"disconnectUnpublishes": false, "touchOnRepublish": false}}),

@@ -77,12 +77,14 @@ fn doors() -> Vec<Value> {
         few(8, "seconds", true),
         few(60, "seconds", true),
         json!({"rateLimit": 6, "rateRefillPerMinute": 6}),
-        json!({"ssoRefusal": "unauthorized", "ssoWindowSeconds": 4}),
+        json!({"ssoFreshness": "everyCall", "ssoRefusal": "unauthorized", "ssoWindowSeconds": 4}),
+        json!({"ssoFreshness": "everyCall", "ssoWindowSeconds": 4}),
         json!({"apiOrigin": "https://applink.eu.heroku.com"}),
     ];
     all.extend(each("acceptedBearer", json!(["either"])));
     all.extend(each("addonSegment", json!(["id"])));
     all.extend(each("ssoCheck", json!(["never", "always"])));
+    all.extend(each("ssoFreshness", json!(["everyCall"])));
     all.extend(each("ssoWindowSeconds", json!([4, 3600])));
     all.extend(each("refusedSsoVariant", json!(["3.sdk", "3.add-ons-sso"])));
     all

@@ -21,7 +21,7 @@ use super::super::settings::{AccessToken, DeleteAnswer, OneAnswer, UnknownAnswer
 use super::super::state::{Collection, Grant, NewAccess, Provider, StateError, World};
 use super::super::token::sha256_hex;
 use super::answer::{Answer, ApiError, object, reached_at};
-use super::applink::{Caller, call, call_for_credentials};
+use super::applink::{Caller, call, call_for_credentials, call_to_change};
 use super::dialect::{View, access_body};
 use super::shape::{deleted, list_of, success};
 
@@ -124,7 +124,7 @@ async fn delete(
     Path((addon, key)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Answer {
-    call(&simulator, &addon, &headers, |world, caller, now| {
+    call_to_change(&simulator, &addon, &headers, |world, caller, now| {
         // Only a GET takes an org id or an alias.
         let found = world.find_called(collection, caller.addon, &key, now);
         let id = found.first().map(|a| a.id).ok_or(StateError::NoRecord)?;
@@ -147,7 +147,7 @@ async fn connect_oauth(
     body: Bytes,
 ) -> Answer {
     let origin = reached_at(&headers, &uri);
-    call(&simulator, &addon, &headers, |world, caller, now| {
+    call_to_change(&simulator, &addon, &headers, |world, caller, now| {
         let provider = provider(&segment)?;
         let fields = fields(&headers, &body)?;
         let new = asked_for(collection, caller, provider, &fields, Grant::OAuth)?;
@@ -163,7 +163,7 @@ async fn connect_jwt(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    call(&simulator, &addon, &headers, |world, caller, now| {
+    call_to_change(&simulator, &addon, &headers, |world, caller, now| {
         let provider = provider(&segment)?;
         if !collection.takes_jwt(provider) {
             return Err(ApiError::not_found(format!("{segment} takes no JWT here.")));

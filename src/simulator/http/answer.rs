@@ -82,7 +82,9 @@ impl From<StateError> for ApiError {
             StateError::RateLimited | StateError::AddonRateLimited { .. } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit", message)
             }
-            StateError::SsoForeign | StateError::SsoStale { .. } => Self::forbidden(message),
+            StateError::SsoUnreadable | StateError::SsoForeign | StateError::SsoStale { .. } => {
+                Self::forbidden(message)
+            }
         }
     }
 }

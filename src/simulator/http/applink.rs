@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::super::Simulator;
-use super::super::settings::{AcceptedBearer, AddonSegment, RetryAfter, Settings, SsoCheck, SsoRefusal};
+use super::super::settings::{AcceptedBearer, AddonSegment, RetryAfter, Settings, SsoCheck, SsoFreshness, SsoRefusal};
 use super::super::state::{Addon, Sso, StateError, World};
 use super::answer::{Answer, ApiError, REMAINING};
 use super::intercept::bearer;
@@ -32,20 +32,32 @@ pub(super) struct Caller {
 /// What somebody comes for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    /// To look after what there is.
-    Management,
+    /// To see what there is.
+    Reading,
+    /// To change it.
+    Change,
     /// For the credentials of an authorization, as an app does.
     Credentials,
 }
 
-/// Does what every management route does: lets in who may come, then acts on the world.
+/// Does what every route does that changes nothing: lets in who may come, then acts on the world.
 pub(super) fn call(
     simulator: &Simulator,
     addon: &str,
     headers: &HeaderMap,
     act: impl FnOnce(&mut World, &Caller, Timestamp) -> Result<Response, ApiError>,
 ) -> Answer {
-    call_for(Purpose::Management, simulator, addon, headers, act)
+    call_for(Purpose::Reading, simulator, addon, headers, act)
+}
+
+/// [`call`] for what changes something.
+pub(super) fn call_to_change(
+    simulator: &Simulator,
+    addon: &str,
+    headers: &HeaderMap,
+    act: impl FnOnce(&mut World, &Caller, Timestamp) -> Result<Response, ApiError>,
+) -> Answer {
+    call_for(Purpose::Change, simulator, addon, headers, act)
 }
 
 /// [`call`] for the route that the SDKs call: they have no `x-addon-sso`.
@@ -129,7 +141,10 @@ fn authenticate(
     check_bearer(world, addon, headers)?;
     match (settings.sso_check, purpose) {
         (SsoCheck::Never, _) | (SsoCheck::Management, Purpose::Credentials) => {}
-        (SsoCheck::Always, _) | (SsoCheck::Management, Purpose::Management) => check_sso(world, addon, headers, now)?,
+        (SsoCheck::Always, _) | (SsoCheck::Management, Purpose::Reading | Purpose::Change) => {
+            let fresh = purpose == Purpose::Change || settings.sso_freshness == SsoFreshness::EveryCall;
+            check_sso(world, addon, headers, fresh.then_some(now))?;
+        }
     }
     let app = value(headers, "x-app-uuid").ok_or_else(|| ApiError::bad_request("x-app-uuid is missing."))?;
     let mut attached = world.apps.iter().filter(|a| addon.attachment_to(a.id).is_some());
@@ -155,14 +170,15 @@ fn check_bearer(world: &World, addon: &Addon, headers: &HeaderMap) -> Result<(),
     }
 }
 
-fn check_sso(world: &World, addon: &Addon, headers: &HeaderMap, now: Timestamp) -> Result<(), ApiError> {
-    let sso = value(headers, "x-addon-sso").ok_or_else(|| ApiError::unauthorized("x-addon-sso is missing."))?;
-    let sso: Sso = STANDARD
-        .decode(sso)
-        .ok()
-        .and_then(|json| serde_json::from_slice(&json).ok())
-        .ok_or_else(|| ApiError::forbidden("x-addon-sso is not the Base64 of a whole answer of the SSO route."))?;
-    world.check_sso(&sso, addon, now).map_err(|error| match world.settings.sso_refusal {
+/// Whether a payload was issued for the add-on; where `fresh_at` is given, also not long before.
+fn check_sso(world: &World, addon: &Addon, headers: &HeaderMap, fresh_at: Option<Timestamp>) -> Result<(), ApiError> {
+    let sso = headers.get("x-addon-sso").ok_or_else(|| ApiError::unauthorized("x-addon-sso is missing."))?;
+    let sso: Option<Sso> = STANDARD.decode(sso).ok().and_then(|json| serde_json::from_slice(&json).ok());
+    let checked = match sso {
+        Some(sso) => world.check_sso(&sso, addon, fresh_at),
+        None => Err(StateError::SsoUnreadable),
+    };
+    checked.map_err(|error| match world.settings.sso_refusal {
         SsoRefusal::Forbidden => error.into(),
         SsoRefusal::Unauthorized => ApiError::unauthorized(error.to_string()),
     })

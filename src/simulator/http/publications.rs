@@ -18,7 +18,7 @@ use super::super::settings::{Dialect, OmittedOfPublication, PublishAnswer, Unkno
 use super::super::state::{Access, Archive, Edition, NewPublication, Provider, Publication, StateError, Upload, World};
 use super::accesses::{listed_at, required};
 use super::answer::{Answer, ApiError, object, stamp};
-use super::applink::{Caller, call};
+use super::applink::{Caller, call, call_to_change};
 use super::shape::{deleted, list_of, success};
 use super::spelling::omit;
 
@@ -43,7 +43,7 @@ async fn publish(
     parts: Result<Multipart, MultipartRejection>,
 ) -> Answer {
     let upload = read(parts).await;
-    call(&simulator, &addon, &headers, |world, caller, now| {
+    call_to_change(&simulator, &addon, &headers, |world, caller, now| {
         let connection = asked_for(world, caller, &key, now)?.id;
         let id = world.publish(NewPublication { connection, app: caller.app, upload: upload? }, now)?;
         published(world, id)
@@ -107,7 +107,7 @@ async fn delete(
     Path((addon, key, app)): Path<(String, String, String)>,
     headers: HeaderMap,
 ) -> Answer {
-    call(&simulator, &addon, &headers, |world, caller, now| {
+    call_to_change(&simulator, &addon, &headers, |world, caller, now| {
         let connection = asked_for(world, caller, &key, now)?;
         let found = world.publications_through(connection, now).find(|(p, _)| p.app.to_string() == app);
         let (publication, edition) = found.ok_or(StateError::NoRecord)?;

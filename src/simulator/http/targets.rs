@@ -17,7 +17,7 @@ use super::super::settings::{ChangeRefusal, Dialect, Settings, StatusKey, Target
 use super::super::state::{Access, NewTarget, Provider, Target, TargetKind, World};
 use super::accesses::{fields, listed_at, required};
 use super::answer::{Answer, ApiError};
-use super::applink::{Caller, call};
+use super::applink::{Caller, call, call_to_change};
 use super::shape::{list_of, success};
 
 pub(super) fn routes() -> Router<Simulator> {
@@ -62,7 +62,7 @@ async fn create(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    call(&simulator, &addon, &headers, |world, caller, now| {
+    call_to_change(&simulator, &addon, &headers, |world, caller, now| {
         let connection = world.connection_to(Provider::DataCloud, caller.addon, &key, now)?.id;
         let new = asked_for(connection, caller, &fields(&headers, &body)?)?;
         let id = world.create_target(new, now)?;
@@ -108,7 +108,7 @@ async fn change(
     Path((addon, _, _)): Path<(String, String, String)>,
     headers: HeaderMap,
 ) -> Answer {
-    call(&simulator, &addon, &headers, |world, _, _| {
+    call_to_change(&simulator, &addon, &headers, |world, _, _| {
         let message = "Data action targets can be neither changed nor deleted.";
         Err(match world.settings.data_action_targets.change_refusal {
             ChangeRefusal::NotFound => ApiError::not_found(message),

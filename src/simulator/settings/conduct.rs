@@ -115,7 +115,17 @@ pub enum SsoCheck {
     Never,
 }
 
-/// How an `x-addon-sso` is refused that is stale or not for this add-on.
+/// Which calls an `x-addon-sso` must be fresh for, where AppLink looks at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SsoFreshness {
+    /// POST and DELETE. The Heroku CLI fetches one payload and polls with it for as long as a person takes to consent.
+    WritesOnly,
+    /// GET too.
+    EveryCall,
+}
+
+/// How an `x-addon-sso` is refused that is stale, not for this add-on, or cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SsoRefusal {

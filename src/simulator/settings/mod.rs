@@ -25,7 +25,7 @@ pub use self::answers::{
 };
 pub use self::conduct::{
     Abandoned, AcceptedBearer, AccessToken, AddonSegment, JwtFailure, NameCase, NameRule, RetryAfter, SsoCheck,
-    SsoRefusal, SsoVariant, TakenAlias, TakenName,
+    SsoFreshness, SsoRefusal, SsoVariant, TakenAlias, TakenName,
 };
 pub use self::publications::{OmittedOfPublication, PublicationSettings, PublishAnswer, Republish, UnknownApp};
 pub use self::targets::{ChangeRefusal, TakenTarget, TargetFailure, TargetList, TargetSettings, TargetWords};
@@ -109,9 +109,11 @@ pub struct Settings {
     pub access_token: AccessToken,
     /// Whether AppLink looks at `x-addon-sso`.
     pub sso_check: SsoCheck,
-    /// How an `x-addon-sso` is refused that is stale or not for this add-on.
+    /// Which calls it must be fresh for.
+    pub sso_freshness: SsoFreshness,
+    /// How an `x-addon-sso` is refused that is stale, not for this add-on, or cannot be decoded.
     pub sso_refusal: SsoRefusal,
-    /// How old an `x-addon-sso` may be.
+    /// How many seconds old a fresh one may be.
     pub sso_window_seconds: f64,
     /// The `Accept` variant that the Platform API's SSO route refuses.
     pub refused_sso_variant: Option<SsoVariant>,
@@ -175,6 +177,7 @@ impl Default for Settings {
             addon_segment: AddonSegment::IdOrName,
             access_token: AccessToken::Stable,
             sso_check: SsoCheck::Management,
+            sso_freshness: SsoFreshness::WritesOnly,
             sso_refusal: SsoRefusal::Forbidden,
             sso_window_seconds: 120.0,
             refused_sso_variant: None,

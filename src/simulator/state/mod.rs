@@ -166,6 +166,9 @@ pub enum StateError {
         /// Until it has one again.
         wait: SignedDuration,
     },
+    /// The `x-addon-sso` payload cannot be decoded.
+    #[error("x-addon-sso is not the Base64 of a whole answer of the SSO route")]
+    SsoUnreadable,
     /// The `x-addon-sso` payload was not issued for this add-on.
     #[error("x-addon-sso was not issued for this add-on")]
     SsoForeign,

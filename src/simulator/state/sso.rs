@@ -60,8 +60,13 @@ impl World {
         }
     }
 
-    /// Checks a payload: issued by this world, for this add-on, and not long ago.
-    pub(in super::super) fn check_sso(&self, sso: &Sso, addon: &Addon, now: Timestamp) -> Result<(), StateError> {
+    /// Checks a payload: issued by this world and for this add-on; where `fresh_at` is given, also not long before.
+    pub(in super::super) fn check_sso(
+        &self,
+        sso: &Sso,
+        addon: &Addon,
+        fresh_at: Option<Timestamp>,
+    ) -> Result<(), StateError> {
         let params = &sso.params;
         let (resource_token, user_scoped) = self.sso_tokens(addon, &params.timestamp);
         let ours = params.resource_id == addon.id.to_string()
@@ -71,6 +76,7 @@ impl World {
         let (true, Ok(issued)) = (ours, issued) else {
             return Err(StateError::SsoForeign);
         };
+        let Some(now) = fresh_at else { return Ok(()) };
         let age = now.as_second().saturating_sub(issued);
         let window = seconds(self.settings.sso_window_seconds).as_secs();
         if age > window {

@@ -60,7 +60,8 @@ fn habits() -> Vec<Value> {
     let tombstones = |taken: &str| json!({"keepDisconnected": true, "tombstonesHoldNames": true, "takenName": taken});
     let mut all: Vec<_> = ["conflict", "unprocessable", "upsert", "duplicate"].map(tombstones).into();
     all.push(json!({"applinkRateLimit": 8, "applinkRateRefillPerMinute": 75, "applinkRetryAfter": "seconds"}));
-    all.push(json!({"ssoRefusal": "unauthorized", "ssoWindowSeconds": 4}));
+    all.push(json!({"ssoFreshness": "everyCall", "ssoRefusal": "unauthorized", "ssoWindowSeconds": 4}));
+    all.push(json!({"ssoWindowSeconds": 4}));
     all.extend(each("connectSeconds", json!([0, 60])));
     all.extend(each("disconnectSeconds", json!([0, 90])));
     all.extend(each("takenName", json!(["unprocessable", "upsert", "existing", "duplicate"])));

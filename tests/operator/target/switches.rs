@@ -24,6 +24,7 @@ fn settings() -> Vec<Value> {
     all.extend(each("dialect", json!(["cli", "reference", "mixed"])));
     all.extend(each("listLagSeconds", json!([5, 60])));
     all.extend(each("ssoWindowSeconds", json!([4])));
+    all.push(json!({"ssoFreshness": "everyCall", "ssoWindowSeconds": 4}));
     all.extend(each("errorShape", json!(["titleDetail", "error", "html", "empty"])));
     all
 }
@@ -45,7 +46,9 @@ async fn live(switches: Value) {
     };
     world.api.wait_until("dataactiontargets", NS, UPDATES, anew, LATER).await;
     world.pass(HOUR).await;
-    assert_eq!((world.target_posts(), world.remote_targets().len()), (2, 2), "{switches}");
+    // One that is refused for a stale payload is repeated with a fresh one.
+    let made = world.asked(|r| r.committed && r.mutating && r.path.ends_with("/data_action_targets"));
+    assert_eq!((made, world.remote_targets().len()), (2, 2), "{switches}");
     world.delete_target();
     world.until_target_gone(LATER).await;
     assert_eq!(world.told(UPDATES, "Orphaned"), 1, "{switches}");

@@ -39,19 +39,70 @@ async fn only_who_may_comes_in() {
 }
 
 #[tokio::test]
-async fn an_sso_payload_goes_stale() {
+async fn a_stale_sso_payload_reads_but_changes_nothing_unless_a_switch_refuses_it_throughout() {
     let mut bench = Bench::new().await;
+    bench.attach("billing-prod");
+    bench.control("POST", "/connections", Some(json!({"name": "data", "provider": "datacloud"}))).await;
+    bench.control("POST", "/connections", Some(json!({"name": "prod"}))).await;
+    bench.control("POST", "/authorizations", Some(json!({"name": "batchUser"}))).await;
+    let reads = [
+        "/connections",
+        "/connections/prod",
+        "/authorizations",
+        "/connections/salesforce/prod/apps",
+        "/connections/salesforce/prod/apps/orders-prod",
+        "/connections/datacloud/data/data_action_targets",
+    ];
+    let writes = [
+        ("POST", "/connections/salesforce"),
+        ("POST", "/authorizations/salesforce/jwt"),
+        ("POST", "/connections/salesforce/prod/apps"),
+        ("DELETE", "/connections/salesforce/prod/apps/orders-prod"),
+        ("POST", "/connections/datacloud/data/data_action_targets"),
+        ("DELETE", "/connections/prod"),
+        ("DELETE", "/authorizations/batchUser"),
+    ];
     bench.advance(120_999);
-    assert_eq!(bench.list().await, [] as [Value; 0]);
+    assert_eq!(
+        bench.applink("POST", "/connections/salesforce", Some(json!({"connection_name": "one"}))).await.status,
+        202
+    );
     bench.advance(1);
-    let reply = bench.applink("GET", "/connections", None).await;
-    assert_eq!(reply.refusal(), (403, "forbidden"));
+    for read in reads {
+        assert_eq!(bench.applink("GET", read, None).await.status, StatusCode::OK, "{read}");
+    }
+    for (method, write) in writes {
+        assert_eq!(bench.applink(method, write, Some(json!({}))).await.refusal(), (403, "forbidden"), "{write}");
+    }
+    bench.set(json!({"ssoFreshness": "everyCall"}));
+    for read in reads {
+        assert_eq!(bench.applink("GET", read, None).await.refusal(), (403, "forbidden"), "{read}");
+    }
+    // The SDKs send none at all.
+    assert_eq!(bench.applink("GET", "/authorizations/batchUser", None).await.status, StatusCode::OK);
     bench.headers[1].1 = bench.sso().await;
     bench.list().await;
     bench.set(json!({"ssoWindowSeconds": 5}));
     bench.advance(6_000);
     let reply = bench.applink("GET", "/connections", None).await;
     assert_eq!(reply.refusal(), (403, "forbidden"));
+}
+
+#[tokio::test]
+async fn an_sso_payload_that_is_no_good_is_refused_as_the_switch_says_even_to_read() {
+    let bench = Bench::new().await;
+    let other = Bench::new().await.sso().await;
+    let path = format!("/addons/{}/connections", Seed::ADDON_ID);
+    for (switch, status) in [("forbidden", 403), ("unauthorized", 401)] {
+        bench.set(json!({"ssoRefusal": switch}));
+        for bad in ["%".to_owned(), String::new(), STANDARD.encode("{}"), STANDARD.encode("no JSON"), other.clone()] {
+            let headers = spoiled(&bench, "x-addon-sso", Some(bad.clone()));
+            assert_eq!(bench.send("GET", &path, &headers, None).await.refusal(), (status, switch), "{bad}");
+        }
+        let odd = Request::get(&path).header("authorization", &bench.headers[0].1).header("x-addon-sso", &b"\xff"[..]);
+        let reply = bench.exchange(odd.body(Body::empty()).expect("a request")).await.expect("an answer");
+        assert_eq!(reply.refusal(), (status, switch));
+    }
 }
 
 #[tokio::test]
@@ -76,7 +127,7 @@ async fn sso_and_the_addons_name_count_as_the_switches_say() {
         bench.send("GET", &format!("/addons/{addon}/connections"), headers, None).await
     };
     let id = Seed::ADDON_ID.to_string();
-    bench.set(json!({"ssoRefusal": "unauthorized"}));
+    bench.set(json!({"ssoRefusal": "unauthorized", "ssoFreshness": "everyCall"}));
     assert_eq!(list(&id, &stale).await.refusal(), (401, "unauthorized"));
     bench.set(json!({"ssoCheck": "never"}));
     for headers in [&stale, &spoiled(&bench, "x-addon-sso", None)] {
