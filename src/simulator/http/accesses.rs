@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, Uri, header};
+use http::{HeaderMap, Uri};
 use jiff::{SignedDuration, Timestamp};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
@@ -20,7 +20,7 @@ use super::super::Simulator;
 use super::super::settings::{AccessToken, DeleteAnswer, OneAnswer, UnknownAnswer, seconds};
 use super::super::state::{Collection, Grant, NewAccess, Provider, StateError, World};
 use super::super::token::sha256_hex;
-use super::answer::{Answer, ApiError, object, reached_at};
+use super::answer::{Answer, ApiError, content_type, object, reached_at};
 use super::applink::{Caller, call, call_for_credentials, call_to_change};
 use super::dialect::{View, access_body};
 use super::shape::{deleted, list_of, success};
@@ -208,12 +208,8 @@ fn made(world: &World, id: Uuid, now: Timestamp) -> Result<Response, ApiError> {
 }
 
 pub(super) fn fields(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, ApiError> {
-    let kind = headers.get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !kind.starts_with("application/json") {
-        let message = "Content-Type must be application/json.";
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(ApiError::new(status, "unsupported_media_type", message));
+    if content_type(headers) != "application/json" {
+        return Err(ApiError::unsupported("Content-Type must be application/json."));
     }
     object(body)
 }

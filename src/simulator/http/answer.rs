@@ -47,6 +47,10 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
+    pub(super) fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+    }
+
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", message)
     }
@@ -119,6 +123,17 @@ pub(super) fn object(body: &Bytes) -> Result<Map<String, Value>, ApiError> {
         Value::Object(fields) => Ok(fields),
         _ => Err(ApiError::bad_request("The body must be a JSON object.")),
     }
+}
+
+/// What a `Content-Type` names, without its parameters, in lowercase.
+pub(super) fn media_type(kind: &str) -> String {
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The media type of a request; empty where it names none.
+pub(super) fn content_type(headers: &HeaderMap) -> String {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    media_type(kind.unwrap_or_default())
 }
 
 /// The origin that a request was sent to.

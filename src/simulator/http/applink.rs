@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::super::Simulator;
 use super::super::settings::{AcceptedBearer, AddonSegment, RetryAfter, Settings, SsoCheck, SsoFreshness, SsoRefusal};
-use super::super::state::{Addon, Sso, StateError, World};
+use super::super::state::{Addon, Sso, StateError, World, is_id};
 use super::answer::{Answer, ApiError, REMAINING};
 use super::intercept::bearer;
 use super::{accesses, publications, targets};
@@ -135,7 +135,7 @@ fn authenticate(
 ) -> Result<Caller, ApiError> {
     let settings = &world.settings;
     let addon = world.addon(segment)?;
-    if settings.addon_segment == AddonSegment::Id && addon.id.to_string() != segment {
+    if settings.addon_segment == AddonSegment::Id && !is_id(addon.id, segment) {
         return Err(StateError::NotFound("add-on").into());
     }
     check_bearer(world, addon, headers)?;
@@ -148,7 +148,7 @@ fn authenticate(
     }
     let app = value(headers, "x-app-uuid").ok_or_else(|| ApiError::bad_request("x-app-uuid is missing."))?;
     let mut attached = world.apps.iter().filter(|a| addon.attachment_to(a.id).is_some());
-    let app = attached.find(|known| known.id.to_string() == app);
+    let app = attached.find(|known| is_id(known.id, app));
     let app =
         app.ok_or_else(|| ApiError::forbidden("x-app-uuid is not the id of an app that this add-on is attached to."))?;
     Ok(Caller { addon: addon.id, app: app.id })

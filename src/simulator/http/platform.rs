@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::super::Simulator;
 use super::super::settings::SsoVariant;
 use super::super::state::{Addon, App, Attachment, World};
-use super::answer::{Answer, ApiError, REMAINING, reached_at};
+use super::answer::{Answer, ApiError, REMAINING, media_type, reached_at};
 use super::intercept::bearer;
 
 const ACCEPT: &str = "application/vnd.heroku+json";
@@ -56,12 +56,12 @@ fn call(
 
 /// The version or variant that `Accept` asks for, such as `3` or `3.sdk`.
 fn version(headers: &HeaderMap) -> Result<&str, ApiError> {
-    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok());
-    let version = accept
-        .and_then(|accept| accept.trim().strip_prefix(ACCEPT))
-        .and_then(|rest| rest.split_once("version="))
-        .map(|(_, version)| version.trim())
-        .filter(|version| *version == "3" || version.starts_with("3."));
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let version = accept.split(',').filter(|kind| media_type(kind) == ACCEPT).find_map(|kind| {
+        let parameters = kind.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+        let version = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("version")).map(|(_, v)| v.trim());
+        version.last().filter(|version| *version == "3" || version.starts_with("3."))
+    });
     version.ok_or_else(|| {
         let message = format!("Accept must be {ACCEPT}; version=3.");
         ApiError::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", message)

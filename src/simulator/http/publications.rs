@@ -17,7 +17,7 @@ use super::super::Simulator;
 use super::super::settings::{Dialect, OmittedOfPublication, PublishAnswer, UnknownApp};
 use super::super::state::{Access, Archive, Edition, NewPublication, Provider, Publication, StateError, Upload, World};
 use super::accesses::{listed_at, required};
-use super::answer::{Answer, ApiError, object, stamp};
+use super::answer::{Answer, ApiError, content_type, media_type, object, stamp};
 use super::applink::{Caller, call, call_to_change};
 use super::shape::{deleted, list_of, success};
 use super::spelling::omit;
@@ -42,7 +42,7 @@ async fn publish(
     headers: HeaderMap,
     parts: Result<Multipart, MultipartRejection>,
 ) -> Answer {
-    let upload = read(parts).await;
+    let upload = read(&headers, parts).await;
     call_to_change(&simulator, &addon, &headers, |world, caller, now| {
         let connection = asked_for(world, caller, &key, now)?.id;
         let id = world.publish(NewPublication { connection, app: caller.app, upload: upload? }, now)?;
@@ -92,8 +92,7 @@ async fn list_app(
 ) -> Answer {
     call(&simulator, &addon, &headers, |world, caller, now| {
         let connection = asked_for(world, caller, &key, now)?;
-        let all = world.publications_through(connection, listed_at(world, now));
-        let of_app = all.filter(|(p, _)| p.app.to_string() == app);
+        let of_app = world.publications_of(connection, &app, listed_at(world, now));
         let bodies: Vec<_> = of_app.map(|(p, edition)| publication_body(world, connection, p, edition)).collect();
         match world.settings.publications.list_unknown_app {
             UnknownApp::NotFound if bodies.is_empty() => Err(StateError::NoRecord.into()),
@@ -109,8 +108,7 @@ async fn delete(
 ) -> Answer {
     call_to_change(&simulator, &addon, &headers, |world, caller, now| {
         let connection = asked_for(world, caller, &key, now)?;
-        let found = world.publications_through(connection, now).find(|(p, _)| p.app.to_string() == app);
-        let (publication, edition) = found.ok_or(StateError::NoRecord)?;
+        let (publication, edition) = world.publications_of(connection, &app, now).next().ok_or(StateError::NoRecord)?;
         let (connection_id, app) = (connection.id, publication.app);
         let body = publication_body(world, connection, publication, edition);
         world.unpublish(connection_id, app, now)?;
@@ -119,7 +117,10 @@ async fn delete(
 }
 
 /// Reads the two parts, in either order.
-async fn read(parts: Result<Multipart, MultipartRejection>) -> Result<Upload, ApiError> {
+async fn read(headers: &HeaderMap, parts: Result<Multipart, MultipartRejection>) -> Result<Upload, ApiError> {
+    if content_type(headers) != "multipart/form-data" {
+        return Err(ApiError::unsupported("Content-Type must be multipart/form-data."));
+    }
     let mut parts = parts.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
     let (mut metadata, mut request) = (None, None);
     while let Some(part) = parts.next_field().await.map_err(broken)? {
@@ -156,9 +157,8 @@ fn required_text(fields: &Map<String, Value>, name: &str) -> Result<String, ApiE
 /// The bytes of a part, which may leave out what kind they are.
 async fn content(part: Field<'_>, name: &str) -> Result<Bytes, ApiError> {
     let expected = if name == "metadata" { "application/zip" } else { "application/json" };
-    if part.content_type().is_some_and(|kind| kind != expected) {
-        let message = format!("{name} must be {expected}.");
-        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
+    if part.content_type().is_some_and(|kind| media_type(kind) != expected) {
+        return Err(ApiError::unsupported(format!("{name} must be {expected}.")));
     }
     part.bytes().await.map_err(broken)
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::super::settings::{JwtFailure, seconds};
 use super::names::Claim;
+use super::places::is_id;
 use super::{Access, Collection, Grant, Org, Provider, RemoteError, StateError, Status, Transition, World};
 
 /// How long what is gone is remembered, for lists that lag.
@@ -81,14 +82,14 @@ impl World {
             return called;
         }
         self.matching(collection, addon, now, |a| match collection {
-            Collection::Connections => a.org_at(now).is_some_and(|org| org.id == key),
+            Collection::Connections => a.org_at(now).is_some_and(|org| org.is_called(key)),
             Collection::Authorizations => a.alias() == Some(key),
         })
     }
 
     /// Those of this id, else those of this name.
     pub fn find_called(&self, collection: Collection, addon: Uuid, key: &str, now: Timestamp) -> Vec<&Access> {
-        let of_id = self.matching(collection, addon, now, |a| a.id.to_string() == key);
+        let of_id = self.matching(collection, addon, now, |a| is_id(a.id, key));
         if !of_id.is_empty() {
             return of_id;
         }

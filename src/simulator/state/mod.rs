@@ -44,6 +44,7 @@ pub use self::account::Account;
 pub use self::collection::Collection;
 pub use self::consent::CONSENT_MARKS;
 pub(super) use self::consent::DeadLink;
+pub(super) use self::places::is_id;
 pub use self::places::{Addon, AddonState, App, Attachment};
 pub use self::publications::{Edition, NewPublication, Publication};
 pub use self::salesforce::Org;

@@ -88,9 +88,14 @@ impl Addon {
     }
 }
 
+/// Whether a text is this id, be it in capitals.
+pub(in super::super) fn is_id(id: Uuid, text: &str) -> bool {
+    id.to_string().eq_ignore_ascii_case(text)
+}
+
 /// Whether a path segment means the thing of this id and name.
 fn is_called(id: Uuid, name: &str, key: &str) -> bool {
-    name == key || id.to_string() == key
+    name == key || is_id(id, key)
 }
 
 impl World {

@@ -11,6 +11,7 @@ use super::super::settings::{NameRule, Republish, seconds};
 use super::super::token::sha256_hex;
 use super::accesses::REMEMBERED;
 use super::names::is_identifier;
+use super::places::is_id;
 use super::salesforce::salesforce_id;
 use super::ties::Tie;
 use super::{Access, Provider, StateError, Upload, World};
@@ -99,6 +100,21 @@ impl World {
         at: Timestamp,
     ) -> impl Iterator<Item = (&Publication, &Edition)> {
         self.publications(at).filter(move |(p, _)| self.reaches(connection, p, at))
+    }
+
+    /// Those of the app that a path segment means: by its id, by its name, or by the one that it had at the time.
+    pub fn publications_of(
+        &self,
+        connection: &Access,
+        app: &str,
+        at: Timestamp,
+    ) -> impl Iterator<Item = (&Publication, &Edition)> {
+        let known = self.app(app).map(|app| app.id).ok();
+        let means = move |p: &Publication| match known {
+            Some(id) => p.app == id,
+            None => is_id(p.app, app) || p.app_name == app,
+        };
+        self.publications_through(connection, at).filter(move |(p, _)| means(p))
     }
 
     /// The publication of this id with its newest edition, be it not to be seen yet.

@@ -38,6 +38,11 @@ impl Org {
         }
     }
 
+    /// Whether a text is its id. One of 18 characters says in its last three which of the others are capitals.
+    pub(super) fn is_called(&self, text: &str) -> bool {
+        self.id == text || (self.id.len() == 18 && self.id.eq_ignore_ascii_case(text))
+    }
+
     /// The org of this id, or else the one that the user belongs to.
     pub(in super::super) fn chosen(id: Option<String>, username: &str) -> Self {
         match id {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::super::settings::{NameRule, TakenTarget, seconds};
 use super::names::is_short_identifier;
+use super::places::is_id;
 use super::ties::Tie;
 use super::{Access, Provider, RemoteError, StateError, World};
 
@@ -206,8 +207,8 @@ impl World {
         now: Timestamp,
     ) -> Result<&Target, StateError> {
         let mut found: Vec<_> =
-            self.targets_of(connection, now).filter(|t| t.id.to_string() == key || t.api_name == key).collect();
-        found.sort_by_key(|t| (t.id.to_string() != key, t.app != app));
+            self.targets_of(connection, now).filter(|t| is_id(t.id, key) || t.api_name == key).collect();
+        found.sort_by_key(|t| (!is_id(t.id, key), t.app != app));
         found.first().copied().ok_or(StateError::NoRecord)
     }
 

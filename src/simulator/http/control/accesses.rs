@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::super::super::Simulator;
 use super::super::super::state::{
-    Collection, Grant, NewAccess, Org, Planted, Provider, RemoteError, SOMEBODY, StateError, Status, World,
+    Collection, Grant, NewAccess, Org, Planted, Provider, RemoteError, SOMEBODY, StateError, Status, World, is_id,
 };
 use super::super::accesses::login_url as login_url_of;
 use super::super::answer::{Answer, ApiError, reached_at};
@@ -93,7 +93,7 @@ fn view(world: &World, id: Uuid, now: Timestamp) -> Result<Value, ApiError> {
 /// The id in a path, which may be a name where only one has it.
 pub(super) fn meant(world: &World, collection: Collection, key: &str, now: Timestamp) -> Result<Uuid, ApiError> {
     let existing = world.accesses(collection).filter(|a| a.status_at(now).is_some());
-    let found: Vec<_> = existing.filter(|a| a.id.to_string() == key || a.name == key).collect();
+    let found: Vec<_> = existing.filter(|a| is_id(a.id, key) || a.name == key).collect();
     match found[..] {
         [] => Err(StateError::NoRecord.into()),
         [one] => Ok(one.id),

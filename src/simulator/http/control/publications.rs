@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::super::super::Simulator;
 use super::super::super::state::{
-    ArchiveEntry, Collection, Edition, NewPublication, Publication, StateError, Upload, World,
+    ArchiveEntry, Collection, Edition, NewPublication, Publication, StateError, Upload, World, is_id,
 };
 use super::super::answer::{Answer, ApiError, stamp};
 use super::{accesses, created, no_content, parse};
@@ -83,7 +83,7 @@ fn view(world: &World, publication: &Publication, edition: &Edition) -> Value {
 /// The id in a path, which may be a client name where only one publication has it.
 fn meant(world: &World, key: &str, now: Timestamp) -> Result<Uuid, ApiError> {
     let all = world.publications(now);
-    let found = all.filter(|(p, edition)| p.id.to_string() == key || edition.upload.client_name == key);
+    let found = all.filter(|(p, edition)| is_id(p.id, key) || edition.upload.client_name == key);
     match found.collect::<Vec<_>>()[..] {
         [] => Err(StateError::NoRecord.into()),
         [(one, _)] => Ok(one.id),

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::super::super::Simulator;
 use super::super::super::state::{
-    Collection, NewTarget, RemoteError, StateError, Target, TargetKind, TargetStatus, World,
+    Collection, NewTarget, RemoteError, StateError, Target, TargetKind, TargetStatus, World, is_id,
 };
 use super::super::answer::{Answer, ApiError, stamp};
 use super::accesses::{self, ErrorBody};
@@ -78,7 +78,7 @@ fn view(target: &Target, now: Timestamp) -> Value {
 
 /// The id in a path, which may be an API name where only one target has it.
 fn meant(world: &World, key: &str, now: Timestamp) -> Result<Uuid, ApiError> {
-    let found = world.targets(now).filter(|t| t.id.to_string() == key || t.api_name == key);
+    let found = world.targets(now).filter(|t| is_id(t.id, key) || t.api_name == key);
     match found.collect::<Vec<_>>()[..] {
         [] => Err(StateError::NoRecord.into()),
         [one] => Ok(one.id),

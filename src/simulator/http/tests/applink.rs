@@ -135,10 +135,34 @@ async fn bad_bodies_are_named_and_not_quoted() {
     let reply = bench.applink("POST", path, Some(json!(PEM))).await;
     assert_eq!(reply.refusal(), (400, "bad_request"));
     assert!(!reply.body.to_string().contains("c2VjcmV0"));
-    let full_path = format!("/addons/{}{path}", Seed::ADDON_ID);
-    let reply = bench.send("POST", &full_path, &bench.headers, None).await;
-    assert_eq!(reply.refusal(), (415, "unsupported_media_type"));
     assert!(bench.list().await.is_empty());
+}
+
+#[tokio::test]
+async fn json_is_told_by_its_media_type_whatever_the_parameters() {
+    let bench = Bench::new().await;
+    for (n, (kind, status)) in [
+        (Some("application/json; charset=utf-8"), 202),
+        (Some("application/json;charset=UTF-8"), 202),
+        (Some("Application/JSON"), 202),
+        (Some("application/jsonp"), 415),
+        (Some("text/plain; application/json"), 415),
+        (Some(""), 415),
+        (None, 415),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut request = Request::post(format!("/addons/{}/connections/salesforce/jwt", Seed::ADDON_ID));
+        let kind_header = kind.map(|kind| ("content-type", kind.to_owned()));
+        for (name, value) in bench.headers.iter().cloned().chain(kind_header) {
+            request = request.header(name, value);
+        }
+        let body = Body::from(jwt(&format!("prod{n}")).to_string());
+        let reply = bench.exchange(request.body(body).expect("a request")).await.expect("an answer");
+        assert_eq!(reply.status.as_u16(), status, "{kind:?}: {}", reply.body);
+        assert_eq!(reply.refusal().1 == "unsupported_media_type", status == 415);
+    }
 }
 
 #[tokio::test]

@@ -106,6 +106,39 @@ async fn an_sso_payload_that_is_no_good_is_refused_as_the_switch_says_even_to_re
 }
 
 #[tokio::test]
+async fn ids_may_be_in_capitals_wherever_they_stand() {
+    let bench = Bench::new().await;
+    let made = bench.post_jwt("prod").await.body;
+    bench.control("POST", "/connections", Some(json!({"name": "data", "provider": "datacloud"}))).await;
+    let new = json!({"label": "Updates", "api_name": "updates", "target_endpoint": "/"});
+    let targets = "/connections/datacloud/data/data_action_targets";
+    let target = bench.applink("POST", targets, Some(new)).await.body;
+    bench.control("POST", "/authorizations", Some(json!({"name": "batchUser"}))).await;
+    let user = bench.applink("GET", "/authorizations/batchUser", None).await.body;
+    let upper = |id: &Value| id.as_str().expect("an id").to_uppercase();
+    let (addon, app) = (Seed::ADDON_ID.to_string().to_uppercase(), Seed::APP_ID.to_string().to_uppercase());
+    bench.set(json!({"addonSegment": "id"}));
+    let headers = spoiled(&bench, "x-app-uuid", Some(app.clone()));
+    for path in [
+        format!("/connections/{}", upper(&made["id"])),
+        format!("/connections/{}", upper(&made["org"]["id"])),
+        format!("/connections/{app}"),
+        format!("/connections/salesforce/{}/apps/{app}", upper(&made["id"])),
+        format!("{targets}/{}", upper(&target["id"])),
+        format!("/authorizations/{}", upper(&user["id"])),
+    ] {
+        let reply = bench.send("GET", &format!("/addons/{addon}{path}"), &headers, None).await;
+        assert_eq!(reply.status, StatusCode::OK, "{path}: {}", reply.body);
+    }
+    assert_eq!(bench.platform(&format!("/apps/{app}/addons/{addon}/sso"), "3.sdk").await.status, StatusCode::OK);
+    let path = format!("/connections/{}", upper(&made["id"]));
+    assert_eq!(bench.control("GET", &path, None).await.status, StatusCode::OK);
+    assert_eq!(bench.applink("DELETE", &path, None).await.status, StatusCode::ACCEPTED);
+    // Names in other capitals are other names.
+    assert_eq!(bench.applink("GET", "/authorizations/BATCHUSER", None).await.refusal(), (404, "record_not_found"));
+}
+
+#[tokio::test]
 async fn which_bearer_comes_in_is_a_switch() {
     let bench = Bench::new().await;
     for (accepted, heroku, own) in [("addonToken", 401, 200), ("herokuToken", 200, 401), ("either", 200, 200)] {

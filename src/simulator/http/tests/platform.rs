@@ -51,6 +51,25 @@ async fn the_api_url_follows_the_setting_and_the_request() {
 }
 
 #[tokio::test]
+async fn the_version_is_a_parameter_of_one_media_type_among_several() {
+    let bench = Bench::new().await;
+    for (accept, status) in [
+        ("application/vnd.heroku+json; version=3", 200),
+        ("application/vnd.heroku+json;version=3", 200),
+        ("Application/vnd.heroku+JSON; Version=3; q=0.9", 200),
+        ("application/json, application/vnd.heroku+json; version=3.sdk", 200),
+        ("application/vnd.heroku+json; charset=utf-8; version=3, */*", 200),
+        ("application/vnd.heroku+json", 406),
+        ("application/vnd.heroku+json; version=33", 406),
+        ("application/json; version=3", 406),
+    ] {
+        let headers = [("accept", accept.to_owned()), ("authorization", format!("Bearer {}", Seed::HEROKU_TOKEN))];
+        let reply = bench.send("GET", "/apps/orders-prod", &headers, None).await;
+        assert_eq!(reply.status.as_u16(), status, "{accept}");
+    }
+}
+
+#[tokio::test]
 async fn bad_tokens_versions_and_names_are_refused() {
     let bench = Bench::new().await;
     for token in ["", "Bearer wrong", "Basic HRKU-demo-token"] {

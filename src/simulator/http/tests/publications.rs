@@ -133,6 +133,31 @@ async fn each_app_has_a_publication_of_its_own() {
 }
 
 #[tokio::test]
+async fn an_app_is_meant_by_its_id_or_its_name() {
+    for dialect in ["cli", "reference"] {
+        let mut bench = published(json!({})).await;
+        let other = bench.attach("billing-prod");
+        bench.headers[2].1 = other.to_string();
+        bench.publish("prod", &orders()).await;
+        bench.set(json!({"dialect": dialect}));
+        for (name, id) in [("orders-prod", Seed::APP_ID), ("billing-prod", other)] {
+            let by_name = bench.applink("GET", &format!("{APPS}/{name}"), None).await.body;
+            assert_eq!(by_name.as_array().map(Vec::len), Some(1), "{dialect} {name}: {by_name}");
+            assert_eq!(by_name, bench.applink("GET", &app_path(id), None).await.body);
+        }
+        let done = bench.applink("DELETE", &format!("{APPS}/orders-prod"), None).await;
+        assert_eq!(done.status, StatusCode::OK);
+        assert_eq!(bench.applink("GET", &app_path(Seed::APP_ID), None).await.body, json!([]));
+        assert_eq!(listed(&bench).await.len(), 1, "the other app's stays");
+        for gone in ["orders-prod", "unknown-prod"] {
+            let path = format!("{APPS}/{gone}");
+            assert_eq!(bench.applink("GET", &path, None).await.body, json!([]));
+            assert_eq!(bench.applink("DELETE", &path, None).await.refusal(), (404, "record_not_found"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn answers_take_the_shape_that_is_set() {
     for (dialect, answer, status, code) in [
         ("cli", None, "created", 201),

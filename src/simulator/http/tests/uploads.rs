@@ -81,6 +81,40 @@ impl Bench {
 }
 
 #[tokio::test]
+async fn the_kind_of_a_form_and_of_its_parts_is_told_by_the_media_type() {
+    let [archive, request] = orders().map(|part| part.content);
+    for (zip, json, status) in [
+        ("application/zip", "application/json; charset=utf-8", 201),
+        ("application/zip; version=1", "Application/JSON;charset=UTF-8", 201),
+        ("application/zip", "application/jsonp", 415),
+        ("text/plain", "application/json", 415),
+    ] {
+        let bench = Bench::new().await;
+        bench.post_jwt("prod").await;
+        let parts = [Part::new("metadata", zip, archive.clone()), Part::new("app_request", json, request.clone())];
+        let reply = bench.publish("prod", &parts).await;
+        assert_eq!(reply.status.as_u16(), status, "{zip} {json}: {}", reply.body);
+    }
+    let bench = Bench::new().await;
+    bench.post_jwt("prod").await;
+    for (kind, refusal) in [
+        (Some("application/json"), (415, "unsupported_media_type")),
+        (Some("application/zip"), (415, "unsupported_media_type")),
+        (Some("multipart/mixed; boundary=limit"), (415, "unsupported_media_type")),
+        (None, (415, "unsupported_media_type")),
+        (Some("multipart/form-data"), (400, "bad_request")),
+    ] {
+        let mut request = Request::post(format!("/addons/{}{APPS}", Seed::ADDON_ID));
+        let kind_header = kind.map(|kind| ("content-type", kind.to_owned()));
+        for (name, value) in bench.headers.iter().cloned().chain(kind_header) {
+            request = request.header(name, value);
+        }
+        let reply = bench.exchange(request.body(Body::from("{}")).expect("a request")).await.expect("an answer");
+        assert_eq!(reply.refusal(), refusal, "{kind:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_parts_come_in_any_order_with_a_file_name_or_without() {
     let [metadata, request] = orders();
     let bare = [&metadata, &request].map(|part| {
@@ -183,8 +217,6 @@ async fn a_bad_form_is_named() {
         assert_eq!(reply.status.as_u16(), status, "{message}");
         assert!(message.contains(word), "{word}: {message}");
     }
-    let reply = bench.applink("POST", APPS, Some(json!({"client_name": "OrdersAPI"}))).await;
-    assert_eq!(reply.refusal(), (400, "bad_request"));
     assert_eq!(bench.applink("GET", APPS, None).await.body, json!([]));
     let long = named(&"Orders".repeat(10));
     assert_eq!(bench.publish("prod", &[good, long]).await.status, StatusCode::CREATED);
