@@ -34,7 +34,8 @@ pub use self::settings::{
     Dialect, ErrorShape, JwtFailure, LinkServed, ListedAddonId, NameCase, NamePlace, NameRule, Omitted, OmittedAs,
     OmittedOfPublication, OneAnswer, PageHeader, PendingOrg, PublicationSettings, PublishAnswer, Republish, RetryAfter,
     Settings, SettingsError, SsoCheck, SsoFreshness, SsoRefusal, SsoVariant, StatusKey, StatusWords, TakenAlias,
-    TakenName, TakenTarget, TargetFailure, TargetList, TargetSettings, TargetWords, UnknownAnswer, UnknownApp,
+    TakenByAnotherApp, TakenName, TakenTarget, TargetFailure, TargetList, TargetSettings, TargetWords, UnknownAnswer,
+    UnknownApp,
 };
 pub use self::state::{
     ACCESS_TOKEN_MARK, Access, Account, Addon, AddonState, App, Archive, ArchiveEntry, Attachment, CONSENT_MARKS,

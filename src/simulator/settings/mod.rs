@@ -28,7 +28,9 @@ pub use self::conduct::{
     SsoFreshness, SsoRefusal, SsoVariant, TakenAlias, TakenName,
 };
 pub use self::publications::{OmittedOfPublication, PublicationSettings, PublishAnswer, Republish, UnknownApp};
-pub use self::targets::{ChangeRefusal, TakenTarget, TargetFailure, TargetList, TargetSettings, TargetWords};
+pub use self::targets::{
+    ChangeRefusal, TakenByAnotherApp, TakenTarget, TargetFailure, TargetList, TargetSettings, TargetWords,
+};
 
 /// Every switch. JSON names are the camelCase ones. What is said of connections holds for authorizations too, unless
 /// both are named.

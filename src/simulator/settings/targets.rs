@@ -16,6 +16,8 @@ pub struct TargetSettings {
     pub failure: Option<TargetFailure>,
     /// What a POST does with an `api_name` that the app has used on this connection.
     pub taken: TakenTarget,
+    /// What it does with one that another app has used on this connection.
+    pub taken_by_another_app: TakenByAnotherApp,
     /// The status code of a POST that worked.
     pub create_answer: CreateAnswer,
     /// The key of the status; absent: `state` in the reference dialect, `status` in the CLI's.
@@ -34,6 +36,7 @@ impl Default for TargetSettings {
             seconds: 0.0,
             failure: None,
             taken: TakenTarget::Conflict,
+            taken_by_another_app: TakenByAnotherApp::Conflict,
             create_answer: CreateAnswer::Accepted,
             status_key: None,
             status_words: None,
@@ -63,6 +66,16 @@ pub enum TakenTarget {
     Second,
     /// The target of that name stays as it is and is the answer.
     Existing,
+}
+
+/// What a POST does with an `api_name` of another app's target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TakenByAnotherApp {
+    /// 409 `conflict`.
+    Conflict,
+    /// What it would do with another name.
+    Allowed,
 }
 
 /// The words for a target's status.

@@ -9,7 +9,7 @@ use std::fmt;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::super::settings::{NameRule, TakenTarget, seconds};
+use super::super::settings::{NameRule, TakenByAnotherApp, TakenTarget, seconds};
 use super::names::is_short_identifier;
 use super::places::is_id;
 use super::ties::Tie;
@@ -218,9 +218,12 @@ impl World {
         if self.settings.name_rule == NameRule::Enforced && !is_short_identifier(&new.api_name) {
             return Err(StateError::InvalidApiName(new.api_name));
         }
-        let same = |t: &&Target| t.app == new.app && t.api_name == new.api_name;
-        let taken = self.targets_of(connection, now).find(same);
-        match (taken, self.settings.data_action_targets.taken) {
+        let switches = &self.settings.data_action_targets;
+        let (own, others): (Vec<_>, Vec<_>) =
+            self.targets_of(connection, now).filter(|t| t.api_name == new.api_name).partition(|t| t.app == new.app);
+        let elsewhere = !others.is_empty() && switches.taken_by_another_app == TakenByAnotherApp::Conflict;
+        match (own.first(), switches.taken) {
+            (None, _) if elsewhere => return Err(StateError::TargetTaken(new.api_name)),
             (None, _) | (_, TakenTarget::Second) => {}
             (Some(_), TakenTarget::Conflict) => return Err(StateError::TargetTaken(new.api_name)),
             (Some(target), TakenTarget::Existing) => return Ok(target.id),

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, NewTarget, Seed, TargetFailure, TargetKind, TargetWords, What, Where};
+use applink_operator::simulator::{
+    Fault, NewTarget, Seed, TakenByAnotherApp, TargetFailure, TargetKind, TargetWords, What, Where,
+};
 use serde_json::json;
 
 use super::{CLOUD, CLOUD_REMOTE, OTHER_APP, UPDATES, UPDATES_REMOTE, cloud, target};
@@ -185,6 +187,7 @@ async fn of_two_that_want_one_name_in_whatever_case_the_older_has_it() {
 async fn another_apps_target_of_the_same_name_is_not_ours() {
     let world = World::with_cloud().await;
     world.other_app();
+    world.sim.settings(|settings| settings.data_action_targets.taken_by_another_app = TakenByAnotherApp::Allowed);
     let theirs = world.plant_target(|new| (new.app, new.endpoint) = (OTHER_APP, "/theirs".to_owned()));
     world.updates();
     let object = world.until_target("True", "Created").await;
@@ -196,6 +199,23 @@ async fn another_apps_target_of_the_same_name_is_not_ours() {
     world.vanish_target(UPDATES_REMOTE);
     world.pass(Duration::from_secs(90)).await;
     assert_ne!(world.only_target(UPDATES_REMOTE).id, ours.id, "made anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_another_apps_target_holds_is_told_and_taken_once_it_is_free() {
+    let world = World::with_cloud().await;
+    world.other_app();
+    let theirs = world.plant_target(|new| new.app = OTHER_APP);
+    world.updates();
+    let object = world.until_target("False", "RemoteRejected").await;
+    assert!(message(&object).contains("Data action target already exists"), "{}", message(&object));
+    world.pass(HOUR).await;
+    assert!((2..=8).contains(&world.target_posts()), "{}", world.target_posts());
+    let (id, now) = (theirs.parse().expect("an id"), world.clock.now());
+    assert_eq!(world.remote_targets().len(), 1);
+    world.sim.world(|state| state.remove_target(id, now)).expect("it is there");
+    world.target_within(LATER, "True", "Created").await;
+    assert_eq!(world.only_target(UPDATES_REMOTE).app, Seed::APP_ID);
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,6 +23,7 @@ fn settings() -> Vec<Value> {
     all.extend(each("dataActionTargets.list", json!(["missing"])));
     all.extend(each("dialect", json!(["cli", "reference", "mixed"])));
     all.extend(each("listLagSeconds", json!([5, 60])));
+    all.extend(each("dataActionTargets.takenByAnotherApp", json!(["allowed"])));
     all.extend(each("ssoWindowSeconds", json!([4])));
     all.push(json!({"ssoFreshness": "everyCall", "ssoWindowSeconds": 4}));
     all.extend(each("errorShape", json!(["titleDetail", "error", "html", "empty"])));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::TargetList;
+use applink_operator::simulator::{TakenByAnotherApp, TargetList};
 use serde_json::Value;
 
 use super::{CLOUD, OTHER_APP, UPDATES, UPDATES_REMOTE, target};
@@ -63,6 +63,7 @@ async fn what_was_there_first_is_found_by_its_name() {
 async fn another_apps_target_that_answers_to_the_name_is_not_ours() {
     let world = without_list().await;
     world.other_app();
+    world.sim.settings(|settings| settings.data_action_targets.taken_by_another_app = TakenByAnotherApp::Allowed);
     world.plant_target(|new| new.app = OTHER_APP);
     world.updates();
     world.until_target("True", "Created").await;

@@ -146,8 +146,30 @@ async fn a_taken_name_does_what_the_switch_says() {
 }
 
 #[tokio::test]
+async fn a_name_of_another_apps_target_does_what_the_switch_says() {
+    for (switch, taken, status) in
+        [(None, "existing", 409), (Some("conflict"), "second", 409), (Some("allowed"), "conflict", 202)]
+    {
+        let mut bench = connected(json!({"taken": taken})).await;
+        if let Some(switch) = switch {
+            bench.set(json!({"dataActionTargets": {"takenByAnotherApp": switch}}));
+        }
+        let first = post(&bench, "customer").await.body["id"].clone();
+        bench.headers[2].1 = bench.attach("billing-prod").to_string();
+        let second = post(&bench, "customer").await;
+        assert_eq!(second.status.as_u16(), status, "{switch:?}: {}", second.body);
+        assert_eq!(second.refusal().1 == "conflict", status == 409);
+        assert_eq!(listed(&bench).await.len(), if status == 409 { 1 } else { 2 });
+        assert_eq!(post(&bench, "another").await.status, StatusCode::ACCEPTED);
+        // Where it is free again, anybody may have it.
+        bench.control("DELETE", &format!("/targets/{}", first.as_str().expect("an id")), None).await;
+        assert_eq!(post(&bench, "customer").await.status.as_u16(), if status == 409 { 202 } else { 409 });
+    }
+}
+
+#[tokio::test]
 async fn apps_that_share_the_addon_see_each_others_targets() {
-    let mut bench = connected(json!({})).await;
+    let mut bench = connected(json!({"takenByAnotherApp": "allowed"})).await;
     let own = post(&bench, "customer").await.body["id"].clone();
     let other = bench.attach("billing-prod").to_string();
     bench.headers[2].1 = other.clone();
