@@ -120,6 +120,43 @@ async fn a_connection_is_the_same_fact_in_every_spelling() {
 }
 
 #[tokio::test]
+async fn an_object_is_the_same_fact_however_it_mixes_two_spellings() {
+    for kind in [CONNECTION, GrantKind::Authorization] {
+        let bench = bench(json!({"dialect": "mixed", "connectSeconds": 0})).await;
+        let mut ids = Vec::new();
+        for name in ["someKeys", "allKeys", "likeTheArticle", "likeThePlugin"] {
+            ids.push(bench.link.create_grant(kind, &new(name)).await.unwrap().id);
+        }
+        let listed = bench.link.list_grants(kind).await.unwrap();
+        assert!(listed.whole);
+        let mut orgs = Vec::new();
+        for (one, id) in listed.items.iter().zip(&ids) {
+            let got = bench.link.get_grant(kind, id).await.unwrap().unwrap();
+            assert_eq!((&one.id, one.phase, got.phase), (id, Phase::Up, Phase::Up));
+            assert_eq!((&one.name, &one.org), (&got.name, &got.org));
+            let stamp = got.created_at.unwrap();
+            assert!(!stamp.contains('.') && stamp.parse::<jiff::Timestamp>().is_ok(), "{stamp}");
+            let mut org = got.org;
+            org.api_version = None;
+            orgs.push(org);
+        }
+        assert_eq!(orgs.len(), 4);
+        assert!(orgs[0].username.is_some() && orgs.windows(2).all(|pair| pair[0] == pair[1]), "{orgs:#?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_delete_without_a_body_leaves_behind_counts_as_gone() {
+    for kind in [CONNECTION, GrantKind::Authorization] {
+        let bench = bench(json!({"dialect": "reference", "connectSeconds": 0, "keepDisconnected": true})).await;
+        let id = bench.link.create_grant(kind, &new("productionOrg")).await.unwrap().id;
+        bench.link.delete_grant(kind, &id).await.unwrap();
+        assert_eq!(bench.link.get_grant(kind, &id).await.unwrap().unwrap().phase, Phase::Gone);
+        assert_eq!(bench.link.list_grants(kind).await.unwrap().items[0].phase, Phase::Gone);
+    }
+}
+
+#[tokio::test]
 async fn every_failure_tells_whether_the_call_may_have_worked() {
     let table = [
         (Fault::status(Where::Before, 503), true, Some(503)),

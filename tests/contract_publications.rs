@@ -145,6 +145,24 @@ async fn a_publication_is_the_same_fact_in_every_spelling() {
 }
 
 #[tokio::test]
+async fn a_publication_is_the_same_fact_however_it_mixes_two_spellings() {
+    for before in 0..4 {
+        let bench = bench(json!({"dialect": "mixed"})).await;
+        for other in 0..before {
+            let (app, now) = (Uuid::from_u128(100 + other), bench.simulator.now());
+            let new = NewPublication { connection: bench.connection, app, upload: Default::default() };
+            bench.simulator.world(|world| world.plant_publication(new, "else@example.com", now)).expect("a connection");
+        }
+        bench.publish().await.expect("published");
+        let found = bench.list().await;
+        assert_eq!((found.len(), found[0].id.as_str()), (1, Seed::APP_ID.to_string().as_str()), "{before}");
+        assert_eq!(found[0].external_service_name.as_deref(), Some("OrdersAPI"), "{before}");
+        assert!(found[0].external_service_id.is_some() && found[0].org_id.is_some(), "{before}");
+        assert!(found[0].modified_at.as_ref().is_some_and(|stamp| !stamp.contains('.')), "{before}");
+    }
+}
+
+#[tokio::test]
 async fn all_that_is_declared_arrives() {
     let bench = bench(json!({})).await;
     bench.publish().await.expect("published");

@@ -185,6 +185,22 @@ async fn both_sdks_read_what_the_simulator_holds_by_name_and_by_alias() {
 }
 
 #[tokio::test]
+async fn both_sdks_read_one_that_waits_for_consent_as_empty() {
+    for dialect in ["cli", "reference"] {
+        let bench = Bench::start();
+        bench.control("PATCH", "/settings", Some(json!({"dialect": dialect}))).await;
+        let waiting = json!({"name": "person", "method": "OAuth", "status": "authorizing"});
+        bench.control("POST", "/authorizations", Some(waiting)).await;
+        for sdk in [Sdk::Python, Sdk::Node] {
+            let told = bench.read(sdk, &["person"]).await.remove(0);
+            for field in ["orgId", "username", "userId", "accessToken", "apiVersion"] {
+                assert_eq!(told[field], "", "{sdk:?} {dialect}: {field}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn both_sdks_get_another_token_once_the_first_has_expired() {
     let bench = Bench::start();
     bench.authorize("salesforce", "batchUser").await;

@@ -33,9 +33,9 @@ pub use self::settings::{
     Abandoned, AcceptedBearer, AccessToken, AddonSegment, ChangeRefusal, CreateAnswer, DeleteAnswer, DeleteStatus,
     Dialect, ErrorShape, JwtFailure, LinkServed, ListedAddonId, NameCase, NamePlace, NameRule, Omitted, OmittedAs,
     OmittedOfPublication, OneAnswer, PageHeader, PendingOrg, PublicationSettings, PublishAnswer, Republish, RetryAfter,
-    Settings, SettingsError, SsoCheck, SsoFreshness, SsoRefusal, SsoVariant, StatusKey, StatusWords, TakenAlias,
-    TakenByAnotherApp, TakenName, TakenTarget, TargetFailure, TargetList, TargetSettings, TargetWords, UnknownAnswer,
-    UnknownApp,
+    Settings, SettingsError, SsoCheck, SsoFreshness, SsoRefusal, SsoVariant, StatusAfterDelete, StatusKey, StatusWords,
+    TakenAlias, TakenByAnotherApp, TakenName, TakenTarget, TargetFailure, TargetList, TargetSettings, TargetWords,
+    UnknownAnswer, UnknownApp,
 };
 pub use self::state::{
     ACCESS_TOKEN_MARK, Access, Account, Addon, AddonState, App, Archive, ArchiveEntry, Attachment, CONSENT_MARKS,

@@ -24,6 +24,7 @@ async fn an_authorization_is_the_same_fact_in_every_spelling() {
             for (words, key) in [("current", "status"), ("pilot", "state"), ("capitalised", "status")] {
                 let bench = bench(json!({
                     "dialect": dialect, "getOne": get_one, "statusWords": words, "statusKey": key, "connectSeconds": 0,
+                    "disconnectSeconds": 0,
                 }))
                 .await;
                 let id = made(&bench).await.id;

@@ -35,6 +35,8 @@ fn spellings() -> Vec<Value> {
     let deletions = ["acceptedEmpty", "ok", "okEmpty", "emptyObject", "noContent"];
     all.extend(each("deleteAnswer", json!(deletions)));
     all.extend(each("deleteStatus", json!(["disconnected"])));
+    all.extend(each("statusAfterDelete", json!(["disconnected"])));
+    all.push(json!({"dialect": "reference", "statusAfterDelete": "disconnecting", "deleteAnswer": "accepted"}));
     all.extend(each("errorShape", json!(["titleDetail", "error", "html", "empty"])));
     all
 }

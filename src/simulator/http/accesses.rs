@@ -17,7 +17,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::super::Simulator;
-use super::super::settings::{AccessToken, DeleteAnswer, OneAnswer, UnknownAnswer, seconds};
+use super::super::settings::{AccessToken, DeleteAnswer, Dialect, OneAnswer, UnknownAnswer, seconds};
 use super::super::state::{Collection, Grant, NewAccess, Provider, StateError, World};
 use super::super::token::sha256_hex;
 use super::answer::{Answer, ApiError, content_type, object, reached_at};
@@ -130,9 +130,10 @@ async fn delete(
         let id = found.first().map(|a| a.id).ok_or(StateError::NoRecord)?;
         world.disconnect(id, now)?;
         let body = access_body(world, world.access(id)?, now, View::Deleted);
-        let default = match collection {
-            Collection::Connections => DeleteAnswer::Accepted,
-            Collection::Authorizations => DeleteAnswer::EmptyObject,
+        let default = match (world.settings.dialect_of(world.access(id)?.serial), collection) {
+            (Dialect::Reference, _) => DeleteAnswer::NoContent,
+            (_, Collection::Connections) => DeleteAnswer::Accepted,
+            (_, Collection::Authorizations) => DeleteAnswer::EmptyObject,
         };
         Ok(deleted(world.settings.delete_answer.unwrap_or(default), body))
     })

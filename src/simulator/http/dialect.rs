@@ -8,8 +8,12 @@ use serde_json::{Map, Value, json};
 
 use super::super::settings::{DeleteStatus, Dialect, LinkServed, Settings};
 use super::super::state::{Access, Collection, Grant, Org, Provider, RemoteError, Status, World};
-use super::answer::stamp;
+use super::mixed::{spelled, stamp_in};
 use super::spelling;
+
+/// What goes where an object has some keys of each spelling.
+const SPARE: [&[&str]; 4] =
+    [&["org", "api_verion"], &["org", "user_auth", "username"], &["org", "user_id"], &["org", "access_token"]];
 
 /// The answer that an access appears in; the reference's fields differ from one to the other.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,12 +35,9 @@ pub(super) fn access_body(world: &World, access: &Access, at: Timestamp, view: V
     let settings = &world.settings;
     let org = access.org_at(at).cloned();
     let picture = Picture { settings, access, at, view, org: spelling::shown_org(settings, access, at, org) };
-    let (mut body, api_version) = match settings.dialect_of(access.serial) {
-        Dialect::Reference => (picture.reference(), "57.0"),
-        Dialect::Cli | Dialect::Mixed => (picture.cli(), "64.0"),
-    };
+    let mut body = spelled(settings, access.serial, || picture.reference(), || picture.cli(), &SPARE);
     if access.collection == Collection::Authorizations && view == View::Detail {
-        picture.add_what_sdks_read(api_version, &mut body);
+        picture.add_what_sdks_read(&mut body);
     }
     spelling::respell(settings, access, at, view, &mut body);
     body.into()
@@ -62,22 +63,32 @@ impl Picture<'_> {
             return body;
         }
         put("org", self.reference_org());
-        put("addon_id", json!(access.addon.to_string()));
-        put("connection_method", json!(access.grant.method()));
-        if let Some(link) = self.link(LinkServed::Once) {
+        if let Some(link) = self.link() {
             put("redirect_uri", json!(link));
         }
-        if view != View::Listed {
+        let authorization = access.collection == Collection::Authorizations;
+        if !authorization {
+            put("addon_id", json!(access.addon.to_string()));
+            put("connection_method", json!(access.grant.method()));
+        }
+        if !authorization && view != View::Listed {
             put("app_id", json!(access.app.to_string()));
-            put("created_at", json!(access.created_at().map(stamp)));
         }
-        if matches!(view, View::ListedByApp | View::Detail) {
-            let modified_at = access.modified_at(at).map(stamp);
-            put("last_modified_at", json!(modified_at));
+        if authorization && view != View::Created {
+            put("app_name", json!(access.created_via_app));
         }
-        if view == View::Detail {
+        if authorization || view != View::Listed {
+            put("created_at", json!(self.stamp(access.created_at())));
+        }
+        let whole = view == View::Detail || (authorization && view == View::Listed);
+        if whole || view == View::ListedByApp {
+            put("last_modified_at", json!(self.stamp(access.modified_at(at))));
+        }
+        if whole {
             put("created_by", json!(access.created_by));
             put("last_modified_by", json!(access.created_by));
+        }
+        if view == View::Detail {
             put("created_via_app", json!(access.created_via_app));
         }
         body
@@ -98,7 +109,7 @@ impl Picture<'_> {
                 (name_field): name,
                 "instance_url": org.instance_url,
                 "type": kind,
-                "api_verion": "57.0",
+                "api_verion": self.api_version(),
                 "user_auth": self.user_auth(org),
             }),
         }
@@ -111,9 +122,9 @@ impl Picture<'_> {
         put("id", json!(access.id.to_string()));
         put("status", json!(self.status()));
         put("org", self.cli_org());
-        put("created_at", json!(access.created_at().map(stamp)));
+        put("created_at", json!(self.stamp(access.created_at())));
         put("created_by", json!(access.created_by));
-        put("last_modified_at", json!(access.modified_at(at).map(stamp)));
+        put("last_modified_at", json!(self.stamp(access.modified_at(at))));
         put("last_modified_by", json!(access.created_by));
         put("created_via_app", json!(access.created_via_app));
         if let Some(error) = self.error() {
@@ -121,7 +132,7 @@ impl Picture<'_> {
         }
         match access.grant {
             Grant::OAuth => {
-                put("redirect_uri", json!(self.link(LinkServed::Always)));
+                put("redirect_uri", json!(self.link()));
             }
             // Only the type of this one answer has these.
             Grant::Jwt { .. } if view == View::Created => {
@@ -149,7 +160,7 @@ impl Picture<'_> {
                 "type": kind,
                 "username": org.username,
                 "user_id": org.user_id,
-                "api_version": "v64.0",
+                "api_version": format!("v{}", self.api_version()),
                 "access_token": self.access.token_for(org),
             }),
         }
@@ -159,13 +170,31 @@ impl Picture<'_> {
         json!({"username": org.username, "user_id": org.user_id, "access_token": self.access.token_for(org)})
     }
 
-    /// The SDKs fail without these, so the one answer that they ask for has them in any dialect. The Python SDK puts a
-    /// `v` before the version itself.
-    fn add_what_sdks_read(&self, api_version: &str, body: &mut Map<String, Value>) {
-        if let (Some(Value::Object(shown)), Some(org)) = (body.get_mut("org"), &self.org) {
-            shown.insert("user_auth".to_owned(), self.user_auth(org));
-            shown.insert("api_version".to_owned(), json!(api_version));
+    /// The SDKs fail without these, so the one answer that they ask for has them in any dialect, empty as long as nobody
+    /// has consented. The Python SDK puts a `v` before the version itself.
+    fn add_what_sdks_read(&self, body: &mut Map<String, Value>) {
+        let Some(Value::Object(shown)) = body.get_mut("org") else { return };
+        let (user_auth, api_version) = match &self.org {
+            Some(org) => (self.user_auth(org), self.api_version()),
+            None => (json!({"username": "", "user_id": "", "access_token": ""}), ""),
+        };
+        shown.insert("user_auth".to_owned(), user_auth);
+        shown.insert("api_version".to_owned(), json!(api_version));
+        for field in ["id", "instance_url"] {
+            shown.entry(field).or_insert_with(|| json!(""));
         }
+    }
+
+    /// The dialects come from two releases.
+    fn api_version(&self) -> &'static str {
+        match self.settings.dialect_of(self.access.serial) {
+            Dialect::Reference => "57.0",
+            Dialect::Cli | Dialect::Mixed => "64.0",
+        }
+    }
+
+    fn stamp(&self, at: Option<Timestamp>) -> Option<String> {
+        at.map(|at| stamp_in(self.settings.dialect, at))
     }
 
     fn status(&self) -> &str {
@@ -186,7 +215,11 @@ impl Picture<'_> {
     }
 
     /// Where a person is asked for consent, in the answers that have it.
-    fn link(&self, default: LinkServed) -> Option<String> {
+    fn link(&self) -> Option<String> {
+        let default = match self.settings.dialect_of(self.access.serial) {
+            Dialect::Reference => LinkServed::Once,
+            Dialect::Cli | Dialect::Mixed => LinkServed::Always,
+        };
         let waits = self.access.status_at(self.at) == Some(&Status::Connecting);
         let shown = match self.settings.link_served.unwrap_or(default) {
             LinkServed::Once => waits && self.view == View::Created,

@@ -6,7 +6,7 @@
 //! - `platform`: `/apps/...`, `/account/...`. `applink`: who may call `/addons/...`, and its routes.
 //! - `accesses`: AppLink's endpoints of connections and authorizations. `publications`, `targets`: those of what hangs on
 //!   connections. `shape`: status codes, pages and errors. `dialect`, `spelling`: how a connection or authorization is
-//!   spelled.
+//!   spelled. `mixed`: how anything is that mixes two spellings.
 //! - `intercept`: request log and faults, around both APIs.
 //! - `consent`: `/consent/...`, Salesforce's side, for browsers. `control`: `/_control/...`.
 
@@ -17,6 +17,7 @@ mod consent;
 mod control;
 mod dialect;
 mod intercept;
+mod mixed;
 mod platform;
 mod publications;
 mod shape;

@@ -17,10 +17,18 @@ use super::super::Simulator;
 use super::super::settings::{Dialect, OmittedOfPublication, PublishAnswer, UnknownApp};
 use super::super::state::{Access, Archive, Edition, NewPublication, Provider, Publication, StateError, Upload, World};
 use super::accesses::{listed_at, required};
-use super::answer::{Answer, ApiError, content_type, media_type, object, stamp};
+use super::answer::{Answer, ApiError, content_type, media_type, object};
 use super::applink::{Caller, call, call_to_change};
+use super::mixed::{spelled, stamp_in};
 use super::shape::{deleted, list_of, success};
 use super::spelling::omit;
+
+/// The keys of the app, the HerokuAppLink record, and the external service's id and name: in the article's sample.
+const REFERENCE: [&str; 4] = ["app_id", "heroku_app_link_id", "external_service_id", "external_service_name"];
+/// The same in the plugin's type.
+const CLI: [&str; 4] = ["app_uuid", "heroku_applink_id", "esr_id", "esr_name"];
+/// What goes where an object has some of each; the article's table has `heroku_applink_id` beside `external_service_id`.
+const SPARE: [&[&str]; 4] = [&["app_id"], &["heroku_app_link_id"], &["esr_id"], &["external_service_name"]];
 
 /// More than the files may have uncompressed.
 const MOST_BYTES: usize = 32 << 20;
@@ -174,35 +182,35 @@ fn broken(error: MultipartError) -> ApiError {
 
 /// A publication as one of its editions: in the article's words, those of its sample, or in the CLI's.
 fn publication_body(world: &World, connection: &Access, publication: &Publication, edition: &Edition) -> Value {
-    let reference = world.settings.dialect_of(publication.serial) == Dialect::Reference;
-    let [app, link, service_id, service_name] = if reference {
-        ["app_id", "heroku_app_link_id", "external_service_id", "external_service_name"]
-    } else {
-        ["app_uuid", "heroku_applink_id", "esr_id", "esr_name"]
+    let in_words = |[app, link, service_id, service_name]: [&str; 4]| {
+        let mut body = Map::new();
+        let mut put = |name: &str, value: &str| body.insert(name.to_owned(), json!(value));
+        put(app, &publication.app.to_string());
+        put(link, &publication.heroku_applink_id);
+        put(service_id, &edition.external_service_id);
+        put(service_name, &edition.upload.client_name);
+        put("connection_name", &connection.name);
+        put("org_id", &publication.org_id);
+        put("created_at", &stamp_in(world.settings.dialect, publication.created_at));
+        put("created_by", &publication.created_by);
+        put("last_modified_at", &stamp_in(world.settings.dialect, edition.at));
+        put("last_modified_by", &edition.by);
+        body
     };
-    let mut body = Map::new();
-    let mut put = |name: &str, value: &str| body.insert(name.to_owned(), json!(value));
-    put(app, &publication.app.to_string());
-    put(link, &publication.heroku_applink_id);
-    put(service_id, &edition.external_service_id);
-    put(service_name, &edition.upload.client_name);
-    put("connection_name", &connection.name);
-    put("org_id", &publication.org_id);
-    put("created_at", &stamp(publication.created_at));
-    put("created_by", &publication.created_by);
-    put("last_modified_at", &stamp(edition.at));
-    put("last_modified_by", &edition.by);
-    if reference {
-        put("app_name", &publication.app_name);
-    }
+    let reference = || {
+        let mut body = in_words(REFERENCE);
+        body.insert("app_name".to_owned(), json!(publication.app_name));
+        body
+    };
+    let mut body = spelled(&world.settings, publication.serial, reference, || in_words(CLI), &SPARE);
     for omitted in &world.settings.publications.omitted {
         let names: &[&str] = match omitted {
             OmittedOfPublication::Provenance => &["created_at", "created_by", "last_modified_at", "last_modified_by"],
             OmittedOfPublication::LastModified => &["last_modified_at", "last_modified_by"],
             OmittedOfPublication::ConnectionName => &["connection_name"],
             OmittedOfPublication::OrgId => &["org_id"],
-            OmittedOfPublication::HerokuAppLink => &[link],
-            OmittedOfPublication::ExternalService => &[service_id, service_name],
+            OmittedOfPublication::HerokuAppLink => &[REFERENCE[1], CLI[1]],
+            OmittedOfPublication::ExternalService => &[REFERENCE[2], REFERENCE[3], CLI[2], CLI[3]],
         };
         for name in names {
             omit(&mut body, &[name], world.settings.omitted_as);

@@ -18,6 +18,7 @@ use super::super::state::{Access, NewTarget, Provider, Target, TargetKind, World
 use super::accesses::{fields, listed_at, required};
 use super::answer::{Answer, ApiError};
 use super::applink::{Caller, call, call_to_change};
+use super::mixed::spelled;
 use super::shape::{list_of, success};
 
 pub(super) fn routes() -> Router<Simulator> {
@@ -121,38 +122,71 @@ async fn change(
 
 /// A target as it was at a moment: in the article's words, or in those of the CLI's two types.
 fn target_body(world: &World, connection: &Access, target: &Target, at: Timestamp, view: View) -> Value {
-    let dialect = world.settings.dialect_of(target.serial);
-    let kind = match (dialect, target.kind) {
-        (Dialect::Reference, TargetKind::Webhook) => "Webhook",
-        (Dialect::Reference, TargetKind::Event) => "Event",
-        (_, TargetKind::Webhook) => "webhook",
-        (_, TargetKind::Event) => "event",
+    let told = told(target, at, view);
+    let common = |dialect, kind: &str| {
+        let mut body = map(json!({
+            "id": target.id.to_string(),
+            "api_name": target.api_name,
+            "label": target.label,
+            "target_endpoint": target.endpoint,
+            "type": kind,
+        }));
+        let (key, word) = status(&world.settings, dialect, told);
+        body.insert(key.to_owned(), word.into());
+        body
     };
-    let mut body = json!({
-        "id": target.id.to_string(),
-        "api_name": target.api_name,
-        "label": target.label,
-        "target_endpoint": target.endpoint,
-        "type": kind,
-    });
-    let (key, word) = status(&world.settings, dialect, told(target, at, view));
-    body[key] = word.into();
-    if dialect == Dialect::Reference || view == View::Listed {
-        body["app_id"] = json!(target.app.to_string());
-        body["connection_id"] = json!(connection.id.to_string());
-        return body;
+    let ids = |body: &mut Map<String, Value>| {
+        body.insert("app_id".to_owned(), json!(target.app.to_string()));
+        body.insert("connection_id".to_owned(), json!(connection.id.to_string()));
+    };
+    let reference = || {
+        let kind = if target.kind == TargetKind::Webhook { "Webhook" } else { "Event" };
+        let mut body = common(Dialect::Reference, kind);
+        ids(&mut body);
+        body
+    };
+    let cli = || {
+        let kind = if target.kind == TargetKind::Webhook { "webhook" } else { "event" };
+        let mut body = common(Dialect::Cli, kind);
+        match view {
+            View::Listed => ids(&mut body),
+            View::Created | View::Detail => body.extend(details(connection, target, at, view)),
+        }
+        body
+    };
+    let mut spare: Vec<&[&str]> = Vec::new();
+    // A list has no other field for the app, and a switch may leave no other one for the status.
+    if view != View::Listed {
+        spare.push(&["app_id"]);
     }
+    if world.settings.data_action_targets.status_key.is_none() {
+        spare.push(&["status"]);
+    }
+    spelled(&world.settings, target.serial, reference, cli, &spare).into()
+}
+
+fn map(object: Value) -> Map<String, Value> {
+    match object {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// What the CLI's type of one target has in place of ids.
+fn details(connection: &Access, target: &Target, at: Timestamp, view: View) -> Map<String, Value> {
     let url = format!("https://{}.herokuapp.com/", target.app_name);
-    body["heroku_app"] = json!({"id": target.app.to_string(), "name": target.app_name, "url": url});
     let org = connection.org_at(at);
-    body["org"] = json!({
-        "id": org.map(|org| &org.id),
-        "instance_url": org.map(|org| &org.instance_url),
-        "connection_name": connection.name,
-        "type": "DataCloudOrg",
-    });
+    let mut body = map(json!({
+        "heroku_app": {"id": target.app.to_string(), "name": target.app_name, "url": url},
+        "org": {
+            "id": org.map(|org| &org.id),
+            "instance_url": org.map(|org| &org.instance_url),
+            "connection_name": connection.name,
+            "type": "DataCloudOrg",
+        },
+    }));
     if let Some(error) = target.error_at(at).filter(|_| view == View::Detail) {
-        body["error"] = json!({"id": error.id, "message": error.message});
+        body.insert("error".to_owned(), json!({"id": error.id, "message": error.message}));
     }
     body
 }

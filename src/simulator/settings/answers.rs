@@ -12,8 +12,22 @@ pub enum Dialect {
     Reference,
     /// The types and fixtures of the Heroku CLI plugin.
     Cli,
-    /// Connections alternate between the two in the order of their creation.
+    /// Objects take turns in the order of their creation: some keys of each, all keys of both, the article's, the
+    /// plugin's. Timestamps have no fraction, and there are fields that neither has.
     Mixed,
+}
+
+/// Whose keys one object has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Spelling {
+    /// The article's.
+    Reference,
+    /// The plugin's.
+    Cli,
+    /// For each thing the key of one of them.
+    Crossed,
+    /// For each thing the keys of both.
+    Both,
 }
 
 /// How a GET of one connection answers.
@@ -163,6 +177,16 @@ pub enum DeleteStatus {
     /// The true one: as a rule `disconnecting`.
     Actual,
     /// `disconnected`, while it is not yet so.
+    Disconnected,
+}
+
+/// The status of what was deleted until it is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StatusAfterDelete {
+    /// `disconnecting`
+    Disconnecting,
+    /// `disconnected`, from the DELETE on.
     Disconnected,
 }
 

@@ -19,9 +19,10 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use url::Url;
 
+pub(super) use self::answers::Spelling;
 pub use self::answers::{
     CreateAnswer, DeleteAnswer, DeleteStatus, Dialect, ErrorShape, LinkServed, ListedAddonId, NamePlace, Omitted,
-    OmittedAs, OneAnswer, PageHeader, PendingOrg, StatusKey, StatusWords, UnknownAnswer,
+    OmittedAs, OneAnswer, PageHeader, PendingOrg, StatusAfterDelete, StatusKey, StatusWords, UnknownAnswer,
 };
 pub use self::conduct::{
     Abandoned, AcceptedBearer, AccessToken, AddonSegment, JwtFailure, NameCase, NameRule, RetryAfter, SsoCheck,
@@ -62,7 +63,10 @@ pub struct Settings {
     pub omitted_as: OmittedAs,
     /// The `addon_id` of connections in the list by add-on.
     pub listed_addon_id: ListedAddonId,
-    /// Seconds that what was deleted spends `disconnecting`; absent: 1 for a connection, none for an authorization.
+    /// The status of what was deleted until it is gone; absent: `disconnected` in the reference dialect, `disconnecting`
+    /// in the CLI's.
+    pub status_after_delete: Option<StatusAfterDelete>,
+    /// Seconds that this lasts; absent: 1, but none for an authorization that would be `disconnecting`.
     pub disconnect_seconds: Option<f64>,
     /// How a JWT connection fails when its key is not accepted.
     pub jwt_failure: JwtFailure,
@@ -91,7 +95,8 @@ pub struct Settings {
     pub get_unknown: UnknownAnswer,
     /// The status code of a POST that worked.
     pub create_answer: CreateAnswer,
-    /// How a DELETE answers; absent: `accepted` for a connection, `emptyObject` for an authorization.
+    /// How a DELETE answers; absent: `noContent` in the reference dialect; in the CLI's, `accepted` for a connection and
+    /// `emptyObject` for an authorization.
     pub delete_answer: Option<DeleteAnswer>,
     /// The status in that answer, where it has one.
     pub delete_status: DeleteStatus,
@@ -155,6 +160,7 @@ impl Default for Settings {
             omitted: Vec::new(),
             omitted_as: OmittedAs::Absent,
             listed_addon_id: ListedAddonId::Own,
+            status_after_delete: None,
             disconnect_seconds: None,
             jwt_failure: JwtFailure::Failed,
             accepted_keys: Vec::new(),
@@ -261,7 +267,17 @@ impl Settings {
         Ok(())
     }
 
-    /// The dialect of what has this serial number among its kind: never `Mixed`.
+    /// Whose keys the object with this serial number among its kind has.
+    pub(super) fn spelling_of(&self, serial: u64) -> Spelling {
+        match (self.dialect, serial % 4) {
+            (Dialect::Reference, _) | (Dialect::Mixed, 2) => Spelling::Reference,
+            (Dialect::Cli, _) | (Dialect::Mixed, 3) => Spelling::Cli,
+            (Dialect::Mixed, 0) => Spelling::Crossed,
+            (Dialect::Mixed, _) => Spelling::Both,
+        }
+    }
+
+    /// Whom the service follows in all but spelling with the object of this serial number: never `Mixed`.
     pub(super) fn dialect_of(&self, serial: u64) -> Dialect {
         match self.dialect {
             Dialect::Mixed if serial.is_multiple_of(2) => Dialect::Reference,
@@ -347,5 +363,8 @@ mod tests {
         assert_eq!(settings.dialect_of(3), Dialect::Cli);
         assert_eq!(settings.connect_delay(2), SignedDuration::from_secs(1));
         assert_eq!(settings.connect_delay(3), SignedDuration::ZERO);
+        let turns = [0, 1, 2, 3, 4].map(|serial| settings.spelling_of(serial));
+        let [crossed, both] = [Spelling::Crossed, Spelling::Both];
+        assert_eq!(turns, [crossed, both, Spelling::Reference, Spelling::Cli, crossed]);
     }
 }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 use uuid::Uuid;
 
-use super::super::settings::{JwtFailure, seconds};
+use super::super::settings::{Dialect, JwtFailure, StatusAfterDelete, seconds};
 use super::names::Claim;
 use super::places::is_id;
 use super::{Access, Collection, Grant, Org, Provider, RemoteError, StateError, Status, Transition, World};
@@ -143,10 +143,16 @@ impl World {
 
     /// A DELETE. Again is no error while it lasts; a tombstone goes at once.
     pub fn disconnect(&mut self, id: Uuid, now: Timestamp) -> Result<(), StateError> {
-        let default = match self.access(id)?.collection {
-            Collection::Connections => 1.0,
+        let access = self.access(id)?;
+        let of_dialect = match self.settings.dialect_of(access.serial) {
+            Dialect::Reference => StatusAfterDelete::Disconnected,
+            Dialect::Cli | Dialect::Mixed => StatusAfterDelete::Disconnecting,
+        };
+        let (first, default) = match (self.settings.status_after_delete.unwrap_or(of_dialect), access.collection) {
+            (StatusAfterDelete::Disconnected, _) => (Status::Disconnected, 1.0),
+            (StatusAfterDelete::Disconnecting, Collection::Connections) => (Status::Disconnecting, 1.0),
             // It has no status for being on its way out.
-            Collection::Authorizations => 0.0,
+            (StatusAfterDelete::Disconnecting, Collection::Authorizations) => (Status::Disconnecting, 0.0),
         };
         let end = now.checked_add(seconds(self.settings.disconnect_seconds.unwrap_or(default)));
         let end = end.unwrap_or(Timestamp::MAX);
@@ -159,7 +165,7 @@ impl World {
         match access.status_at(now) {
             Some(Status::Disconnecting) => {}
             Some(Status::Disconnected) => access.turn(now, [Transition::gone(now)]),
-            _ => access.turn(now, [Transition::to(now, Status::Disconnecting), last]),
+            _ => access.turn(now, [Transition::to(now, first), last]),
         }
         Ok(())
     }

@@ -51,6 +51,7 @@ fn spellings() -> Vec<Value> {
     all.extend(each("createAnswer", json!(["ok", "created"])));
     all.extend(each("deleteAnswer", json!(["accepted", "acceptedEmpty", "ok", "okEmpty", "noContent"])));
     all.extend(each("deleteStatus", json!(["disconnected"])));
+    all.extend(each("statusAfterDelete", json!(["disconnected"])));
     all.extend(each("errorShape", json!(["titleDetail", "error", "html", "empty"])));
     all
 }

@@ -53,17 +53,6 @@ async fn the_reference_dialect_takes_a_second_and_its_own_spelling() {
 }
 
 #[tokio::test]
-async fn the_mixed_dialect_alternates() {
-    let bench = Bench::new().await;
-    bench.set(json!({"dialect": "mixed", "connectSeconds": 0}));
-    bench.post_jwt("one").await;
-    bench.post_jwt("two").await;
-    let listed = bench.list().await;
-    assert_eq!(listed[0]["org"]["api_verion"], "57.0");
-    assert_eq!(listed[1]["org"]["api_version"], "v64.0");
-}
-
-#[tokio::test]
 async fn a_failure_takes_the_shape_that_is_set() {
     for (shape, status, refusal) in [
         ("failed", "failed", None),
@@ -264,7 +253,7 @@ async fn a_delete_answers_as_set_and_takes_its_time() {
 #[tokio::test]
 async fn tombstones_stay_listed() {
     let bench = Bench::new().await;
-    bench.set(json!({"keepDisconnected": true, "disconnectSeconds": 0, "dialect": "reference"}));
+    bench.set(json!({"keepDisconnected": true, "disconnectSeconds": 0, "dialect": "reference", "deleteAnswer": "ok"}));
     let id = bench.post_jwt("prod").await.body["id"].clone();
     let reply = bench.applink("DELETE", "/connections/prod", None).await;
     assert_eq!(reply.body, json!({"id": id, "status": "disconnected"}));

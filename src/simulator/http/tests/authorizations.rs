@@ -48,7 +48,8 @@ async fn a_jwt_authorizes_at_once_or_a_second_later_for_both_providers() {
             assert_eq!((made.status, &made.body["status"]), (StatusCode::ACCEPTED, &json!(status)));
             assert_eq!(made.body["org"]["developer_name"], "batchUser");
             assert_eq!(made.body["org"]["type"], kind);
-            assert_eq!(made.body["connection_method"], "JWT");
+            let method = if dialect == "cli" { json!("JWT") } else { Value::Null };
+            assert_eq!(made.body["connection_method"], method);
             assert_eq!(made.body["org"].get("connection_name"), None);
             bench.advance(1_000);
             assert_eq!(list(&bench).await[0]["status"], "authorized");
@@ -79,6 +80,29 @@ async fn what_the_sdks_read_is_there_in_any_dialect() {
             assert_eq!(user["username"], "ci@example.com");
             assert!(user["user_id"].as_str().is_some_and(|id| id.starts_with("005")), "{user}");
             assert!(user["access_token"].as_str().is_some_and(|token| token.contains(ACCESS_TOKEN_MARK)), "{user}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_sdks_read_is_there_but_empty_as_long_as_nobody_has_consented() {
+    for dialect in ["cli", "reference", "mixed"] {
+        let bench = Bench::new().await;
+        bench.set(json!({"dialect": dialect}));
+        post_oauth(&bench, "person").await;
+        post_oauth(&bench, "denied").await;
+        bench.control("POST", "/authorizations/denied/deny", None).await;
+        for (name, status) in [("person", "authorizing"), ("denied", "failed")] {
+            let body = fetch(&bench, name).await.body;
+            assert_eq!(body["status"], status);
+            assert_eq!(
+                body["org"]["user_auth"],
+                json!({"username": "", "user_id": "", "access_token": ""}),
+                "{dialect}"
+            );
+            for field in ["id", "instance_url", "api_version"] {
+                assert_eq!(body["org"][field], "", "{dialect} {field}");
+            }
         }
     }
 }

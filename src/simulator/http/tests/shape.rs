@@ -19,8 +19,10 @@ async fn a_post_answers_with_the_code_that_is_set() {
 
 #[tokio::test]
 async fn a_delete_may_call_done_what_is_not() {
-    for dialect in ["cli", "reference"] {
+    for (dialect, after) in [("cli", None), ("reference", Some("disconnecting"))] {
         let bench = Bench::new().await;
+        let answer = json!({"deleteAnswer": "accepted", "statusAfterDelete": after});
+        bench.set(answer);
         bench.set(json!({"dialect": dialect, "deleteStatus": "disconnected"}));
         bench.post_jwt("prod").await;
         let reply = bench.applink("DELETE", "/connections/prod", None).await;
