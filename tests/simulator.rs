@@ -6,7 +6,8 @@ use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
-use applink_operator::simulator::Seed;
+use applink_operator::simulator::{Seed, Settings};
+use serde_json::Value;
 
 /// A simulator that stops when its standard input ends, so also with this process.
 struct Process {
@@ -111,6 +112,39 @@ async fn it_serves_https_with_a_certificate_that_it_is_given() {
     let swapped = run(&["--tls-cert", files[1], "--tls-key", files[0]]);
     assert!(!swapped.status.success() && stderr(&swapped).contains("--tls-cert"), "{}", stderr(&swapped));
     assert!(!stderr(&swapped).contains("BEGIN"), "{}", stderr(&swapped));
+}
+
+/// The switches of an object with their defaults, those of the objects in it included.
+fn switches(settings: &Value) -> Vec<(String, Value)> {
+    let fields = settings.as_object().expect("an object").iter();
+    let inner = |name: &str| matches!(name, "publications" | "dataActionTargets");
+    fields
+        .flat_map(|(name, value)| if inner(name) { switches(value) } else { vec![(name.clone(), value.clone())] })
+        .collect()
+}
+
+#[test]
+fn the_page_has_a_row_for_each_switch_with_its_default() {
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/simulator.md")).expect("a page");
+    let table = page.split_once("### How answers look").expect("its tables").1;
+    let mut rows = table.lines().filter(|row| row.starts_with("| `")).map(str::to_owned).collect::<Vec<_>>();
+    for (name, default) in switches(&serde_json::to_value(Settings::default()).expect("JSON")) {
+        let shown = match &default {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.as_f64().map_or_else(String::new, |number| number.to_string()),
+            other => other.to_string(),
+        };
+        // What is null stands for nothing, or for what the dialect does.
+        let wanted = |row: &String| {
+            let fits = row.starts_with(&format!("| `{name}` | `{shown}` |"));
+            fits || (default.is_null() && row.starts_with(&format!("| `{name}` | by ")))
+        };
+        let found = rows.iter().position(wanted);
+        let found = found.unwrap_or_else(|| panic!("docs/simulator.md has no row of {name} with the default {shown}"));
+        rows.remove(found);
+    }
+    assert_eq!(rows, Vec::<String>::new(), "switches that there are none of");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::*;
 use crate::crd::{AppLinkAddon, Authorization, Connection, DataActionTarget, Publication};
 
 /// The pages that people write, or write parts of.
-const WRITTEN: [(&str, &str); 9] = [
+const WRITTEN: [(&str, &str); 10] = [
     ("the front page", include_str!("../../README.md")),
     ("README.md", include_str!("../../docs/README.md")),
     ("policies.md", include_str!("../../docs/policies.md")),
@@ -17,6 +17,7 @@ const WRITTEN: [(&str, &str); 9] = [
     ("authorization.md", include_str!("../../docs/authorization.md")),
     ("publication.md", include_str!("../../docs/publication.md")),
     ("dataactiontarget.md", include_str!("../../docs/dataactiontarget.md")),
+    ("simulator.md", include_str!("../../docs/simulator.md")),
 ];
 
 fn schema(definition: &CustomResourceDefinition) -> &JSONSchemaProps {
