@@ -45,9 +45,9 @@ reasons! {
     /// An add-on was found and its credential works.
     AddonReady => "nothing.",
     /// Nobody has looked yet.
-    Pending => "nothing; if it stays so for more than a minute, see whether the operator runs and watches this namespace.",
+    Pending => "nothing; if it stays so for more than a minute, see whether the operator runs, and what its `/readyz` says of this namespace. Whatever the API server refuses is in the message of another reason, not here.",
     /// The remote object is being created.
-    Creating => "nothing; the next state follows within a poll.",
+    Creating => "nothing; the next state follows within a poll. If the message names a request that the API server refused, change the policy, quota or right that forbids it; the operator tries again by itself.",
     /// The service is still connecting.
     Connecting => "nothing; AppLink takes seconds, rarely minutes.",
     /// The API is being published.
@@ -57,7 +57,7 @@ reasons! {
     /// Nobody did in time.
     AuthorizationExpired => "set `applink.dev/requestedAt` to a new value when the person is there: that gets a new link.",
     /// The remote object is being deleted.
-    Deleting => "nothing. Where the message says that the deletion cannot go on and you want to let go of the remote object, set `applink.dev/force-orphan: \"true\"`.",
+    Deleting => "nothing. If the message says that the deletion cannot go on, remove the cause that it names. To delete the resource without the remote object, set `applink.dev/force-orphan: \"true\"`.",
     /// The add-on this object refers to is not ready.
     AddonNotReady => "see what the AppLinkAddon says; this object goes on once that is Ready. For an add-on that says so itself: wait until Heroku has set it up.",
     /// The connection this object refers to is not connected.
@@ -71,7 +71,7 @@ reasons! {
     /// A field cannot be used as it is, or what it names: an OpenAPI document that is none, an app that is not there.
     InvalidSpec => "correct what the message names. For a document it tells the line.",
     /// A Secret's content cannot be used as it is.
-    InvalidSecret => "put into the Secret what the message asks for. A private key is PEM, without a passphrase.",
+    InvalidSecret => "put into the Secret what the message asks for. A private key is one RSA key of 2048 bits or more in PEM (PKCS#1 or PKCS#8), without a passphrase; certificates beside it do no harm.",
     /// Heroku or AppLink refuses the token.
     CredentialInvalid => "make a new token with `heroku authorizations:create`, as a user who may manage the app, and put it into the Secret that `spec.tokenSecretRef` of the AppLinkAddon names.",
     /// The service says that the remote object failed; the message repeats its cause.
@@ -89,11 +89,11 @@ reasons! {
     /// Somebody else keeps deleting, or publishing over, what is made here.
     Contested => "find out who: often a second cluster that manages the same add-on, where `managementPolicy: Observe` on the AppLinkAddon ends it. Then set `applink.dev/requestedAt` to a new value.",
     /// A write-only input changed and `replacePolicy` is Never.
-    ReplacementRequired => "change the input back, set `applink.dev/replace` to a new value to have the remote object deleted and made anew once, or set `replacePolicy: DeleteAndRecreate` for good. Until then the old one goes on working.",
+    ReplacementRequired => "change the input back, set `applink.dev/replace` to a new value to have the remote object deleted and made anew once, or set `replacePolicy: DeleteAndRecreate` for good. Until then the old one goes on working; if it fails, that is said instead.",
     /// Observed, and nothing is there.
     RemoteMissing => "set `managementPolicy: Full` to have it made, or delete this object.",
     /// Other objects depend on this one.
-    DeletionBlocked => "delete the objects that the message names first. For the targets of a Data Cloud connection, `applink.dev/confirm-cascade: \"true\"` lets them go with it.",
+    DeletionBlocked => "delete the objects that the message names first. If it says why they cannot be deleted, remove that cause, such as a missing Secret, before you force anything. For the targets of a Data Cloud connection, `applink.dev/confirm-cascade: \"true\"` lets them go with it.",
     /// The service asks for fewer calls.
     RateLimited => "nothing; what was Ready stays so. If it comes back often, set a longer `pollInterval`, and see what else uses the Heroku account.",
     /// Reachable: what is left of the operator's budget of calls is kept for edits.
