@@ -19,7 +19,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## compile the operator and the simulator, without optimisation
+build: ## compile the operator and the simulator for development
 	cargo build
 
 .PHONY: test

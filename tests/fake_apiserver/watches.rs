@@ -124,7 +124,7 @@ async fn run_controller(client: Client, seen: Seen) {
 #[tokio::test(start_paused = true)]
 async fn a_controller_sees_create_update_and_delete_through_a_day_with_outages() {
     let (server, seen) = (ApiServer::new(), Seen::default());
-    let (real, controller) = (std::time::Instant::now(), tokio::spawn(run_controller(server.client(), seen.clone())));
+    let controller = tokio::spawn(run_controller(server.client(), seen.clone()));
     let held =
         |object: Option<&Value>| object.is_some_and(|object| object["metadata"]["finalizers"] == json!([FINALIZER]));
     server.apply(connection(json!({"a": 1})));
@@ -136,6 +136,8 @@ async fn a_controller_sees_create_update_and_delete_through_a_day_with_outages()
     server.outage(true);
     server.apply(connection(json!({"a": 2})));
     tokio::time::sleep(12 * HOUR).await;
+    let failed = seen.lock().unwrap().len() - at_noon;
+    assert!((8000..9000).contains(&failed), "an attempt every 5 s, but {failed}");
     server.outage(false);
     server.compact();
     tokio::time::sleep(HOUR).await;
@@ -145,7 +147,6 @@ async fn a_controller_sees_create_update_and_delete_through_a_day_with_outages()
     server.wait_until("connections", "crm", "production", |object| object.is_none(), HOUR).await;
     assert_eq!(seen.lock().unwrap().last(), Some(&(3, true)));
     controller.abort();
-    assert!(real.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,6 @@
 //! What a pass costs with all kinds: two list calls, and one for each connection that something lives on, however much that
 //! is; and nothing is written at rest.
 
-use std::time::Instant;
-
 use applink_operator::simulator::Api;
 use serde_json::json;
 
@@ -67,7 +65,6 @@ impl Many {
 
     /// Calls per pass over a day at rest, and writes in that time.
     async fn costs(&self) -> (f64, usize) {
-        let began = Instant::now();
         let mut world = World::new();
         world.addon_with(json!({"pollInterval": "30m"}));
         self.apply(&world);
@@ -79,7 +76,6 @@ impl Many {
         world.pass(24 * HOUR).await;
         assert!(world.passes() >= 43, "{}", world.passes());
         let calls = world.asked(|r| r.api == Api::AppLink) as f64 / world.passes() as f64;
-        println!("{} objects: {calls} calls a pass, {:.1} s", self.objects(), began.elapsed().as_secs_f64());
         assert_eq!(world.mutations(), 0);
         (calls, world.api.writes().len())
     }

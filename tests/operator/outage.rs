@@ -149,7 +149,6 @@ async fn retry_after_is_obeyed_to_the_second() {
 
 #[tokio::test(start_paused = true)]
 async fn a_day_with_a_failing_service_is_lived_through() {
-    let real = std::time::Instant::now();
     let world = three_ready().await;
     world.forget_requests();
     for (quarter, fail) in [refused, reset, limited, truncated].into_iter().enumerate() {
@@ -180,7 +179,6 @@ async fn a_day_with_a_failing_service_is_lived_through() {
     }
     world.within(3 * MINUTE, "late", "True", "Connected").await;
     assert_eq!((world.posts(), world.deletes()), (1, 0));
-    assert!(real.elapsed() < Duration::from_secs(30), "{:?}", real.elapsed());
 }
 
 /// A pass is two calls to AppLink; SSO is asked for every 2 minutes at most, and the add-on looked for every 10.
