@@ -28,7 +28,7 @@ impl Denied {
     pub(super) async fn read<T>(
         &self,
         namespace: &str,
-        resource: &'static str,
+        (resource, name): (&'static str, &str),
         now: Timestamp,
         call: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, kube::Error> {
@@ -36,7 +36,7 @@ impl Denied {
         if let Some(status) = self.standing(&place, now) {
             return Err(kube::Error::Api(status));
         }
-        let result = call.await;
+        let result = call.await.map_err(|error| without_name(error, resource, name));
         match &result {
             Err(kube::Error::Api(status)) if status.is_forbidden() => {
                 let mut all = self.all();
@@ -56,5 +56,16 @@ impl Denied {
 
     fn all(&self) -> MutexGuard<'_, HashMap<(String, &'static str), Denial>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The refusal without the name of what was asked for, so that it is the same for all that want to read such a thing.
+fn without_name(error: kube::Error, resource: &str, name: &str) -> kube::Error {
+    match error {
+        kube::Error::Api(mut status) if status.is_forbidden() => {
+            status.message = status.message.replacen(&format!("{resource} \"{name}\" "), &format!("{resource} "), 1);
+            kube::Error::Api(status)
+        }
+        other => other,
     }
 }

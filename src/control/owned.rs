@@ -142,7 +142,7 @@ fn api<K: Kind>(shell: &Shell, object: &K) -> Api<Secret> {
 async fn find<K: Kind>(shell: &Shell, object: &K, name: &str) -> Result<Option<Secret>, Error> {
     let namespace = key(object).namespace;
     let api = api(shell, object);
-    let found = shell.denied.read(&namespace, "secrets", shell.clock.now(), api.get_opt(name)).await;
+    let found = shell.denied.read(&namespace, ("secrets", name), shell.clock.now(), api.get_opt(name)).await;
     found.map_err(Error::kube(format!("get Secret {}/{name}", key(object).namespace)))
 }
 

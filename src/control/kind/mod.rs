@@ -296,7 +296,7 @@ async fn config_map(
         return Ok(Err(verdict));
     }
     let api: Api<ConfigMap> = Api::namespaced(shell.client.clone(), namespace);
-    let found = shell.denied.read(namespace, "configmaps", shell.clock.now(), api.get_opt(&at.name)).await;
+    let found = shell.denied.read(namespace, ("configmaps", &at.name), shell.clock.now(), api.get_opt(&at.name)).await;
     let found = found.map_err(Error::kube(format!("get ConfigMap {namespace}/{}", at.name)))?;
     let missing = |what: String| Ok(Err(Verdict::waits(Reason::ConfigMapNotFound, what)));
     let Some(found) = found else {
@@ -320,7 +320,7 @@ async fn secret(
         return Ok(Err(verdict));
     }
     let api: Api<Secret> = Api::namespaced(shell.client.clone(), namespace);
-    let found = shell.denied.read(namespace, "secrets", shell.clock.now(), api.get_opt(&at.name)).await;
+    let found = shell.denied.read(namespace, ("secrets", &at.name), shell.clock.now(), api.get_opt(&at.name)).await;
     let found = found.map_err(Error::kube(format!("get Secret {namespace}/{}", at.name)))?;
     let missing = |what: String| Ok(Err(Verdict::waits(Reason::SecretNotFound, what)));
     let Some(found) = found else {

@@ -218,24 +218,26 @@ fn keep(
         return Course::act(vec![Step::Look]);
     }
     let course = judge(input, case, seen, status);
-    if replaceable { replacement_required(case, course) } else { course }
+    if replaceable { replacement_required(case, seen.object.phase, course) } else { course }
 }
 
-/// What to say of one that was made with other inputs than there are now: that, where it works, and else what is wrong
-/// with it, for which the new inputs may be the remedy.
-fn replacement_required(case: &Case<'_, RemoteGrant>, course: Course) -> Course {
+/// What to say of one that was made with other inputs than there are now: that, and whether it works on meanwhile. One that
+/// is not in working order says what is wrong, for which the new inputs may be the remedy.
+fn replacement_required(case: &Case<'_, RemoteGrant>, phase: Phase, course: Course) -> Course {
     let Report::Say(said) = &course.report else { return course };
     let (noun, name) = (case.noun, case.name);
     let ways = "Change them back, set a new value of applink.dev/replace to delete it and create it anew once, or set \
                 replacePolicy: DeleteAndRecreate";
     let changed = "key, user, client, alias, method or login URL changed since";
-    if said.ready == Readiness::True {
-        let text = format!(
+    let text = match said.ready {
+        Readiness::True => format!(
             "{changed} {noun} {name} was made, and AppLink cannot update it; it works on with the old ones. {ways}"
-        );
+        ),
+        _ => format!("{}. Also, {changed} it was made. {ways}", said.message.trim_end_matches('.')),
+    };
+    if phase == Phase::Up {
         return Course::say(Verdict::needs_user(Reason::ReplacementRequired, text));
     }
-    let text = format!("{}. Also, {changed} it was made. {ways}", said.message.trim_end_matches('.'));
     Course { report: Verdict { message: text, ..said.clone() }.into(), ..course }
 }
 

@@ -28,7 +28,8 @@ impl<R: RemoteObject> Case<'_, R> {
             return Course::say(Verdict::waits(verdict.reason, verdict.message.clone()));
         }
         let text = format!("AppLinkAddon {} is not ready ({}): {}", self.addon_name, verdict.reason, verdict.message);
-        Course::say(Verdict::waits(Reason::AddonNotReady, text))
+        // It may be on its way, with its Secret, in the same `kubectl apply`.
+        self.missing(Reason::AddonNotReady, text)
     }
 
     /// `course` where the list does not come that would show the object, while the add-on answers otherwise. What can be
