@@ -98,7 +98,7 @@ async fn go<K: Kind>(driver: &Driver<K>, object: &mut Arc<K>, begun: &mut bool) 
 }
 
 /// Says in the object's condition what the API server refuses, whatever its code: nobody reads the log of the operator
-/// first. What is Ready stays so, unless a step was to be carried out. An API server that is only busy is given time.
+/// first. What is Ready stays so, unless a step was to be carried out or an edit waits. An API server that is only busy is given time.
 async fn report_refusal<K: Kind>(driver: &Driver<K>, object: &Arc<K>, error: &Error, begun: bool) {
     let shell = &*driver.shell;
     let Some(remedy) = error.remedy() else { return };
@@ -106,7 +106,7 @@ async fn report_refusal<K: Kind>(driver: &Driver<K>, object: &Arc<K>, error: &Er
         return;
     }
     let memory = driver.recall.memory(object, shell.clock.now());
-    if memory.ready && !begun {
+    if memory.ready && !begun && memory.judged() && !object.is_blind(shell) {
         return;
     }
     let reason = if memory.deleting { Reason::Deleting } else { K::BEGINNING };
@@ -140,7 +140,7 @@ pub(super) fn error_policy<K: Kind>(object: Arc<DeserializeGuard<K>>, error: &Er
         driver.recall.forget(&who);
         return Action::await_change();
     }
-    let pause = driver.recall.failed(&who);
+    let pause = driver.recall.failed(&who, driver.shell.clock.now());
     tracing::warn!(object = %who, "{error}; trying again in {} s", pause.as_secs());
     Action::requeue(pause)
 }

@@ -93,7 +93,8 @@ impl Error {
             }
             400..500 => Some(
                 "An admission policy, a quota or a size limit of the cluster forbids it: change that, or the \
-                              object",
+                              object. The operator tries again by itself, at once when applink.dev/requestedAt gets a \
+                              new value",
             ),
             _ => Some(AGAIN),
         }

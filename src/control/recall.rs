@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::kind::{Kind, Status};
@@ -25,7 +25,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 pub(super) struct Recall<K> {
     objects: Mutex<HashMap<Key, Recollection<K>>>,
     /// Errors in a row, also of objects of which nothing else is known yet.
-    failures: Mutex<HashMap<Key, u32>>,
+    failures: Mutex<HashMap<Key, Row>>,
+}
+
+/// Failures in a row, and when the pause after the last one is over.
+#[derive(Clone, Copy, Default)]
+struct Row {
+    times: u32,
+    until: Timestamp,
 }
 
 struct Recollection<K> {
@@ -158,17 +165,23 @@ impl<K: Kind> Recall<K> {
         }
     }
 
-    /// One more failure in a row: how long to pause.
-    pub(super) fn failed(&self, key: &Key) -> Duration {
+    /// One more failure: how long to pause. One before the pause was over, since something touched the object, leaves the
+    /// row as it is, or ten edits would make an hour of it.
+    pub(super) fn failed(&self, key: &Key, now: Timestamp) -> Duration {
         let mut failures = self.failures();
         let row = failures.entry(key.clone()).or_default();
-        *row = row.saturating_add(1);
-        FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(*row - 1)).min(LONGEST_PAUSE)
+        if now < row.until {
+            return Duration::try_from(row.until.duration_since(now)).unwrap_or(FIRST_PAUSE);
+        }
+        row.times = row.times.saturating_add(1);
+        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(row.times - 1)).min(LONGEST_PAUSE);
+        row.until = SignedDuration::try_from(pause).ok().and_then(|pause| now.checked_add(pause).ok()).unwrap_or(now);
+        pause
     }
 
     /// How many failures there were in a row before this one.
     pub(super) fn failures_of(&self, key: &Key) -> u32 {
-        self.failures().get(key).copied().unwrap_or_default()
+        self.failures().get(key).map_or(0, |row| row.times)
     }
 
     /// Whether this refusal of the API server was not yet published for the object.
@@ -189,7 +202,7 @@ impl<K: Kind> Recall<K> {
         self.failures().remove(key);
     }
 
-    fn failures(&self) -> MutexGuard<'_, HashMap<Key, u32>> {
+    fn failures(&self) -> MutexGuard<'_, HashMap<Key, Row>> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

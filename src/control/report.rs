@@ -107,6 +107,7 @@ fn difference(before: &Value, after: &Value) -> Value {
 
 /// One Event for each of the conditions that people watch, where its status or reason moved.
 async fn transitions<K: Kind>(shell: &Shell, object: &K, before: &[Condition], after: &[Condition]) {
+    let mut told: Option<&Condition> = None;
     for kind in [ConditionType::Reachable, ConditionType::Ready] {
         let (old, new) = (condition(before, kind), condition(after, kind));
         let Some(new) =
@@ -118,6 +119,11 @@ async fn transitions<K: Kind>(shell: &Shell, object: &K, before: &[Condition], a
         if kind == ConditionType::Reachable && old.is_none() && new.status == "True" {
             continue;
         }
+        // Both may have the same cause, which is one thing to say.
+        if told.is_some_and(|told| (&told.reason, &told.message) == (&new.reason, &new.message)) {
+            continue;
+        }
+        told = Some(new);
         let stalled = condition(after, ConditionType::Stalled).is_some();
         let warning = new.status != "True" && (stalled || kind == ConditionType::Reachable);
         if let Some(reason) = Reason::parse(&new.reason) {

@@ -341,6 +341,7 @@ async fn sweep(shell: Arc<Shell>) {
     loop {
         tokio::time::sleep(SWEEP).await;
         shell.observer.followed().into_iter().for_each(|addon| abandon(&shell, addon));
+        shell.observer.fall_silent().into_iter().for_each(|addon| shell.wake(&Cause::Everything(addon)));
     }
 }
 

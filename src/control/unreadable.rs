@@ -38,9 +38,6 @@ pub(super) async fn report_unreadable<K: Kind>(shell: &Shell, meta: &ObjectMeta,
         return orphan(shell, &api, &who, &known).await;
     }
     let generation = known.metadata.generation.unwrap_or_default();
-    if known.data.pointer("/status/observedGeneration").and_then(Value::as_i64) == Some(generation) {
-        return Ok(Action::await_change());
-    }
     let way_out = match deleting && held {
         true => {
             ". Correct the field so that it can be deleted, or set applink.dev/force-orphan: \"true\" to delete the \
@@ -49,6 +46,11 @@ pub(super) async fn report_unreadable<K: Kind>(shell: &Shell, meta: &ObjectMeta,
         false => "",
     };
     let note = format!("this version of the operator cannot read the object: {error}{way_out}");
+    let observed = known.data.pointer("/status/observedGeneration").and_then(Value::as_i64) == Some(generation);
+    let conditions_now = known.data.pointer("/status/conditions").and_then(Value::as_array);
+    if observed && conditions_now.is_some_and(|all| all.iter().any(|one| one["message"] == note)) {
+        return Ok(Action::await_change());
+    }
     let verdict = Verdict::needs_user(Reason::InvalidSpec, note.clone());
     let mut raw = K::Status::default();
     *raw.conditions() = conditions(&[], &verdict.into(), generation, shell.clock.now());

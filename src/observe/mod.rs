@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::applink::AppLink;
 use crate::budget::Purpose;
@@ -31,6 +31,7 @@ use crate::plan::verdict::Verdict;
 use crate::transport::Http;
 
 use poller::Poller;
+use schedule::patience;
 use shared::Shared;
 
 pub use pass::{Page, Seen, Wanted};
@@ -101,12 +102,21 @@ pub struct Observer {
     /// What pollers of one add-on share.
     shared: Shared,
     /// Why add-ons cannot be followed, or not in the way that is asked for now.
-    causes: Mutex<HashMap<Key, Verdict>>,
+    causes: Mutex<HashMap<Key, Unfollowed>>,
 }
 
 struct Followed {
     poller: Arc<Poller>,
     task: tokio::task::AbortHandle,
+}
+
+/// Why an add-on cannot be followed.
+struct Unfollowed {
+    verdict: Verdict,
+    since: Timestamp,
+    /// For how long what was known of it counts.
+    patience: SignedDuration,
+    silent: bool,
 }
 
 impl Drop for Followed {
@@ -157,21 +167,40 @@ impl Observer {
         self.pollers().remove(addon);
     }
 
-    /// Records why `addon` cannot be followed, if so, and tells whether that changed.
-    pub fn cannot_follow(&self, addon: &Key, cause: Option<Verdict>) -> bool {
+    /// Records why `addon`, polled at this pace, cannot be followed, if so, and tells whether that changed.
+    pub fn cannot_follow(&self, addon: &Key, cause: Option<Verdict>, poll: Option<Duration>) -> bool {
         let mut causes = self.causes();
-        let changed = causes.get(addon) != cause.as_ref();
+        let known = causes.get(addon);
+        let changed = known.map(|known| &known.verdict) != cause.as_ref();
         match cause {
-            Some(cause) => drop(causes.insert(addon.clone(), cause)),
+            Some(verdict) => {
+                let (since, silent) = known.map_or((self.clock.now(), false), |known| (known.since, known.silent));
+                let poll = poll.and_then(|poll| SignedDuration::try_from(poll).ok()).unwrap_or_default();
+                causes.insert(addon.clone(), Unfollowed { verdict, since, patience: patience(poll), silent });
+            }
             None => drop(causes.remove(addon)),
         }
         changed
     }
 
-    /// Why `addon` cannot be followed, if so.
+    /// Why `addon` cannot be followed, if so, and whether that has lasted for so long that nothing is known any more.
     #[must_use]
-    pub fn cause(&self, addon: &Key) -> Option<Verdict> {
-        self.causes().get(addon).cloned()
+    pub fn cause(&self, addon: &Key) -> Option<(Verdict, bool)> {
+        self.causes().get(addon).map(|known| (known.verdict.clone(), known.silent))
+    }
+
+    /// The add-ons of which nothing is known any more from now on, since they could not be followed for so long.
+    #[must_use]
+    pub fn fall_silent(&self) -> Vec<Key> {
+        let now = self.clock.now();
+        let mut causes = self.causes();
+        let over =
+            causes.iter_mut().filter(|(_, known)| !known.silent && now.duration_since(known.since) >= known.patience);
+        over.map(|(addon, known)| {
+            known.silent = true;
+            addon.clone()
+        })
+        .collect()
     }
 
     /// The add-ons that are followed.
@@ -251,7 +280,7 @@ impl Observer {
         Some(self.pollers().get(addon)?.poller.clone())
     }
 
-    fn causes(&self) -> MutexGuard<'_, HashMap<Key, Verdict>> {
+    fn causes(&self) -> MutexGuard<'_, HashMap<Key, Unfollowed>> {
         self.causes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -99,3 +99,31 @@ async fn a_secret_of_another_resource_is_named_as_such() {
     let text = message(&object);
     assert!(text.contains(&format!("Authorization {AUTHORIZATION}")) && !text.contains("delete or rename"), "{text}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_input_that_cannot_be_used_does_not_hide_a_failure() {
+    let world = World::with_connection().await;
+    world.api.set_secret(NS, "sf-jwt", &[("server.key", "garbage")]);
+    world.until("production", "False", "InvalidSecret").await;
+    fail(&world);
+    let object = world.within(HOUR / 30, "production", "False", "RemoteFailed").await;
+    let text = message(&object);
+    assert!(text.contains("the org is gone") && text.contains("not a PEM private key"), "{text}");
+    assert_eq!(object["status"]["remoteStatus"], "failed");
+    world.api.delete("secrets", NS, "sf-jwt");
+    let named = |object: Option<&serde_json::Value>| object.is_some_and(|o| message(o).contains("does not exist"));
+    let object = world.until_as("connections", "production", SOON, named).await.expect("it is there");
+    assert!(says(&object, "False", "RemoteFailed"), "{object:#}");
+    assert_eq!(world.mutations(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_add_on_that_does_not_answer_is_told_by_one_event() {
+    let mut world = World::new();
+    world.fault(crate::look::refusal(503));
+    world.addon();
+    world.start();
+    world.until_addon("False", "RemoteUnavailable").await;
+    world.pass(SOON).await;
+    assert_eq!(world.told(crate::world::ADDON, "RemoteUnavailable"), 1);
+}

@@ -252,3 +252,29 @@ async fn an_add_on_does_not_go_before_what_cannot_be_read() {
     until_gone(&world, "applinkaddons", ADDON).await;
     assert_eq!(world.remote().len(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_cannot_be_read_is_said_too() {
+    let world = World::with_publication().await;
+    world.api.patch("connections", NS, "production", json!({"status": {"id": 5}}));
+    let named = |object: Option<&Value>| object.is_some_and(|o| message(o).contains("cannot read the object"));
+    world.until_as("connections", "production", SOON, named).await;
+    world.api.clear_writes();
+    world.pass(HOUR).await;
+    assert_eq!(world.writes_to("production"), [], "said once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_connection_and_add_on_unreadable_no_nameless_add_on_is_missed() {
+    let world = full().await;
+    rolled_back(&world, "connections", "production");
+    rolled_back(&world, "applinkaddons", ADDON);
+    let object = world.publication_until(API, "False", "ConnectionNotReady").await;
+    assert!(message(&object).contains("Connection production cannot be read"), "{}", message(&object));
+    world.delete_publication(API);
+    world.pass(HOUR / 10).await;
+    let object = world.get_publication(API);
+    assert!(!message(&object).contains("AppLinkAddon  "), "{}", message(&object));
+    world.annotate_publication(API, "force-orphan", "true");
+    world.publication_gone(API).await;
+}

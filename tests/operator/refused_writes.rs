@@ -130,3 +130,45 @@ async fn a_missing_right_to_read_is_asked_for_seldom() {
         world.within(LATER, &format!("d{n}"), "True", "Connected").await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_add_on_whose_token_cannot_be_read_does_not_stay_ready_unseen() {
+    let mut world = World::with_connection().await;
+    world.api.forbid("get", "secrets");
+    world.restart().await;
+    let object = world.until_addon("False", "AddonNotReady").await;
+    assert!(message(&object).contains("get resource \"secrets\""), "{}", message(&object));
+    assert!(says(&world.get("production"), "True", "Connected"), "for a while");
+    let object = world.within(HOUR / 6, "production", "False", "Creating").await;
+    assert!(message(&object).contains("get resource \"secrets\""), "{}", message(&object));
+    world.api.allow("get", "secrets");
+    world.until_addon_within(LATER, "True", "AddonReady").await;
+    world.within(LATER, "production", "True", "Connected").await;
+    assert_eq!(world.posts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_that_cannot_be_judged_says_why() {
+    let world = World::with_connection().await;
+    world.api.forbid("get", "secrets");
+    world.api.patch("connections", NS, "production", json!({"spec": {"replacePolicy": "DeleteAndRecreate"}}));
+    let object = world.until("production", "False", "Creating").await;
+    assert!(message(&object).contains("get resource \"secrets\""), "{}", message(&object));
+    world.api.allow("get", "secrets");
+    world.within(LATER, "production", "True", "Connected").await;
+    assert_eq!(world.mutations(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn touching_an_object_does_not_lengthen_its_pause() {
+    let world = World::with_addon().await;
+    world.api.refuse("patch", "connections", 422, POLICY);
+    world.connection("production", "productionOrg");
+    world.until("production", "False", "Creating").await;
+    for n in 0..20 {
+        world.api.patch("connections", NS, "production", json!({"metadata": {"labels": {"touched": n.to_string()}}}));
+        world.pass(std::time::Duration::from_millis(500)).await;
+    }
+    world.api.allow("patch", "connections");
+    world.within(SOON, "production", "True", "Connected").await;
+}

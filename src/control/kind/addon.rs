@@ -74,6 +74,10 @@ impl Kind for AppLinkAddon {
         false
     }
 
+    fn is_blind(&self, shell: &Shell) -> bool {
+        shell.observer.addon(&key(self)).is_none()
+    }
+
     fn live(&self, shell: &Shell, memory: &Memory) -> Live {
         let me = key(self);
         let mut dependants = Vec::new();
@@ -120,7 +124,8 @@ impl Kind for AppLinkAddon {
 impl AppLinkAddon {
     /// Records why it cannot be followed, and wakes those who wait for it where that changed.
     fn cannot_follow(&self, shell: &Shell, cause: Option<Verdict>) {
-        if shell.observer.cannot_follow(&key(self), cause) {
+        let poll = self.spec.poll_interval.parse::<GoDuration>().ok().map(Into::into);
+        if shell.observer.cannot_follow(&key(self), cause, poll) {
             shell.wake(&Cause::Everything(key(self)));
         }
     }
@@ -179,8 +184,8 @@ pub(super) fn seen(shell: &Shell, key: &Key) -> (Addon, ManagementPolicy) {
         return (addon, ManagementPolicy::default());
     };
     let Some(live) = shell.observer.addon(key) else {
-        if let Some(verdict) = shell.observer.cause(key) {
-            return (Addon::Troubled { id: recorded.addon_id, verdict, silent: false }, ceiling);
+        if let Some((verdict, silent)) = shell.observer.cause(key) {
+            return (Addon::Troubled { id: recorded.addon_id, verdict, silent }, ceiling);
         }
         let ready = condition(&recorded.conditions, ConditionType::Ready);
         let judged = recorded.memory().observed_generation == generation;

@@ -127,6 +127,11 @@ pub(super) trait Kind:
     fn without_inputs(&self, shell: &Shell) -> impl Future<Output = Self::Inputs> + Send;
     /// Whether the spec itself says that nothing is to be created or changed, so that no input is needed.
     fn is_passive(&self) -> bool;
+    /// Whether nothing is known of it now, so that it must not stay Ready where an input cannot be read.
+    fn is_blind(&self, shell: &Shell) -> bool {
+        let cause = self.addon(shell).and_then(|addon| shell.observer.cause(&addon));
+        cause.is_some_and(|(_, silent)| silent)
+    }
     /// Reads what is live. No I/O.
     fn live(&self, shell: &Shell, memory: &Memory) -> Self::Live;
     /// Plans. Pure.

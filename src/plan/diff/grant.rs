@@ -109,10 +109,7 @@ fn decide(input: &Input<'_>, case: &Case<'_, RemoteGrant>, status: &mut GrantSta
     }
     let desired = match input.desired {
         Ok(desired) => desired,
-        Err(verdict) if verdict.reason == Reason::SecretNotFound => {
-            return case.missing(verdict.reason, verdict.message.clone());
-        }
-        Err(verdict) => return Course::say(verdict.clone()),
+        Err(verdict) => return unusable(input, case, verdict, status),
     };
     if let Some(course) = case.obstacle().or_else(|| conflict(input, case)).or_else(|| case.after_answer()) {
         return course;
@@ -135,6 +132,22 @@ fn decide(input: &Input<'_>, case: &Case<'_, RemoteGrant>, status: &mut GrantSta
     };
     own(status, &seen.object, case, applied.as_deref(), &desired.hash);
     keep(input, case, seen, desired, status)
+}
+
+/// What to say where an input cannot be used: that, and that what was made from an earlier one has failed, if so.
+fn unusable(input: &Input<'_>, case: &Case<'_, RemoteGrant>, verdict: &Verdict, status: &mut GrantStatus) -> Course {
+    let course = match verdict.reason {
+        Reason::SecretNotFound => case.missing(verdict.reason, verdict.message.clone()),
+        _ => Course::say(verdict.clone()),
+    };
+    let Holder::Recorded(seen) = case.holder(|_| false) else { return course };
+    if seen.object.phase != Phase::Failed || course.steps.is_empty() && matches!(course.report, Report::Hold) {
+        return course;
+    }
+    facts(status, &seen.object, case);
+    let Report::Say(failed) = judge(input, case, seen, status).report else { return course };
+    let text = format!("{}. Also, {}", failed.message.trim_end_matches('.'), verdict.message);
+    Course::say(Verdict { message: text, ..failed })
 }
 
 /// Whether what bears the name can be what our intent announced.

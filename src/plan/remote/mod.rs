@@ -278,6 +278,13 @@ impl<'a, R: RemoteObject> Case<'a, R> {
     pub fn obstacle(&self) -> Option<Course> {
         let addon = self.addon_name;
         match self.addon {
+            Addon::Missing if addon.is_empty() => Some(
+                self.missing(
+                    Reason::DependencyNotFound,
+                    "its AppLinkAddon is not known, since its Connection is gone or cannot be read; waiting for it"
+                        .to_owned(),
+                ),
+            ),
             Addon::Missing => Some(self.missing(
                 Reason::DependencyNotFound,
                 format!("AppLinkAddon {addon} does not exist in this namespace; waiting for it"),

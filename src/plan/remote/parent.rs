@@ -54,6 +54,10 @@ impl<R: RemoteObject> Case<'_, R> {
                 Some(self.missing(Reason::DependencyNotFound, text))
             }
             Parent::Unfit(why) => Some(Course::say(Verdict::needs_user(Reason::InvalidSpec, why.clone()))),
+            // Without its Connection, nobody knows its add-on.
+            Parent::NotReady(why) if self.addon_name.is_empty() => {
+                Some(self.missing(Reason::ConnectionNotReady, why.clone()))
+            }
             Parent::NotReady(_) | Parent::Unsure | Parent::Ready { .. } => None,
         }
     }
