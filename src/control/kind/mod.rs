@@ -129,8 +129,10 @@ pub(super) trait Kind:
     fn is_passive(&self) -> bool;
     /// Whether nothing is known of it now, so that it must not stay Ready where an input cannot be read.
     fn is_blind(&self, shell: &Shell) -> bool {
-        let cause = self.addon(shell).and_then(|addon| shell.observer.cause(&addon));
-        cause.is_some_and(|(_, silent)| silent)
+        let Some(addon) = self.addon(shell) else { return false };
+        // One that is followed works on with the token it has.
+        let unfollowed = shell.observer.addon(&addon).is_none();
+        unfollowed && shell.observer.cause(&addon).is_some_and(|(_, silent)| silent)
     }
     /// Reads what is live. No I/O.
     fn live(&self, shell: &Shell, memory: &Memory) -> Self::Live;
