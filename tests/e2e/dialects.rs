@@ -125,8 +125,8 @@ impl<'a> Line<'a> {
 
     /// Changes the key, and waits until the connection is there that was made with it: some keep the id.
     async fn rotate(&self) {
-        self.scene.apply(&self.key("second")).await;
         let before = self.made("rotate").await["status"]["appliedHash"].clone();
+        self.scene.apply(&self.key("second")).await;
         let renewed = |o: &Value| is_ready(o) && o["status"]["appliedHash"] != before;
         self.scene.wait("Connection", &self.object("rotate"), "is made anew", renewed).await;
     }

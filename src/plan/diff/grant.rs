@@ -146,8 +146,10 @@ fn unusable(input: &Input<'_>, case: &Case<'_, RemoteGrant>, verdict: &Verdict, 
     }
     facts(status, &seen.object, case);
     let Report::Say(failed) = judge(input, case, seen, status).report else { return course };
-    let text = format!("{}. Also, {}", failed.message.trim_end_matches('.'), verdict.message);
-    Course::say(Verdict { message: text, ..failed })
+    // What never connected needs a usable input, and no more; what worked once has a cause of its own.
+    let (first, second) = if case.record.was_up { (failed, verdict) } else { (verdict.clone(), &failed) };
+    let text = format!("{}. Also, {}", first.message.trim_end_matches('.'), second.message);
+    Course::say(Verdict { message: text, ..first })
 }
 
 /// Whether what bears the name can be what our intent announced.
