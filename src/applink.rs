@@ -15,14 +15,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::budget::{Leave, Purpose};
-use crate::heroku::{Access, AccessError, Found, at, bearer};
-use crate::plan::collection::Listing;
-use crate::plan::live::{Credentials, GrantKind, Provider, RemoteGrant};
+use crate::budget::{CallToken, Purpose};
+use crate::facts::collection::Listing;
+use crate::facts::{Credentials, OrgAccessKind, Provider, RemoteOrgAccess};
+use crate::heroku::{AddonResolver, RemoteError, ResolvedAddon, at, bearer};
 use crate::transport::CallError;
 use crate::wire;
 
-pub use publishing::{NewTarget, Upload};
+pub use publishing::{NewDataActionTarget, Upload};
 
 /// Where a success must show what was made.
 const EMPTY: wire::Unreadable = wire::Unreadable("an empty list");
@@ -30,13 +30,13 @@ const EMPTY: wire::Unreadable = wire::Unreadable("an empty list");
 /// The AppLink API of one add-on.
 #[derive(Clone, Debug)]
 pub struct AppLink {
-    access: Arc<Access>,
+    access: Arc<AddonResolver>,
     purpose: Purpose,
 }
 
 /// What access is asked for with; all of it goes out as given.
 #[derive(Clone, Copy, Debug)]
-pub struct NewGrant<'a> {
+pub struct NewOrgAccess<'a> {
     /// `connection_name` or `developer_name`
     pub name: &'a str,
     /// Which of the routes.
@@ -61,7 +61,7 @@ pub struct NewJwt<'a> {
 }
 
 /// A success.
-struct Answer {
+struct Reply {
     host: String,
     response: Response<Bytes>,
     /// What the call was made with, kept out of all that is told of the answer.
@@ -110,10 +110,10 @@ const AUTHORIZATIONS: Route = Route {
     delete: "applink.delete_authorization",
 };
 
-fn route(kind: GrantKind) -> &'static Route {
+fn route(kind: OrgAccessKind) -> &'static Route {
     match kind {
-        GrantKind::Connection => &CONNECTIONS,
-        GrantKind::Authorization => &AUTHORIZATIONS,
+        OrgAccessKind::Connection => &CONNECTIONS,
+        OrgAccessKind::Authorization => &AUTHORIZATIONS,
     }
 }
 
@@ -127,7 +127,7 @@ fn segment(provider: Provider) -> &'static str {
 impl AppLink {
     /// The API that `access` leads to, for those who carry out what somebody wants.
     #[must_use]
-    pub fn new(access: Arc<Access>) -> Self {
+    pub fn new(access: Arc<AddonResolver>) -> Self {
         Self { access, purpose: Purpose::Edit }
     }
 
@@ -140,43 +140,43 @@ impl AppLink {
     /// The add-on.
     ///
     /// # Errors
-    /// Any [`AccessError`].
-    pub async fn found(&self) -> Result<Arc<Found>, AccessError> {
+    /// Any [`RemoteError`].
+    pub async fn found(&self) -> Result<Arc<ResolvedAddon>, RemoteError> {
         self.access.found(self.purpose).await
     }
 
     /// The add-on as Heroku has it now, where that is otherwise than AppLink refused it.
     ///
     /// # Errors
-    /// Any [`AccessError`].
-    pub async fn renewed(&self, refused: &Arc<Found>) -> Result<Option<Arc<Found>>, AccessError> {
+    /// Any [`RemoteError`].
+    pub async fn renewed(&self, refused: &Arc<ResolvedAddon>) -> Result<Option<Arc<ResolvedAddon>>, RemoteError> {
         self.access.renewed(refused, self.purpose).await
     }
 
     /// The way to it.
     #[must_use]
-    pub fn access(&self) -> &Access {
+    pub fn access(&self) -> &AddonResolver {
         &self.access
     }
 
     /// `GET /connections` or `/authorizations`
     ///
     /// # Errors
-    /// Any [`AccessError`].
-    pub async fn list_grants(&self, kind: GrantKind) -> Result<Listing<RemoteGrant>, AccessError> {
+    /// Any [`RemoteError`].
+    pub async fn list_org_access(&self, kind: OrgAccessKind) -> Result<Listing<RemoteOrgAccess>, RemoteError> {
         let route = route(kind);
         let answer = self.call(Call::get(route.list, &[route.path])).await?;
-        answer.list(|body, known| wire::grants(kind, body, known))
+        answer.list(|body, known| wire::org_access_list(kind, body, known))
     }
 
     /// `GET /connections/{id}` or `/authorizations/{id}`; `None` where there is none: 404, or an empty list.
     ///
     /// # Errors
-    /// Any [`AccessError`].
-    pub async fn get_grant(&self, kind: GrantKind, id: &str) -> Result<Option<RemoteGrant>, AccessError> {
+    /// Any [`RemoteError`].
+    pub async fn get_org_access(&self, kind: OrgAccessKind, id: &str) -> Result<Option<RemoteOrgAccess>, RemoteError> {
         let route = route(kind);
         match found(self.call(Call::get(route.get, &[route.path, id])).await)? {
-            Some(answer) => answer.read(|body, known| wire::grant(kind, body, Some(id), known)),
+            Some(answer) => answer.read(|body, known| wire::org_access(kind, body, Some(id), known)),
             None => Ok(None),
         }
     }
@@ -185,8 +185,8 @@ impl AppLink {
     /// the Platform API belongs to it, unless the service refuses what the app sends.
     ///
     /// # Errors
-    /// Any [`AccessError`].
-    pub async fn read_credentials(&self, name: &str, id: &str) -> Result<Credentials, AccessError> {
+    /// Any [`RemoteError`].
+    pub async fn read_credentials(&self, name: &str, id: &str) -> Result<Credentials, RemoteError> {
         let path = [AUTHORIZATIONS.path, name];
         let call = Call { as_app: true, ..Call::get("applink.read_credentials", &path) };
         self.call(call).await?.read(|body, _| match wire::credentials(body, id)? {
@@ -198,8 +198,12 @@ impl AppLink {
     /// `POST /connections/...` or `/authorizations/...`: `salesforce` or `datacloud`, and `/jwt` with a key.
     ///
     /// # Errors
-    /// Any [`AccessError`]; an unreadable or empty success is one, too.
-    pub async fn create_grant(&self, kind: GrantKind, new: &NewGrant<'_>) -> Result<RemoteGrant, AccessError> {
+    /// Any [`RemoteError`]; an unreadable or empty success is one, too.
+    pub async fn create_org_access(
+        &self,
+        kind: OrgAccessKind,
+        new: &NewOrgAccess<'_>,
+    ) -> Result<RemoteOrgAccess, RemoteError> {
         let route = route(kind);
         let mut body = json!({ route.name: new.name, "login_url": new.login_url });
         let mut path = vec![route.path, segment(new.provider)];
@@ -216,7 +220,7 @@ impl AppLink {
         }
         let call = Call { secret, ..Call::post(operation, &path, &body) };
         let answer = self.call(call).await?;
-        let created = |body: &[u8], known: &[&str]| wire::grant(kind, body, None, known)?.ok_or(EMPTY);
+        let created = |body: &[u8], known: &[&str]| wire::org_access(kind, body, None, known)?.ok_or(EMPTY);
         let mut created = answer.read(created)?;
         // The name is ours; an answer may leave it out.
         created.name.get_or_insert_with(|| new.name.to_owned());
@@ -226,8 +230,8 @@ impl AppLink {
     /// `DELETE /connections/{id}` or `/authorizations/{id}`; one that is not there counts as deleted.
     ///
     /// # Errors
-    /// Any [`AccessError`].
-    pub async fn delete_grant(&self, kind: GrantKind, id: &str) -> Result<(), AccessError> {
+    /// Any [`RemoteError`].
+    pub async fn delete_org_access(&self, kind: OrgAccessKind, id: &str) -> Result<(), RemoteError> {
         let route = route(kind);
         let path = [route.path, id];
         found(self.call(Call { method: Method::DELETE, ..Call::get(route.delete, &path) }).await).map(drop)
@@ -235,7 +239,7 @@ impl AppLink {
 
     /// One call. Where AppLink refuses the credential, it is made once more with new SSO parameters, and again if it
     /// then turns out that the add-on's token was rotated.
-    async fn call(&self, call: Call<'_>) -> Result<Answer, AccessError> {
+    async fn call(&self, call: Call<'_>) -> Result<Reply, RemoteError> {
         let found = self.found().await?;
         let first = self.attempt(&call, &found).await;
         if !is_refused(&first) {
@@ -249,20 +253,20 @@ impl AppLink {
         }
         match self.renewed(&found).await {
             Ok(Some(anew)) => self.attempt(&call, &anew).await,
-            Ok(None) | Err(AccessError::Budget(_)) => second,
+            Ok(None) | Err(RemoteError::Budget(_)) => second,
             Err(error) => Err(error),
         }
     }
 
     /// One try; a refused SSO is not used again.
-    async fn attempt(&self, call: &Call<'_>, found: &Found) -> Result<Answer, AccessError> {
+    async fn attempt(&self, call: &Call<'_>, found: &ResolvedAddon) -> Result<Reply, RemoteError> {
         if call.as_app {
-            let leave = found.budget.leave(self.purpose)?;
-            return self.send(leave, call, found, None).await.map_err(AccessError::AppLink);
+            let call_token = found.budget.try_acquire(self.purpose)?;
+            return self.send(call_token, call, found, None).await.map_err(RemoteError::AppLink);
         }
         let sso = self.access.sso(found, self.purpose).await?;
-        let leave = found.budget.leave(self.purpose)?;
-        let result = self.send(leave, call, found, Some(&sso)).await.map_err(AccessError::AppLink);
+        let call_token = found.budget.try_acquire(self.purpose)?;
+        let result = self.send(call_token, call, found, Some(&sso)).await.map_err(RemoteError::AppLink);
         if is_refused(&result) {
             self.access.forget_sso(&sso).await;
         }
@@ -271,11 +275,11 @@ impl AppLink {
 
     async fn send(
         &self,
-        leave: Leave,
+        call_token: CallToken,
         call: &Call<'_>,
-        found: &Found,
+        found: &ResolvedAddon,
         sso: Option<&SecretString>,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Reply, CallError> {
         let mut path = vec!["addons", found.facts.addon_id.as_str()];
         path.extend(call.path);
         // The path of the API URL is that of the add-on, which may be attached under another; its origin counts.
@@ -301,9 +305,9 @@ impl AppLink {
         }
         let secrets = [token, sso, call.secret];
         let response =
-            self.access.http().send(leave, call.operation, &url, request, call.body.clone(), &secrets).await?;
+            self.access.http().send(call_token, call.operation, &url, request, call.body.clone(), &secrets).await?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        Ok(Answer { host, response, secrets: secrets.into_iter().map(SecretString::from).collect() })
+        Ok(Reply { host, response, secrets: secrets.into_iter().map(SecretString::from).collect() })
     }
 }
 
@@ -319,9 +323,9 @@ impl<'a> Call<'a> {
     }
 }
 
-impl Answer {
+impl Reply {
     /// What `decode` makes of the body, given the secrets that may be repeated in it.
-    fn read<T>(&self, decode: impl FnOnce(&[u8], &[&str]) -> Result<T, wire::Unreadable>) -> Result<T, AccessError> {
+    fn read<T>(&self, decode: impl FnOnce(&[u8], &[&str]) -> Result<T, wire::Unreadable>) -> Result<T, RemoteError> {
         let known: Vec<_> = self.secrets.iter().map(ExposeSecret::expose_secret).collect();
         decode(self.response.body(), &known).map_err(|cause| unreadable(self.host.clone(), cause))
     }
@@ -330,7 +334,7 @@ impl Answer {
     fn list<R>(
         &self,
         decode: impl FnOnce(&[u8], &[&str]) -> Result<Listing<R>, wire::Unreadable>,
-    ) -> Result<Listing<R>, AccessError> {
+    ) -> Result<Listing<R>, RemoteError> {
         let mut listing = self.read(decode)?;
         listing.whole &= !self.is_paged();
         Ok(listing)
@@ -349,18 +353,18 @@ impl Answer {
 }
 
 /// What was answered; `None` where nothing is there.
-fn found<T>(result: Result<T, AccessError>) -> Result<Option<T>, AccessError> {
+fn found<T>(result: Result<T, RemoteError>) -> Result<Option<T>, RemoteError> {
     match result {
         Ok(answer) => Ok(Some(answer)),
-        Err(AccessError::AppLink(error)) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
+        Err(RemoteError::AppLink(error)) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-fn is_refused<T>(result: &Result<T, AccessError>) -> bool {
-    matches!(result, Err(AccessError::AppLink(error)) if error.refuses_token())
+fn is_refused<T>(result: &Result<T, RemoteError>) -> bool {
+    matches!(result, Err(RemoteError::AppLink(error)) if error.refuses_token())
 }
 
-fn unreadable(host: String, cause: wire::Unreadable) -> AccessError {
-    AccessError::AppLink(CallError::Unreadable { host, cause })
+fn unreadable(host: String, cause: wire::Unreadable) -> RemoteError {
+    RemoteError::AppLink(CallError::Unreadable { host, cause })
 }

@@ -44,7 +44,7 @@ pub enum Purpose {
     /// To carry out what somebody wants.
     Edit,
     /// To look, since an edit waits for that.
-    Look,
+    UrgentPoll,
     /// To look whether all is as it was.
     Poll,
     /// The same, put off for so long that nothing would be known without it: edits must not blind the operator.
@@ -53,9 +53,9 @@ pub enum Purpose {
 
 impl Limits {
     /// How many calls must be left after one for this purpose.
-    fn kept_from(&self, purpose: Purpose) -> u32 {
+    fn reserved_from(&self, purpose: Purpose) -> u32 {
         match purpose {
-            Purpose::Edit | Purpose::Look => self.last,
+            Purpose::Edit | Purpose::UrgentPoll => self.last,
             Purpose::Poll => self.reserve,
             Purpose::Overdue => 0,
         }
@@ -87,23 +87,23 @@ impl Scope {
 
 /// Why a call may not leave now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Why {
+pub enum Limit {
     /// The service asked for a pause.
-    Held,
+    Paused,
     /// Too little is left of the budget.
-    Spent,
+    BudgetSpent,
 }
 
-impl Why {
+impl Limit {
     /// Both.
-    pub const ALL: [Self; 2] = [Self::Held, Self::Spent];
+    pub const ALL: [Self; 2] = [Self::Paused, Self::BudgetSpent];
 
     /// As a label.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Held => "held",
-            Self::Spent => "spent",
+            Self::Paused => "held",
+            Self::BudgetSpent => "spent",
         }
     }
 }
@@ -114,7 +114,7 @@ pub struct Refused {
     /// Whose bucket refused.
     pub scope: Scope,
     /// Why.
-    pub why: Why,
+    pub limit: Limit,
     /// After how long to ask again.
     pub wait: Duration,
     per_hour: u32,
@@ -124,13 +124,13 @@ impl std::error::Error for Refused {}
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (self.why, self.scope) {
-            (Why::Held, Scope::Addon) => f.write_str("AppLink asked for a pause in the calls to this add-on"),
-            (Why::Held, Scope::Account) => f.write_str("Heroku asked for a pause in the calls with this token"),
-            (Why::Spent, Scope::Addon) => {
+        match (self.limit, self.scope) {
+            (Limit::Paused, Scope::Addon) => f.write_str("AppLink asked for a pause in the calls to this add-on"),
+            (Limit::Paused, Scope::Account) => f.write_str("Heroku asked for a pause in the calls with this token"),
+            (Limit::BudgetSpent, Scope::Addon) => {
                 write!(f, "the budget of {} calls an hour to this add-on is used up", self.per_hour)
             }
-            (Why::Spent, Scope::Account) => {
+            (Limit::BudgetSpent, Scope::Account) => {
                 write!(f, "the budget of {} calls an hour of this Heroku account is used up", self.per_hour)
             }
         }
@@ -153,8 +153,8 @@ struct Shared {
 struct Unsent([[AtomicU64; 2]; 2]);
 
 impl Unsent {
-    fn of(&self, scope: Scope, why: Why) -> &AtomicU64 {
-        &self.0[scope as usize][why as usize]
+    fn of(&self, scope: Scope, limit: Limit) -> &AtomicU64 {
+        &self.0[scope as usize][limit as usize]
     }
 }
 
@@ -187,8 +187,8 @@ impl Budgets {
 
     /// How many calls were not sent.
     #[must_use]
-    pub fn unsent(&self, scope: Scope, why: Why) -> u64 {
-        self.0.unsent.of(scope, why).load(Ordering::Relaxed)
+    pub fn unsent(&self, scope: Scope, limit: Limit) -> u64 {
+        self.0.unsent.of(scope, limit).load(Ordering::Relaxed)
     }
 
     fn of(&self, scope: Scope, id: String) -> Budget {
@@ -216,24 +216,24 @@ impl Budget {
     ///
     /// # Errors
     /// [`Refused`] where it must wait.
-    pub fn leave(&self, purpose: Purpose) -> Result<Leave, Refused> {
-        let [leave] = self.leaves(purpose)?;
-        Ok(leave)
+    pub fn try_acquire(&self, purpose: Purpose) -> Result<CallToken, Refused> {
+        let [call_token] = self.try_acquire_many(purpose)?;
+        Ok(call_token)
     }
 
     /// Leave for so many calls, or for none.
     ///
     /// # Errors
-    /// As [`Self::leave`].
-    pub fn leaves<const N: usize>(&self, purpose: Purpose) -> Result<[Leave; N], Refused> {
+    /// As [`Self::call_token`].
+    pub fn try_acquire_many<const N: usize>(&self, purpose: Purpose) -> Result<[CallToken; N], Refused> {
         self.0.spend(u32::try_from(N).unwrap_or(u32::MAX), purpose)?;
-        Ok(std::array::from_fn(|_| Leave(self.0.clone())))
+        Ok(std::array::from_fn(|_| CallToken(self.0.clone())))
     }
 
     /// Whether so many calls would get leave one after another.
     ///
     /// # Errors
-    /// As [`Self::leave`].
+    /// As [`Self::call_token`].
     pub fn affords(&self, calls: u32, purpose: Purpose) -> Result<(), Refused> {
         self.0.check(&mut self.0.state(), Instant::now(), calls, purpose)
     }
@@ -248,20 +248,20 @@ impl Budget {
     #[must_use]
     pub fn is_plenty(&self) -> bool {
         let limits = self.0.limits;
-        let held_lately = self.0.state().held_until.is_some_and(|end| end + LATELY > Instant::now());
-        !held_lately && self.left() >= limits.reserve.midpoint(limits.at_once)
+        let paused_lately = self.0.state().paused_until.is_some_and(|end| end + LATELY > Instant::now());
+        !paused_lately && self.left() >= limits.reserve.midpoint(limits.at_once)
     }
 }
 
 /// Leave to send one call, now.
 #[derive(Debug)]
-pub struct Leave(Arc<Bucket>);
+pub struct CallToken(Arc<Bucket>);
 
-impl Leave {
+impl CallToken {
     /// The answer asks for a pause: nobody gets leave before it is over.
-    pub fn hold(&self, pause: Duration) {
+    pub fn pause(&self, pause: Duration) {
         let mut state = self.0.state();
-        state.held_until = state.held_until.max(Some(Instant::now() + pause));
+        state.paused_until = state.paused_until.max(Some(Instant::now() + pause));
     }
 
     /// The answer says how many calls are left: fewer than we thought where others use the account, too. Of AppLink no
@@ -290,7 +290,7 @@ struct Bucket {
 #[derive(Debug)]
 struct State {
     full_at: Instant,
-    held_until: Option<Instant>,
+    paused_until: Option<Instant>,
     /// When the edit that is refused next may try.
     turn: Instant,
 }
@@ -298,7 +298,7 @@ struct State {
 impl Bucket {
     fn new(scope: Scope, limits: Limits, unsent: Arc<Unsent>) -> Self {
         let now = Instant::now();
-        let state = State { full_at: now, held_until: None, turn: now };
+        let state = State { full_at: now, paused_until: None, turn: now };
         let interval = HOUR / limits.per_hour.saturating_sub(limits.at_once).max(1);
         Self { scope, limits, interval, unsent, state: Mutex::new(state) }
     }
@@ -312,28 +312,28 @@ impl Bucket {
     }
 
     fn check(&self, state: &mut State, now: Instant, calls: u32, purpose: Purpose) -> Result<(), Refused> {
-        if let Some(end) = state.held_until.filter(|end| *end > now) {
-            return Err(self.refusal(Why::Held, end - now));
+        if let Some(end) = state.paused_until.filter(|end| *end > now) {
+            return Err(self.refusal(Limit::Paused, end - now));
         }
         let at_once = self.limits.at_once;
-        let needed = calls.saturating_add(self.limits.kept_from(purpose)).min(at_once);
+        let needed = calls.saturating_add(self.limits.reserved_from(purpose)).min(at_once);
         let enough = self.interval * (at_once - needed);
         let wait = state.full_at.saturating_duration_since(now).saturating_sub(enough);
         if wait.is_zero() {
             return Ok(());
         }
         if purpose != Purpose::Edit {
-            return Err(self.refusal(Why::Spent, wait));
+            return Err(self.refusal(Limit::BudgetSpent, wait));
         }
         // There may be a thousand of them, and each try costs writes to Kubernetes.
         let at = state.turn.min(now + LONGEST_LINE).max(now + wait);
         state.turn = at + self.interval * calls;
-        Err(self.refusal(Why::Spent, at - now))
+        Err(self.refusal(Limit::BudgetSpent, at - now))
     }
 
-    fn refusal(&self, why: Why, wait: Duration) -> Refused {
-        self.unsent.of(self.scope, why).fetch_add(1, Ordering::Relaxed);
-        Refused { scope: self.scope, why, wait, per_hour: self.limits.per_hour }
+    fn refusal(&self, limit: Limit, wait: Duration) -> Refused {
+        self.unsent.of(self.scope, limit).fetch_add(1, Ordering::Relaxed);
+        Refused { scope: self.scope, limit, wait, per_hour: self.limits.per_hour }
     }
 
     fn left(&self) -> u32 {
@@ -345,7 +345,7 @@ impl Bucket {
     fn is_full(&self) -> bool {
         let now = Instant::now();
         let state = self.state();
-        state.full_at <= now && state.held_until.is_none_or(|end| end <= now)
+        state.full_at <= now && state.paused_until.is_none_or(|end| end <= now)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

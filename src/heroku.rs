@@ -16,15 +16,14 @@ use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::budget::{Budget, Leave, Purpose};
+use crate::budget::{Budget, CallToken, Purpose};
 use crate::clock::Clock;
 use crate::crd::AppLinkAddonStatus;
-use crate::plan::diff::addon::identify;
-use crate::plan::live::AddonFacts;
+use crate::facts::AddonFacts;
 use crate::transport::{CallError, Http};
 use crate::wire;
 
-pub use error::AccessError;
+pub use error::RemoteError;
 use slot::Slot;
 
 /// Slug of the AppLink add-on service.
@@ -42,7 +41,7 @@ const SSO_FRESH: SignedDuration = SignedDuration::from_mins(2);
 
 /// Which add-on is meant, and with what to look for it.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub struct AddonSelector {
     /// Platform API.
     pub platform_url: String,
     /// App, by name or UUID.
@@ -53,7 +52,7 @@ pub struct Target {
     pub token: SecretString,
 }
 
-impl Target {
+impl AddonSelector {
     /// Whether both mean the same, token included.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
@@ -66,7 +65,7 @@ impl Target {
 
 /// An add-on that was found, and the token that its API takes.
 #[derive(Debug)]
-pub struct Found {
+pub struct ResolvedAddon {
     /// What may be shown.
     pub facts: AddonFacts,
     /// API URL, parsed.
@@ -83,24 +82,24 @@ pub struct Found {
 
 /// One way to one add-on.
 #[derive(Debug)]
-pub struct Access {
+pub struct AddonResolver {
     http: Http,
     clock: Clock,
-    target: Target,
+    selector: AddonSelector,
     account: Budget,
     /// App and add-on as they are recorded: whatever bears their names must be the same.
     recorded: Mutex<AppLinkAddonStatus>,
-    found: Slot<Arc<Found>>,
+    found: Slot<Arc<ResolvedAddon>>,
     sso: Slot<(jiff::Timestamp, SecretString)>,
 }
 
-impl Access {
-    /// A way to `target`, and to no other app or add-on than is `recorded`; nothing is called yet.
+impl AddonResolver {
+    /// A way to `selector`, and to no other app or add-on than is `recorded`; nothing is called yet.
     #[must_use]
-    pub fn new(http: Http, clock: Clock, target: Target, recorded: AppLinkAddonStatus) -> Self {
-        let account = http.budgets().account(target.token.expose_secret());
+    pub fn new(http: Http, clock: Clock, selector: AddonSelector, recorded: AppLinkAddonStatus) -> Self {
+        let account = http.budgets().account(selector.token.expose_secret());
         let recorded = Mutex::new(recorded);
-        Self { http, clock, target, account, recorded, found: Slot::default(), sso: Slot::default() }
+        Self { http, clock, selector, account, recorded, found: Slot::default(), sso: Slot::default() }
     }
 
     /// What everything is sent through.
@@ -111,8 +110,8 @@ impl Access {
 
     /// What it leads to.
     #[must_use]
-    pub fn target(&self) -> &Target {
-        &self.target
+    pub fn selector(&self) -> &AddonSelector {
+        &self.selector
     }
 
     /// Whether there are calls in plenty to this add-on and on the way to it.
@@ -132,32 +131,32 @@ impl Access {
     /// The add-on, looked up at most every 10 minutes, unless it was forgotten.
     ///
     /// # Errors
-    /// Any [`AccessError`]; [`AccessError::Changed`] where another one has its name.
-    pub async fn found(&self, purpose: Purpose) -> Result<Arc<Found>, AccessError> {
-        let is_fresh = |found: &Arc<Found>| self.clock.now().duration_since(found.at) < FOUND_FRESH;
+    /// Any [`RemoteError`]; [`RemoteError::Changed`] where another one has its name.
+    pub async fn found(&self, purpose: Purpose) -> Result<Arc<ResolvedAddon>, RemoteError> {
+        let is_fresh = |found: &Arc<ResolvedAddon>| self.clock.now().duration_since(found.at) < FOUND_FRESH;
         self.found.get(is_fresh, async { Ok(Arc::new(self.discover(purpose).await?)) }).await
     }
 
     /// The value of `x-addon-sso`, at most two minutes old.
     ///
     /// # Errors
-    /// Any [`AccessError`].
-    pub async fn sso(&self, found: &Found, purpose: Purpose) -> Result<SecretString, AccessError> {
+    /// Any [`RemoteError`].
+    pub async fn sso(&self, found: &ResolvedAddon, purpose: Purpose) -> Result<SecretString, RemoteError> {
         let is_fresh = |(at, _): &(_, _)| self.clock.now().duration_since(*at) < SSO_FRESH;
         let fetch = async { Ok((self.clock.now(), self.fetch_sso(found, purpose).await?)) };
         Ok(self.sso.get(is_fresh, fetch).await?.1)
     }
 
-    async fn fetch_sso(&self, found: &Found, purpose: Purpose) -> Result<SecretString, AccessError> {
+    async fn fetch_sso(&self, found: &ResolvedAddon, purpose: Purpose) -> Result<SecretString, RemoteError> {
         let path = ["apps", &found.facts.app_id, "addons", &found.facts.addon_id, "sso"];
-        let leave = self.account.leave(purpose)?;
-        let mut body = self.get("heroku.sso", &path, ACCEPT_SSO[0], leave).await;
+        let call_token = self.account.try_acquire(purpose)?;
+        let mut body = self.get("heroku.sso", &path, ACCEPT_SSO[0], call_token).await;
         let other_variant = body
             .as_ref()
             .is_err_and(|e| e.status().is_some_and(|s| s.is_client_error() && s != StatusCode::TOO_MANY_REQUESTS));
         if other_variant {
-            let leave = self.account.leave(purpose)?;
-            body = self.get("heroku.sso", &path, ACCEPT_SSO[1], leave).await;
+            let call_token = self.account.try_acquire(purpose)?;
+            body = self.get("heroku.sso", &path, ACCEPT_SSO[1], call_token).await;
         }
         Ok(SecretString::from(base64::engine::general_purpose::STANDARD.encode(body?)))
     }
@@ -175,8 +174,12 @@ impl Access {
     /// The add-on as Heroku has it now, where that is otherwise than AppLink refused it.
     ///
     /// # Errors
-    /// Any [`AccessError`].
-    pub async fn renewed(&self, refused: &Arc<Found>, purpose: Purpose) -> Result<Option<Arc<Found>>, AccessError> {
+    /// Any [`RemoteError`].
+    pub async fn renewed(
+        &self,
+        refused: &Arc<ResolvedAddon>,
+        purpose: Purpose,
+    ) -> Result<Option<Arc<ResolvedAddon>>, RemoteError> {
         if refused.confirmed.load(Ordering::Relaxed) && self.clock.now().duration_since(refused.at) < CONFIRMED {
             return Ok(None);
         }
@@ -189,13 +192,13 @@ impl Access {
 
     /// What Heroku tells of the app. An app that was renamed is still found by its recorded UUID: then what it is called now
     /// comes along.
-    async fn app(&self, purpose: Purpose) -> Result<(OfApp, Option<String>), AccessError> {
-        let named = &self.target.app;
+    async fn app(&self, purpose: Purpose) -> Result<(OfApp, Option<String>), RemoteError> {
+        let named = &self.selector.app;
         let result = self.read_app(named, purpose).await;
-        if !result.as_ref().is_err_and(AccessError::says_gone) {
+        if !result.as_ref().is_err_and(RemoteError::says_gone) {
             return Ok((result?, None));
         }
-        let none = || AccessError::NoApp(named.clone());
+        let none = || RemoteError::NoApp(named.clone());
         let recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner).app_id.clone();
         let id = recorded.filter(|id| id != named).ok_or_else(none)?;
         let read = self.read_app(&id, purpose).await;
@@ -204,8 +207,8 @@ impl Access {
         Ok((read, Some(now)))
     }
 
-    async fn read_app(&self, app: &str, purpose: Purpose) -> Result<OfApp, AccessError> {
-        let [first, second, third, fourth] = self.account.leaves(purpose)?;
+    async fn read_app(&self, app: &str, purpose: Purpose) -> Result<OfApp, RemoteError> {
+        let [first, second, third, fourth] = self.account.try_acquire_many(purpose)?;
         let (app, addons, attachments, vars) = tokio::try_join!(
             self.get_of_app("heroku.app", app, None, first),
             self.get_of_app("heroku.addons", app, Some("addons"), second),
@@ -215,13 +218,13 @@ impl Access {
         Ok(OfApp { app, addons, attachments, vars })
     }
 
-    async fn discover(&self, purpose: Purpose) -> Result<Found, AccessError> {
+    async fn discover(&self, purpose: Purpose) -> Result<ResolvedAddon, RemoteError> {
         let (OfApp { app, addons, attachments, vars }, renamed_to) = self.app(purpose).await?;
-        let host = || self.target.platform_url.clone();
-        let unreadable = |cause| AccessError::Heroku(CallError::Unreadable { host: host(), cause });
+        let host = || self.selector.platform_url.clone();
+        let unreadable = |cause| RemoteError::Heroku(CallError::Unreadable { host: host(), cause });
         let addon = self.choose(wire::addons(&addons).map_err(unreadable)?)?;
         let attached = wire::attachments(&attachments).map_err(unreadable)?;
-        let provisioning = || AccessError::Provisioning(addon.name.clone());
+        let provisioning = || RemoteError::Provisioning(addon.name.clone());
         let prefix = &attached.iter().find(|a| a.addon_id == addon.id).ok_or_else(provisioning)?.name;
         let var = |suffix: &str| wire::config_var(&vars, &format!("{prefix}_{suffix}")).map_err(unreadable);
         let (Some(api_url), Some(token)) = (var("API_URL")?, var("TOKEN")?) else { return Err(provisioning()) };
@@ -238,31 +241,33 @@ impl Access {
             api_url: api_url.to_string(),
             app_id_set: wire::config_var(&vars, "HEROKU_APP_ID").map_err(unreadable)?.is_some(),
         };
-        identify(&facts, &self.recorded.lock().unwrap_or_else(PoisonError::into_inner))
-            .map_err(AccessError::Changed)?;
+        let recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(change) = facts.identity_change(recorded.app_id.as_deref(), recorded.addon_id.as_deref()) {
+            return Err(RemoteError::Changed(change));
+        }
         let budget = self.http.budgets().addon(&facts.addon_id);
-        Ok(Found { facts, api_url, token, budget, at: self.clock.now(), confirmed: AtomicBool::new(false) })
+        Ok(ResolvedAddon { facts, api_url, token, budget, at: self.clock.now(), confirmed: AtomicBool::new(false) })
     }
 
-    fn choose(&self, all: Vec<wire::Addon>) -> Result<wire::Addon, AccessError> {
-        let app = &self.target.app;
+    fn choose(&self, all: Vec<wire::Addon>) -> Result<wire::Addon, RemoteError> {
+        let app = &self.selector.app;
         let mut all: Vec<_> = all.into_iter().filter(|a| a.service == SERVICE && !a.deprovisioned).collect();
         let mut names: Vec<_> = all.iter().map(|a| a.name.clone()).collect();
         names.sort();
-        if let Some(wanted) = &self.target.addon {
+        if let Some(wanted) = &self.selector.addon {
             let found = all.into_iter().find(|a| a.name == *wanted || a.id == *wanted);
             let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             return found.ok_or_else(|| {
-                AccessError::NoAddon(format!(
+                RemoteError::NoAddon(format!(
                     "app {app} has no AppLink add-on {wanted} (it has: {known}): set spec.addon to what it is called now"
                 ))
             });
         }
         if all.len() > 1 {
-            return Err(AccessError::Several { app: app.clone(), names });
+            return Err(RemoteError::Several { app: app.clone(), names });
         }
         all.pop().ok_or_else(|| {
-            AccessError::NoAddon(format!(
+            RemoteError::NoAddon(format!(
                 "app {app} has no AppLink add-on: add one with heroku addons:create {SERVICE} -a {app}"
             ))
         })
@@ -273,10 +278,10 @@ impl Access {
         operation: &'static str,
         app: &str,
         what: Option<&str>,
-        leave: Leave,
+        call_token: CallToken,
     ) -> Result<Bytes, CallError> {
         let path: Vec<&str> = ["apps", app].into_iter().chain(what).collect();
-        self.get(operation, &path, ACCEPT, leave).await
+        self.get(operation, &path, ACCEPT, call_token).await
     }
 
     async fn get(
@@ -284,15 +289,15 @@ impl Access {
         operation: &'static str,
         path: &[&str],
         accept: &str,
-        leave: Leave,
+        call_token: CallToken,
     ) -> Result<Bytes, CallError> {
-        let url = at(&parse(&self.target.platform_url)?, path)?;
-        let token = self.target.token.expose_secret();
+        let url = at(&parse(&self.selector.platform_url)?, path)?;
+        let token = self.selector.token.expose_secret();
         let request = Request::builder()
             .method(Method::GET)
             .header(header::ACCEPT, accept)
             .header(header::AUTHORIZATION, bearer(token)?);
-        Ok(self.http.send(leave, operation, &url, request, Bytes::new(), &[token]).await?.into_body())
+        Ok(self.http.send(call_token, operation, &url, request, Bytes::new(), &[token]).await?.into_body())
     }
 }
 

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use applink_operator::budget::Limits;
 use applink_operator::clock::Clock;
-use applink_operator::control::run::{Options, Outside, run};
+use applink_operator::control::run::{Dependencies, Options, run};
 use applink_operator::control::scope;
 use applink_operator::metrics::Metrics;
 use applink_operator::readiness::Readiness;
@@ -167,7 +167,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {} (--admin-addr)", args.admin_addr))?;
     let admin = tokio::spawn(admin);
     let transport = transport::network().context("cannot set up TLS")?;
-    let outside = Outside { client, transport, clock: Clock::system(), metrics, ready };
+    let outside = Dependencies { client, transport, clock: Clock::system(), metrics, ready };
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let stop = async move {

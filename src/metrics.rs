@@ -14,7 +14,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
-use crate::budget::{Budgets, Scope, Why};
+use crate::budget::{Budgets, Limit, Scope};
 use crate::transport::CallError;
 
 /// Labels of a remote call.
@@ -55,7 +55,7 @@ impl Collector for Shown {
         let help = "Calls that were not sent because of a limit";
         let mut unsent = encoder.encode_descriptor("calls_not_sent", help, None, ConstCounter::<u64>::TYPE)?;
         for scope in Scope::ALL {
-            for why in Why::ALL {
+            for why in Limit::ALL {
                 let labels = [("scope", scope.as_str()), ("why", why.as_str())];
                 ConstCounter::new(budgets.unsent(scope, why)).encode(unsent.encode_family(&labels)?)?;
             }

@@ -15,7 +15,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceExt};
 use url::Url;
 
-use crate::budget::{Budgets, Leave};
+use crate::budget::{Budgets, CallToken};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::wire::{ErrorText, error_text};
@@ -165,7 +165,7 @@ impl Http {
     /// Any [`CallError`]; redirects are answers, never followed.
     pub async fn send(
         &self,
-        leave: Leave,
+        call_token: CallToken,
         operation: &'static str,
         url: &Url,
         request: http::request::Builder,
@@ -180,7 +180,7 @@ impl Http {
         let answer = answer.unwrap_or_else(|_| Err(late()));
         let wait = answer.as_ref().ok().and_then(|response| asked_wait(response, self.clock.now()));
         if let Ok(response) = &answer {
-            obey(&leave, response, wait);
+            obey(&call_token, response, wait);
         }
         let result = match answer {
             Ok(response) if response.status().is_success() => Ok(response),
@@ -193,13 +193,13 @@ impl Http {
 }
 
 /// Has the budget that the call drew on do as the answer says.
-fn obey(leave: &Leave, response: &Response<Bytes>, wait: Option<Duration>) {
+fn obey(call_token: &CallToken, response: &Response<Bytes>, wait: Option<Duration>) {
     if let Some(wait) = wait.filter(|_| response.status() == StatusCode::TOO_MANY_REQUESTS) {
-        leave.hold(wait);
+        call_token.pause(wait);
     }
     let left = response.headers().get(REMAINING).and_then(|v| v.to_str().ok()?.trim().parse().ok());
     if let Some(left) = left {
-        leave.correct(left);
+        call_token.correct(left);
     }
 }
 
@@ -294,7 +294,7 @@ fn unanswered(error: reqwest::Error) -> TransportError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::{Budget, Limits, Purpose, Why};
+    use crate::budget::{Budget, Limit, Limits, Purpose};
 
     /// Sends one call to a service that answers so, and gives what it draws on.
     async fn answered(status: u16, headers: &'static [(&'static str, &'static str)]) -> (Budget, Option<CallError>) {
@@ -308,9 +308,9 @@ mod tests {
         let transport = BoxCloneSyncService::new(transport);
         let http = Http::new(transport, hosts, budgets.clone(), Clock::system(), Metrics::default());
         let budget = budgets.account("token");
-        let leave = budget.leave(Purpose::Poll).expect("a full budget");
+        let call_token = budget.try_acquire(Purpose::Poll).expect("a full budget");
         let url = "https://api.heroku.com/apps".parse().expect("a URL");
-        let result = http.send(leave, "test", &url, Request::builder(), Bytes::new(), &[]).await;
+        let result = http.send(call_token, "test", &url, Request::builder(), Bytes::new(), &[]).await;
         (budget, result.err())
     }
 
@@ -325,8 +325,8 @@ mod tests {
         for (status, headers, told, held) in table {
             let (budget, error) = answered(status, headers).await;
             assert_eq!(error.expect("no success").retry_after(), told.map(Duration::from_secs), "{status}");
-            let refused = budget.leave(Purpose::Edit).err();
-            assert!(refused.as_ref().is_none_or(|refused| refused.why == Why::Held));
+            let refused = budget.try_acquire(Purpose::Edit).err();
+            assert!(refused.as_ref().is_none_or(|refused| refused.limit == Limit::Paused));
             assert_eq!(refused.map(|refused| refused.wait), held.map(Duration::from_secs), "{status}");
         }
     }

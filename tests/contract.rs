@@ -8,13 +8,13 @@ mod authorizations;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use applink_operator::applink::{AppLink, NewGrant, NewJwt};
+use applink_operator::applink::{AppLink, NewJwt, NewOrgAccess};
 use applink_operator::budget::Budgets;
 use applink_operator::clock::Clock;
 use applink_operator::crd::AppLinkAddonStatus;
-use applink_operator::heroku::{Access, AccessError, Target};
+use applink_operator::facts::{AuthMethod, OrgAccessKind, Phase, Provider};
+use applink_operator::heroku::{AddonResolver, AddonSelector, RemoteError};
 use applink_operator::metrics::Metrics;
-use applink_operator::plan::live::{GrantKind, Method, Phase, Provider};
 use applink_operator::simulator::{AddonState, Fault, Seed, Settings, Simulator, What, Where};
 use applink_operator::transport::{AllowedHosts, CallError, Http, TransportError, network};
 use secrecy::SecretString;
@@ -43,23 +43,24 @@ async fn bench(settings: Value) -> Bench {
 fn link(platform_url: String, hosts: &[&str], token: &str) -> AppLink {
     let hosts = AllowedHosts::new(&hosts.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
     let http = Http::new(network().unwrap(), hosts, Budgets::default(), Clock::system(), Metrics::default());
-    let target = Target { platform_url, app: Seed::APP_NAME.into(), addon: None, token: token.to_owned().into() };
-    AppLink::new(Arc::new(Access::new(http, Clock::system(), target, AppLinkAddonStatus::default())))
+    let target =
+        AddonSelector { platform_url, app: Seed::APP_NAME.into(), addon: None, token: token.to_owned().into() };
+    AppLink::new(Arc::new(AddonResolver::new(http, Clock::system(), target, AppLinkAddonStatus::default())))
 }
 
 static KEY: LazyLock<SecretString> = LazyLock::new(|| PEM.to_owned().into());
 
-const CONNECTION: GrantKind = GrantKind::Connection;
+const CONNECTION: OrgAccessKind = OrgAccessKind::Connection;
 
-fn new(name: &str) -> NewGrant<'_> {
+fn new(name: &str) -> NewOrgAccess<'_> {
     let jwt = NewJwt { alias: "alias", client_id: "3MVG9", username: "ci@example.com", private_key: &KEY };
     let login_url = "https://login.salesforce.com";
-    NewGrant { name, provider: Provider::Salesforce, login_url, jwt: Some(jwt) }
+    NewOrgAccess { name, provider: Provider::Salesforce, login_url, jwt: Some(jwt) }
 }
 
-fn status_of(error: &AccessError) -> Option<u16> {
+fn status_of(error: &RemoteError) -> Option<u16> {
     match error {
-        AccessError::AppLink(call) => call.status().map(|s| s.as_u16()),
+        RemoteError::AppLink(call) => call.status().map(|s| s.as_u16()),
         _ => None,
     }
 }
@@ -72,12 +73,12 @@ async fn a_link_is_told_by_the_answer_to_the_post_and_later_only_where_the_servi
         {
             let bench = bench(json!({"dialect": dialect, "linkServed": served})).await;
             let login_url = "https://test.salesforce.com";
-            let new = NewGrant { name: "productionOrg", provider, login_url, jwt: None };
-            let made = bench.link.create_grant(CONNECTION, &new).await.unwrap();
+            let new = NewOrgAccess { name: "productionOrg", provider, login_url, jwt: None };
+            let made = bench.link.create_org_access(CONNECTION, &new).await.unwrap();
             let link = made.link.clone().expect("a link");
             assert!(link.expose().starts_with("http") && !format!("{made:?}").contains("consent"), "{made:?}");
-            assert_eq!((made.phase, made.provider), (Phase::Going, Some(provider)));
-            let read = bench.link.get_grant(CONNECTION, &made.id).await.unwrap().expect("it is there");
+            assert_eq!((made.phase, made.provider), (Phase::Pending, Some(provider)));
+            let read = bench.link.get_org_access(CONNECTION, &made.id).await.unwrap().expect("it is there");
             assert_eq!(read.link == Some(link), again, "{dialect}");
             assert_eq!(read.org.id, None, "nobody has consented");
         }
@@ -97,22 +98,22 @@ async fn a_connection_is_the_same_fact_in_every_spelling() {
                     "connectSeconds": 0, "disconnectSeconds": 0,
                 }))
                 .await;
-                let id = bench.link.create_grant(CONNECTION, &new("productionOrg")).await.unwrap().id;
-                let listed = bench.link.list_grants(CONNECTION).await.unwrap();
+                let id = bench.link.create_org_access(CONNECTION, &new("productionOrg")).await.unwrap().id;
+                let listed = bench.link.list_org_access(CONNECTION).await.unwrap();
                 assert!(listed.whole);
                 assert_eq!(listed.items.len(), 1);
                 assert_eq!((&listed.items[0].id, listed.items[0].name.as_deref()), (&id, Some("productionOrg")));
-                let got = bench.link.get_grant(CONNECTION, &id).await.unwrap().unwrap();
-                assert_eq!(got.phase, Phase::Up);
-                assert!(got.method.is_none_or(|m| m == Method::Jwt));
+                let got = bench.link.get_org_access(CONNECTION, &id).await.unwrap().unwrap();
+                assert_eq!(got.phase, Phase::Ready);
+                assert!(got.method.is_none_or(|m| m == AuthMethod::Jwt));
                 // The dialects come from two releases; beside that number, the org is one.
                 let mut org = got.org;
                 let version = org.api_version.take().unwrap();
                 assert!(version.ends_with(".0") && !version.starts_with('v'), "{version}");
                 orgs.push(org);
-                bench.link.delete_grant(CONNECTION, &id).await.unwrap();
-                assert_eq!(bench.link.get_grant(CONNECTION, &id).await.unwrap(), None, "{dialect} {get_unknown}");
-                bench.link.delete_grant(CONNECTION, &id).await.unwrap();
+                bench.link.delete_org_access(CONNECTION, &id).await.unwrap();
+                assert_eq!(bench.link.get_org_access(CONNECTION, &id).await.unwrap(), None, "{dialect} {get_unknown}");
+                bench.link.delete_org_access(CONNECTION, &id).await.unwrap();
             }
         }
     }
@@ -121,18 +122,18 @@ async fn a_connection_is_the_same_fact_in_every_spelling() {
 
 #[tokio::test]
 async fn an_object_is_the_same_fact_however_it_mixes_two_spellings() {
-    for kind in [CONNECTION, GrantKind::Authorization] {
+    for kind in [CONNECTION, OrgAccessKind::Authorization] {
         let bench = bench(json!({"dialect": "mixed", "connectSeconds": 0})).await;
         let mut ids = Vec::new();
         for name in ["someKeys", "allKeys", "likeTheArticle", "likeThePlugin"] {
-            ids.push(bench.link.create_grant(kind, &new(name)).await.unwrap().id);
+            ids.push(bench.link.create_org_access(kind, &new(name)).await.unwrap().id);
         }
-        let listed = bench.link.list_grants(kind).await.unwrap();
+        let listed = bench.link.list_org_access(kind).await.unwrap();
         assert!(listed.whole);
         let mut orgs = Vec::new();
         for (one, id) in listed.items.iter().zip(&ids) {
-            let got = bench.link.get_grant(kind, id).await.unwrap().unwrap();
-            assert_eq!((&one.id, one.phase, got.phase), (id, Phase::Up, Phase::Up));
+            let got = bench.link.get_org_access(kind, id).await.unwrap().unwrap();
+            assert_eq!((&one.id, one.phase, got.phase), (id, Phase::Ready, Phase::Ready));
             assert_eq!((&one.name, &one.org), (&got.name, &got.org));
             let stamp = got.created_at.unwrap();
             assert!(!stamp.contains('.') && stamp.parse::<jiff::Timestamp>().is_ok(), "{stamp}");
@@ -147,12 +148,12 @@ async fn an_object_is_the_same_fact_however_it_mixes_two_spellings() {
 
 #[tokio::test]
 async fn what_a_delete_without_a_body_leaves_behind_counts_as_gone() {
-    for kind in [CONNECTION, GrantKind::Authorization] {
+    for kind in [CONNECTION, OrgAccessKind::Authorization] {
         let bench = bench(json!({"dialect": "reference", "connectSeconds": 0, "keepDisconnected": true})).await;
-        let id = bench.link.create_grant(kind, &new("productionOrg")).await.unwrap().id;
-        bench.link.delete_grant(kind, &id).await.unwrap();
-        assert_eq!(bench.link.get_grant(kind, &id).await.unwrap().unwrap().phase, Phase::Gone);
-        assert_eq!(bench.link.list_grants(kind).await.unwrap().items[0].phase, Phase::Gone);
+        let id = bench.link.create_org_access(kind, &new("productionOrg")).await.unwrap().id;
+        bench.link.delete_org_access(kind, &id).await.unwrap();
+        assert_eq!(bench.link.get_org_access(kind, &id).await.unwrap().unwrap().phase, Phase::Deleted);
+        assert_eq!(bench.link.list_org_access(kind).await.unwrap().items[0].phase, Phase::Deleted);
     }
 }
 
@@ -168,12 +169,12 @@ async fn every_failure_tells_whether_the_call_may_have_worked() {
     ];
     for (fault, may_have_worked, status) in table {
         let bench = bench(json!({})).await;
-        let committed = bench.link.list_grants(CONNECTION).await.unwrap().items.len();
+        let committed = bench.link.list_org_access(CONNECTION).await.unwrap().items.len();
         assert_eq!(committed, 0);
         let told = format!("{fault:?}");
         bench.simulator.faults(|faults| faults.add(fault.method("POST"))).unwrap();
-        let error = bench.link.create_grant(CONNECTION, &new("productionOrg")).await.unwrap_err();
-        let AccessError::AppLink(call) = &error else { panic!("{error}") };
+        let error = bench.link.create_org_access(CONNECTION, &new("productionOrg")).await.unwrap_err();
+        let RemoteError::AppLink(call) = &error else { panic!("{error}") };
         assert_eq!((call.may_have_worked(), status_of(&error)), (may_have_worked, status), "{told}: {call}");
         assert!(!format!("{error} {error:?}").contains("CANARY"), "{error:?}");
     }
@@ -185,8 +186,8 @@ async fn nothing_is_sent_where_nobody_listens() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let error = link(url, &["127.0.0.1"], "t").list_grants(CONNECTION).await.unwrap_err();
-    let unsent = matches!(&error, AccessError::Heroku(CallError::Transport { cause: TransportError::Unsent(_), .. }));
+    let error = link(url, &["127.0.0.1"], "t").list_org_access(CONNECTION).await.unwrap_err();
+    let unsent = matches!(&error, RemoteError::Heroku(CallError::Transport { cause: TransportError::Unsent(_), .. }));
     assert!(unsent, "{error}");
 }
 
@@ -196,7 +197,7 @@ async fn an_error_that_echoes_what_it_was_sent_shows_none_of_it() {
     let body = json!({"id": "validation_failed", "message": format!("you sent {PEM} and {}", Seed::ADDON_TOKEN)});
     let what = What::Status { code: 422, headers: Default::default(), body: Some(body) };
     bench.simulator.faults(|faults| faults.add(Fault::new(Where::Before, what).method("POST"))).unwrap();
-    let error = bench.link.create_grant(CONNECTION, &new("productionOrg")).await.unwrap_err();
+    let error = bench.link.create_org_access(CONNECTION, &new("productionOrg")).await.unwrap_err();
     let told = format!("{error} {error:?}");
     assert!(told.contains("validation_failed: you sent <secret> and <secret>"), "{told}");
     assert!(!told.contains("Q0FOQVJZ") && !told.contains(Seed::ADDON_TOKEN));
@@ -217,7 +218,7 @@ async fn no_redirect_is_followed() {
     let headers = [("location".to_owned(), target)].into_iter().collect();
     let what = What::Status { code: 307, headers, body: None };
     bench.simulator.faults(|faults| faults.add(Fault::new(Where::Before, what))).unwrap();
-    let error = bench.link.list_grants(CONNECTION).await.unwrap_err();
+    let error = bench.link.list_org_access(CONNECTION).await.unwrap_err();
     assert!(error.to_string().contains("redirect"), "{error}");
     assert_eq!(visits.load(Ordering::SeqCst), 0);
 }
@@ -232,9 +233,9 @@ async fn two_add_ons_are_never_guessed_between() {
         world.add_addon(second)
     });
     second.unwrap();
-    let error = bench.link.list_grants(CONNECTION).await.unwrap_err();
+    let error = bench.link.list_org_access(CONNECTION).await.unwrap_err();
     let told = error.to_string();
-    assert!(matches!(error, AccessError::Several { .. }), "{told}");
+    assert!(matches!(error, RemoteError::Several { .. }), "{told}");
     assert!(
         told.contains(Seed::ADDON_NAME) && told.contains("heroku-applink-round-5678") && told.contains("spec.addon")
     );
@@ -244,16 +245,16 @@ async fn two_add_ons_are_never_guessed_between() {
 async fn an_add_on_that_is_being_set_up_is_waited_for() {
     let bench = bench(json!({})).await;
     bench.simulator.world(|world| world.addon_mut(Seed::ADDON_NAME).unwrap().state = AddonState::Provisioning);
-    let error = bench.link.list_grants(CONNECTION).await.unwrap_err();
-    assert!(matches!(error, AccessError::Provisioning(_)), "{error}");
+    let error = bench.link.list_org_access(CONNECTION).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Provisioning(_)), "{error}");
 }
 
 #[tokio::test]
 async fn a_refused_token_is_a_refused_token() {
     let bench = bench(json!({})).await;
-    let url = bench.link.access().target().platform_url.clone();
-    let error = link(url, &["127.0.0.1"], "HRKU-CANARY").list_grants(CONNECTION).await.unwrap_err();
-    let AccessError::Heroku(call) = &error else { panic!("{error}") };
+    let url = bench.link.access().selector().platform_url.clone();
+    let error = link(url, &["127.0.0.1"], "HRKU-CANARY").list_org_access(CONNECTION).await.unwrap_err();
+    let RemoteError::Heroku(call) = &error else { panic!("{error}") };
     assert!(call.refuses_token());
     assert!(!format!("{error:?}").contains("CANARY"));
 }
@@ -263,7 +264,7 @@ async fn either_sso_variant_will_do_and_one_is_fetched_for_many_calls() {
     for refused in [json!(null), json!("3.sdk"), json!("3.add-ons-sso")] {
         let bench = bench(json!({"refusedSsoVariant": refused})).await;
         for _ in 0..5 {
-            bench.link.list_grants(CONNECTION).await.unwrap();
+            bench.link.list_org_access(CONNECTION).await.unwrap();
         }
         let fetched = bench
             .simulator
@@ -275,7 +276,7 @@ async fn either_sso_variant_will_do_and_one_is_fetched_for_many_calls() {
 #[tokio::test]
 async fn no_debug_output_shows_a_secret() {
     let bench = bench(json!({})).await;
-    bench.link.list_grants(CONNECTION).await.unwrap();
+    bench.link.list_org_access(CONNECTION).await.unwrap();
     let told = format!("{:?} {:?} {:?}", bench.link, bench.link.found().await.unwrap(), new("x"));
     for secret in [Seed::HEROKU_TOKEN, Seed::ADDON_TOKEN, "Q0FOQVJZ"] {
         assert!(!told.contains(secret), "{told}");

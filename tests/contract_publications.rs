@@ -8,11 +8,11 @@ use applink_operator::applink::{AppLink, Upload};
 use applink_operator::budget::Budgets;
 use applink_operator::clock::Clock;
 use applink_operator::crd::AppLinkAddonStatus;
-use applink_operator::heroku::{Access, AccessError, Target};
+use applink_operator::document::archive::{Contents, archive};
+use applink_operator::document::openapi::Document;
+use applink_operator::facts::RemotePublication;
+use applink_operator::heroku::{AddonResolver, AddonSelector, RemoteError};
 use applink_operator::metrics::Metrics;
-use applink_operator::plan::desired::archive::{Contents, archive};
-use applink_operator::plan::desired::openapi::Document;
-use applink_operator::plan::live::RemotePublication;
 use applink_operator::simulator::{
     Collection, Edition, Grant, NewAccess, NewPublication, Org, Planted, Provider, Seed, Settings, Simulator, Status,
 };
@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-const SPEC: &str = "openapi: 3.0.3\ninfo: {title: Orders, version: '1'}\npaths: {}\n";
+const SPEC: &str = "openapi: 3.0.3\ninfo: {display_name: Orders, version: '1'}\npaths: {}\n";
 const ANOTHER_APP: Uuid = Uuid::from_u128(42);
 
 struct Bench {
@@ -73,8 +73,8 @@ fn link(platform_url: String) -> AppLink {
     let hosts = AllowedHosts::new(&["127.0.0.1".to_owned()]).expect("a pattern");
     let http = Http::new(network().expect("TLS"), hosts, Budgets::default(), Clock::system(), Metrics::default());
     let token = Seed::HEROKU_TOKEN.to_owned().into();
-    let target = Target { platform_url, app: Seed::APP_NAME.into(), addon: None, token };
-    AppLink::new(Arc::new(Access::new(http, Clock::system(), target, AppLinkAddonStatus::default())))
+    let target = AddonSelector { platform_url, app: Seed::APP_NAME.into(), addon: None, token };
+    AppLink::new(Arc::new(AddonResolver::new(http, Clock::system(), target, AppLinkAddonStatus::default())))
 }
 
 /// All names, and all files.
@@ -104,7 +104,7 @@ impl Bench {
         listing.items
     }
 
-    async fn publish(&self) -> Result<(), AccessError> {
+    async fn publish(&self) -> Result<(), RemoteError> {
         let archive = packed(false);
         self.link.publish(&self.connection.to_string(), &upload(&archive)).await
     }
@@ -196,7 +196,7 @@ async fn what_is_refused_has_its_class_and_says_why() {
         let bench = bench(json!({"publications": {"republish": republish}})).await;
         bench.publish().await.expect("the first");
         let error = bench.publish().await.expect_err("the second");
-        let AccessError::AppLink(call) = &error else { panic!("{error}") };
+        let RemoteError::AppLink(call) = &error else { panic!("{error}") };
         assert_eq!(call.status().map(|status| status.as_u16()), Some(code));
         assert!(!call.may_have_worked());
         let told = format!("{error} {error:?}");

@@ -6,22 +6,38 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each room may use of the crate. Rooms that are not named may use anything.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("crd", &[]),
     ("docs", &["crd"]),
-    ("plan", &["crd"]),
-    ("wire", &["plan"]),
+    ("conditions", &["crd"]),
+    ("facts", &["conditions", "crd"]),
+    ("document", &[]),
+    ("plan", &["conditions", "crd", "document", "facts"]),
+    ("wire", &["facts"]),
     ("clock", &[]),
     ("budget", &[]),
     ("metrics", &["budget", "transport"]),
     ("telemetry", &[]),
     ("transport", &["budget", "clock", "wire", "metrics"]),
-    ("heroku", &["budget", "clock", "crd", "plan", "transport", "wire"]),
-    ("applink", &["budget", "heroku", "plan", "transport", "wire"]),
-    ("observe", &["applink", "budget", "clock", "crd", "heroku", "metrics", "plan", "transport"]),
+    ("heroku", &["budget", "clock", "crd", "facts", "transport", "wire"]),
+    ("applink", &["budget", "facts", "heroku", "transport", "wire"]),
+    ("observe", &["applink", "budget", "clock", "conditions", "crd", "facts", "heroku", "metrics", "transport"]),
     (
         "control",
-        &["applink", "budget", "clock", "crd", "heroku", "metrics", "observe", "plan", "readiness", "transport"],
+        &[
+            "applink",
+            "budget",
+            "clock",
+            "conditions",
+            "crd",
+            "facts",
+            "heroku",
+            "metrics",
+            "observe",
+            "plan",
+            "readiness",
+            "transport",
+        ],
     ),
     ("admin", &["metrics", "readiness"]),
     ("readiness", &[]),
@@ -32,7 +48,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
 /// What no line of a pure room may name.
 const IMPURE: [&str; 8] =
     ["tokio", "reqwest", "tracing", "kube::Client", "kube::Api", "std::fs", "std::env", "async fn"];
-const PURE: [&str; 4] = ["crd", "docs", "plan", "wire"];
+const PURE: [&str; 7] = ["conditions", "crd", "docs", "document", "facts", "plan", "wire"];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());

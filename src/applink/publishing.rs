@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::multipart::{Part, content_type, encode};
 use super::{AppLink, Call, EMPTY, found, unreadable};
-use crate::heroku::AccessError;
-use crate::plan::collection::Listing;
-use crate::plan::live::{RemotePublication, RemoteTarget};
+use crate::facts::collection::Listing;
+use crate::facts::{RemoteDataActionTarget, RemotePublication};
+use crate::heroku::RemoteError;
 use crate::wire;
 
 /// What is published; all of it goes out as given.
@@ -30,7 +30,7 @@ pub struct Upload<'a> {
 
 /// What a data action target is created with; all of it goes out as given.
 #[derive(Clone, Copy, Debug)]
-pub struct NewTarget<'a> {
+pub struct NewDataActionTarget<'a> {
     /// `label`
     pub label: &'a str,
     /// `api_name`
@@ -44,8 +44,8 @@ impl AppLink {
     /// or an empty list, the list is whole and empty.
     ///
     /// # Errors
-    /// Any [`AccessError`].
-    pub async fn list_publications(&self, connection: &str) -> Result<Listing<RemotePublication>, AccessError> {
+    /// Any [`RemoteError`].
+    pub async fn list_publications(&self, connection: &str) -> Result<Listing<RemotePublication>, RemoteError> {
         let app = self.found().await?.facts.app_id.clone();
         let path = ["connections", "salesforce", connection, "apps", &app];
         match found(self.call(Call::get("applink.list_publications", &path)).await)? {
@@ -57,8 +57,8 @@ impl AppLink {
     /// The same, where what is not there must be proved not to be.
     ///
     /// # Errors
-    /// Any [`AccessError`]; a list that proves nothing is one, too.
-    pub async fn read_publications(&self, connection: &str) -> Result<Listing<RemotePublication>, AccessError> {
+    /// Any [`RemoteError`]; a list that proves nothing is one, too.
+    pub async fn read_publications(&self, connection: &str) -> Result<Listing<RemotePublication>, RemoteError> {
         let listing = self.list_publications(connection).await?;
         if listing.items.is_empty() && !listing.whole {
             let host = self.found().await?.api_url.host_str().unwrap_or_default().to_owned();
@@ -71,8 +71,8 @@ impl AppLink {
     /// and that not always.
     ///
     /// # Errors
-    /// Any [`AccessError`].
-    pub async fn publish(&self, connection: &str, upload: &Upload<'_>) -> Result<(), AccessError> {
+    /// Any [`RemoteError`].
+    pub async fn publish(&self, connection: &str, upload: &Upload<'_>) -> Result<(), RemoteError> {
         let mut request = serde_json::Map::from_iter([("client_name".to_owned(), json!(upload.client_name))]);
         let names = [
             ("authorization_permission_set_name", upload.permission_set),
@@ -100,8 +100,8 @@ impl AppLink {
     /// `DELETE /connections/salesforce/{connection}/apps/{app}`, of the app itself; one that is not there counts as deleted.
     ///
     /// # Errors
-    /// Any [`AccessError`].
-    pub async fn delete_publication(&self, connection: &str) -> Result<(), AccessError> {
+    /// Any [`RemoteError`].
+    pub async fn delete_publication(&self, connection: &str) -> Result<(), RemoteError> {
         let app = self.found().await?.facts.app_id.clone();
         let path = ["connections", "salesforce", connection, "apps", &app];
         found(self.call(Call { method: Method::DELETE, ..Call::get("applink.delete_publication", &path) }).await)
@@ -112,29 +112,33 @@ impl AppLink {
     /// document has it.
     ///
     /// # Errors
-    /// Any [`AccessError`].
-    pub async fn list_targets(&self, connection: &str) -> Result<Option<Listing<RemoteTarget>>, AccessError> {
+    /// Any [`RemoteError`].
+    pub async fn list_targets(&self, connection: &str) -> Result<Option<Listing<RemoteDataActionTarget>>, RemoteError> {
         let app = self.found().await?.facts.app_id.clone();
         let path = ["connections", "datacloud", connection, "data_action_targets"];
         let answered = match self.call(Call::get("applink.list_targets", &path)).await {
-            Err(AccessError::AppLink(call)) if call.status() == Some(StatusCode::METHOD_NOT_ALLOWED) => {
+            Err(RemoteError::AppLink(call)) if call.status() == Some(StatusCode::METHOD_NOT_ALLOWED) => {
                 return Ok(None);
             }
             answered => found(answered)?,
         };
         let Some(answer) = answered else { return Ok(None) };
-        answer.list(|body, known| wire::targets(body, &app, known)).map(Some)
+        answer.list(|body, known| wire::data_action_targets(body, &app, known)).map(Some)
     }
 
     /// `GET /connections/datacloud/{connection}/data_action_targets/{id or API name}`; `None` where there is none.
     ///
     /// # Errors
-    /// Any [`AccessError`].
-    pub async fn get_target(&self, connection: &str, wanted: &str) -> Result<Option<RemoteTarget>, AccessError> {
+    /// Any [`RemoteError`].
+    pub async fn get_target(
+        &self,
+        connection: &str,
+        wanted: &str,
+    ) -> Result<Option<RemoteDataActionTarget>, RemoteError> {
         let app = self.found().await?.facts.app_id.clone();
         let path = ["connections", "datacloud", connection, "data_action_targets", wanted];
         match found(self.call(Call::get("applink.get_target", &path)).await)? {
-            Some(answer) => answer.read(|body, known| wire::target(body, &app, wanted, known)),
+            Some(answer) => answer.read(|body, known| wire::data_action_target(body, &app, wanted, known)),
             None => Ok(None),
         }
     }
@@ -142,14 +146,18 @@ impl AppLink {
     /// `POST /connections/datacloud/{connection}/data_action_targets`
     ///
     /// # Errors
-    /// Any [`AccessError`]; an unreadable or empty success is one, too.
-    pub async fn create_target(&self, connection: &str, new: &NewTarget<'_>) -> Result<RemoteTarget, AccessError> {
+    /// Any [`RemoteError`]; an unreadable or empty success is one, too.
+    pub async fn create_target(
+        &self,
+        connection: &str,
+        new: &NewDataActionTarget<'_>,
+    ) -> Result<RemoteDataActionTarget, RemoteError> {
         let app = self.found().await?.facts.app_id.clone();
         let body = json!({
             "label": new.label, "api_name": new.api_name, "target_endpoint": new.endpoint, "type": "webhook",
         });
         let path = ["connections", "datacloud", connection, "data_action_targets"];
         let answer = self.call(Call::post("applink.create_target", &path, &body)).await?;
-        answer.read(|body, known| wire::target(body, &app, new.api_name, known)?.ok_or(EMPTY))
+        answer.read(|body, known| wire::data_action_target(body, &app, new.api_name, known)?.ok_or(EMPTY))
     }
 }

@@ -18,7 +18,7 @@ fn small() -> Limits {
 fn drain(budget: &Budget, purpose: Purpose) -> (usize, Duration) {
     let mut taken = 0;
     loop {
-        match budget.leave(purpose) {
+        match budget.try_acquire(purpose) {
             Ok(_) => taken += 1,
             Err(refused) => return (taken, refused.wait),
         }
@@ -88,38 +88,41 @@ async fn edits_leave_the_last_to_polls_that_are_overdue() {
 #[tokio::test(start_paused = true)]
 async fn several_calls_get_leave_together_or_not_at_all() {
     let budget = Budgets::new(small()).addon("a");
-    assert!(budget.leaves::<6>(Purpose::Poll).is_ok());
-    assert_eq!(budget.leaves::<6>(Purpose::Edit).unwrap_err().wait, 20 * SECOND);
+    assert!(budget.try_acquire_many::<6>(Purpose::Poll).is_ok());
+    assert_eq!(budget.try_acquire_many::<6>(Purpose::Edit).unwrap_err().wait, 20 * SECOND);
     assert_eq!(budget.left(), 4);
     advance(200 * SECOND).await;
-    assert!(budget.leaves::<8>(Purpose::Poll).is_ok(), "more than polls ever get: then the bucket must be full");
+    assert!(
+        budget.try_acquire_many::<8>(Purpose::Poll).is_ok(),
+        "more than polls ever get: then the bucket must be full"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn edits_that_are_refused_are_told_to_come_back_one_after_another() {
     let budget = Budgets::new(small()).addon("a");
     drain(&budget, Purpose::Edit);
-    let waits: Vec<_> = (0..100).map(|_| budget.leave(Purpose::Edit).unwrap_err().wait.as_secs()).collect();
+    let waits: Vec<_> = (0..100).map(|_| budget.try_acquire(Purpose::Edit).unwrap_err().wait.as_secs()).collect();
     assert_eq!(waits[..4], [20, 30, 40, 50]);
     assert_eq!(waits[99], LONGEST_LINE.as_secs());
-    assert_eq!(budget.leave(Purpose::Look).unwrap_err().wait, 10 * SECOND, "looks stand in no line");
+    assert_eq!(budget.try_acquire(Purpose::UrgentPoll).unwrap_err().wait, 10 * SECOND, "looks stand in no line");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_holds_everyone_to_the_end_and_nobody_longer() {
     let budgets = Budgets::new(small());
     let budget = budgets.addon("a");
-    let leave = budget.leave(Purpose::Poll).unwrap();
-    leave.hold(17 * SECOND);
-    leave.hold(3 * SECOND);
+    let call_token = budget.try_acquire(Purpose::Poll).unwrap();
+    call_token.pause(17 * SECOND);
+    call_token.pause(3 * SECOND);
     advance(16 * SECOND).await;
     for purpose in [Purpose::Edit, Purpose::Poll] {
-        let refused = budget.leave(purpose).unwrap_err();
-        assert_eq!((refused.why, refused.wait), (Why::Held, SECOND));
+        let refused = budget.try_acquire(purpose).unwrap_err();
+        assert_eq!((refused.limit, refused.wait), (Limit::Paused, SECOND));
     }
-    assert!(budgets.addon("b").leave(Purpose::Poll).is_ok(), "another add-on has nothing to do with it");
-    assert!(budgets.addon("a").leave(Purpose::Edit).is_err(), "whoever asks");
-    assert_eq!((budgets.unsent(Scope::Addon, Why::Held), budgets.unsent(Scope::Addon, Why::Spent)), (3, 0));
+    assert!(budgets.addon("b").try_acquire(Purpose::Poll).is_ok(), "another add-on has nothing to do with it");
+    assert!(budgets.addon("a").try_acquire(Purpose::Edit).is_err(), "whoever asks");
+    assert_eq!((budgets.unsent(Scope::Addon, Limit::Paused), budgets.unsent(Scope::Addon, Limit::BudgetSpent)), (3, 0));
     advance(SECOND).await;
     assert!(!budget.is_plenty(), "the service is short of calls, however many we have");
     assert_eq!(drain(&budget, Purpose::Poll).0, 6);
@@ -130,10 +133,10 @@ async fn a_pause_holds_everyone_to_the_end_and_nobody_longer() {
 #[tokio::test(start_paused = true)]
 async fn what_the_service_says_is_left_counts_where_it_is_less() {
     let budget = Budgets::new(small()).account("token");
-    let leave = budget.leave(Purpose::Edit).unwrap();
-    leave.correct(4000);
+    let call_token = budget.try_acquire(Purpose::Edit).unwrap();
+    call_token.correct(4000);
     assert_eq!(budget.left(), 9);
-    leave.correct(2);
+    call_token.correct(2);
     assert_eq!(budget.left(), 2);
     assert!(!budget.is_plenty());
     advance(50 * SECOND).await;

@@ -16,7 +16,7 @@ use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
 
-use super::outcome::News;
+use super::outcome::PendingEvent;
 use super::said;
 use crate::crd::{FIELD_MANAGER, Reason};
 use crate::observe::Key;
@@ -58,8 +58,8 @@ impl Events {
     }
 
     /// Publishes one Event about `object`.
-    pub(super) async fn publish(&self, who: &Key, object: &ObjectReference, news: News, now: Timestamp) {
-        let News { warning, reason, note } = news;
+    pub(super) async fn publish(&self, who: &Key, object: &ObjectReference, events: PendingEvent, now: Timestamp) {
+        let PendingEvent { warning, reason, note } = events;
         tracing::info!(object = %who, %reason, "{note}");
         let note = cut(&note, LONGEST_NOTE).to_owned();
         let about = (object.uid.clone(), reason, warning);

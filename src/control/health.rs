@@ -26,7 +26,7 @@ struct State {
     phase: Phase,
     /// Why the Lease cannot be used.
     lease: Option<String>,
-    sources: BTreeMap<Source, Reading>,
+    sources: BTreeMap<Source, CredentialsState>,
 }
 
 /// What the operator is doing.
@@ -53,7 +53,7 @@ pub(super) struct Source {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Reading {
+enum CredentialsState {
     Awaited,
     Good,
     Failing(String),
@@ -116,26 +116,26 @@ impl Health {
 
     /// This is to be read.
     pub(super) fn awaits(&self, source: &Source) {
-        self.change(|state| drop(state.sources.insert(source.clone(), Reading::Awaited)));
+        self.change(|state| drop(state.sources.insert(source.clone(), CredentialsState::Awaited)));
     }
 
     /// This can be read.
     pub(super) fn reads(&self, source: &Source) {
-        if let Some(Reading::Failing(_)) = self.set(source, Reading::Good) {
+        if let Some(CredentialsState::Failing(_)) = self.set(source, CredentialsState::Good) {
             tracing::info!(kind = source.kind, "can read {source} again");
         }
     }
 
     /// This cannot be read.
     pub(super) fn fails(&self, source: &Source, cause: &str) {
-        let failing = Reading::Failing(cause.to_owned());
+        let failing = CredentialsState::Failing(cause.to_owned());
         if self.set(source, failing.clone()) != Some(failing) {
             tracing::warn!(kind = source.kind, "{}", source.trouble(cause));
         }
     }
 
     /// Gives what was known before.
-    fn set(&self, source: &Source, reading: Reading) -> Option<Reading> {
+    fn set(&self, source: &Source, reading: CredentialsState) -> Option<CredentialsState> {
         let mut before = None;
         self.change(|state| before = state.sources.insert(source.clone(), reading));
         before
@@ -160,7 +160,7 @@ impl Health {
 
 impl State {
     /// The readings of what is vital, by namespace.
-    fn namespaces(&self) -> BTreeMap<&Option<String>, Vec<&Reading>> {
+    fn namespaces(&self) -> BTreeMap<&Option<String>, Vec<&CredentialsState>> {
         let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (source, reading) in self.sources.iter().filter(|(source, _)| source.vital) {
             all.entry(&source.namespace).or_default().push(reading);
@@ -170,15 +170,17 @@ impl State {
 
     /// In how many namespaces something vital cannot be read.
     fn unreadable(&self) -> usize {
-        let failing = |readings: &&Vec<&Reading>| readings.iter().any(|r| matches!(r, Reading::Failing(_)));
+        let failing =
+            |readings: &&Vec<&CredentialsState>| readings.iter().any(|r| matches!(r, CredentialsState::Failing(_)));
         self.namespaces().values().filter(failing).count()
     }
 
     /// Ready means: every namespace that can be read has been, and there is one; or another replica leads.
     fn readiness(&self) -> Readiness {
         let namespaces = self.namespaces();
-        let awaited = namespaces.values().flatten().any(|reading| **reading == Reading::Awaited);
-        let good = namespaces.values().any(|readings| readings.iter().all(|reading| **reading == Reading::Good));
+        let awaited = namespaces.values().flatten().any(|reading| **reading == CredentialsState::Awaited);
+        let good =
+            namespaces.values().any(|readings| readings.iter().all(|reading| **reading == CredentialsState::Good));
         let (ready, waiting) = match self.phase {
             Phase::Starting => (false, Some("starting: no namespace has been read yet")),
             Phase::Electing => (false, Some("waiting for the Lease")),
@@ -188,7 +190,7 @@ impl State {
             Phase::Stopping => (false, Some("stopping")),
         };
         let failing = self.sources.iter().filter_map(|(source, reading)| match reading {
-            Reading::Failing(cause) => Some(source.trouble(cause)),
+            CredentialsState::Failing(cause) => Some(source.trouble(cause)),
             _ => None,
         });
         let waiting = waiting.map(str::to_owned).into_iter();

@@ -12,9 +12,9 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
 use tokio::sync::watch;
 
-use super::Shell;
+use super::Context;
 use super::health::{Health, Source};
-use super::kind::Reference;
+use super::kinds::Reference;
 use super::source::{FirstList, watched};
 
 /// What is listed at a time: of the names that go by, no more than this are in memory at once.
@@ -22,7 +22,7 @@ const PAGE: u32 = 100;
 
 /// Watches objects of `kind` for ever. Its troubles are its own: a watch inside a controller would hold up all other causes.
 pub(super) async fn watch<R>(
-    shell: Arc<Shell>,
+    ctx: Arc<Context>,
     health: Health,
     (namespace, api): (Option<String>, Api<PartialObjectMeta<R>>),
     kind: &'static str,
@@ -37,7 +37,7 @@ pub(super) async fn watch<R>(
     while let Some(event) = events.next().await {
         if let Ok(object) = event {
             let changed = Reference { kind, name: object.name_any() };
-            shell.wake_users_of(&object.namespace().unwrap_or_default(), &changed);
+            ctx.trigger_users_of(&object.namespace().unwrap_or_default(), &changed);
         }
     }
 }

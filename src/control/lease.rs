@@ -30,7 +30,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const PACE: Duration = Duration::from_secs(3);
 
 /// Our claim to one Lease.
-pub(super) struct Claim {
+pub(super) struct LeaderLease {
     api: Api<Lease>,
     namespace: String,
     clock: Clock,
@@ -55,7 +55,7 @@ struct Other {
 #[error("the lease was lost: {0}")]
 pub struct Lost(String);
 
-impl Claim {
+impl LeaderLease {
     /// A claim to the Lease in `namespace`. `deadline` carries until when this process may write.
     pub(super) fn new(
         client: Client,

@@ -1,27 +1,27 @@
 //! The shell: the only writer to AppLink and to Kubernetes.
 //!
-//! It carries out what `plan` says, one effect at a time, and decides nothing itself. `driver` is the way through,
+//! It carries out what `plan` says, one effect at a time, and decides nothing itself. `reconciler` is the way through,
 //! `run` wires it up; the rest are the driver's hands.
 
-mod apply;
-mod denied;
-mod driver;
 mod events;
-mod gate;
+mod execute;
+mod fence;
+mod forbidden;
 mod health;
 mod inputs;
-mod kind;
+mod kinds;
 pub mod lease;
 mod outcome;
-mod owned;
+mod owned_secrets;
 mod patch;
 mod permits;
-mod recall;
-mod report;
-mod roster;
+mod reconcile;
 pub mod run;
 pub mod scope;
 mod source;
+mod state_cache;
+mod status;
+mod stores;
 mod unreadable;
 
 use std::collections::HashMap;
@@ -32,16 +32,16 @@ use kube::core::DeserializeGuard;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::observe::{Cause, Key, Observer, Wanted};
-use crate::plan::diff::connection::Dependant;
+use crate::observe::{Key, Observer, Subscription, Trigger};
+use crate::plan::kinds::connection::Dependent;
 use crate::transport::AllowedHosts;
 
-use denied::Denied;
 use events::Events;
-use gate::Gate;
-use kind::{Judged, Kind, Reference};
+use fence::WriteFence;
+use forbidden::ForbiddenReads;
+use kinds::{Kind, Reference, ValidatedDigests};
 use permits::Permits;
-use roster::{Roster, Rosters};
+use stores::{KindStore, Stores};
 
 /// What went wrong on the way to Kubernetes. Trouble with AppLink is no error: it is planned with.
 #[derive(Debug, thiserror::Error)]
@@ -128,61 +128,61 @@ fn said(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// What all kinds' drivers share.
-pub struct Shell {
+pub struct Context {
     client: Client,
     clock: Clock,
     hosts: AllowedHosts,
     observer: Observer,
-    rosters: Rosters,
+    stores: Stores,
     permits: Permits,
-    gate: Gate,
+    fence: WriteFence,
     events: Events,
-    judged: Judged,
-    denied: Denied,
+    judged: ValidatedDigests,
+    denied: ForbiddenReads,
     /// What the objects that this version cannot read refer to, as far as that can be told.
-    misread: Mutex<HashMap<Key, Vec<Reference>>>,
+    unreadable_references: Mutex<HashMap<Key, Vec<Reference>>>,
     metrics: Metrics,
 }
 
-impl Shell {
+impl Context {
     /// What `read` finds in the object of this name, where there is one that can be read.
     fn read<K: Kind, T>(&self, key: &Key, read: impl FnOnce(&K) -> T) -> Option<T> {
-        self.rosters.of::<K>()?.read(key, read)
+        self.stores.of::<K>()?.read(key, read)
     }
 
     /// Whether there is an object of this name that this version cannot read.
     fn is_unreadable<K: Kind>(&self, key: &Key) -> bool {
-        self.rosters.of::<K>().is_some_and(|roster| roster.is_unreadable(key))
+        self.stores.of::<K>().is_some_and(|store| store.is_unreadable(key))
     }
 
     /// Every object of a kind that can be read.
     fn all<K: Kind>(&self) -> impl Iterator<Item = Arc<DeserializeGuard<K>>> {
-        self.rosters.of::<K>().into_iter().flat_map(Roster::all)
+        self.stores.of::<K>().into_iter().flat_map(KindStore::all)
     }
 
-    fn misread(&self) -> MutexGuard<'_, HashMap<Key, Vec<Reference>>> {
-        self.misread.lock().unwrap_or_else(PoisonError::into_inner)
+    fn unreadable_references(&self) -> MutexGuard<'_, HashMap<Key, Vec<Reference>>> {
+        self.unreadable_references.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has planned again whom a cause concerns.
-    fn wake(&self, cause: &Cause) {
-        self.rosters.all().for_each(|roster| roster.wake(self, cause));
+    fn trigger(&self, cause: &Trigger) {
+        self.stores.all().for_each(|store| store.trigger(self, cause));
     }
 
     /// Has planned again whoever refers to this object.
-    fn wake_users_of(&self, namespace: &str, changed: &Reference) {
-        self.rosters.all().for_each(|roster| roster.wake_users_of(namespace, changed));
+    fn trigger_users_of(&self, namespace: &str, changed: &Reference) {
+        self.stores.all().for_each(|store| store.trigger_users_of(namespace, changed));
     }
 
     /// What lives on this object: on a connection, or on an add-on and all that is on it.
-    fn dependants(&self, of: &Key) -> Vec<Dependant> {
-        self.rosters.all().flat_map(|roster| roster.dependants(self, of)).collect()
+    fn dependents(&self, of: &Key) -> Vec<Dependent> {
+        self.stores.all().flat_map(|store| store.dependents(self, of)).collect()
     }
 
     /// What of an add-on must be listed.
-    fn wanted(&self, addon: &Key) -> Wanted {
-        let mut wanted = Wanted::default();
-        self.rosters.all().for_each(|roster| roster.want(self, addon, &mut wanted));
+    fn wanted(&self, addon: &Key) -> Subscription {
+        let mut wanted = Subscription::default();
+        self.stores.all().for_each(|store| store.subscribe(self, addon, &mut wanted));
         wanted
     }
 }

@@ -5,13 +5,13 @@
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::conditions::ConditionReport;
 use crate::crd::Reason;
-use crate::heroku::AccessError;
-use crate::observe::trouble;
+use crate::heroku::RemoteError;
+use crate::observe::report_for;
 use crate::plan::Step;
-use crate::plan::memory::{Answer, Intent, Unread};
-use crate::plan::remote::{Again, REFUSAL_REST, SETTLE};
-use crate::plan::verdict::Verdict;
+use crate::plan::remote::{PublishReason, REFUSAL_REST, SETTLE};
+use crate::plan::state::{CallOutcome, Intent, ReadFailure};
 use crate::transport::{CallError, DEADLINE};
 
 /// The first pause after a call that was not carried out, for no reason that lies in it; doubled each time.
@@ -21,7 +21,7 @@ const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(10);
 const CALL: SignedDuration = SignedDuration::from_secs(DEADLINE.as_secs() as i64);
 
 /// One Event to come.
-pub(super) struct News {
+pub(super) struct PendingEvent {
     pub(super) warning: bool,
     pub(super) reason: Reason,
     pub(super) note: String,
@@ -29,7 +29,7 @@ pub(super) struct News {
 
 /// A call that failed, and what it was part of.
 pub(super) struct Failed<'a> {
-    pub(super) error: &'a AccessError,
+    pub(super) error: &'a RemoteError,
     pub(super) step: &'a Step,
     /// The creation that it was, and what it was announced by.
     pub(super) intent: Option<&'a Intent>,
@@ -40,15 +40,15 @@ pub(super) struct Failed<'a> {
 }
 
 /// What a failed call means for the next plan.
-pub(super) fn answer(failed: &Failed<'_>, now: Timestamp) -> Answer {
+pub(super) fn answer(failed: &Failed<'_>, now: Timestamp) -> CallOutcome {
     let Failed { error, step, intent, began, nth } = *failed;
     let attempt = intent.map(|intent| intent.attempt);
-    let verdict = trouble(error);
+    let report = report_for(error);
     let doubled = |first| doubled_pause(first, nth);
-    let later = |pause| Answer::Later { verdict: verdict.clone(), at: now, until: now + pause, attempt };
+    let later = |pause| CallOutcome::Deferred { report: report.clone(), at: now, until: now + pause, attempt };
     let asked = error.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
     let call = match error {
-        AccessError::AppLink(call) => call,
+        RemoteError::AppLink(call) => call,
         _ => return later(asked.unwrap_or(doubled(PAUSE))),
     };
     match (call.status(), attempt) {
@@ -63,7 +63,12 @@ pub(super) fn answer(failed: &Failed<'_>, now: Timestamp) -> Answer {
                  applink.dev/requestedAt changes"
             );
             let conflict = attempt.is_some() && status == StatusCode::CONFLICT;
-            Answer::Refused { verdict: Verdict::needs_user(Reason::RemoteRejected, text), at: now, attempt, conflict }
+            CallOutcome::Refused {
+                report: ConditionReport::stalled(Reason::RemoteRejected, text),
+                at: now,
+                attempt,
+                conflict,
+            }
         }
         // Only a creation must not be repeated before it is known how it ended.
         (_, Some(attempt)) if call.may_have_worked() => {
@@ -74,7 +79,7 @@ pub(super) fn answer(failed: &Failed<'_>, now: Timestamp) -> Answer {
                 true => now + if nth > 1 { doubled_pause(SETTLE, nth - 1) } else { SignedDuration::ZERO },
                 false => began + doubled(CALL),
             };
-            Answer::Lost { verdict, until, attempt, over }
+            CallOutcome::Lost { report, until, attempt, over }
         }
         _ => later(asked.unwrap_or(doubled(PAUSE))),
     }
@@ -85,13 +90,13 @@ fn doubled_pause(first: SignedDuration, nth: u32) -> SignedDuration {
     (first * 2_i32.saturating_pow(nth.saturating_sub(1).min(10))).min(LONGEST_PAUSE)
 }
 
-fn is_missing(error: &AccessError) -> bool {
-    matches!(error, AccessError::AppLink(call) if call.status() == Some(StatusCode::NOT_FOUND))
+fn is_missing(error: &RemoteError) -> bool {
+    matches!(error, RemoteError::AppLink(call) if call.status() == Some(StatusCode::NOT_FOUND))
 }
 
 /// How many requests it took until the service refused a call for good, if it did.
-pub(super) fn refusals(error: &AccessError) -> Option<usize> {
-    let AccessError::AppLink(call) = error else { return None };
+pub(super) fn refusals(error: &RemoteError) -> Option<usize> {
+    let RemoteError::AppLink(call) = error else { return None };
     call.status().filter(|status| status.is_client_error() && *status != StatusCode::TOO_MANY_REQUESTS)?;
     // A token that is refused is renewed once.
     Some(if call.refuses_token() { 2 } else { 1 })
@@ -108,47 +113,47 @@ fn blames_jwt(call: &CallError) -> bool {
 }
 
 /// What it means that the credential could not be read, after what came of the tries before.
-pub(super) fn unread(error: &AccessError, step: &Step, before: Option<&Unread>, now: Timestamp) -> Unread {
+pub(super) fn unread(error: &RemoteError, step: &Step, before: Option<&ReadFailure>, now: Timestamp) -> ReadFailure {
     let (since, tries) = before.map_or((now, 0), |unread| (unread.since, unread.tries));
-    let tries = tries.saturating_add((!matches!(error, AccessError::Budget(_))).into());
+    let tries = tries.saturating_add((!matches!(error, RemoteError::Budget(_))).into());
     let failed = Failed { error, step, intent: None, began: now, nth: tries };
-    let (verdict, until) = match answer(&failed, now) {
+    let (report, until) = match answer(&failed, now) {
         // The list has just shown it: a service may have its credential a moment later.
-        _ if is_missing(error) => (trouble(error), now + doubled_pause(PAUSE, tries)),
-        Answer::Later { verdict, until, .. } => (verdict, until),
-        Answer::Refused { verdict, .. } => (verdict, now + REFUSAL_REST),
-        _ => (trouble(error), now + PAUSE),
+        _ if is_missing(error) => (report_for(error), now + doubled_pause(PAUSE, tries)),
+        CallOutcome::Deferred { report, until, .. } => (report, until),
+        CallOutcome::Refused { report, .. } => (report, now + REFUSAL_REST),
+        _ => (report_for(error), now + PAUSE),
     };
     // One trouble is told in the words that it had first.
-    let told = before.map(|unread| &unread.verdict).filter(|told| told.reason == verdict.reason);
-    Unread { verdict: told.cloned().unwrap_or(verdict), since, at: now, until, tries }
+    let told = before.map(|unread| &unread.report).filter(|told| told.reason == report.reason);
+    ReadFailure { report: told.cloned().unwrap_or(report), since, at: now, until, tries }
 }
 
 /// What to tell of something that is to be made otherwise, and stays Ready until it can be.
-pub(super) fn delayed(answer: &Answer) -> Option<News> {
-    let (Answer::Later { verdict, .. } | Answer::Lost { verdict, .. }) = answer else { return None };
-    let note = verdict.message.clone();
-    verdict.reason.is_outage().then_some(News { warning: true, reason: verdict.reason, note })
+pub(super) fn delayed(answer: &CallOutcome) -> Option<PendingEvent> {
+    let (CallOutcome::Deferred { report, .. } | CallOutcome::Lost { report, .. }) = answer else { return None };
+    let note = report.message.clone();
+    report.reason.is_outage().then_some(PendingEvent { warning: true, reason: report.reason, note })
 }
 
 /// What to tell of something that was made.
-pub(super) fn news_of(step: &Step) -> Option<News> {
+pub(super) fn news_of(step: &Step) -> Option<PendingEvent> {
     let (reason, note) = match step {
         Step::Create { name, anew: false } => (Reason::Created, format!("created {name} in AppLink")),
         Step::Create { name, anew: true } => (Reason::Recreated, format!("created {name} in AppLink")),
         Step::Publish { name, again } => match again {
-            Again::Changed => {
+            PublishReason::Changed => {
                 (Reason::Republished, format!("published {name} again, since what it is made from changed"))
             }
-            Again::Drifted => {
+            PublishReason::Drifted => {
                 (Reason::DriftCorrected, format!("published {name} again, since somebody else had published"))
             }
-            Again::Moved => {
+            PublishReason::Moved => {
                 (Reason::Republished, format!("published {name} again, over the connection that there is now"))
             }
-            Again::Adopted => (Reason::Adopted, format!("took over what was published before, as {name}")),
+            PublishReason::Adopted => (Reason::Adopted, format!("took over what was published before, as {name}")),
         },
         _ => return None,
     };
-    Some(News { warning: false, reason, note })
+    Some(PendingEvent { warning: false, reason, note })
 }

@@ -9,9 +9,9 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use super::Error;
-use super::driver::Driver;
-use super::kind::Kind;
-use super::roster::key;
+use super::kinds::Kind;
+use super::reconcile::Reconciler;
+use super::stores::key;
 use crate::crd::FIELD_MANAGER;
 
 /// What is written to.
@@ -34,21 +34,21 @@ pub(super) fn params() -> PatchParams {
 
 /// Writes `body`, and remembers what the object is after it.
 pub(super) async fn patch<K: Kind>(
-    driver: &Driver<K>,
+    reconciler: &Reconciler<K>,
     object: &Arc<K>,
     part: Part,
     body: Value,
 ) -> Result<Arc<K>, Error> {
-    let shell = &*driver.shell;
+    let ctx = &*reconciler.ctx;
     let me = key(&**object);
-    let api: Api<K> = Api::namespaced(shell.client.clone(), &me.namespace);
+    let api: Api<K> = Api::namespaced(ctx.client.clone(), &me.namespace);
     let body = Patch::Merge(body);
     let (label, newer) = match part {
         Part::Object(label) => (label, api.patch(&me.name, &params(), &body).await),
         Part::Status => ("status", api.patch_status(&me.name, &params(), &body).await),
     };
     let newer = Arc::new(newer.map_err(Error::kube(format!("patch {me} ({label})")))?);
-    shell.metrics.write(K::KIND, label);
-    driver.recall.wrote(object, newer.clone());
+    ctx.metrics.write(K::KIND, label);
+    reconciler.state_cache.wrote(object, newer.clone());
     Ok(newer)
 }

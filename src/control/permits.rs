@@ -52,7 +52,7 @@ impl Permits {
     }
 
     /// Waits for leave to be the only writer to `place`; the urgent go first.
-    pub(super) async fn acquire_alone(&self, place: &str, urgent: bool) -> Permit {
+    pub(super) async fn acquire_exclusive(&self, place: &str, urgent: bool) -> Permit {
         self.acquire_of(1, place, urgent).await
     }
 
@@ -131,10 +131,10 @@ mod tests {
     async fn who_wants_to_be_alone_is_although_others_need_not() {
         let permits = Permits::new(2);
         let (_one, _other) = (permits.acquire("a", false).await, permits.acquire("a", false).await);
-        let first = permits.acquire_alone("a/c", false).await;
+        let first = permits.acquire_exclusive("a/c", false).await;
         let second = tokio::spawn({
             let permits = permits.clone();
-            async move { permits.acquire_alone("a/c", false).await }
+            async move { permits.acquire_exclusive("a/c", false).await }
         });
         tokio::task::yield_now().await;
         assert!(!second.is_finished());

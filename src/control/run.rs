@@ -21,23 +21,23 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::denied::Denied;
-use super::driver::{Driver, error_policy, reconcile};
 use super::events::Events;
-use super::gate::Gate;
+use super::fence::WriteFence;
+use super::forbidden::ForbiddenReads;
 use super::health::{Health, Source};
-use super::kind::{ForEach, Judged, Kind, each};
-use super::lease::{Claim, Lost};
+use super::kinds::{ForEach, Kind, ValidatedDigests, each};
+use super::lease::{LeaderLease, Lost};
 use super::permits::Permits;
-use super::recall::Recall;
-use super::roster::{Post, Roster, Rosters};
+use super::reconcile::{Reconciler, error_policy, reconcile};
 use super::source::{FirstList, apis, served, watched};
-use super::{Error, Shell, inputs};
+use super::state_cache::StateCache;
+use super::stores::{KindStore, NamespaceStore, Stores};
+use super::{Context, Error, inputs};
 use crate::budget::{Budgets, Limits};
 use crate::clock::Clock;
 use crate::crd::AppLinkAddon;
 use crate::metrics::Metrics;
-use crate::observe::{Ask, Cause, Key, Observer, Wanted};
+use crate::observe::{Hooks, Key, Observer, Subscription, Trigger};
 use crate::readiness::Readiness;
 use crate::transport::{AllowedHosts, Http, Transport};
 
@@ -64,7 +64,7 @@ pub struct Options {
 }
 
 /// What leads outside.
-pub struct Outside {
+pub struct Dependencies {
     /// The API server.
     pub client: Client,
     /// Heroku and AppLink.
@@ -81,14 +81,14 @@ pub struct Outside {
 ///
 /// # Errors
 /// [`Lost`] where another replica took over, or the lease could not be renewed.
-pub async fn run(outside: Outside, options: Options, stop: impl Future<Output = ()>) -> Result<(), Lost> {
+pub async fn run(dependencies: Dependencies, options: Options, stop: impl Future<Output = ()>) -> Result<(), Lost> {
     let (deadline, until) = watch::channel(None);
-    let gate = Gate::new(until);
-    let health = Health::new(outside.ready.clone(), outside.metrics.clone());
+    let fence = WriteFence::new(until);
+    let health = Health::new(dependencies.ready.clone(), dependencies.metrics.clone());
     let mut claim = None;
     let mut result = Ok(());
     {
-        let mut lead = std::pin::pin!(lead(&outside, &options, &gate, &health, deadline, &mut claim));
+        let mut lead = std::pin::pin!(lead(&dependencies, &options, &fence, &health, deadline, &mut claim));
         tokio::select! {
             () = stop => {}
             lost = &mut lead => result = Err(lost),
@@ -98,7 +98,7 @@ pub async fn run(outside: Outside, options: Options, stop: impl Future<Output = 
         if result.is_ok() {
             // What is under way goes on; nothing new begins.
             tokio::select! {
-                () = last_effect(&gate) => {}
+                () = last_effect(&fence) => {}
                 _lost = &mut lead => {}
             }
         }
@@ -112,38 +112,38 @@ pub async fn run(outside: Outside, options: Options, stop: impl Future<Output = 
 }
 
 /// Shuts the gate, and waits for the effect under way.
-async fn last_effect(gate: &Gate) {
+async fn last_effect(fence: &WriteFence) {
     let seconds = LAST_EFFECT.as_secs();
-    if !gate.shut(LAST_EFFECT).await {
+    if !fence.shut(LAST_EFFECT).await {
         tracing::warn!("an effect is still under way after {seconds} s; what came of it is found after the next start");
     }
 }
 
 /// Waits for the CRDs and the lease, then works until the lease is lost.
 async fn lead(
-    outside: &Outside,
+    dependencies: &Dependencies,
     options: &Options,
-    gate: &Gate,
+    fence: &WriteFence,
     health: &Health,
     deadline: watch::Sender<Option<Instant>>,
-    claim: &mut Option<Claim>,
+    claim: &mut Option<LeaderLease>,
 ) -> Lost {
-    some_namespace_served(outside, options, health).await;
+    some_namespace_served(dependencies, options, health).await;
     let Some(namespace) = &options.lease_namespace else {
         let _unlimited = deadline;
-        match work(outside, options, gate, health).await {}
+        match work(dependencies, options, fence, health).await {}
     };
-    let new = Claim::new(outside.client.clone(), namespace, outside.clock, deadline, health.clone());
+    let new = LeaderLease::new(dependencies.client.clone(), namespace, dependencies.clock, deadline, health.clone());
     let claim = claim.insert(new);
     claim.acquire().await;
     tokio::select! {
         lost = claim.keep() => lost,
-        never = work(outside, options, gate, health) => match never {},
+        never = work(dependencies, options, fence, health) => match never {},
     }
 }
 
 /// Waits until every kind can be listed in one of the namespaces. The others may be gone, or lack rights.
-async fn some_namespace_served(outside: &Outside, options: &Options, health: &Health) {
+async fn some_namespace_served(dependencies: &Dependencies, options: &Options, health: &Health) {
     struct Served<'a> {
         client: &'a Client,
         namespace: Option<&'a String>,
@@ -156,7 +156,7 @@ async fn some_namespace_served(outside: &Outside, options: &Options, health: &He
         }
     }
     let in_namespace = |namespace| {
-        let mut all = Served { client: &outside.client, namespace, health, kinds: Vec::new() };
+        let mut all = Served { client: &dependencies.client, namespace, health, kinds: Vec::new() };
         each(&mut all);
         futures::future::join_all(all.kinds)
     };
@@ -170,83 +170,83 @@ async fn some_namespace_served(outside: &Outside, options: &Options, health: &He
 }
 
 /// All watches, queues and pollers, for ever.
-async fn work(outside: &Outside, options: &Options, gate: &Gate, health: &Health) -> Infallible {
+async fn work(dependencies: &Dependencies, options: &Options, fence: &WriteFence, health: &Health) -> Infallible {
     health.working();
     let (touch, touched) = mpsc::unbounded_channel();
-    let mut opening = Opening { outside, options, health, touch, rosters: Rosters::default(), starts: Vec::new() };
-    each(&mut opening);
-    let Opening { rosters, starts, .. } = opening;
-    let shell = shell(outside, options, gate, rosters);
+    let mut startup = Startup { dependencies, options, health, touch, stores: Stores::default(), starts: Vec::new() };
+    each(&mut startup);
+    let Startup { stores, starts, .. } = startup;
+    let ctx = ctx(dependencies, options, fence, stores);
     let mut background = JoinSet::new();
-    for place in apis::<PartialObjectMeta<Secret>>(&outside.client, &options.namespaces) {
-        background.spawn(inputs::watch(shell.clone(), health.clone(), place, "Secret"));
+    for place in apis::<PartialObjectMeta<Secret>>(&dependencies.client, &options.namespaces) {
+        background.spawn(inputs::watch(ctx.clone(), health.clone(), place, "Secret"));
     }
-    for place in apis::<PartialObjectMeta<ConfigMap>>(&outside.client, &options.namespaces) {
-        background.spawn(inputs::watch(shell.clone(), health.clone(), place, "ConfigMap"));
+    for place in apis::<PartialObjectMeta<ConfigMap>>(&dependencies.client, &options.namespaces) {
+        background.spawn(inputs::watch(ctx.clone(), health.clone(), place, "ConfigMap"));
     }
-    background.spawn(sweep(shell.clone()));
-    background.spawn(pass_on(shell.clone(), touched));
-    let all: FuturesUnordered<_> = starts.into_iter().flat_map(|start| start(&shell)).collect();
+    background.spawn(sweep(ctx.clone()));
+    background.spawn(pass_on(ctx.clone(), touched));
+    let all: FuturesUnordered<_> = starts.into_iter().flat_map(|start| start(&ctx)).collect();
     all.for_each(|()| std::future::ready(())).await;
     // The queues end only with the process.
     std::future::pending().await
 }
 
 /// What starts the queues of one kind.
-type Start = Box<dyn FnOnce(&Arc<Shell>) -> Vec<BoxFuture<'static, ()>> + Send>;
+type Start = Box<dyn FnOnce(&Arc<Context>) -> Vec<BoxFuture<'static, ()>> + Send>;
 
 /// Every kind's roster, and what starts its queues.
-struct Opening<'a> {
-    outside: &'a Outside,
+struct Startup<'a> {
+    dependencies: &'a Dependencies,
     options: &'a Options,
     health: &'a Health,
     touch: mpsc::UnboundedSender<Key>,
-    rosters: Rosters,
+    stores: Stores,
     starts: Vec<Start>,
 }
 
-impl ForEach for Opening<'_> {
+impl ForEach for Startup<'_> {
     fn kind<K: Kind>(&mut self) {
-        let (roster, queues) = queues::<K>(self.outside, self.options, self.health, &self.touch);
-        self.rosters.add(roster);
-        self.starts.push(Box::new(move |shell| drive(shell, queues)));
+        let (store, queues) = queues::<K>(self.dependencies, self.options, self.health, &self.touch);
+        self.stores.add(store);
+        self.starts.push(Box::new(move |ctx| drive(ctx, queues)));
     }
 }
 
-fn shell(outside: &Outside, options: &Options, gate: &Gate, rosters: Rosters) -> Arc<Shell> {
-    let slot: Arc<OnceLock<Weak<Shell>>> = Arc::default();
+fn ctx(dependencies: &Dependencies, options: &Options, fence: &WriteFence, stores: Stores) -> Arc<Context> {
+    let slot: Arc<OnceLock<Weak<Context>>> = Arc::default();
     let (woken, asked) = (slot.clone(), slot.clone());
-    let ask = Ask {
-        wake: Arc::new(move |cause: Cause| {
-            if let Some(shell) = woken.get().and_then(Weak::upgrade) {
-                shell.wake(&cause);
+    let ask = Hooks {
+        wake: Arc::new(move |cause: Trigger| {
+            if let Some(ctx) = woken.get().and_then(Weak::upgrade) {
+                ctx.trigger(&cause);
             }
         }),
-        wanted: Arc::new(move |addon: &Key| {
-            asked.get().and_then(Weak::upgrade).map_or_else(Wanted::default, |shell| shell.wanted(addon))
+        subscription: Arc::new(move |addon: &Key| {
+            asked.get().and_then(Weak::upgrade).map_or_else(Subscription::default, |ctx| ctx.wanted(addon))
         }),
     };
     let budgets = Budgets::new(options.limits);
-    outside.metrics.show(budgets.clone());
-    let (transport, hosts) = (outside.transport.clone(), options.hosts.clone());
-    let http = Http::new(transport, hosts, budgets, outside.clock, outside.metrics.clone());
-    let shell = Arc::new(Shell {
-        client: outside.client.clone(),
-        clock: outside.clock,
+    dependencies.metrics.show(budgets.clone());
+    let (transport, hosts) = (dependencies.transport.clone(), options.hosts.clone());
+    let http = Http::new(transport, hosts, budgets, dependencies.clock, dependencies.metrics.clone());
+    let ctx = Arc::new(Context {
+        client: dependencies.client.clone(),
+        clock: dependencies.clock,
         hosts: options.hosts.clone(),
-        observer: Observer::new(http, outside.clock, outside.metrics.clone(), ask),
-        rosters,
+        observer: Observer::new(http, dependencies.clock, dependencies.metrics.clone(), ask),
+        stores,
         permits: Permits::new(options.write_concurrency),
-        gate: gate.clone(),
-        events: Events::new(outside.client.clone()),
-        judged: Judged::default(),
-        denied: Denied::default(),
-        misread: Mutex::default(),
-        metrics: outside.metrics.clone(),
+        fence: fence.clone(),
+        events: Events::new(dependencies.client.clone()),
+        judged: ValidatedDigests::default(),
+        denied: ForbiddenReads::default(),
+        unreadable_references: Mutex::default(),
+        metrics: dependencies.metrics.clone(),
     });
     // Set once, here.
-    let _ = slot.set(Arc::downgrade(&shell));
-    shell
+    let _ = slot.set(Arc::downgrade(&ctx));
+    ctx
 }
 
 /// What fills one store, and the objects it names to be planned.
@@ -260,12 +260,12 @@ struct Queue<K: Kind> {
 ///
 /// `touch` is told of each object that a watch shows.
 fn queues<K: Kind>(
-    outside: &Outside,
+    dependencies: &Dependencies,
     options: &Options,
     health: &Health,
     touch: &mpsc::UnboundedSender<Key>,
-) -> (Roster<K>, Vec<Queue<K>>) {
-    let places = apis::<DeserializeGuard<K>>(&outside.client, &options.namespaces).into_iter();
+) -> (KindStore<K>, Vec<Queue<K>>) {
+    let places = apis::<DeserializeGuard<K>>(&dependencies.client, &options.namespaces).into_iter();
     let each = places.map(|(namespace, api)| {
         let (store, writer) = reflector::store();
         let (complete, first) = watch::channel(FirstList::Awaited);
@@ -284,24 +284,24 @@ fn queues<K: Kind>(
         let woken =
             futures::stream::unfold(woken, |mut woken| async { woken.recv().await.map(|who| (Ok(who), woken)) });
         let causes = futures::stream::select(watched, woken).boxed();
-        (Post { namespace, store: store.clone(), first, wake }, Queue { store, causes })
+        (NamespaceStore { namespace, store: store.clone(), first, wake }, Queue { store, causes })
     });
-    let (posts, queues) = each.unzip();
-    (Roster::new(posts), queues)
+    let (namespaces, queues) = each.unzip();
+    (KindStore::new(namespaces), queues)
 }
 
-fn drive<K: Kind>(shell: &Arc<Shell>, queues: Vec<Queue<K>>) -> Vec<BoxFuture<'static, ()>> {
-    let driver = Arc::new(Driver { shell: shell.clone(), recall: Recall::<K>::default() });
+fn drive<K: Kind>(ctx: &Arc<Context>, queues: Vec<Queue<K>>) -> Vec<BoxFuture<'static, ()>> {
+    let reconciler = Arc::new(Reconciler { ctx: ctx.clone(), state_cache: StateCache::<K>::default() });
     let start = |Queue { store, causes }| -> BoxFuture<'static, ()> {
-        let reconcile = |object, driver| Box::pin(once_read::<K>(object, driver));
+        let reconcile = |object, reconciler| Box::pin(once_read::<K>(object, reconciler));
         let results =
-            applier(reconcile, error_policy::<K>, driver.clone(), store, causes, controller::Config::default());
-        let driver = driver.clone();
+            applier(reconcile, error_policy::<K>, reconciler.clone(), store, causes, controller::Config::default());
+        let reconciler = reconciler.clone();
         Box::pin(results.for_each(move |result| {
             // The driver's own errors are told by its error policy, those of the watch by `health`.
             if let Err(controller::Error::ObjectNotFound(gone)) = result {
                 let (namespace, name) = (gone.namespace.unwrap_or_default(), gone.name);
-                is_gone(&driver, Key { kind: K::KIND, namespace, name });
+                is_gone(&reconciler, Key { kind: K::KIND, namespace, name });
             }
             std::future::ready(())
         }))
@@ -310,46 +310,46 @@ fn drive<K: Kind>(shell: &Arc<Shell>, queues: Vec<Queue<K>>) -> Vec<BoxFuture<'s
 }
 
 /// Reconciles once all of the object's namespace is read: what it refers to is there, and what depends on it.
-async fn once_read<K: Kind>(object: Arc<DeserializeGuard<K>>, driver: Arc<Driver<K>>) -> Result<Action, Error> {
+async fn once_read<K: Kind>(object: Arc<DeserializeGuard<K>>, reconciler: Arc<Reconciler<K>>) -> Result<Action, Error> {
     let namespace = object.namespace().unwrap_or_default();
-    for roster in driver.shell.rosters.all() {
-        roster.complete_in(&namespace).await;
+    for store in reconciler.ctx.stores.all() {
+        store.complete_in(&namespace).await;
     }
-    reconcile(object, driver).await
+    reconcile(object, reconciler).await
 }
 
 /// An object is no longer there: those who need it, or made way for it, may go on.
-fn is_gone<K: Kind>(driver: &Driver<K>, gone: Key) {
-    driver.recall.forget(&gone);
-    driver.shell.misread().remove(&gone);
+fn is_gone<K: Kind>(reconciler: &Reconciler<K>, gone: Key) {
+    reconciler.state_cache.forget(&gone);
+    reconciler.ctx.unreadable_references().remove(&gone);
     // Its own last word may have come before the watch had told that it is gone.
-    driver.shell.rosters.all().for_each(|roster| roster.wake_leaving(&gone.namespace));
-    driver.shell.wake(&Cause::Dependants(gone.clone()));
-    driver.shell.wake(&Cause::Freed);
-    abandon(&driver.shell, gone);
+    reconciler.ctx.stores.all().for_each(|store| store.trigger_deleting(&gone.namespace));
+    reconciler.ctx.trigger(&Trigger::Dependents(gone.clone()));
+    reconciler.ctx.trigger(&Trigger::NameFreed);
+    abandon(&reconciler.ctx, gone);
 }
 
 /// Has planned again whom an object concerns that a watch shows: its own report may come before the watch does.
-async fn pass_on(shell: Arc<Shell>, mut touched: mpsc::UnboundedReceiver<Key>) {
+async fn pass_on(ctx: Arc<Context>, mut touched: mpsc::UnboundedReceiver<Key>) {
     while let Some(key) = touched.recv().await {
-        shell.rosters.all().for_each(|roster| roster.shown(&shell, &key));
+        ctx.stores.all().for_each(|store| store.on_observed(&ctx, &key));
     }
 }
 
 /// A deletion may be missed while a watch is down; whoever lived on that add-on must learn of it all the same.
-async fn sweep(shell: Arc<Shell>) {
+async fn sweep(ctx: Arc<Context>) {
     loop {
         tokio::time::sleep(SWEEP).await;
-        shell.observer.followed().into_iter().for_each(|addon| abandon(&shell, addon));
-        shell.observer.fall_silent().into_iter().for_each(|addon| shell.wake(&Cause::Everything(addon)));
+        ctx.observer.followed().into_iter().for_each(|addon| abandon(&ctx, addon));
+        ctx.observer.mark_stale().into_iter().for_each(|addon| ctx.trigger(&Trigger::AllOf(addon)));
     }
 }
 
 /// Follows an add-on no longer that is no longer there, and tells those who lived on it.
-fn abandon(shell: &Shell, gone: Key) {
-    let is_there = || shell.read(&gone, |_: &AppLinkAddon| ()).is_some() || shell.is_unreadable::<AppLinkAddon>(&gone);
-    if shell.observer.addon(&gone).is_some() && !is_there() {
-        shell.observer.forget(&gone);
-        shell.wake(&Cause::Everything(gone));
+fn abandon(ctx: &Context, gone: Key) {
+    let is_there = || ctx.read(&gone, |_: &AppLinkAddon| ()).is_some() || ctx.is_unreadable::<AppLinkAddon>(&gone);
+    if ctx.observer.addon(&gone).is_some() && !is_there() {
+        ctx.observer.forget(&gone);
+        ctx.trigger(&Trigger::AllOf(gone));
     }
 }

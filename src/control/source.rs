@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::health::{Health, Source};
-use super::kind::Kind;
+use super::kinds::Kind;
 use super::said;
 
 /// The pauses while something fails: 1 s, 2 s, 4 s … 30 s.

@@ -1,6 +1,6 @@
 //! What is done about an object that this version cannot read: its condition says so, and metadata alone lets go of it.
 //!
-//! Never touches anything in AppLink, nor the fields of the spec. `driver` calls it in place of a reconcile.
+//! Never touches anything in AppLink, nor the fields of the spec. `reconciler` calls it in place of a reconcile.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{ApiResource, DynamicObject, Patch};
@@ -9,33 +9,33 @@ use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use serde_json::{Value, json};
 
-use super::kind::{Kind, Reference, Status};
-use super::outcome::News;
+use super::kinds::{Kind, Reference, Status};
+use super::outcome::PendingEvent;
 use super::patch::params;
-use super::report::tell;
-use super::{Error, Shell};
+use super::status::publish_event;
+use super::{Context, Error};
+use crate::conditions::conditions;
 use crate::crd::{AppLinkAddon, Connection, FINALIZER, Reason, annotation};
 use crate::observe::Key;
-use crate::plan::Verdict;
-use crate::plan::verdict::conditions;
+use crate::plan::ConditionReport;
 
 /// Says of an object that this version cannot read what is wrong with it, and leaves it alone, but for what metadata alone
 /// allows: a forced orphan.
 ///
 /// The Event stays where the status may not: one that was at fault is readable again once it is written anew.
-pub(super) async fn report_unreadable<K: Kind>(shell: &Shell, meta: &ObjectMeta, error: &str) -> Result<Action, Error> {
+pub(super) async fn report_unreadable<K: Kind>(ctx: &Context, meta: &ObjectMeta, error: &str) -> Result<Action, Error> {
     let (namespace, name) = (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
     tracing::warn!(kind = K::KIND, %namespace, %name, "cannot be read: {error}");
     let resource = ApiResource::erase::<K>(&());
-    let api: Api<DynamicObject> = Api::namespaced_with(shell.client.clone(), &namespace, &resource);
+    let api: Api<DynamicObject> = Api::namespaced_with(ctx.client.clone(), &namespace, &resource);
     let known = api.get_opt(&name).await.map_err(Error::kube(format!("get {} {namespace}/{name}", K::KIND)))?;
     let Some(known) = known else { return Ok(Action::await_change()) };
     let who = Key { kind: K::KIND, namespace, name };
-    shell.misread().insert(who.clone(), references(&known.data));
+    ctx.unreadable_references().insert(who.clone(), references(&known.data));
     let deleting = known.metadata.deletion_timestamp.is_some();
     let held = known.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
     if deleting && held && known.annotations().get(annotation::FORCE_ORPHAN).is_some_and(|value| value == "true") {
-        return orphan(shell, &api, &who, &known).await;
+        return orphan(ctx, &api, &who, &known).await;
     }
     let generation = known.metadata.generation.unwrap_or_default();
     let way_out = match deleting && held {
@@ -51,24 +51,24 @@ pub(super) async fn report_unreadable<K: Kind>(shell: &Shell, meta: &ObjectMeta,
     if observed && conditions_now.is_some_and(|all| all.iter().any(|one| one["message"] == note)) {
         return Ok(Action::await_change());
     }
-    let verdict = Verdict::needs_user(Reason::InvalidSpec, note.clone());
+    let report = ConditionReport::stalled(Reason::InvalidSpec, note.clone());
     let mut raw = K::Status::default();
-    *raw.conditions() = conditions(&[], &verdict.into(), generation, shell.clock.now());
-    raw.judge(generation);
+    *raw.conditions() = conditions(&[], &report.into(), generation, ctx.clock.now());
+    raw.set_observed_generation(generation);
     let body = json!({ "metadata": { "resourceVersion": known.resource_version() }, "status": raw });
     let done = api.patch_status(&who.name, &params(), &Patch::Merge(body)).await;
-    let news = News { warning: true, reason: Reason::InvalidSpec, note };
-    tell(shell, &who, &known.object_ref(&resource), news).await;
+    let events = PendingEvent { warning: true, reason: Reason::InvalidSpec, note };
+    publish_event(ctx, &who, &known.object_ref(&resource), events).await;
     done.map_err(Error::kube(format!("patch the status of {who}")))?;
     Ok(Action::await_change())
 }
 
 /// Takes the finalizer off an object that cannot be read, since its user says so.
-async fn orphan(shell: &Shell, api: &Api<DynamicObject>, who: &Key, known: &DynamicObject) -> Result<Action, Error> {
+async fn orphan(ctx: &Context, api: &Api<DynamicObject>, who: &Key, known: &DynamicObject) -> Result<Action, Error> {
     let rest: Vec<_> = known.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).collect();
     let metadata = json!({ "uid": known.uid(), "resourceVersion": known.resource_version(), "finalizers": rest });
     let done = api.patch(&who.name, &params(), &Patch::Merge(json!({ "metadata": metadata }))).await;
-    done.map_err(Error::kube(format!("patch {who} (release)")))?;
+    done.map_err(Error::kube(format!("patch {who} (remove_finalizer)")))?;
     let id = known.data.pointer("/status/id").and_then(Value::as_str).unwrap_or("what it stands for");
     let note = format!("left {id} in AppLink as it is");
     let reference = ObjectReference {
@@ -79,7 +79,7 @@ async fn orphan(shell: &Shell, api: &Api<DynamicObject>, who: &Key, known: &Dyna
         uid: known.uid(),
         ..ObjectReference::default()
     };
-    tell(shell, who, &reference, News { warning: true, reason: Reason::Orphaned, note }).await;
+    publish_event(ctx, who, &reference, PendingEvent { warning: true, reason: Reason::Orphaned, note }).await;
     Ok(Action::await_change())
 }
 

@@ -1,6 +1,6 @@
 //! AppLinkAddon: the AppLink add-on of one Heroku app, and the credential to reach it.
 //!
-//! Pure types and rules. `plan::diff::addon` decides with it, `observe` polls by it.
+//! Pure types and rules. `plan::kinds::addon` decides with it, `observe` polls by it.
 
 // Two columns may have the same type.
 #![allow(clippy::duplicated_attributes)]

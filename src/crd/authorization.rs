@@ -1,6 +1,6 @@
 //! Authorization: a stored credential of a Salesforce or Data Cloud user.
 //!
-//! Pure types and rules. `plan::diff::authorization` decides with it, `control` resolves and reports by it.
+//! Pure types and rules. `plan::kinds::authorization` decides with it, `control` resolves and reports by it.
 
 // Two columns may have the same type.
 #![allow(clippy::duplicated_attributes)]
@@ -9,8 +9,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::common::{ObjectRef, initial_status};
-use super::grant::{Access, GrantStatus};
-use super::remote::{Ending, Handling, RecordsRemote, RemoteStatus};
+use super::org_access::{AuthSpec, OrgAccessStatus};
+use super::remote::{DeletionPolicies, ManagementPolicies, RecordsRemote, RemoteStatus};
 
 /// A credential of a Salesforce or Data Cloud user, stored in an AppLink add-on for the app to act with.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
@@ -59,7 +59,7 @@ pub struct AuthorizationSpec {
 
     /// Whose credential it is, and how it is had.
     #[serde(flatten)]
-    pub access: Access,
+    pub access: AuthSpec,
 
     /// Secret to keep the credential in for workloads of this cluster: keys accessToken, instanceURL, apiVersion, orgID, orgType, userID and username. Without it, none is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,11 +69,11 @@ pub struct AuthorizationSpec {
 
     /// What the operator may do.
     #[serde(flatten)]
-    pub handling: Handling,
+    pub handling: ManagementPolicies,
 
     /// What it does in the end.
     #[serde(flatten)]
-    pub ending: Ending,
+    pub ending: DeletionPolicies,
 }
 
 /// What AppLink says of the authorization, and how it goes.
@@ -83,7 +83,7 @@ pub struct AuthorizationSpec {
 pub struct AuthorizationStatus {
     /// What connections have, too.
     #[serde(flatten)]
-    pub grant: GrantStatus,
+    pub grant: OrgAccessStatus,
     /// Secret that keeps the credential, while one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_name: Option<String>,

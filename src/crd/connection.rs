@@ -1,6 +1,6 @@
 //! Connection: from an AppLink add-on to a Salesforce or Data Cloud org.
 //!
-//! Pure types and rules. `plan::diff::connection` decides with it, `control` resolves and reports by it.
+//! Pure types and rules. `plan::kinds::connection` decides with it, `control` resolves and reports by it.
 
 // Two columns may have the same type.
 #![allow(clippy::duplicated_attributes)]
@@ -9,8 +9,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::common::{ObjectRef, initial_status};
-use super::grant::{Access, GrantStatus};
-use super::remote::{Ending, Handling, RecordsRemote, RemoteStatus};
+use super::org_access::{AuthSpec, OrgAccessStatus};
+use super::remote::{DeletionPolicies, ManagementPolicies, RecordsRemote, RemoteStatus};
 
 /// A connection from an AppLink add-on to a Salesforce or Data Cloud org.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
@@ -60,15 +60,15 @@ pub struct ConnectionSpec {
 
     /// What is connected, and how. DataCloud knows no JWT.
     #[serde(flatten)]
-    pub access: Access,
+    pub access: AuthSpec,
 
     /// What the operator may do.
     #[serde(flatten)]
-    pub handling: Handling,
+    pub handling: ManagementPolicies,
 
     /// What it does in the end.
     #[serde(flatten)]
-    pub ending: Ending,
+    pub ending: DeletionPolicies,
 }
 
 /// What AppLink says of the connection, and how it goes.
@@ -78,7 +78,7 @@ pub struct ConnectionSpec {
 pub struct ConnectionStatus {
     /// What authorizations have, too.
     #[serde(flatten)]
-    pub grant: GrantStatus,
+    pub grant: OrgAccessStatus,
     /// Ids of data action targets that were let go of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub released_targets: Vec<String>,

@@ -9,7 +9,7 @@ mod addon;
 mod authorization;
 mod common;
 mod connection;
-mod grant;
+mod org_access;
 mod publication;
 mod reason;
 mod remote;
@@ -24,10 +24,10 @@ pub use common::{
     SecretKeyRef, annotation, condition, is_object_name,
 };
 pub use connection::{Connection, ConnectionSpec, ConnectionStatus};
-pub use grant::{Access, Expect, GrantStatus, JwtMethod, OauthMethod, Provider};
+pub use org_access::{AuthSpec, Expect, JwtMethod, OauthMethod, OrgAccessStatus, Provider};
 pub use publication::{ApiSpec, Named, NamedOrMetadata, Publication, PublicationSpec, PublicationStatus};
 pub use reason::Reason;
-pub use remote::{Ending, Handling, Org, RecordsRemote, RemoteStatus};
+pub use remote::{DeletionPolicies, ManagementPolicies, Org, RecordsRemote, RemoteStatus};
 pub use target::{DataActionTarget, DataActionTargetSpec, DataActionTargetStatus, TargetType};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

@@ -1,6 +1,6 @@
 //! Publication: the app's API, published to a connected Salesforce org.
 //!
-//! Pure types and rules. `plan::diff::publication` decides with it, `control` resolves and reports by it.
+//! Pure types and rules. `plan::kinds::publication` decides with it, `control` resolves and reports by it.
 
 // Two columns may have the same type.
 #![allow(clippy::duplicated_attributes)]
@@ -9,7 +9,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::common::{ConfigMapKeyRef, ObjectRef, initial_status, trimmed};
-use super::remote::{Ending, Handling, RecordsRemote, RemoteStatus};
+use super::remote::{DeletionPolicies, ManagementPolicies, RecordsRemote, RemoteStatus};
 
 /// The app's API, published to a connected Salesforce org.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
@@ -70,11 +70,11 @@ pub struct PublicationSpec {
 
     /// What the operator may do.
     #[serde(flatten)]
-    pub handling: Handling,
+    pub handling: ManagementPolicies,
 
     /// What it does in the end.
     #[serde(flatten)]
-    pub ending: Ending,
+    pub ending: DeletionPolicies,
 }
 
 /// Where an OpenAPI document is.

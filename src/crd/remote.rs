@@ -12,7 +12,7 @@ use super::common::{AdoptionPolicy, DeletionPolicy, ManagementPolicy, ReplacePol
 /// What the operator may do about a remote object.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Handling {
+pub struct ManagementPolicies {
     /// Full creates and keeps the remote object; Observe only looks.
     #[serde(default)]
     pub management_policy: ManagementPolicy,
@@ -29,7 +29,7 @@ pub struct Handling {
 /// What the operator may do about a remote object that can be deleted.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Ending {
+pub struct DeletionPolicies {
     /// What becomes of the remote object when this resource is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,

@@ -1,6 +1,6 @@
 //! DataActionTarget: a webhook of the app that Data Cloud calls.
 //!
-//! Pure types and rules. `plan::diff::target` decides with it, `control` resolves and reports by it.
+//! Pure types and rules. `plan::kinds::data_action_target` decides with it, `control` resolves and reports by it.
 
 // Two columns may have the same type.
 #![allow(clippy::duplicated_attributes)]
@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{ObjectRef, initial_status, trimmed};
-use super::remote::{Handling, RecordsRemote, RemoteStatus};
+use super::remote::{ManagementPolicies, RecordsRemote, RemoteStatus};
 
 /// A webhook of the app that Data Cloud calls. AppLink can neither change nor delete one: it goes with its connection.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
@@ -76,7 +76,7 @@ pub struct DataActionTargetSpec {
 
     /// What the operator may do.
     #[serde(flatten)]
-    pub handling: Handling,
+    pub handling: ManagementPolicies,
 }
 
 impl DataActionTargetSpec {

@@ -7,12 +7,12 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::budget::Refused;
-use crate::plan::verdict::Verdict;
+use crate::facts::IdentityChange;
 use crate::transport::CallError;
 
 /// Why an add-on cannot be reached.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AccessError {
+pub enum RemoteError {
     /// A call to the Platform API failed; AppLink was not called.
     #[error(transparent)]
     Heroku(#[from] CallError),
@@ -43,11 +43,11 @@ pub enum AccessError {
     #[error("the add-on is not followed any more")]
     Forgotten,
     /// It is not what it was.
-    #[error("{}", .0.message)]
-    Changed(Verdict),
+    #[error("{0}")]
+    Changed(IdentityChange),
 }
 
-impl AccessError {
+impl RemoteError {
     /// How long to wait before another try, where that is known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

@@ -1,13 +1,13 @@
 //! A value that one fetches for all who want it.
 //!
 //! Repeats nothing: whoever waits while another fetches shares what comes of it, failure included, so that ten who wait
-//! for a service that hangs wait as long as one. [`super::Access`] keeps what it finds in these.
+//! for a service that hangs wait as long as one. [`super::AddonResolver`] keeps what it finds in these.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-use super::AccessError;
+use super::RemoteError;
 
 #[derive(Debug)]
 pub(super) struct Slot<T> {
@@ -19,7 +19,7 @@ pub(super) struct Slot<T> {
 #[derive(Debug)]
 struct State<T> {
     value: Option<T>,
-    failure: Option<AccessError>,
+    failure: Option<RemoteError>,
 }
 
 impl<T> Default for Slot<T> {
@@ -33,8 +33,8 @@ impl<T: Clone> Slot<T> {
     pub(super) async fn get(
         &self,
         is_fresh: impl Fn(&T) -> bool,
-        fetch: impl Future<Output = Result<T, AccessError>>,
-    ) -> Result<T, AccessError> {
+        fetch: impl Future<Output = Result<T, RemoteError>>,
+    ) -> Result<T, RemoteError> {
         let failures = self.failures.load(Ordering::Acquire);
         let mut state = self.state.lock().await;
         if let Some(value) = state.value.as_ref().filter(|value| is_fresh(value)) {
@@ -47,7 +47,7 @@ impl<T: Clone> Slot<T> {
         match &result {
             Ok(value) => *state = State { value: Some(value.clone()), failure: None },
             // Whoever may draw on the reserve need not fail with one who may not.
-            Err(AccessError::Budget(_)) => {}
+            Err(RemoteError::Budget(_)) => {}
             Err(error) => {
                 state.failure = Some(error.clone());
                 self.failures.fetch_add(1, Ordering::Release);
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
     use crate::transport::CallError;
 
-    async fn hang(fails: bool) -> Result<u8, AccessError> {
+    async fn hang(fails: bool) -> Result<u8, RemoteError> {
         tokio::time::sleep(Duration::from_secs(30)).await;
         if fails { Err(CallError::Url("late".to_owned()).into()) } else { Ok(1) }
     }

@@ -9,20 +9,20 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::shared::Sharing;
-use super::{Key, trouble};
+use super::{Key, report_for};
 use crate::applink::AppLink;
 use crate::clock::Clock;
-use crate::heroku::{AccessError, Found};
-use crate::plan::collection::Listing;
-use crate::plan::live::{GrantKind, RemoteGrant, RemotePublication, RemoteTarget};
-use crate::plan::verdict::Verdict;
+use crate::conditions::ConditionReport;
+use crate::facts::collection::Listing;
+use crate::facts::{OrgAccessKind, RemoteDataActionTarget, RemoteOrgAccess, RemotePublication};
+use crate::heroku::{RemoteError, ResolvedAddon};
 
 /// List calls under way at a time.
 const AT_A_TIME: usize = 4;
 
 /// What of an add-on somebody of ours wants to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Subscription {
     /// Whether any authorization.
     pub authorizations: bool,
     /// What is published through these connections.
@@ -31,7 +31,7 @@ pub struct Wanted {
     pub targets: BTreeMap<String, BTreeMap<String, Key>>,
 }
 
-impl Wanted {
+impl Subscription {
     /// How many list calls that takes, with those for connections and authorizations.
     #[must_use]
     pub fn calls(&self) -> u32 {
@@ -40,59 +40,59 @@ impl Wanted {
 }
 
 /// What was seen of the kinds that live on the add-on itself.
-pub(super) struct Grants {
+pub(super) struct OrgAccessListings {
     /// When the listing began, and what it shows.
-    pub(super) connections: (Timestamp, Listing<RemoteGrant>),
+    pub(super) connections: (Timestamp, Listing<RemoteOrgAccess>),
     /// Or when it was missed and why: it must not cost us the connections.
-    pub(super) authorizations: Result<(Timestamp, Listing<RemoteGrant>), (Timestamp, Verdict)>,
+    pub(super) authorizations: Result<(Timestamp, Listing<RemoteOrgAccess>), (Timestamp, ConditionReport)>,
 }
 
 /// What was seen on one connection.
-pub struct Page {
+pub struct ChildListing {
     /// Its id.
     pub connection: String,
     /// When the call began.
     pub began: Timestamp,
     /// What was seen.
-    pub seen: Seen,
+    pub seen: ChildObservations,
 }
 
 /// What was to be seen on a connection and could not be.
-pub(super) struct Missed {
+pub(super) struct FailedListing {
     pub(super) connection: String,
-    pub(super) what: Lodging,
+    pub(super) what: ChildKind,
     /// Why.
-    pub(super) verdict: Verdict,
+    pub(super) report: ConditionReport,
 }
 
 /// What lives on a connection.
 #[derive(Clone, Copy)]
-pub(super) enum Lodging {
+pub(super) enum ChildKind {
     Publications,
-    Targets,
+    TargetListing,
 }
 
 /// What can be seen on a connection.
-pub enum Seen {
+pub enum ChildObservations {
     /// What is published through it.
     Publications(Listing<RemotePublication>),
     /// Its targets.
-    Targets(Listing<RemoteTarget>),
+    Targets(Listing<RemoteDataActionTarget>),
     /// Targets by their names, where the service has no list of them.
-    Each(Vec<(String, Option<RemoteTarget>)>),
+    Each(Vec<(String, Option<RemoteDataActionTarget>)>),
 }
 
 /// Lists what lives on the add-on itself, as it was `found`. Where somebody says that there is no such add-on, it is
 /// resolved anew, unless that was done since the pass began, and listed once more if that shows anything new.
-pub(super) async fn grants(
+pub(super) async fn org_access(
     link: &AppLink,
     clock: Clock,
     began: Timestamp,
-    found: &mut Arc<Found>,
+    found: &mut Arc<ResolvedAddon>,
     sharing: &Sharing,
-) -> Result<Grants, AccessError> {
+) -> Result<OrgAccessListings, RemoteError> {
     let first = list(link, clock, sharing).await;
-    if !first.as_ref().is_err_and(AccessError::says_gone) || found.at >= began {
+    if !first.as_ref().is_err_and(RemoteError::says_gone) || found.at >= began {
         return first;
     }
     match link.renewed(found).await {
@@ -100,63 +100,63 @@ pub(super) async fn grants(
             *found = anew;
             list(link, clock, sharing).await
         }
-        Ok(None) | Err(AccessError::Budget(_)) => first,
+        Ok(None) | Err(RemoteError::Budget(_)) => first,
         Err(error) => Err(error),
     }
 }
 
-async fn list(link: &AppLink, clock: Clock, sharing: &Sharing) -> Result<Grants, AccessError> {
+async fn list(link: &AppLink, clock: Clock, sharing: &Sharing) -> Result<OrgAccessListings, RemoteError> {
     let began = clock.now();
     let authorizations = async {
-        let listed = sharing.listing("authorizations", link.list_grants(GrantKind::Authorization)).await;
+        let listed = sharing.listing("authorizations", link.list_org_access(OrgAccessKind::Authorization)).await;
         Ok(listed.map_err(|error| {
             tracing::warn!("cannot list authorizations: {error}");
-            (began, trouble(&error))
+            (began, report_for(&error))
         }))
     };
-    let connections = sharing.listing("connections", link.list_grants(GrantKind::Connection));
+    let connections = sharing.listing("connections", link.list_org_access(OrgAccessKind::Connection));
     let (connections, authorizations) = tokio::try_join!(connections, authorizations)?;
-    Ok(Grants { connections, authorizations })
+    Ok(OrgAccessListings { connections, authorizations })
 }
 
 /// Lists what lives on connections. `due` tells which targets are read one by one, where they have no list.
 pub(super) async fn pages(
     link: &AppLink,
     clock: Clock,
-    wanted: &Wanted,
+    subscription: &Subscription,
     sharing: &Sharing,
     due: impl Fn(&str, &Key) -> bool,
-) -> Vec<Result<Page, Missed>> {
-    let publications = wanted.publications.iter().map(|id| (id, None));
-    let targets = wanted.targets.iter().map(|(id, names)| (id, Some(names)));
+) -> Vec<Result<ChildListing, FailedListing>> {
+    let publications = subscription.publications.iter().map(|id| (id, None));
+    let targets = subscription.targets.iter().map(|(id, names)| (id, Some(names)));
     let due = &due;
     let read = |(id, names): (&String, Option<&BTreeMap<String, Key>>)| {
         let (connection, names) = (id.clone(), names.cloned());
-        let what = if names.is_some() { Lodging::Targets } else { Lodging::Publications };
+        let what = if names.is_some() { ChildKind::TargetListing } else { ChildKind::Publications };
         async move {
             let seen = match names {
                 None => {
                     let name = format!("publications of {connection}");
                     let listed = sharing.listing(&name, link.list_publications(&connection)).await;
-                    listed.map(|(began, listing)| (began, Seen::Publications(listing)))
+                    listed.map(|(began, listing)| (began, ChildObservations::Publications(listing)))
                 }
                 Some(names) => {
                     let name = format!("targets of {connection}");
                     match sharing.listing(&name, link.list_targets(&connection)).await {
-                        Ok((began, Some(listing))) => Ok((began, Seen::Targets(listing))),
+                        Ok((began, Some(listing))) => Ok((began, ChildObservations::Targets(listing))),
                         Ok((_, None)) => {
                             let began = clock.now();
-                            each(link, &connection, names, due).await.map(|each| (began, Seen::Each(each)))
+                            each(link, &connection, names, due).await.map(|each| (began, ChildObservations::Each(each)))
                         }
                         Err(error) => Err(error),
                     }
                 }
             };
             match seen {
-                Ok((began, seen)) => Ok(Page { connection, began, seen }),
+                Ok((began, seen)) => Ok(ChildListing { connection, began, seen }),
                 Err(error) => {
                     tracing::warn!(%connection, "cannot read what lives on the connection: {error}");
-                    Err(Missed { connection, what, verdict: trouble(&error) })
+                    Err(FailedListing { connection, what, report: report_for(&error) })
                 }
             }
         }
@@ -170,7 +170,7 @@ async fn each(
     connection: &str,
     names: BTreeMap<String, Key>,
     due: impl Fn(&str, &Key) -> bool,
-) -> Result<Vec<(String, Option<RemoteTarget>)>, AccessError> {
+) -> Result<Vec<(String, Option<RemoteDataActionTarget>)>, RemoteError> {
     let mut seen = Vec::new();
     for (name, _) in names.into_iter().filter(|(_, who)| due(connection, who)) {
         let target = link.get_target(connection, &name).await?;

@@ -26,7 +26,7 @@ pub(super) struct Schedule {
     /// Nobody's asking brings a pass nearer than this.
     pub(super) not_before: Timestamp,
     /// Whether the next one was put off to spare the budget: only an edit brings it nearer.
-    pub(super) put_off: bool,
+    pub(super) deferred: bool,
     pub(super) last_good: Timestamp,
     /// Failed passes in a row, or passes in a row that did not show the whole.
     pub(super) failures: u32,
@@ -42,17 +42,17 @@ impl Schedule {
         *self = Self {
             due: now + (poll + jitter - age).max(SignedDuration::ZERO),
             not_before,
-            put_off: false,
+            deferred: false,
             last_good: now,
             failures,
         };
     }
 
     /// A pass was put off to spare the budget.
-    pub(super) fn put_off(&mut self, due: Timestamp, purpose: Purpose) {
+    pub(super) fn deferred(&mut self, due: Timestamp, purpose: Purpose) {
         self.due = due;
-        self.put_off = true;
-        if purpose == Purpose::Look {
+        self.deferred = true;
+        if purpose == Purpose::UrgentPoll {
             self.not_before = due;
         }
     }
@@ -60,7 +60,7 @@ impl Schedule {
     /// A pass failed.
     pub(super) fn bad(&mut self, now: Timestamp, poll: SignedDuration, outage: bool, retry_after: Option<Duration>) {
         self.failures = self.failures.saturating_add(1);
-        self.put_off = false;
+        self.deferred = false;
         let asked = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
         self.due = now + asked.unwrap_or(if outage { backoff(self.failures, poll) } else { poll });
         self.not_before = if outage { self.due } else { now + FAST };

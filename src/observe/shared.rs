@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::Key;
 use crate::clock::Clock;
-use crate::heroku::AccessError;
+use crate::heroku::RemoteError;
 
 /// How long to wait for the listing of another before making one's own: whatever holds up its poller must not hold up this.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -84,8 +84,8 @@ impl Sharing {
     pub(super) async fn listing<T: Clone + Send + 'static>(
         &self,
         name: &str,
-        list: impl Future<Output = Result<T, AccessError>>,
-    ) -> Result<(Timestamp, T), AccessError> {
+        list: impl Future<Output = Result<T, RemoteError>>,
+    ) -> Result<(Timestamp, T), RemoteError> {
         let slot = self.slot(name);
         let held = match &slot {
             Some(slot) => tokio::time::timeout(PATIENCE, slot.lock()).await.ok(),

@@ -4,34 +4,34 @@
 
 use http::StatusCode;
 
+use crate::conditions::ConditionReport;
 use crate::crd::Reason;
-use crate::heroku::AccessError;
-use crate::plan::verdict::Verdict;
+use crate::heroku::RemoteError;
 use crate::transport::CallError;
 
 /// The verdict that an error amounts to, for whatever it keeps from working.
 #[must_use]
-pub fn trouble(error: &AccessError) -> Verdict {
+pub fn report_for(error: &RemoteError) -> ConditionReport {
     match error {
-        AccessError::Changed(verdict) => verdict.clone(),
-        AccessError::NoApp(_) | AccessError::NoAddon(_) | AccessError::Several { .. } => {
-            Verdict::needs_user(Reason::InvalidSpec, error.to_string())
+        RemoteError::Changed(_) => ConditionReport::stalled(Reason::AddonChanged, error.to_string()),
+        RemoteError::NoApp(_) | RemoteError::NoAddon(_) | RemoteError::Several { .. } => {
+            ConditionReport::stalled(Reason::InvalidSpec, error.to_string())
         }
-        AccessError::Provisioning(_) | AccessError::Forgotten => {
-            Verdict::waits(Reason::AddonNotReady, error.to_string())
+        RemoteError::Provisioning(_) | RemoteError::Forgotten => {
+            ConditionReport::in_progress(Reason::AddonNotReady, error.to_string())
         }
-        AccessError::Budget(_) => limited(&error.to_string()),
-        AccessError::Heroku(call) => of_heroku(call).unwrap_or_else(|| of_call(call, error.to_string())),
-        AccessError::AppLink(call) => of_call(call, error.to_string()),
+        RemoteError::Budget(_) => limited(&error.to_string()),
+        RemoteError::Heroku(call) => of_heroku(call).unwrap_or_else(|| of_call(call, error.to_string())),
+        RemoteError::AppLink(call) => of_call(call, error.to_string()),
     }
 }
 
-fn limited(text: &str) -> Verdict {
-    Verdict::waits(Reason::RateLimited, format!("{text}: waiting until calls are allowed again"))
+fn limited(text: &str) -> ConditionReport {
+    ConditionReport::in_progress(Reason::RateLimited, format!("{text}: waiting until calls are allowed again"))
 }
 
 /// What the Platform API refuses for good, and no new token ends: that is no outage.
-fn of_heroku(call: &CallError) -> Option<Verdict> {
+fn of_heroku(call: &CallError) -> Option<ConditionReport> {
     let CallError::Status { status, error, .. } = call else { return None };
     let (reason, remedy) = match (status.as_u16(), error.id.as_deref()) {
         (401 | 403, Some("two_factor")) => (
@@ -50,22 +50,22 @@ fn of_heroku(call: &CallError) -> Option<Verdict> {
         (400..500, _) => (Reason::RemoteRejected, "Heroku refuses the request, and says why"),
         _ => return None,
     };
-    Some(Verdict::needs_user(reason, format!("{call}: {remedy}")))
+    Some(ConditionReport::stalled(reason, format!("{call}: {remedy}")))
 }
 
-fn of_call(call: &CallError, text: String) -> Verdict {
+fn of_call(call: &CallError, text: String) -> ConditionReport {
     match call {
-        CallError::Host(_) | CallError::Url(_) => Verdict::needs_user(Reason::InvalidSpec, text),
+        CallError::Host(_) | CallError::Url(_) => ConditionReport::stalled(Reason::InvalidSpec, text),
         CallError::Status { status, .. } if matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
             let text = format!(
                 "{text}: the token in spec.tokenSecretRef is wrong, expired, or of a user who may not manage this app. \
                  Make a new one with heroku authorizations:create and put it into the Secret"
             );
-            Verdict::needs_user(Reason::CredentialInvalid, text)
+            ConditionReport::stalled(Reason::CredentialInvalid, text)
         }
         CallError::Status { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => limited(&text),
         CallError::Status { .. } | CallError::Transport { .. } | CallError::Unreadable { .. } => {
-            Verdict::waits(Reason::RemoteUnavailable, format!("{text}: trying again"))
+            ConditionReport::in_progress(Reason::RemoteUnavailable, format!("{text}: trying again"))
         }
     }
 }
@@ -81,7 +81,7 @@ mod tests {
             let error = ErrorText { id: Some(id.to_owned()), message: None };
             let status = StatusCode::from_u16(status).unwrap();
             let host = "api.heroku.com".to_owned();
-            trouble(&AccessError::Heroku(CallError::Status { host, status, error, retry_after: None }))
+            report_for(&RemoteError::Heroku(CallError::Status { host, status, error, retry_after: None }))
         };
         let table = [
             (402, "delinquent", Reason::RemoteRejected, "payment"),
@@ -95,9 +95,9 @@ mod tests {
             (503, "maintenance", Reason::RemoteUnavailable, "trying again"),
         ];
         for (status, id, reason, hint) in table {
-            let verdict = said(status, id);
-            assert_eq!(verdict.reason, reason, "{status} {id}");
-            assert!(verdict.message.contains(hint), "{}", verdict.message);
+            let report = said(status, id);
+            assert_eq!(report.reason, reason, "{status} {id}");
+            assert!(report.message.contains(hint), "{}", report.message);
         }
     }
 }

@@ -3,9 +3,7 @@
 //! Pure. `control::resolve` reads the Secrets; this file judges and digests them. Nothing here can be printed with a
 //! key in it.
 
-pub mod archive;
 mod key;
-pub mod openapi;
 pub mod publication;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -13,9 +11,9 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use self::key::PrivateKey;
-use super::live::{Method, Org};
-use super::verdict::Verdict;
-use crate::crd::{Access, Expect, JwtMethod, Provider, Reason};
+use crate::conditions::ConditionReport;
+use crate::crd::{AuthSpec, Expect, JwtMethod, Provider, Reason};
+use crate::facts::{AuthMethod, Org};
 
 /// Version of the digest; one of another version never counts as a change.
 const HASH_VERSION: &str = "v1:";
@@ -24,7 +22,7 @@ const LONGEST_NAME: usize = 253;
 
 /// A connection or an authorization as declared.
 #[derive(Clone, Debug)]
-pub struct DesiredGrant {
+pub struct DesiredOrgAccess {
     /// Remote name.
     pub name: String,
     /// Salesforce or Data Cloud.
@@ -32,7 +30,7 @@ pub struct DesiredGrant {
     /// Where to log in.
     pub login_url: String,
     /// How access is had.
-    pub login: Login,
+    pub login: AuthInputs,
     /// Digest of all that AppLink takes and never tells, in canonical form.
     pub hash: String,
     /// The same as it was made before inputs were brought into canonical form. One that is recorded is no change.
@@ -41,7 +39,7 @@ pub struct DesiredGrant {
 
 /// How to get access to an org.
 #[derive(Clone, Debug)]
-pub enum Login {
+pub enum AuthInputs {
     /// As a robot.
     Jwt {
         /// Salesforce user.
@@ -54,25 +52,25 @@ pub enum Login {
         private_key: SecretString,
     },
     /// As whoever opens the link.
-    Oauth,
+    OAuth,
 }
 
-impl DesiredGrant {
+impl DesiredOrgAccess {
     /// By JWT, from what is declared and the private key that it refers to.
     ///
     /// # Errors
     /// The verdict to show where an input is unusable.
-    pub fn by_jwt(name: &str, access: &Access, jwt: &JwtMethod, key: &SecretString) -> Result<Self, Verdict> {
+    pub fn by_jwt(name: &str, access: &AuthSpec, jwt: &JwtMethod, key: &SecretString) -> Result<Self, ConditionReport> {
         let private_key = PrivateKey::read(key.expose_secret()).map_err(|why| {
             let at = &jwt.private_key_secret_ref;
-            Verdict::needs_user(Reason::InvalidSecret, format!("Secret {}, key {}: {why}", at.name, at.key))
+            ConditionReport::stalled(Reason::InvalidSecret, format!("Secret {}, key {}: {why}", at.name, at.key))
         })?;
         let (login_url, alias) = (canonical_url(&access.login_url), jwt.alias.as_deref().unwrap_or_default());
         let (client_id, username) = (jwt.client_id.trim(), jwt.username.trim());
         let folded = username.to_ascii_lowercase();
         let hash = digest(&["jwt", &login_url, client_id, &folded, alias.trim(), &private_key.identity]);
         let former_hash = digest(&["jwt", &access.login_url, &jwt.client_id, &jwt.username, alias, &former_text(key)]);
-        let login = Login::Jwt {
+        let login = AuthInputs::Jwt {
             username: username.to_owned(),
             client_id: client_id.to_owned(),
             alias: Some(alias.trim()).filter(|alias| !alias.is_empty()).map(str::to_owned),
@@ -85,13 +83,13 @@ impl DesiredGrant {
     ///
     /// # Errors
     /// The verdict to show where no Secret can have that name.
-    pub fn by_oauth(name: &str, access: &Access, secret: &str) -> Result<Self, Verdict> {
+    pub fn by_oauth(name: &str, access: &AuthSpec, secret: &str) -> Result<Self, ConditionReport> {
         if secret.len() > LONGEST_NAME {
             let text = format!(
                 "no Secret can be called {secret}: that is longer than {LONGEST_NAME} characters. Create this resource \
                  under a shorter name"
             );
-            return Err(Verdict::needs_user(Reason::InvalidSpec, text));
+            return Err(ConditionReport::stalled(Reason::InvalidSpec, text));
         }
         let login_url = canonical_url(&access.login_url);
         Ok(Self {
@@ -100,71 +98,71 @@ impl DesiredGrant {
             hash: digest(&["oauth", &login_url]),
             former_hash: digest(&["oauth", &access.login_url]),
             login_url,
-            login: Login::Oauth,
+            login: AuthInputs::OAuth,
         })
     }
 
     /// JWT or OAuth.
     #[must_use]
-    pub fn method(&self) -> Method {
+    pub fn method(&self) -> AuthMethod {
         match self.login {
-            Login::Jwt { .. } => Method::Jwt,
-            Login::Oauth => Method::Oauth,
+            AuthInputs::Jwt { .. } => AuthMethod::Jwt,
+            AuthInputs::OAuth => AuthMethod::OAuth,
         }
     }
 }
 
 /// By what a remote object is known to be the declared one: all that the service may tell of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Likeness<'a> {
+pub struct MatchCriteria<'a> {
     /// Salesforce or Data Cloud.
     pub provider: Provider,
     /// JWT or OAuth.
-    pub method: Method,
+    pub method: AuthMethod,
     /// The robot's user.
     pub username: Option<&'a str>,
     /// The org and user that must be connected.
     pub expect: Option<&'a Expect>,
 }
 
-impl<'a> Likeness<'a> {
+impl<'a> MatchCriteria<'a> {
     /// What is declared of it.
     #[must_use]
-    pub fn of(access: &'a Access) -> Self {
+    pub fn of(access: &'a AuthSpec) -> Self {
         let username = access.jwt.as_ref().map(|jwt| jwt.username.trim());
-        let method = if username.is_some() { Method::Jwt } else { Method::Oauth };
+        let method = if username.is_some() { AuthMethod::Jwt } else { AuthMethod::OAuth };
         Self { provider: access.provider, method, username, expect: access.expect.as_ref() }
     }
 }
 
 /// How an org compares to what is expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub enum Match {
     /// As expected, or nothing is.
-    Met,
+    Matches,
     /// Another org or user: which, and which it should be.
-    Missed(String),
+    Differs(String),
     /// The service does not tell the org id, or the user.
-    Untold,
+    Unknown,
 }
 
 /// Compares `org` to what is expected of it. The 15 characters of an org id without its checksum tell it from all
 /// others; Salesforce user names know no case.
 #[must_use]
-pub fn compare(org: &Org, expect: Option<&Expect>) -> Expected {
-    let Some(expect) = expect else { return Expected::Met };
+pub fn compare(org: &Org, expect: Option<&Expect>) -> Match {
+    let Some(expect) = expect else { return Match::Matches };
     let bare = |id: &str| id.chars().take(15).collect::<String>();
     let org_id = (expect.org_id.as_deref().map(str::trim), org.id.as_deref());
     let username = (expect.username.as_deref().map(str::trim), org.username.as_deref());
     match (org_id, username) {
         ((Some(wanted), Some(told)), _) if bare(wanted) != bare(told) => {
-            Expected::Missed(format!("org {told}, and spec.expect.orgID names {wanted}"))
+            Match::Differs(format!("org {told}, and spec.expect.orgID names {wanted}"))
         }
         (_, (Some(wanted), Some(told))) if !wanted.eq_ignore_ascii_case(told) => {
-            Expected::Missed(format!("user {told}, and spec.expect.username names {wanted}"))
+            Match::Differs(format!("user {told}, and spec.expect.username names {wanted}"))
         }
-        ((Some(_), None), _) | (_, (Some(_), None)) => Expected::Untold,
-        _ => Expected::Met,
+        ((Some(_), None), _) | (_, (Some(_), None)) => Match::Unknown,
+        _ => Match::Matches,
     }
 }
 
@@ -205,7 +203,7 @@ mod tests {
     use super::key::tests::generated;
     use super::*;
 
-    fn access(change: impl FnOnce(&mut serde_json::Value)) -> Access {
+    fn access(change: impl FnOnce(&mut serde_json::Value)) -> AuthSpec {
         let mut spec = json!({
             "provider": "Salesforce",
             "jwt": {"clientID": "c", "username": "u", "privateKeySecretRef": {"name": "s", "key": "k"}},
@@ -214,9 +212,9 @@ mod tests {
         serde_json::from_value(spec).unwrap()
     }
 
-    fn hash(access: &Access, key: &str) -> Result<String, Verdict> {
+    fn hash(access: &AuthSpec, key: &str) -> Result<String, ConditionReport> {
         let jwt = access.jwt.as_ref().unwrap();
-        DesiredGrant::by_jwt("prod", access, jwt, &SecretString::from(key)).map(|desired| desired.hash)
+        DesiredOrgAccess::by_jwt("prod", access, jwt, &SecretString::from(key)).map(|desired| desired.hash)
     }
 
     static KEY: LazyLock<String> = LazyLock::new(generated);
@@ -258,7 +256,7 @@ mod tests {
         }
         let oauth = |url: &str| {
             let access = access(|s| (s["jwt"], s["oauth"], s["loginURL"]) = (json!(null), json!({}), json!(url)));
-            DesiredGrant::by_oauth("prod", &access, "x").unwrap()
+            DesiredOrgAccess::by_oauth("prod", &access, "x").unwrap()
         };
         let (plain, other) = (oauth("https://my.example.com/path"), oauth("https://MY.example.com:443/path/"));
         assert_eq!((&plain.hash, &plain.login_url), (&other.hash, &other.login_url));
@@ -269,9 +267,9 @@ mod tests {
     #[test]
     fn what_is_no_key_is_told_by_the_secret_and_not_by_its_content() {
         for key in ["CANARY", "-----BEGIN CERTIFICATE-----\nQ0FOQVJZ\n-----END CERTIFICATE-----"] {
-            let verdict = hash(&access(|_| {}), key).unwrap_err();
-            assert_eq!(verdict.reason, Reason::InvalidSecret);
-            assert!(verdict.message.contains("Secret s, key k") && !verdict.message.contains("CANARY"));
+            let report = hash(&access(|_| {}), key).unwrap_err();
+            assert_eq!(report.reason, Reason::InvalidSecret);
+            assert!(report.message.contains("Secret s, key k") && !report.message.contains("CANARY"));
         }
         let sealed = KEY.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
         assert!(hash(&access(|_| {}), &sealed).unwrap_err().message.contains("store it decrypted"));
@@ -280,12 +278,12 @@ mod tests {
     #[test]
     fn oauth_has_a_digest_of_its_own_and_needs_a_secret_that_can_be() {
         let oauth = access(|s| (s["jwt"], s["oauth"]) = (json!(null), json!({})));
-        let one = DesiredGrant::by_oauth("prod", &oauth, "prod-connection-oauth").unwrap().hash;
+        let one = DesiredOrgAccess::by_oauth("prod", &oauth, "prod-connection-oauth").unwrap().hash;
         let sandbox = access(|s| s["loginURL"] = json!("https://test.salesforce.com"));
-        assert_ne!(one, DesiredGrant::by_oauth("prod", &sandbox, "x").unwrap().hash);
+        assert_ne!(one, DesiredOrgAccess::by_oauth("prod", &sandbox, "x").unwrap().hash);
         assert_ne!(one, hash(&access(|_| {}), &KEY).unwrap());
-        let verdict = DesiredGrant::by_oauth("prod", &oauth, &"x".repeat(254)).unwrap_err();
-        assert_eq!(verdict.reason, Reason::InvalidSpec);
+        let report = DesiredOrgAccess::by_oauth("prod", &oauth, &"x".repeat(254)).unwrap_err();
+        assert_eq!(report.reason, Reason::InvalidSpec);
     }
 
     #[test]
@@ -310,14 +308,14 @@ mod tests {
             (expect(None, Some("admin@example.com")), &Org::default(), "untold"),
         ];
         for (expect, org, wanted) in table {
-            let word = match compare(org, Some(&expect)) {
-                Expected::Met => "met",
-                Expected::Missed(_) => "missed",
-                Expected::Untold => "untold",
+            let intent = match compare(org, Some(&expect)) {
+                Match::Matches => "met",
+                Match::Differs(_) => "missed",
+                Match::Unknown => "untold",
             };
-            assert_eq!(word, wanted, "{expect:?} {org:?}");
+            assert_eq!(intent, wanted, "{expect:?} {org:?}");
         }
-        assert_eq!(compare(&Org::default(), None), Expected::Met);
+        assert_eq!(compare(&Org::default(), None), Match::Matches);
     }
 
     #[test]
@@ -330,7 +328,7 @@ mod tests {
     fn debug_shows_no_key() {
         let access = access(|_| {});
         let desired =
-            DesiredGrant::by_jwt("prod", &access, access.jwt.as_ref().unwrap(), &SecretString::from(KEY.as_str()))
+            DesiredOrgAccess::by_jwt("prod", &access, access.jwt.as_ref().unwrap(), &SecretString::from(KEY.as_str()))
                 .unwrap();
         assert!(!format!("{desired:?}").contains(KEY.lines().nth(1).unwrap()));
     }

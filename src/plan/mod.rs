@@ -5,20 +5,17 @@
 
 #![deny(clippy::disallowed_methods)]
 
-pub mod collection;
 pub mod desired;
-pub mod diff;
-pub mod live;
-pub mod memory;
-pub mod policy;
+pub mod kinds;
+pub mod policies;
 pub mod remote;
+pub mod state;
 pub mod step;
-pub mod verdict;
 
 use std::time::Duration;
 
+pub use crate::conditions::{ConditionReport, StatusUpdate};
 pub use step::Step;
-pub use verdict::{Report, Verdict};
 
 /// What to do next for one object, and what to say of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,9 +24,9 @@ pub struct Plan<S> {
     pub steps: Vec<Step>,
     /// What the object's conditions shall say once nothing is left that can be done at once; or, where that takes Ready away
     /// and there are steps, before the first of them.
-    pub report: Report,
+    pub update: StatusUpdate,
     /// When to plan again although nothing happened.
-    pub again: Option<Duration>,
+    pub requeue_after: Option<Duration>,
     /// The status with every remote fact in it; conditions come from `report`.
     pub status: S,
 }

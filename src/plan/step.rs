@@ -6,15 +6,15 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::memory::Intent;
-use super::remote::Again;
+use super::remote::PublishReason;
+use super::state::Intent;
 
 /// One thing to do for one object.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "step", rename_all = "camelCase")]
 pub enum Step {
     /// Write finalizer and intent to the object: the word given before anything is created.
-    Remember {
+    WriteIntent {
         /// What is about to be created.
         intent: Intent,
     },
@@ -24,7 +24,7 @@ pub enum Step {
         intent: Intent,
     },
     /// Write the finalizer alone.
-    Guard,
+    AddFinalizer,
     /// Create the remote object that the intent announced.
     Create {
         /// Remote name.
@@ -37,7 +37,7 @@ pub enum Step {
         /// Remote name.
         name: String,
         /// What for.
-        again: Again,
+        again: PublishReason,
     },
     /// Delete the remote object of this id.
     Delete {
@@ -45,45 +45,45 @@ pub enum Step {
         id: String,
     },
     /// Put the link by which a person consents to the remote object of this id into a Secret of ours.
-    HandOver {
+    WriteOAuthSecret {
         /// Remote id.
         id: String,
     },
     /// Delete that Secret: its link leads nowhere any more.
-    Withdraw,
+    DeleteOAuthSecret,
     /// Read the remote object of this id: a listing's silence does not prove that it is gone, nor does a list tell all.
-    Confirm {
+    Get {
         /// Remote id.
         id: String,
     },
     /// Have listed what would go with the connection of this id.
-    Survey {
+    ListTargets {
         /// Remote id.
         id: String,
     },
     /// Read the credential, and keep it in this Secret of ours.
-    Export {
+    WriteCredentialsSecret {
         /// Remote id of what it is of.
         id: String,
         /// Name of the Secret.
         secret: String,
     },
     /// Delete the Secret of ours that keeps, or kept, the credential.
-    Retract {
+    DeleteCredentialsSecret {
         /// Name of the Secret.
         secret: String,
     },
     /// Make the object the owner of this Secret again, which a restore left without one.
-    TakeSecret {
+    SetSecretOwner {
         /// Name of the Secret.
         secret: String,
     },
     /// Have the collections listed now, and plan again with what they show.
-    Look,
+    Poll,
     /// The service is at work: have the collections listed often until it is done.
     AwaitRemote,
     /// Let the object go: take the finalizer off.
-    Release {
+    RemoveFinalizer {
         /// The remote object that is left behind on purpose.
         orphaned: Option<String>,
     },
@@ -93,36 +93,36 @@ impl Step {
     /// Whether this step changes something in AppLink, or announces such a change: it needs a permit to write.
     #[must_use]
     pub fn mutates(&self) -> bool {
-        matches!(self, Self::Remember { .. } | Self::Create { .. } | Self::Publish { .. } | Self::Delete { .. })
+        matches!(self, Self::WriteIntent { .. } | Self::Create { .. } | Self::Publish { .. } | Self::Delete { .. })
     }
 
     /// Whether there is only waiting to be done.
     #[must_use]
     pub fn waits(&self) -> bool {
-        matches!(self, Self::Look | Self::AwaitRemote)
+        matches!(self, Self::Poll | Self::AwaitRemote)
     }
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Remember { intent } => write!(f, "remember attempt {}", intent.attempt),
+            Self::WriteIntent { intent } => write!(f, "write intent {}", intent.attempt),
             Self::Adopt { intent } => write!(f, "adopt {}", intent.id.as_deref().unwrap_or_default()),
-            Self::Guard => f.write_str("guard"),
+            Self::AddFinalizer => f.write_str("add finalizer"),
             Self::Create { name, .. } => write!(f, "create {name}"),
             Self::Publish { name, .. } => write!(f, "publish {name} again"),
             Self::Delete { id } => write!(f, "delete {id}"),
-            Self::HandOver { id } => write!(f, "hand over the link of {id}"),
-            Self::Withdraw => f.write_str("withdraw the link"),
-            Self::Confirm { id } => write!(f, "confirm {id}"),
-            Self::Survey { id } => write!(f, "survey {id}"),
-            Self::Export { secret, .. } => write!(f, "read the credential for Secret {secret}"),
-            Self::Retract { secret } => write!(f, "take the credential out of {secret}"),
-            Self::TakeSecret { secret } => write!(f, "take Secret {secret} back"),
-            Self::Look => f.write_str("look"),
+            Self::WriteOAuthSecret { id } => write!(f, "write OAuth Secret for {id}"),
+            Self::DeleteOAuthSecret => f.write_str("delete OAuth Secret"),
+            Self::Get { id } => write!(f, "get {id}"),
+            Self::ListTargets { id } => write!(f, "list targets of {id}"),
+            Self::WriteCredentialsSecret { secret, .. } => write!(f, "write credentials Secret {secret}"),
+            Self::DeleteCredentialsSecret { secret } => write!(f, "delete credentials Secret {secret}"),
+            Self::SetSecretOwner { secret } => write!(f, "set owner of Secret {secret}"),
+            Self::Poll => f.write_str("poll"),
             Self::AwaitRemote => f.write_str("await remote"),
-            Self::Release { orphaned: Some(id) } => write!(f, "release, orphan {id}"),
-            Self::Release { orphaned: None } => f.write_str("release"),
+            Self::RemoveFinalizer { orphaned: Some(id) } => write!(f, "remove finalizer, orphan {id}"),
+            Self::RemoveFinalizer { orphaned: None } => f.write_str("remove finalizer"),
         }
     }
 }

@@ -5,10 +5,10 @@
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::grant::phase;
 use super::org::{org, user};
+use super::org_access::phase;
 use super::{Unreadable, json, text};
-use crate::plan::live::{Credentials, Org, Phase};
+use crate::facts::{Credentials, Org, Phase};
 
 /// The credentials of the authorization of this id: an object, or a list that holds it.
 ///
@@ -27,7 +27,7 @@ pub fn credentials(body: &[u8], id: &str) -> Result<Credentials, Unreadable> {
     Ok(Credentials {
         access_token: SecretString::from(token),
         org: with_scheme(org(&object)),
-        authorized: phase(&status) == Phase::Up,
+        authorized: phase(&status) == Phase::Ready,
     })
 }
 

@@ -6,21 +6,21 @@
 #![deny(clippy::disallowed_methods)]
 
 mod credentials;
+mod data_action_target;
 mod error;
-mod grant;
 mod org;
+mod org_access;
 mod platform;
 mod publication;
 mod redact;
-mod target;
 
 pub use credentials::credentials;
+pub use data_action_target::{data_action_target, data_action_targets};
 pub use error::{ErrorText, error_text};
-pub use grant::{grant, grants};
+pub use org_access::{org_access, org_access_list};
 pub use platform::{Addon, Attachment, addons, app_id, app_name, attachments, config_var};
 pub use publication::publications;
 pub use redact::redact;
-pub use target::{target, targets};
 
 use redact::secrets_of;
 use serde_json::Value;

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::{redact, secrets_of, text};
-use crate::plan::live::{Org, Provider};
+use crate::facts::{Org, Provider};
 
 /// The org of an object; empty where it tells none. Access tokens stay behind.
 pub(super) fn org(object: &Value) -> Org {

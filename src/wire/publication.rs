@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Unreadable, id, json, text};
-use crate::plan::collection::Listing;
-use crate::plan::live::RemotePublication;
+use crate::facts::RemotePublication;
+use crate::facts::collection::Listing;
 
 const APP: [&str; 2] = ["app_id", "app_uuid"];
 const SERVICE: [&str; 2] = ["external_service_id", "esr_id"];

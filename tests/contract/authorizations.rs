@@ -1,15 +1,15 @@
 //! Authorizations and the credentials that they give, in every spelling.
 
-use applink_operator::plan::live::RemoteGrant;
+use applink_operator::facts::RemoteOrgAccess;
 use secrecy::ExposeSecret;
 
 use super::*;
 
-const AUTHORIZATION: GrantKind = GrantKind::Authorization;
+const AUTHORIZATION: OrgAccessKind = OrgAccessKind::Authorization;
 const DIALECTS: [&str; 3] = ["reference", "cli", "mixed"];
 
-async fn made(bench: &Bench) -> RemoteGrant {
-    bench.link.create_grant(AUTHORIZATION, &new("batchUser")).await.unwrap()
+async fn made(bench: &Bench) -> RemoteOrgAccess {
+    bench.link.create_org_access(AUTHORIZATION, &new("batchUser")).await.unwrap()
 }
 
 fn platform_calls(bench: &Bench) -> usize {
@@ -28,20 +28,20 @@ async fn an_authorization_is_the_same_fact_in_every_spelling() {
                 }))
                 .await;
                 let id = made(&bench).await.id;
-                let listed = bench.link.list_grants(AUTHORIZATION).await.unwrap();
-                assert!(listed.whole && bench.link.list_grants(CONNECTION).await.unwrap().items.is_empty());
+                let listed = bench.link.list_org_access(AUTHORIZATION).await.unwrap();
+                assert!(listed.whole && bench.link.list_org_access(CONNECTION).await.unwrap().items.is_empty());
                 assert_eq!((&listed.items[0].id, listed.items[0].name.as_deref()), (&id, Some("batchUser")));
-                let got = bench.link.get_grant(AUTHORIZATION, &id).await.unwrap().unwrap();
-                assert_eq!(got.phase, Phase::Up, "{dialect} {words}: {got:?}");
+                let got = bench.link.get_org_access(AUTHORIZATION, &id).await.unwrap().unwrap();
+                assert_eq!(got.phase, Phase::Ready, "{dialect} {words}: {got:?}");
                 let told = bench.link.read_credentials("batchUser", &id).await.unwrap();
-                let version = |org: &applink_operator::plan::live::Org| org.api_version.clone();
+                let version = |org: &applink_operator::facts::Org| org.api_version.clone();
                 assert_eq!((&told.org.id, version(&told.org)), (&got.org.id, version(&got.org)));
                 assert!(told.org.instance_url.as_deref().unwrap().starts_with("https://"));
                 let mut org = told.org;
                 org.api_version = None;
                 orgs.push(org);
-                bench.link.delete_grant(AUTHORIZATION, &id).await.unwrap();
-                assert_eq!(bench.link.get_grant(AUTHORIZATION, &id).await.unwrap(), None);
+                bench.link.delete_org_access(AUTHORIZATION, &id).await.unwrap();
+                assert_eq!(bench.link.get_org_access(AUTHORIZATION, &id).await.unwrap(), None);
                 assert!(bench.link.read_credentials("batchUser", &id).await.is_err());
             }
         }
@@ -74,7 +74,7 @@ async fn credentials_of_what_is_not_authorized_or_another_are_none() {
     let bench = bench(json!({"connectSeconds": 600})).await;
     let id = made(&bench).await.id;
     let error = bench.link.read_credentials("batchUser", &id).await.unwrap_err();
-    assert!(matches!(error, AccessError::AppLink(CallError::Unreadable { .. })), "{error}");
+    assert!(matches!(error, RemoteError::AppLink(CallError::Unreadable { .. })), "{error}");
     assert!(bench.link.read_credentials("batchUser", "another").await.is_err());
     let error = bench.link.read_credentials("nobody", &id).await.unwrap_err();
     assert_eq!(status_of(&error), Some(404));
@@ -85,9 +85,9 @@ async fn a_link_to_authorize_by_is_told_by_the_answer_to_the_post() {
     for provider in [Provider::Salesforce, Provider::DataCloud] {
         let bench = bench(json!({})).await;
         let login_url = "https://login.salesforce.com";
-        let new = NewGrant { name: "batchUser", provider, login_url, jwt: None };
-        let made = bench.link.create_grant(AUTHORIZATION, &new).await.unwrap();
+        let new = NewOrgAccess { name: "batchUser", provider, login_url, jwt: None };
+        let made = bench.link.create_org_access(AUTHORIZATION, &new).await.unwrap();
         assert!(made.link.is_some() && !format!("{made:?}").contains("consent"), "{made:?}");
-        assert_eq!((made.phase, made.provider), (Phase::Going, Some(provider)));
+        assert_eq!((made.phase, made.provider), (Phase::Pending, Some(provider)));
     }
 }

@@ -58,7 +58,7 @@ fn assert_remembered(seen: &Value, remote: &Value) {
     assert_eq!(metadata["finalizers"], json!(["applink.dev/finalizer"]));
     let intent: Value = serde_json::from_str(text(metadata, "/annotations/applink.dev~1intent")).expect("an intent");
     assert_eq!(intent["uid"], metadata["uid"]);
-    assert_eq!(intent["addonID"], remote["addon"]);
+    assert_eq!(intent["ownerID"], remote["addon"]);
     assert_eq!(intent["hash"], seen["status"]["appliedHash"]);
     assert_eq!(intent["attempt"], 1);
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use applink_operator::budget::Limits;
 use applink_operator::clock::Clock;
 use applink_operator::control::lease::Lost;
-use applink_operator::control::run::{Options, Outside, run};
+use applink_operator::control::run::{Dependencies, Options, run};
 use applink_operator::metrics::Metrics;
 use applink_operator::readiness::Readiness;
 use applink_operator::simulator::{Addon, AddonState, App, Attachment, Seed, Simulator, Token};
@@ -163,7 +163,7 @@ impl World {
     pub fn spawn(&self) -> Operator {
         let tap = Tap::default();
         let (ready, is_ready) = watch::channel(Readiness::default());
-        let outside = Outside {
+        let outside = Dependencies {
             client: tap.client(self.api.client()),
             transport: tap.transport(in_process(self.sim.router())),
             clock: self.clock,

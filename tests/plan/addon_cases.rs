@@ -1,20 +1,20 @@
 //! What comes out for an AppLinkAddon: one line a case.
 
+use applink_operator::conditions::{ConditionReport, ReadyStatus, StatusUpdate};
 use applink_operator::crd::{AppLinkAddonStatus, ConditionType, ManagementPolicy, Reason, condition};
-use applink_operator::plan::diff::addon::{Input, identify, plan};
-use applink_operator::plan::live::{AddonFacts, AddonLive};
-use applink_operator::plan::memory::Memory;
-use applink_operator::plan::verdict::{Readiness, Report, Verdict};
+use applink_operator::facts::{AddonFacts, AddonObservation};
+use applink_operator::plan::kinds::addon::{Input, plan};
+use applink_operator::plan::state::ReconcileState;
 use jiff::Timestamp;
 
 use crate::fixture::{at, fresh};
 
 struct Case {
     management: ManagementPolicy,
-    desired: Result<(), Verdict>,
-    live: AddonLive,
-    dependants: Vec<String>,
-    memory: Memory,
+    desired: Result<(), ConditionReport>,
+    live: AddonObservation,
+    dependents: Vec<String>,
+    state: ReconcileState,
     status: AppLinkAddonStatus,
     now: Timestamp,
 }
@@ -31,14 +31,19 @@ fn facts() -> AddonFacts {
 }
 
 fn found() -> Case {
-    let mut memory = fresh().memory;
-    memory.finalizer = true;
+    let mut state = fresh().state;
+    state.finalizer = true;
     Case {
         management: ManagementPolicy::Full,
         desired: Ok(()),
-        live: AddonLive { facts: Some(facts()), connections: Some(2), at: Some(at(1)), ..AddonLive::default() },
-        dependants: vec![],
-        memory,
+        live: AddonObservation {
+            facts: Some(facts()),
+            connections: Some(2),
+            at: Some(at(1)),
+            ..AddonObservation::default()
+        },
+        dependents: vec![],
+        state,
         status: AppLinkAddonStatus::default(),
         now: at(3),
     }
@@ -55,8 +60,8 @@ impl Case {
             management: self.management,
             desired: self.desired.clone(),
             live: &self.live,
-            dependants: &self.dependants,
-            memory: &self.memory,
+            dependents: &self.dependents,
+            state: &self.state,
             status: &self.status,
             now: self.now,
         })
@@ -66,13 +71,13 @@ impl Case {
     fn says(&self) -> String {
         let plan = self.plan();
         let steps: Vec<_> = plan.steps.iter().map(ToString::to_string).collect();
-        let ready = match &plan.report {
-            Report::Say(v) => {
+        let ready = match &plan.update {
+            StatusUpdate::SetConditions(v) => {
                 let status = match v.ready {
-                    Readiness::True => "True",
-                    Readiness::False => "False",
-                    Readiness::Unknown => "Unknown",
-                    Readiness::Same => "same",
+                    ReadyStatus::True => "True",
+                    ReadyStatus::False => "False",
+                    ReadyStatus::Unknown => "Unknown",
+                    ReadyStatus::Unchanged => "same",
                 };
                 format!("{status} {}", v.reason)
             }
@@ -85,13 +90,13 @@ impl Case {
     }
 }
 
-fn trouble(reason: Reason) -> impl FnOnce(&mut Case) {
-    move |case| case.live.trouble = Some(Verdict::waits(reason, "why"))
+fn problem(reason: Reason) -> impl FnOnce(&mut Case) {
+    move |ctx| ctx.live.problem = Some(ConditionReport::in_progress(reason, "why"))
 }
 
 fn table(cases: Vec<(&str, Case, &str)>) {
-    for (name, case, wanted) in cases {
-        assert_eq!(case.says(), wanted, "{name}");
+    for (name, ctx, wanted) in cases {
+        assert_eq!(ctx.says(), wanted, "{name}");
     }
 }
 
@@ -99,51 +104,54 @@ fn table(cases: Vec<(&str, Case, &str)>) {
 fn an_add_on_is_found_and_watched() {
     table(vec![
         ("found", found(), "True AddonReady, reachable True Reachable"),
-        ("no finalizer yet", found().with(|c| c.memory.finalizer = false), "guard"),
+        ("no finalizer yet", found().with(|c| c.state.finalizer = false), "add finalizer"),
         (
             "observed",
-            found().with(|c| (c.management, c.memory.finalizer) = (ManagementPolicy::Observe, false)),
+            found().with(|c| (c.management, c.state.finalizer) = (ManagementPolicy::Observe, false)),
             "True AddonReady, reachable True Reachable",
         ),
-        ("observed from now on", found().with(|c| c.management = ManagementPolicy::Observe), "release"),
-        ("not looked for yet", found().with(|c| c.live = AddonLive::default()), "look"),
-        ("asked again", found().with(|c| (c.memory.requested, c.memory.since) = (true, at(2))), "look"),
-        ("bad token", found().with(trouble(Reason::CredentialInvalid)), "False CredentialInvalid"),
+        ("observed from now on", found().with(|c| c.management = ManagementPolicy::Observe), "remove finalizer"),
+        ("not looked for yet", found().with(|c| c.live = AddonObservation::default()), "poll"),
+        ("asked again", found().with(|c| (c.state.requested, c.state.changed_at) = (true, at(2))), "poll"),
+        ("bad token", found().with(problem(Reason::CredentialInvalid)), "False CredentialInvalid"),
         (
             "outage, never Ready",
-            found().with(trouble(Reason::RemoteUnavailable)),
+            found().with(problem(Reason::RemoteUnavailable)),
             "False RemoteUnavailable, reachable False RemoteUnavailable",
         ),
         (
             "outage, Ready",
-            found().with(trouble(Reason::RateLimited)).with(|c| c.memory.ready = true),
+            found().with(problem(Reason::RateLimited)).with(|c| c.state.ready = true),
             "True AddonReady, reachable False RateLimited",
         ),
         (
             "outage for too long",
-            found().with(trouble(Reason::RemoteUnavailable)).with(|c| c.live.silent = true),
+            found().with(problem(Reason::RemoteUnavailable)).with(|c| c.live.stale = true),
             "Unknown RemoteUnavailable, reachable False RemoteUnavailable",
         ),
         (
             "a list does not come",
-            found().with(|c| c.live.partly = Some(Verdict::waits(Reason::RemoteUnavailable, "why"))),
+            found()
+                .with(|c| c.live.list_problem = Some(ConditionReport::in_progress(Reason::RemoteUnavailable, "why"))),
             "True AddonReady, reachable False RemoteUnavailable",
         ),
         (
             "a list does not come, nor any other",
-            found().with(trouble(Reason::RateLimited)).with(|c| {
-                (c.live.partly, c.memory.ready) = (Some(Verdict::waits(Reason::RemoteUnavailable, "why")), true);
+            found().with(problem(Reason::RateLimited)).with(|c| {
+                (c.live.list_problem, c.state.ready) =
+                    (Some(ConditionReport::in_progress(Reason::RemoteUnavailable, "why")), true);
             }),
             "True AddonReady, reachable False RateLimited",
         ),
         (
             "token missing, just applied",
-            found().with(|c| (c.desired, c.now) = (Err(Verdict::waits(Reason::SecretNotFound, "x")), at(1))),
+            found()
+                .with(|c| (c.desired, c.now) = (Err(ConditionReport::in_progress(Reason::SecretNotFound, "x")), at(1))),
             "",
         ),
         (
             "token missing",
-            found().with(|c| c.desired = Err(Verdict::waits(Reason::SecretNotFound, "x"))),
+            found().with(|c| c.desired = Err(ConditionReport::in_progress(Reason::SecretNotFound, "x"))),
             "False SecretNotFound",
         ),
     ]);
@@ -151,20 +159,20 @@ fn an_add_on_is_found_and_watched() {
 
 #[test]
 fn an_add_on_is_let_go_once_nothing_needs_it() {
-    let deleting = || found().with(|c| c.memory.deleting = true);
+    let deleting = || found().with(|c| c.state.deleting = true);
     table(vec![
-        ("deleted", deleting(), "release"),
-        ("deleted, needed", deleting().with(|c| c.dependants.push("Connection a".into())), "False DeletionBlocked"),
+        ("deleted", deleting(), "remove finalizer"),
+        ("deleted, needed", deleting().with(|c| c.dependents.push("Connection a".into())), "False DeletionBlocked"),
         (
             "deleted, needed, forced",
-            deleting().with(|c| (c.memory.force_orphan, c.dependants) = (true, vec!["Connection a".into()])),
-            "release",
+            deleting().with(|c| (c.state.force_orphan, c.dependents) = (true, vec!["Connection a".into()])),
+            "remove finalizer",
         ),
         (
             "deleted, observed",
             deleting()
-                .with(|c| (c.management, c.dependants) = (ManagementPolicy::Observe, vec!["Connection a".into()])),
-            "release",
+                .with(|c| (c.management, c.dependents) = (ManagementPolicy::Observe, vec!["Connection a".into()])),
+            "remove finalizer",
         ),
     ]);
 }
@@ -173,53 +181,40 @@ fn an_add_on_is_let_go_once_nothing_needs_it() {
 fn an_add_on_short_of_calls_says_so_and_stays_ready() {
     let short = || found().with(|c| c.live.constrained = Some("why".to_owned()));
     table(vec![
-        (
-            "short of calls",
-            short().with(|c| c.memory.ready = true),
-            "True AddonReady, reachable False QuotaConstrained",
-        ),
+        ("short of calls", short().with(|c| c.state.ready = true), "True AddonReady, reachable False QuotaConstrained"),
         (
             "short of calls, in an outage",
-            short().with(trouble(Reason::RateLimited)).with(|c| c.live.silent = true),
+            short().with(problem(Reason::RateLimited)).with(|c| c.live.stale = true),
             "Unknown RateLimited, reachable False QuotaConstrained",
         ),
-        ("short of calls, bad token", short().with(trouble(Reason::CredentialInvalid)), "False CredentialInvalid"),
+        ("short of calls, bad token", short().with(problem(Reason::CredentialInvalid)), "False CredentialInvalid"),
     ]);
 }
 
 #[test]
 fn dependants_are_named_and_many_are_counted() {
-    let case = found().with(|c| {
-        c.memory.deleting = true;
-        c.dependants = (0..8).map(|n| format!("Connection c{n}")).collect();
+    let ctx = found().with(|c| {
+        c.state.deleting = true;
+        c.dependents = (0..8).map(|n| format!("Connection c{n}")).collect();
     });
-    let Report::Say(verdict) = case.plan().report else { panic!("says nothing") };
-    assert!(
-        verdict.message.contains("Connection c0") && verdict.message.ends_with("and 3 more"),
-        "{}",
-        verdict.message
-    );
+    let StatusUpdate::SetConditions(report) = ctx.plan().update else { panic!("says nothing") };
+    assert!(report.message.contains("Connection c0") && report.message.ends_with("and 3 more"), "{}", report.message);
 }
 
 #[test]
 fn a_uuid_once_resolved_is_kept() {
-    let status = |app: &str, addon: &str| AppLinkAddonStatus {
-        app_id: Some(app.into()),
-        addon_id: Some(addon.into()),
-        ..AppLinkAddonStatus::default()
-    };
-    assert!(identify(&facts(), &AppLinkAddonStatus::default()).is_ok());
-    assert!(identify(&facts(), &status("app-1", "addon-1")).is_ok());
+    assert_eq!(facts().identity_change(None, None), None);
+    assert_eq!(facts().identity_change(Some("app-1"), Some("addon-1")), None);
     for (app, addon) in [("app-0", "addon-1"), ("app-1", "addon-0")] {
-        assert_eq!(identify(&facts(), &status(app, addon)).unwrap_err().reason, Reason::AddonChanged);
+        assert!(facts().identity_change(Some(app), Some(addon)).is_some());
     }
 }
 
 #[test]
 fn an_add_on_at_rest_is_written_once() {
-    let mut case = found();
-    let first = case.plan();
-    case.status = first.status;
-    case.now = at(9999);
-    assert_eq!(case.plan().status, case.status);
+    let mut ctx = found();
+    let first = ctx.plan();
+    ctx.status = first.status;
+    ctx.now = at(9999);
+    assert_eq!(ctx.plan().status, ctx.status);
 }

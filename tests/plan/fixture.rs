@@ -5,17 +5,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use applink_operator::conditions::{ConditionReport, StatusUpdate};
 use applink_operator::crd::{
-    Access, AdoptionPolicy, DeletionPolicy, GrantStatus, ManagementPolicy, Org, Provider, Reason, ReplacePolicy,
+    AdoptionPolicy, AuthSpec, DeletionPolicy, ManagementPolicy, Org, OrgAccessStatus, Provider, Reason, ReplacePolicy,
 };
-use applink_operator::plan::desired::DesiredGrant;
-use applink_operator::plan::diff::grant::{Input, plan};
-use applink_operator::plan::live::{GrantKind, Link, Live, Method, Phase, RemoteGrant, Sighting};
-use applink_operator::plan::memory::{Answer, Intent, Memory};
-use applink_operator::plan::policy::Policies;
-use applink_operator::plan::remote::name::Rival;
-use applink_operator::plan::remote::{Addon, HandOff};
-use applink_operator::plan::verdict::{Report, Verdict};
+use applink_operator::facts::{AuthMethod, ConsentLink, Lookup, Observed, OrgAccessKind, Phase, RemoteOrgAccess};
+use applink_operator::plan::desired::DesiredOrgAccess;
+use applink_operator::plan::kinds::org_access::{Input, plan};
+use applink_operator::plan::policies::Policies;
+use applink_operator::plan::remote::name_claim::NameClaim;
+use applink_operator::plan::remote::{OwnedSecret, OwnerState};
+use applink_operator::plan::state::{CallOutcome, Intent, ReconcileState};
 use applink_operator::plan::{Plan, Step};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::ProptestConfig;
@@ -36,14 +36,14 @@ pub fn the_same_each_time() -> ProptestConfig {
 #[derive(Clone, Debug)]
 pub struct World {
     pub policies: Policies,
-    pub addon: Addon,
-    pub spec: Access,
-    pub desired: Result<DesiredGrant, Verdict>,
-    pub hand_off: HandOff,
-    pub live: Live<RemoteGrant>,
-    pub rivals: Vec<Rival>,
-    pub memory: Memory,
-    pub status: GrantStatus,
+    pub addon: OwnerState,
+    pub spec: AuthSpec,
+    pub desired: Result<DesiredOrgAccess, ConditionReport>,
+    pub oauth_secret_state: OwnedSecret,
+    pub live: Lookup<RemoteOrgAccess>,
+    pub name_claims: Vec<NameClaim>,
+    pub state: ReconcileState,
+    pub status: OrgAccessStatus,
     pub now: Timestamp,
 }
 
@@ -54,7 +54,7 @@ pub fn at(seconds: i64) -> Timestamp {
 pub const SECRET: &str = "prod-connection-oauth";
 
 /// A spec by JWT; `change` has its JSON.
-pub fn spec(change: impl FnOnce(&mut serde_json::Value)) -> Access {
+pub fn spec(change: impl FnOnce(&mut serde_json::Value)) -> AuthSpec {
     let mut spec = json!({
         "provider": "Salesforce",
         "jwt": {"clientID": "3MVG9", "username": "ci@example.com", "privateKeySecretRef": {"name": "k", "key": "k"}},
@@ -64,30 +64,30 @@ pub fn spec(change: impl FnOnce(&mut serde_json::Value)) -> Access {
 }
 
 /// What is declared with the key of this name. Reading a key takes long, so it is read once.
-pub fn desired(key: &str) -> DesiredGrant {
-    static READ: Mutex<BTreeMap<String, DesiredGrant>> = Mutex::new(BTreeMap::new());
+pub fn desired(key: &str) -> DesiredOrgAccess {
+    static READ: Mutex<BTreeMap<String, DesiredOrgAccess>> = Mutex::new(BTreeMap::new());
     let read = || {
         let spec = spec(|_| {});
-        DesiredGrant::by_jwt(NAME, &spec, spec.jwt.as_ref().unwrap(), &pem(key).into()).unwrap()
+        DesiredOrgAccess::by_jwt(NAME, &spec, spec.jwt.as_ref().unwrap(), &pem(key).into()).unwrap()
     };
     READ.lock().unwrap_or_else(PoisonError::into_inner).entry(key.to_owned()).or_insert_with(read).clone()
 }
 
-pub fn remote(id: &str, phase: Phase) -> RemoteGrant {
+pub fn remote(id: &str, phase: Phase) -> RemoteOrgAccess {
     let status = match phase {
-        Phase::Going => "connecting",
-        Phase::Up => "connected",
+        Phase::Pending => "connecting",
+        Phase::Ready => "connected",
         Phase::Failed => "failed",
-        Phase::Leaving => "disconnecting",
-        Phase::Gone => "disconnected",
+        Phase::Deleting => "disconnecting",
+        Phase::Deleted => "disconnected",
     };
-    RemoteGrant {
+    RemoteOrgAccess {
         id: id.into(),
         name: Some(NAME.into()),
         status: status.into(),
         phase,
         provider: Some(Provider::Salesforce),
-        method: Some(Method::Jwt),
+        method: Some(AuthMethod::Jwt),
         org: Org::default(),
         link: None,
         error: None,
@@ -98,9 +98,9 @@ pub fn remote(id: &str, phase: Phase) -> RemoteGrant {
 }
 
 /// One that waits for a person's consent.
-pub fn pending(id: &str, link: Option<&str>) -> RemoteGrant {
-    let link = link.map(|url| Link::from(url.to_owned()));
-    RemoteGrant { method: Some(Method::Oauth), link, ..remote(id, Phase::Going) }
+pub fn pending(id: &str, link: Option<&str>) -> RemoteOrgAccess {
+    let link = link.map(|url| ConsentLink::from(url.to_owned()));
+    RemoteOrgAccess { method: Some(AuthMethod::OAuth), link, ..remote(id, Phase::Pending) }
 }
 
 /// Nothing done yet, nothing there, and that is certain.
@@ -113,13 +113,13 @@ pub fn fresh() -> World {
             replacement: ReplacePolicy::Never,
             suspend: false,
         },
-        addon: Addon::Ready { id: ADDON.into() },
+        addon: OwnerState::Ready { id: ADDON.into() },
         spec: spec(|_| {}),
         desired: Ok(desired("Z29vZA==")),
-        hand_off: HandOff::Absent,
-        live: Live { complete: true, ..Live::default() },
-        rivals: vec![],
-        memory: Memory {
+        oauth_secret_state: OwnedSecret::Absent,
+        live: Lookup { complete: true, ..Lookup::default() },
+        name_claims: vec![],
+        state: ReconcileState {
             uid: "uid-1".into(),
             generation: 1,
             observed_generation: Some(-1),
@@ -132,14 +132,14 @@ pub fn fresh() -> World {
             force_orphan: false,
             ready: false,
             reason: None,
-            met: at(0),
-            since: at(0),
-            answer: None,
-            reading: Default::default(),
+            first_seen: at(0),
+            changed_at: at(0),
+            last_outcome: None,
+            credentials: Default::default(),
             refusals: vec![],
-            cascade: false,
+            confirm_cascade: false,
         },
-        status: GrantStatus::default(),
+        status: OrgAccessStatus::default(),
         now: at(1),
     }
 }
@@ -159,25 +159,25 @@ impl World {
         self
     }
 
-    pub fn see(&mut self, remote: RemoteGrant) {
-        self.live.sightings.retain(|s| s.object.id != remote.id);
-        self.live.sightings.push(Sighting { object: remote, at: self.now, detailed: false });
+    pub fn see(&mut self, remote: RemoteOrgAccess) {
+        self.live.observed.retain(|s| s.object.id != remote.id);
+        self.live.observed.push(Observed { object: remote, at: self.now, detailed: false });
     }
 
-    pub fn plan(&self) -> Plan<GrantStatus> {
+    pub fn plan(&self) -> Plan<OrgAccessStatus> {
         plan(&Input {
-            kind: GrantKind::Connection,
+            kind: OrgAccessKind::Connection,
             name: NAME,
-            addon_name: "orders",
+            owner_name: "orders",
             access: &self.spec,
             policies: self.policies,
             addon: &self.addon,
             desired: &self.desired,
             secret: SECRET,
-            hand_off: &self.hand_off,
+            oauth_secret_state: &self.oauth_secret_state,
             live: &self.live,
-            rivals: &self.rivals,
-            memory: &self.memory,
+            name_claims: &self.name_claims,
+            state: &self.state,
             status: &self.status,
             now: self.now,
         })
@@ -187,66 +187,71 @@ impl World {
     pub fn says(&self) -> String {
         let plan = self.plan();
         let steps: Vec<_> = plan.steps.iter().map(ToString::to_string).collect();
-        let report = match plan.report {
-            Report::Say(verdict) => verdict.reason.to_string(),
-            Report::Keep => "keep".into(),
-            Report::Note => "note".into(),
-            Report::Hold => String::new(),
+        let report = match plan.update {
+            StatusUpdate::SetConditions(report) => report.reason.to_string(),
+            StatusUpdate::KeepConditions => "keep".into(),
+            StatusUpdate::FactsOnly => "note".into(),
+            StatusUpdate::Unchanged => String::new(),
         };
         [steps.join(", "), report].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(": ")
     }
 
     /// Ready's reason as it is recorded.
     pub fn told(&self) -> &str {
-        self.memory.reason.map_or("", |reason| reason.as_str())
+        self.state.reason.map_or("", |reason| reason.as_str())
     }
 
     /// Carries out the first step as a faithful service would.
     pub fn perform(&mut self, step: &Step) {
         self.now += SignedDuration::from_millis(10);
         match step {
-            Step::Remember { intent } | Step::Adopt { intent } => {
-                self.memory.finalizer = true;
-                self.memory.intent = Some(intent.clone());
-                self.memory.answer = None;
+            Step::WriteIntent { intent } | Step::Adopt { intent } => {
+                self.state.finalizer = true;
+                self.state.intent = Some(intent.clone());
+                self.state.last_outcome = None;
             }
-            Step::Guard => self.memory.finalizer = true,
+            Step::AddFinalizer => self.state.finalizer = true,
             Step::Create { .. } | Step::Publish { .. } => {
-                let word: Intent = self.memory.intent.clone().expect("a word comes first");
-                let id = format!("id-{}", word.attempt);
+                let intent: Intent = self.state.intent.clone().expect("a word comes first");
+                let id = format!("id-{}", intent.attempt);
                 let made = match &self.desired {
-                    Ok(desired) if desired.method() == Method::Oauth => pending(&id, Some("https://login/?state=ey")),
-                    _ => remote(&id, Phase::Up),
+                    Ok(desired) if desired.method() == AuthMethod::OAuth => {
+                        pending(&id, Some("https://login/?state=ey"))
+                    }
+                    _ => remote(&id, Phase::Ready),
                 };
                 self.see(made);
-                self.live.sightings.iter_mut().filter(|s| s.object.id == id).for_each(|s| s.detailed = true);
-                self.memory.answer = Some(Answer::Created { id, word });
+                self.live.observed.iter_mut().filter(|s| s.object.id == id).for_each(|s| s.detailed = true);
+                self.state.last_outcome = Some(CallOutcome::Created { id, intent });
             }
-            Step::Delete { id } | Step::Confirm { id } => {
+            Step::Delete { id } | Step::Get { id } => {
                 let gone =
-                    !self.live.sightings.iter().any(|s| s.object.id == *id) || matches!(step, Step::Delete { .. });
+                    !self.live.observed.iter().any(|s| s.object.id == *id) || matches!(step, Step::Delete { .. });
                 if gone {
-                    self.live.sightings.retain(|s| s.object.id != *id);
-                    self.live.gone.push(id.clone());
+                    self.live.observed.retain(|s| s.object.id != *id);
+                    self.live.deleted_ids.push(id.clone());
                 }
                 let now = self.now;
-                let seen = self.live.sightings.iter_mut().filter(|s| s.object.id == *id);
+                let seen = self.live.observed.iter_mut().filter(|s| s.object.id == *id);
                 seen.for_each(|s| (s.at, s.detailed) = (now, true));
                 if matches!(step, Step::Delete { .. }) {
                     self.live.complete = false;
-                    self.memory.answer = Some(Answer::Deleting { id: id.clone(), at: self.now });
+                    self.state.last_outcome = Some(CallOutcome::Deleting { id: id.clone(), at: self.now });
                 }
             }
-            Step::Look => {
+            Step::Poll => {
                 self.live.complete = true;
                 let now = self.now;
-                self.live.sightings.iter_mut().for_each(|s| s.at = now);
+                self.live.observed.iter_mut().for_each(|s| s.at = now);
             }
-            Step::HandOver { id } => self.hand_off = HandOff::Ours { id: Some(id.clone()) },
-            Step::Withdraw => self.hand_off = HandOff::Absent,
-            Step::Release { .. } => self.memory.finalizer = false,
-            Step::TakeSecret { .. } => self.hand_off = HandOff::Ours { id: None },
-            Step::AwaitRemote | Step::Survey { .. } | Step::Export { .. } | Step::Retract { .. } => {}
+            Step::WriteOAuthSecret { id } => self.oauth_secret_state = OwnedSecret::Owned { id: Some(id.clone()) },
+            Step::DeleteOAuthSecret => self.oauth_secret_state = OwnedSecret::Absent,
+            Step::RemoveFinalizer { .. } => self.state.finalizer = false,
+            Step::SetSecretOwner { .. } => self.oauth_secret_state = OwnedSecret::Owned { id: None },
+            Step::AwaitRemote
+            | Step::ListTargets { .. }
+            | Step::WriteCredentialsSecret { .. }
+            | Step::DeleteCredentialsSecret { .. } => {}
         }
     }
 
@@ -256,7 +261,7 @@ impl World {
         loop {
             let plan = self.plan();
             match plan.steps.first() {
-                None if plan.report == Report::Note => self.record(plan),
+                None if plan.update == StatusUpdate::FactsOnly => self.record(plan),
                 Some(Step::AwaitRemote) | None => {
                     self.record(plan);
                     return taken;
@@ -270,22 +275,22 @@ impl World {
         }
     }
 
-    fn record(&mut self, plan: Plan<GrantStatus>) {
-        if plan.report == Report::Hold {
+    fn record(&mut self, plan: Plan<OrgAccessStatus>) {
+        if plan.update == StatusUpdate::Unchanged {
             return;
         }
         self.status = plan.status;
-        if plan.report == Report::Note {
+        if plan.update == StatusUpdate::FactsOnly {
             return;
         }
-        if let Report::Say(verdict) = &plan.report {
-            self.memory.ready = verdict.ready == applink_operator::plan::verdict::Readiness::True;
-            self.memory.reason = Some(verdict.reason);
+        if let StatusUpdate::SetConditions(report) = &plan.update {
+            self.state.ready = report.ready == applink_operator::conditions::ReadyStatus::True;
+            self.state.reason = Some(report.reason);
         }
-        self.memory.observed_generation = Some(self.memory.generation);
-        self.memory.requested = false;
-        self.memory.replace =
-            self.memory.replace.take().filter(|t| Some(t) != self.status.remote.last_handled_replace.as_ref());
+        self.state.observed_generation = Some(self.state.generation);
+        self.state.requested = false;
+        self.state.replace =
+            self.state.replace.take().filter(|t| Some(t) != self.status.remote.last_handled_replace.as_ref());
     }
 }
 
@@ -297,15 +302,15 @@ pub fn table(cases: Vec<(&str, World, &str)>) {
 }
 
 /// Waiting, for this reason.
-pub fn waits(reason: Reason) -> Verdict {
-    Verdict::waits(reason, "why")
+pub fn waits(reason: Reason) -> ConditionReport {
+    ConditionReport::in_progress(reason, "why")
 }
 
 /// The word given for this attempt at this second.
 pub fn intent(attempt: i64, second: i64) -> Intent {
     Intent {
         uid: "uid-1".into(),
-        addon_id: ADDON.into(),
+        owner_id: ADDON.into(),
         hash: desired("Z29vZA==").hash,
         attempt,
         at: at(second),

@@ -1,13 +1,13 @@
 //! What comes out for an Authorization whose credential is to be kept in a Secret: one line a case.
 
+use applink_operator::conditions::ConditionReport;
 use applink_operator::crd::{AuthorizationStatus, Expect, Org, Reason};
-use applink_operator::plan::diff::authorization::{Input, Kept, plan};
-use applink_operator::plan::diff::grant;
-use applink_operator::plan::live::{GrantKind, Phase};
-use applink_operator::plan::memory::{Reading, Unread, Written};
-use applink_operator::plan::remote::HandOff;
-use applink_operator::plan::verdict::Verdict;
-use applink_operator::plan::{Plan, Report};
+use applink_operator::facts::{OrgAccessKind, Phase};
+use applink_operator::plan::kinds::authorization::{CredentialsSecret, Input, plan};
+use applink_operator::plan::kinds::org_access;
+use applink_operator::plan::remote::OwnedSecret;
+use applink_operator::plan::state::{CredentialsState, ReadFailure, WrittenSecret};
+use applink_operator::plan::{Plan, StatusUpdate};
 
 use crate::fixture::{ADDON, NAME, SECRET, World, at, fresh, remote, settled};
 
@@ -17,23 +17,23 @@ const NOW: i64 = 3600;
 #[derive(Clone)]
 struct Keeping {
     world: World,
-    wanted: Option<Kept>,
-    kept: Option<Kept>,
+    wanted: Option<CredentialsSecret>,
+    kept: Option<CredentialsSecret>,
 }
 
-fn there(secret: &str, there: HandOff) -> Option<Kept> {
-    Some(Kept { secret: secret.to_owned(), there, reserved: secret == SECRET })
+fn there(secret: &str, there: OwnedSecret) -> Option<CredentialsSecret> {
+    Some(CredentialsSecret { secret: secret.to_owned(), there, reserved: secret == SECRET })
 }
 
-fn ours() -> HandOff {
-    HandOff::Ours { id: None }
+fn ours() -> OwnedSecret {
+    OwnedSecret::Owned { id: None }
 }
 
 /// Authorized, at rest, with the credential kept a minute ago.
 fn kept() -> Keeping {
     let world = settled().with(|w| {
-        w.memory.ready = true;
-        w.memory.reading = Reading { kept: written(id(w), 60), ..Reading::default() };
+        w.state.ready = true;
+        w.state.credentials = CredentialsState { written: written(id(w), 60), ..CredentialsState::default() };
     });
     Keeping { world, wanted: there("kept", ours()), kept: there("kept", ours()) }
 }
@@ -44,18 +44,18 @@ fn id(world: &World) -> String {
 
 /// Nothing was written yet.
 fn unwritten(change: impl FnOnce(&mut Keeping)) -> Keeping {
-    kept().with(|k| k.world.memory.reading = Reading::default()).with(change)
+    kept().with(|k| k.world.state.credentials = CredentialsState::default()).with(change)
 }
 
 /// Written so many seconds ago.
-fn written(id: String, ago: i64) -> Option<Written> {
-    Some(Written { id, secret: "kept".to_owned(), at: at(NOW - ago) })
+fn written(id: String, ago: i64) -> Option<WrittenSecret> {
+    Some(WrittenSecret { id, secret: "kept".to_owned(), at: at(NOW - ago) })
 }
 
 /// It could not be read since, for this reason.
-fn unread(reason: Reason, since: i64, until: i64) -> Option<Unread> {
-    let verdict = Verdict::waits(reason, "why");
-    Some(Unread { verdict, since: at(since), at: at(NOW - 1), until: at(until), tries: 1 })
+fn unread(reason: Reason, since: i64, until: i64) -> Option<ReadFailure> {
+    let report = ConditionReport::in_progress(reason, "why");
+    Some(ReadFailure { report, since: at(since), at: at(NOW - 1), until: at(until), tries: 1 })
 }
 
 impl Keeping {
@@ -68,19 +68,19 @@ impl Keeping {
         let w = &self.world;
         let secret = self.kept.as_ref().map(|kept| kept.secret.clone());
         let status = AuthorizationStatus { grant: w.status.clone(), credentials_secret_name: secret };
-        let grant = grant::Input {
-            kind: GrantKind::Authorization,
+        let grant = org_access::Input {
+            kind: OrgAccessKind::Authorization,
             name: NAME,
-            addon_name: "orders",
+            owner_name: "orders",
             access: &w.spec,
             policies: w.policies,
             addon: &w.addon,
             desired: &w.desired,
             secret: SECRET,
-            hand_off: &w.hand_off,
+            oauth_secret_state: &w.oauth_secret_state,
             live: &w.live,
-            rivals: &w.rivals,
-            memory: &w.memory,
+            name_claims: &w.name_claims,
+            state: &w.state,
             status: &status.grant,
             now: w.now,
         };
@@ -94,8 +94,8 @@ impl Keeping {
             return step.to_string();
         }
         let kept = plan.status.credentials_secret_name.as_deref().unwrap_or("nothing");
-        match plan.report {
-            Report::Say(verdict) => format!("{}, {kept}", verdict.reason),
+        match plan.update {
+            StatusUpdate::SetConditions(report) => format!("{}, {kept}", report.reason),
             other => format!("{other:?}"),
         }
     }
@@ -109,29 +109,33 @@ fn table(cases: Vec<(&str, Keeping, &str)>) {
 
 #[test]
 fn what_is_kept_stays_and_is_read_again_in_time() {
-    let read = "read the credential for Secret kept";
-    let age = |age: i64| kept().with(|k| k.world.memory.reading.kept = written(id(&k.world), age));
+    let read = "write credentials Secret kept";
+    let age = |age: i64| kept().with(|k| k.world.state.credentials.written = written(id(&k.world), age));
     table(vec![
         ("read a minute ago", kept(), "Authorized, kept"),
         ("read just under five minutes ago", age(299), "Authorized, kept"),
         ("read five minutes ago", age(300), read),
-        ("by a process that ended", kept().with(|k| k.world.memory.reading = Reading::default()), read),
-        ("the Secret is gone", kept().with(|k| k.wanted = there("kept", HandOff::Absent)), read),
-        ("of another authorization", kept().with(|k| k.world.memory.reading.kept = written("old".into(), 60)), read),
+        ("by a process that ended", kept().with(|k| k.world.state.credentials = CredentialsState::default()), read),
+        ("the Secret is gone", kept().with(|k| k.wanted = there("kept", OwnedSecret::Absent)), read),
+        (
+            "of another authorization",
+            kept().with(|k| k.world.state.credentials.written = written("old".into(), 60)),
+            read,
+        ),
         (
             "asked for since",
-            kept().with(|k| (k.world.memory.requested, k.world.memory.since) = (true, at(NOW))),
-            "look",
+            kept().with(|k| (k.world.state.requested, k.world.state.changed_at) = (true, at(NOW))),
+            "poll",
         ),
         ("not wanted, and none there", unwritten(|k| (k.wanted, k.kept) = (None, None)), "Authorized, nothing"),
     ]);
-    let again = kept().plan().again.expect("in four minutes");
+    let again = kept().plan().requeue_after.expect("in four minutes");
     assert_eq!(again.as_secs(), 240);
 }
 
 #[test]
 fn what_is_kept_goes_once_it_is_no_good() {
-    let take = "take the credential out of kept";
+    let take = "delete credentials Secret kept";
     let turned = |phase| {
         kept().with(|k| {
             let id = id(&k.world);
@@ -140,24 +144,24 @@ fn what_is_kept_goes_once_it_is_no_good() {
     };
     table(vec![
         ("failed", turned(Phase::Failed), take),
-        ("starts over", turned(Phase::Going), take),
-        ("on its way out", turned(Phase::Leaving), take),
+        ("starts over", turned(Phase::Pending), take),
+        ("on its way out", turned(Phase::Deleting), take),
         ("not wanted any more", kept().with(|k| k.wanted = None), take),
-        ("wanted elsewhere", kept().with(|k| k.wanted = there("other", HandOff::Absent)), take),
-        ("wanted elsewhere, and gone", moved(HandOff::Absent), "read the credential for Secret other"),
+        ("wanted elsewhere", kept().with(|k| k.wanted = there("other", OwnedSecret::Absent)), take),
+        ("wanted elsewhere, and gone", owner_changed(OwnedSecret::Absent), "write credentials Secret other"),
         (
             "wanted elsewhere, and somebody else's by now",
-            moved(HandOff::Foreign),
-            "read the credential for Secret other",
+            owner_changed(OwnedSecret::Foreign),
+            "write credentials Secret other",
         ),
-        ("wanted elsewhere, and never recorded", moved(HandOff::Absent).with(|k| k.kept = None), take),
-        ("deleted", kept().with(|k| k.world.memory.deleting = true), take),
-        ("deleted, and not recorded yet", kept().with(|k| (k.world.memory.deleting, k.kept) = (true, None)), take),
+        ("wanted elsewhere, and never recorded", owner_changed(OwnedSecret::Absent).with(|k| k.kept = None), take),
+        ("deleted", kept().with(|k| k.world.state.deleting = true), take),
+        ("deleted, and not recorded yet", kept().with(|k| (k.world.state.deleting, k.kept) = (true, None)), take),
         (
             "deleted, and somebody else's",
             kept().with(|k| {
-                k.world.memory.deleting = true;
-                (k.kept, k.wanted) = (there("kept", HandOff::Foreign), there("kept", HandOff::Foreign));
+                k.world.state.deleting = true;
+                (k.kept, k.wanted) = (there("kept", OwnedSecret::Foreign), there("kept", OwnedSecret::Foreign));
             }),
             "delete id-1",
         ),
@@ -176,45 +180,45 @@ fn what_is_kept_goes_once_it_is_no_good() {
 }
 
 /// Wanted under another name, with this under the old one.
-fn moved(old: HandOff) -> Keeping {
-    kept().with(|k| (k.wanted, k.kept) = (there("other", HandOff::Absent), there("kept", old)))
+fn owner_changed(old: OwnedSecret) -> Keeping {
+    kept().with(|k| (k.wanted, k.kept) = (there("other", OwnedSecret::Absent), there("kept", old)))
 }
 
 #[test]
 fn what_is_not_known_to_be_bad_stays() {
     let unlisted = |gone: &[&str]| {
         let gone = gone.iter().map(ToString::to_string).collect();
-        kept().with(|k| (k.world.live.sightings, k.world.live.gone) = (vec![], gone))
+        kept().with(|k| (k.world.live.observed, k.world.live.deleted_ids) = (vec![], gone))
     };
     table(vec![
-        ("no list yet", unlisted(&[]).with(|k| k.world.live.complete = false), "look"),
-        ("the list has it not, which may be late", unlisted(&[]), "confirm id-1"),
-        ("it is gone indeed", unlisted(&["id-1"]), "take the credential out of kept"),
+        ("no list yet", unlisted(&[]).with(|k| k.world.live.complete = false), "poll"),
+        ("the list has it not, which may be late", unlisted(&[]), "get id-1"),
+        ("it is gone indeed", unlisted(&["id-1"]), "delete credentials Secret kept"),
     ]);
-    let silent = kept().with(|k| {
-        let verdict = Verdict::waits(Reason::RemoteUnavailable, "away");
+    let stale = kept().with(|k| {
+        let report = ConditionReport::in_progress(Reason::RemoteUnavailable, "away");
         k.world.live = Default::default();
         k.world.addon =
-            applink_operator::plan::remote::Addon::Troubled { id: Some(ADDON.into()), verdict, silent: true };
+            applink_operator::plan::remote::OwnerState::Unusable { id: Some(ADDON.into()), report, stale: true };
     });
-    assert_eq!(silent.says(), "RemoteUnavailable, kept");
+    assert_eq!(stale.says(), "RemoteUnavailable, kept");
 }
 
 #[test]
 fn places_that_are_not_ours_are_left_alone() {
     let place = |secret: &str, what| unwritten(|k| (k.kept, k.wanted) = (None, there(secret, what)));
     table(vec![
-        ("somebody else's", place("kept", HandOff::Foreign), "InvalidSpec, nothing"),
-        ("an earlier resource's", place("kept", HandOff::Stale), "Creating, nothing"),
-        ("that of the link", place(SECRET, HandOff::Absent), "InvalidSpec, nothing"),
+        ("somebody else's", place("kept", OwnedSecret::Foreign), "InvalidSpec, nothing"),
+        ("an earlier resource's", place("kept", OwnedSecret::StaleOwner), "Creating, nothing"),
+        ("that of the link", place(SECRET, OwnedSecret::Absent), "InvalidSpec, nothing"),
         (
             "that of the link, and a link in it",
-            place(SECRET, HandOff::Ours { id: Some("x".into()) }),
+            place(SECRET, OwnedSecret::Owned { id: Some("x".into()) }),
             "InvalidSpec, nothing",
         ),
         (
             "that of the link, when it is over",
-            place(SECRET, ours()).with(|k| k.world.memory.deleting = true),
+            place(SECRET, ours()).with(|k| k.world.state.deleting = true),
             "delete id-1",
         ),
     ]);
@@ -224,10 +228,11 @@ fn places_that_are_not_ours_are_left_alone() {
 fn what_cannot_be_read_harms_nothing_and_is_told() {
     let failing = |reason, since| {
         kept().with(|k| {
-            k.world.memory.reading = Reading { trouble: unread(reason, since, NOW + 60), ..Reading::default() }
+            k.world.state.credentials =
+                CredentialsState { failure: unread(reason, since, NOW + 60), ..CredentialsState::default() }
         })
     };
-    let never = |k: Keeping| k.with(|k| k.world.memory.ready = false);
+    let never = |k: Keeping| k.with(|k| k.world.state.ready = false);
     table(vec![
         ("refused", failing(Reason::RemoteRejected, NOW - 5), "Authorized, kept"),
         ("away", failing(Reason::RemoteUnavailable, NOW - 5), "Authorized, kept"),
@@ -236,11 +241,11 @@ fn what_cannot_be_read_harms_nothing_and_is_told() {
         (
             "time to try again",
             failing(Reason::RemoteRejected, NOW - 5).with(|k| k.world.now = at(NOW + 60)),
-            "read the credential for Secret kept",
+            "write credentials Secret kept",
         ),
     ]);
-    let message = |k: Keeping| match k.plan().report {
-        Report::Say(verdict) => verdict.message,
+    let message = |k: Keeping| match k.plan().update {
+        StatusUpdate::SetConditions(report) => report.message,
         other => panic!("{other:?}"),
     };
     let quiet = "authorization prod is authorized";
@@ -248,11 +253,11 @@ fn what_cannot_be_read_harms_nothing_and_is_told() {
     let told = format!("{quiet}; but Secret kept may be out of date: why");
     assert_eq!(message(failing(Reason::RemoteUnavailable, NOW - 300)), told);
     assert_eq!(message(failing(Reason::RemoteRejected, NOW - 5)), told);
-    let missing = failing(Reason::RemoteRejected, NOW - 5).with(|k| k.wanted = there("kept", HandOff::Absent));
+    let missing = failing(Reason::RemoteRejected, NOW - 5).with(|k| k.wanted = there("kept", OwnedSecret::Absent));
     assert_eq!(message(missing), format!("{quiet}; but Secret kept is missing: why"));
-    let edited = failing(Reason::RemoteUnavailable, NOW - 5).with(|k| k.world.memory.generation += 1);
-    assert_eq!(edited.says(), "Hold", "an edit that is not judged yet stays so");
-    let again = failing(Reason::RemoteRejected, NOW - 5).plan().again;
+    let edited = failing(Reason::RemoteUnavailable, NOW - 5).with(|k| k.world.state.generation += 1);
+    assert_eq!(edited.says(), "Unchanged", "an edit that is not judged yet stays so");
+    let again = failing(Reason::RemoteRejected, NOW - 5).plan().requeue_after;
     assert_eq!(again.map(|again| again.as_secs()), Some(60));
 }
 
@@ -262,14 +267,14 @@ fn nothing_is_read_before_it_is_authorized() {
         let mut world = fresh();
         world.run();
         let id = id(&world);
-        world.live.sightings.clear();
+        world.live.observed.clear();
         phase.into_iter().for_each(|phase| world.see(remote(&id, phase)));
-        Keeping { world, wanted: there("kept", HandOff::Absent), kept: None }
+        Keeping { world, wanted: there("kept", OwnedSecret::Absent), kept: None }
     };
     table(vec![
-        ("to be made", new(None).with(|k| k.world = fresh()), "remember attempt 1"),
-        ("on its way", new(Some(Phase::Going)), "await remote"),
+        ("to be made", new(None).with(|k| k.world = fresh()), "write intent 1"),
+        ("on its way", new(Some(Phase::Pending)), "await remote"),
         ("failed", new(Some(Phase::Failed)), "RemoteFailed, nothing"),
-        ("there", new(Some(Phase::Up)), "read the credential for Secret kept"),
+        ("there", new(Some(Phase::Ready)), "write credentials Secret kept"),
     ]);
 }

@@ -1,128 +1,132 @@
 //! What comes out for a Connection that is to go, that may not be touched, or that is not alone: one line a case.
 
+use applink_operator::conditions::ConditionReport;
 use applink_operator::crd::{DeletionPolicy, ManagementPolicy, Reason};
-use applink_operator::plan::live::Phase;
-use applink_operator::plan::memory::Answer;
-use applink_operator::plan::remote::Addon;
-use applink_operator::plan::remote::name::Rival;
-use applink_operator::plan::verdict::Verdict;
+use applink_operator::facts::Phase;
+use applink_operator::plan::remote::OwnerState;
+use applink_operator::plan::remote::name_claim::NameClaim;
+use applink_operator::plan::state::CallOutcome;
 
 use crate::fixture::{ADDON, at, fresh, intent, remote, settled, table, waits};
 
 #[test]
 fn deletion_of_what_is_ours() {
-    let deleting = || settled().with(|w| w.memory.deleting = true);
+    let deleting = || settled().with(|w| w.state.deleting = true);
     table(vec![
-        ("there", deleting(), "delete id-1, release"),
-        ("gone by the list", deleting().with(|w| w.live.sightings.clear()), "confirm id-1"),
+        ("there", deleting(), "delete id-1, remove finalizer"),
+        ("gone by the list", deleting().with(|w| w.live.observed.clear()), "get id-1"),
         (
             "gone for certain",
-            deleting().with(|w| (w.live.sightings.clear(), w.live.gone.push("id-1".into())).1),
-            "release",
+            deleting().with(|w| (w.live.observed.clear(), w.live.deleted_ids.push("id-1".into())).1),
+            "remove finalizer",
         ),
-        (
-            "not seen of late",
-            deleting().with(|w| (w.live.sightings.clear(), w.live.complete = false).1),
-            "confirm id-1",
-        ),
-        ("going", deleting().with(|w| w.see(remote("id-1", Phase::Leaving))), "await remote: Deleting"),
-        ("disconnected", deleting().with(|w| w.see(remote("id-1", Phase::Gone))), "release"),
+        ("not seen of late", deleting().with(|w| (w.live.observed.clear(), w.live.complete = false).1), "get id-1"),
+        ("going", deleting().with(|w| w.see(remote("id-1", Phase::Deleting))), "await remote: Deleting"),
+        ("disconnected", deleting().with(|w| w.see(remote("id-1", Phase::Deleted))), "remove finalizer"),
         (
             "taken, but still shown",
             deleting().with(|w| {
-                w.memory.answer = Some(Answer::Deleting { id: "id-1".into(), at: w.now });
+                w.state.last_outcome = Some(CallOutcome::Deleting { id: "id-1".into(), at: w.now });
             }),
-            "confirm id-1",
+            "get id-1",
         ),
         (
             "taken, and still there a moment ago",
             deleting().with(|w| {
-                w.memory.answer = Some(Answer::Deleting { id: "id-1".into(), at: w.now });
-                w.see(remote("id-1", Phase::Leaving));
+                w.state.last_outcome = Some(CallOutcome::Deleting { id: "id-1".into(), at: w.now });
+                w.see(remote("id-1", Phase::Deleting));
             }),
             "await remote: Deleting",
         ),
         (
             "another has the name",
             deleting().with(|w| {
-                w.live.sightings.clear();
-                w.live.gone.push("id-1".into());
-                w.see(remote("x", Phase::Up));
+                w.live.observed.clear();
+                w.live.deleted_ids.push("id-1".into());
+                w.see(remote("x", Phase::Ready));
             }),
-            "release",
+            "remove finalizer",
         ),
     ]);
 }
 
 #[test]
 fn deletion_that_needs_no_call_or_cannot_make_one() {
-    let deleting = || settled().with(|w| w.memory.deleting = true);
+    let deleting = || settled().with(|w| w.state.deleting = true);
     let trouble =
-        || Addon::Troubled { id: Some(ADDON.into()), verdict: waits(Reason::RemoteUnavailable), silent: false };
+        || OwnerState::Unusable { id: Some(ADDON.into()), report: waits(Reason::RemoteUnavailable), stale: false };
     table(vec![
-        ("orphaned", deleting().with(|w| w.policies.deletion = DeletionPolicy::Orphan), "release, orphan id-1"),
-        ("forced", deleting().with(|w| (w.memory.force_orphan, w.addon) = (true, trouble())), "release, orphan id-1"),
-        ("observed", deleting().with(|w| w.policies.management = ManagementPolicy::Observe), "release"),
+        (
+            "orphaned",
+            deleting().with(|w| w.policies.deletion = DeletionPolicy::Orphan),
+            "remove finalizer, orphan id-1",
+        ),
+        (
+            "forced",
+            deleting().with(|w| (w.state.force_orphan, w.addon) = (true, trouble())),
+            "remove finalizer, orphan id-1",
+        ),
+        ("observed", deleting().with(|w| w.policies.management = ManagementPolicy::Observe), "remove finalizer"),
         ("suspended", deleting().with(|w| w.policies.suspend = true), "Suspended"),
         ("unreachable", deleting().with(|w| w.addon = trouble()), "Deleting"),
-        ("no add-on", deleting().with(|w| w.addon = Addon::Missing), "DependencyNotFound"),
-        ("another add-on", deleting().with(|w| w.addon = Addon::Ready { id: "addon-2".into() }), "AddonChanged"),
+        ("no add-on", deleting().with(|w| w.addon = OwnerState::Missing), "DependencyNotFound"),
+        ("another add-on", deleting().with(|w| w.addon = OwnerState::Ready { id: "addon-2".into() }), "AddonChanged"),
         (
             "the key is gone",
             deleting().with(|w| w.desired = Err(waits(Reason::SecretNotFound))),
-            "delete id-1, release",
+            "delete id-1, remove finalizer",
         ),
     ]);
 }
 
 #[test]
 fn deletion_of_what_may_not_exist() {
-    let deleting = || settled().with(|w| w.memory.deleting = true);
+    let deleting = || settled().with(|w| w.state.deleting = true);
     table(vec![
         (
             "never created",
-            fresh().with(|w| (w.memory.deleting, w.memory.finalizer, w.addon) = (true, true, Addon::Missing)),
-            "release",
+            fresh().with(|w| (w.state.deleting, w.state.finalizer, w.addon) = (true, true, OwnerState::Missing)),
+            "remove finalizer",
         ),
         (
             "never ours",
             fresh().with(|w| {
-                (w.memory.deleting, w.memory.finalizer) = (true, true);
-                w.see(remote("x", Phase::Up));
+                (w.state.deleting, w.state.finalizer) = (true, true);
+                w.see(remote("x", Phase::Ready));
             }),
-            "release",
+            "remove finalizer",
         ),
         (
             "created, the answer was lost",
             fresh().with(|w| {
-                (w.memory.deleting, w.memory.finalizer, w.memory.intent) = (true, true, Some(intent(1, -5)));
-                w.see(remote("x", Phase::Up));
+                (w.state.deleting, w.state.finalizer, w.state.intent) = (true, true, Some(intent(1, -5)));
+                w.see(remote("x", Phase::Ready));
             }),
-            "delete x, release",
+            "delete x, remove finalizer",
         ),
         (
             "perhaps created",
             fresh().with(|w| {
-                (w.memory.deleting, w.memory.finalizer, w.memory.intent) = (true, true, Some(intent(1, -5)));
+                (w.state.deleting, w.state.finalizer, w.state.intent) = (true, true, Some(intent(1, -5)));
             }),
             "await remote: Deleting",
         ),
         (
             "perhaps created anew long ago, not looked since",
             deleting().with(|w| {
-                w.live.sightings.clear();
-                w.live.gone.push("id-1".into());
-                (w.live.complete, w.memory.since) = (false, at(3590));
-                w.memory.intent = Some(intent(2, 3000));
+                w.live.observed.clear();
+                w.live.deleted_ids.push("id-1".into());
+                (w.live.complete, w.state.changed_at) = (false, at(3590));
+                w.state.intent = Some(intent(2, 3000));
             }),
-            "look",
+            "poll",
         ),
         (
             "not created after all",
             fresh().with(|w| {
-                (w.memory.deleting, w.memory.finalizer, w.memory.intent) = (true, true, Some(intent(1, -60)));
+                (w.state.deleting, w.state.finalizer, w.state.intent) = (true, true, Some(intent(1, -60)));
             }),
-            "release",
+            "remove finalizer",
         ),
     ]);
 }
@@ -131,41 +135,45 @@ fn deletion_of_what_may_not_exist() {
 fn policies() {
     let observed = || fresh().with(|w| w.policies.management = ManagementPolicy::Observe);
     table(vec![
-        ("observed, there", observed().with(|w| w.see(remote("x", Phase::Up))), "Connected"),
+        ("observed, there", observed().with(|w| w.see(remote("x", Phase::Ready))), "Connected"),
         ("observed, failed", observed().with(|w| w.see(remote("x", Phase::Failed))), "RemoteFailed"),
         ("observed, not there", observed(), "RemoteMissing"),
-        ("observed, not known", observed().with(|w| w.live.complete = false), "look"),
+        ("observed, not known", observed().with(|w| w.live.complete = false), "poll"),
         (
             "observed, input missing",
             observed().with(|w| {
                 w.desired = Err(waits(Reason::SecretNotFound));
-                w.see(remote("x", Phase::Up));
+                w.see(remote("x", Phase::Ready));
             }),
             "Connected",
         ),
-        ("observed from now on", settled().with(|w| w.policies.management = ManagementPolicy::Observe), "release"),
+        (
+            "observed from now on",
+            settled().with(|w| w.policies.management = ManagementPolicy::Observe),
+            "remove finalizer",
+        ),
         (
             "managed from now on",
             observed().with(|w| {
-                w.see(remote("x", Phase::Up));
+                w.see(remote("x", Phase::Ready));
                 w.run();
                 w.policies.management = ManagementPolicy::Full;
             }),
-            "confirm x",
+            "get x",
         ),
-        ("suspended", settled().with(|w| (w.policies.suspend = true, w.live.sightings.clear()).1), "Suspended"),
+        ("suspended", settled().with(|w| (w.policies.suspend = true, w.live.observed.clear()).1), "Suspended"),
     ]);
 }
 
 #[test]
 fn obstacles() {
-    let trouble = |reason, silent| Addon::Troubled { id: Some(ADDON.into()), verdict: waits(reason), silent };
+    let trouble = |reason, stale| OwnerState::Unusable { id: Some(ADDON.into()), report: waits(reason), stale };
     let late = || fresh().with(|w| w.now = at(3));
     table(vec![
-        ("no add-on, just applied", fresh().with(|w| w.addon = Addon::Missing), ""),
-        ("no add-on", late().with(|w| w.addon = Addon::Missing), "DependencyNotFound"),
-        ("add-on not read yet", late().with(|w| w.addon = Addon::Unseen), "AddonNotReady"),
-        ("add-on not read yet, was Ready", settled().with(|w| w.addon = Addon::Unseen), ""),
+        ("no add-on, just applied", fresh().with(|w| w.addon = OwnerState::Missing), ""),
+        ("no add-on", late().with(|w| w.addon = OwnerState::Missing), "DependencyNotFound"),
+        ("add-on not read yet", late().with(|w| w.addon = OwnerState::Unobserved), "AddonNotReady"),
+        ("add-on not read yet, was Ready", settled().with(|w| w.addon = OwnerState::Unobserved), ""),
         ("bad token", late().with(|w| w.addon = trouble(Reason::CredentialInvalid, false)), "AddonNotReady"),
         (
             "outage, never Ready",
@@ -179,12 +187,12 @@ fn obstacles() {
             settled().with(|w| w.addon = trouble(Reason::RemoteUnavailable, true)),
             "RemoteUnavailable",
         ),
-        ("another add-on", settled().with(|w| w.addon = Addon::Ready { id: "addon-2".into() }), "AddonChanged"),
+        ("another add-on", settled().with(|w| w.addon = OwnerState::Ready { id: "addon-2".into() }), "AddonChanged"),
         ("key missing, just applied", fresh().with(|w| w.desired = Err(waits(Reason::SecretNotFound))), ""),
         ("key missing", late().with(|w| w.desired = Err(waits(Reason::SecretNotFound))), "SecretNotFound"),
         (
             "key of no use",
-            fresh().with(|w| w.desired = Err(Verdict::needs_user(Reason::InvalidSecret, "x"))),
+            fresh().with(|w| w.desired = Err(ConditionReport::stalled(Reason::InvalidSecret, "x"))),
             "InvalidSecret",
         ),
     ]);
@@ -192,15 +200,23 @@ fn obstacles() {
 
 #[test]
 fn names() {
-    let rival =
-        |holds, created, uid: &str| Rival { object: "ns/other".into(), holds, created: at(created), uid: uid.into() };
-    let against = |rival: Rival| fresh().with(|w| w.rivals.push(rival));
+    let claim = |holds, created, uid: &str| NameClaim {
+        object: "ns/other".into(),
+        holds,
+        created: at(created),
+        uid: uid.into(),
+    };
+    let against = |claim: NameClaim| fresh().with(|w| w.name_claims.push(claim));
     table(vec![
-        ("an older one", against(rival(false, -20, "uid-9")), "NameConflict"),
-        ("a younger one", against(rival(false, 5, "uid-0")), "remember attempt 1, create prod"),
-        ("as old, smaller uid", against(rival(false, -10, "uid-0")), "NameConflict"),
-        ("as old, larger uid", against(rival(false, -10, "uid-2")), "remember attempt 1, create prod"),
-        ("a younger one that holds it", against(rival(true, 5, "uid-9")), "NameConflict"),
-        ("an older one, but it is ours", settled().with(|w| w.rivals.push(rival(false, -20, "uid-0"))), "Connected"),
+        ("an older one", against(claim(false, -20, "uid-9")), "NameConflict"),
+        ("a younger one", against(claim(false, 5, "uid-0")), "write intent 1, create prod"),
+        ("as old, smaller uid", against(claim(false, -10, "uid-0")), "NameConflict"),
+        ("as old, larger uid", against(claim(false, -10, "uid-2")), "write intent 1, create prod"),
+        ("a younger one that holds it", against(claim(true, 5, "uid-9")), "NameConflict"),
+        (
+            "an older one, but it is ours",
+            settled().with(|w| w.name_claims.push(claim(false, -20, "uid-0"))),
+            "Connected",
+        ),
     ]);
 }

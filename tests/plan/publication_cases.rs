@@ -1,16 +1,16 @@
 //! What comes out for a Publication: one line a case. `publication_laws` uses the same world.
 
+use applink_operator::conditions::{ConditionReport, ReadyStatus, StatusUpdate};
 use applink_operator::crd::{
     AdoptionPolicy, ManagementPolicy, PublicationSpec, PublicationStatus, Reason, ReplacePolicy,
 };
+use applink_operator::facts::{Lookup, Observed, RemotePublication};
 use applink_operator::plan::desired::publication::{DesiredPublication, Texts};
-use applink_operator::plan::diff::publication::{Input, plan};
-use applink_operator::plan::live::{Live, RemotePublication, Sighting};
-use applink_operator::plan::memory::{Answer, Intent, Memory};
-use applink_operator::plan::policy::Policies;
-use applink_operator::plan::remote::name::Rival;
-use applink_operator::plan::remote::{Addon, Parent};
-use applink_operator::plan::verdict::{Readiness, Report, Verdict};
+use applink_operator::plan::kinds::publication::{Input, plan};
+use applink_operator::plan::policies::Policies;
+use applink_operator::plan::remote::name_claim::NameClaim;
+use applink_operator::plan::remote::{ConnectionState, OwnerState};
+use applink_operator::plan::state::{CallOutcome, Intent, ReconcileState};
 use applink_operator::plan::{Plan, Step};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -25,12 +25,12 @@ pub const CONNECTION: &str = "c-1";
 pub struct World {
     pub spec: PublicationSpec,
     pub policies: Policies,
-    pub parent: Parent,
-    pub severed: bool,
-    pub desired: Result<DesiredPublication, Verdict>,
-    pub live: Live<RemotePublication>,
-    pub rivals: Vec<Rival>,
-    pub memory: Memory,
+    pub parent: ConnectionState,
+    pub connection_gone: bool,
+    pub desired: Result<DesiredPublication, ConditionReport>,
+    pub live: Lookup<RemotePublication>,
+    pub name_claims: Vec<NameClaim>,
+    pub state: ReconcileState,
     pub status: PublicationStatus,
     pub now: Timestamp,
     /// Whether a publish call moves when something was modified, and what that says next.
@@ -47,8 +47,8 @@ fn spec() -> PublicationSpec {
     serde_json::from_value(spec).unwrap()
 }
 
-pub fn connected(id: &str) -> Parent {
-    Parent::Ready { id: id.into(), name: "production".into(), leaving: false }
+pub fn connected(id: &str) -> ConnectionState {
+    ConnectionState::Ready { id: id.into(), name: "production".into(), leaving: false }
 }
 
 /// Nothing done yet, nothing there, and that is certain.
@@ -58,11 +58,11 @@ pub fn fresh() -> World {
         spec: spec(),
         policies: like.policies,
         parent: connected(CONNECTION),
-        severed: false,
+        connection_gone: false,
         desired: Ok(desired("1")),
-        live: Live { complete: true, ..Live::default() },
-        rivals: vec![],
-        memory: like.memory,
+        live: Lookup { complete: true, ..Lookup::default() },
+        name_claims: vec![],
+        state: like.state,
         status: PublicationStatus::default(),
         now: like.now,
         dates: true,
@@ -73,7 +73,7 @@ pub fn fresh() -> World {
 pub fn settled() -> World {
     let mut world = fresh();
     world.run();
-    assert_eq!(world.memory.reason, Some(Reason::Published));
+    assert_eq!(world.state.reason, Some(Reason::Published));
     world.now = at(3600);
     world
 }
@@ -100,22 +100,22 @@ impl World {
             created_by: None,
             modified_at: Some(modified_at.to_owned()),
         };
-        self.live.sightings = vec![Sighting { object, at: self.now, detailed: false }];
+        self.live.observed = vec![Observed { object, at: self.now, detailed: false }];
     }
 
     pub fn plan(&self) -> Plan<PublicationStatus> {
         plan(&Input {
             spec: &self.spec,
             policies: self.policies,
-            addon_name: "orders",
-            addon: &Addon::Ready { id: ADDON.into() },
+            owner_name: "orders",
+            addon: &OwnerState::Ready { id: ADDON.into() },
             app: APP,
             parent: &self.parent,
-            severed: self.severed,
+            connection_gone: self.connection_gone,
             desired: &self.desired,
             live: &self.live,
-            rivals: &self.rivals,
-            memory: &self.memory,
+            name_claims: &self.name_claims,
+            state: &self.state,
             status: &self.status,
             now: self.now,
         })
@@ -124,11 +124,11 @@ impl World {
     fn says(&self) -> String {
         let plan = self.plan();
         let steps: Vec<_> = plan.steps.iter().map(ToString::to_string).collect();
-        let report = match plan.report {
-            Report::Say(verdict) => verdict.reason.to_string(),
-            Report::Keep => "keep".into(),
-            Report::Note => "note".into(),
-            Report::Hold => String::new(),
+        let report = match plan.update {
+            StatusUpdate::SetConditions(report) => report.reason.to_string(),
+            StatusUpdate::KeepConditions => "keep".into(),
+            StatusUpdate::FactsOnly => "note".into(),
+            StatusUpdate::Unchanged => String::new(),
         };
         [steps.join(", "), report].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(": ")
     }
@@ -137,34 +137,34 @@ impl World {
     pub fn perform(&mut self, step: &Step) {
         self.now += SignedDuration::from_millis(10);
         match step {
-            Step::Remember { intent } | Step::Adopt { intent } => {
-                (self.memory.finalizer, self.memory.intent, self.memory.answer) = (true, Some(intent.clone()), None);
+            Step::WriteIntent { intent } | Step::Adopt { intent } => {
+                (self.state.finalizer, self.state.intent, self.state.last_outcome) = (true, Some(intent.clone()), None);
             }
             Step::Create { .. } | Step::Publish { .. } => {
-                let word = self.memory.intent.clone().expect("a word comes first");
-                let told = match self.live.sightings.first().and_then(|seen| seen.object.modified_at.clone()) {
+                let intent = self.state.intent.clone().expect("a word comes first");
+                let told = match self.live.observed.first().and_then(|seen| seen.object.modified_at.clone()) {
                     Some(before) if !self.dates => before,
                     _ => self.now.to_string(),
                 };
                 self.see(&told);
-                self.live.gone.clear();
-                self.memory.answer = Some(Answer::Created { id: APP.into(), word });
+                self.live.deleted_ids.clear();
+                self.state.last_outcome = Some(CallOutcome::Created { id: APP.into(), intent });
             }
             Step::Delete { id } => {
-                (self.live.sightings, self.live.gone) = (vec![], vec![id.clone()]);
-                self.memory.answer = Some(Answer::Deleting { id: id.clone(), at: self.now });
+                (self.live.observed, self.live.deleted_ids) = (vec![], vec![id.clone()]);
+                self.state.last_outcome = Some(CallOutcome::Deleting { id: id.clone(), at: self.now });
             }
-            Step::Confirm { id } => {
-                let there = !self.live.sightings.is_empty();
-                self.live.sightings.iter_mut().for_each(|seen| seen.at = self.now);
-                self.live.gone = if there { vec![] } else { vec![id.clone()] };
+            Step::Get { id } => {
+                let there = !self.live.observed.is_empty();
+                self.live.observed.iter_mut().for_each(|seen| seen.at = self.now);
+                self.live.deleted_ids = if there { vec![] } else { vec![id.clone()] };
                 self.live.complete = true;
             }
-            Step::Look => {
+            Step::Poll => {
                 self.live.complete = true;
-                self.live.sightings.iter_mut().for_each(|seen| seen.at = self.now);
+                self.live.observed.iter_mut().for_each(|seen| seen.at = self.now);
             }
-            Step::Release { .. } => self.memory.finalizer = false,
+            Step::RemoveFinalizer { .. } => self.state.finalizer = false,
             _ => {}
         }
     }
@@ -175,7 +175,7 @@ impl World {
         for _ in 0..20 {
             let plan = self.plan();
             match plan.steps.first() {
-                None if plan.report == Report::Note => self.record(plan),
+                None if plan.update == StatusUpdate::FactsOnly => self.record(plan),
                 Some(Step::AwaitRemote) | None => {
                     self.record(plan);
                     return taken;
@@ -190,33 +190,33 @@ impl World {
     }
 
     fn record(&mut self, plan: Plan<PublicationStatus>) {
-        if plan.report == Report::Hold {
+        if plan.update == StatusUpdate::Unchanged {
             return;
         }
         self.status = plan.status;
-        if let Report::Say(verdict) = &plan.report {
-            self.memory.ready = verdict.ready == Readiness::True;
-            self.memory.reason = Some(verdict.reason);
+        if let StatusUpdate::SetConditions(report) = &plan.update {
+            self.state.ready = report.ready == ReadyStatus::True;
+            self.state.reason = Some(report.reason);
         }
-        if plan.report != Report::Note {
-            self.memory.observed_generation = Some(self.memory.generation);
-            self.memory.requested = false;
+        if plan.update != StatusUpdate::FactsOnly {
+            self.state.observed_generation = Some(self.state.generation);
+            self.state.requested = false;
         }
     }
 }
 
-pub fn refused(conflict: bool, word: &Intent) -> Answer {
-    let verdict = Verdict::needs_user(Reason::RemoteRejected, "no");
-    Answer::Refused { verdict, at: word.at, attempt: Some(word.attempt), conflict }
+pub fn after_refusal(conflict: bool, intent: &Intent) -> CallOutcome {
+    let report = ConditionReport::stalled(Reason::RemoteRejected, "no");
+    CallOutcome::Refused { report, at: intent.at, attempt: Some(intent.attempt), conflict }
 }
 
 /// A change whose call was sent, a moment ago, by a process that died.
 fn sent() -> World {
     let mut world = settled().with(|w| w.desired = Ok(desired("2")));
-    world.perform(&Step::Confirm { id: APP.into() });
-    let word = world.plan().steps.remove(0);
-    world.perform(&word);
-    world.memory.met = world.now + SignedDuration::from_secs(1);
+    world.perform(&Step::Get { id: APP.into() });
+    let intent = world.plan().steps.remove(0);
+    world.perform(&intent);
+    world.state.first_seen = world.now + SignedDuration::from_secs(1);
     world.now += SignedDuration::from_secs(2);
     world
 }
@@ -234,14 +234,14 @@ fn changed() -> World {
 #[test]
 fn what_is_declared_is_published_once() {
     table(vec![
-        ("nothing there", fresh(), "remember attempt 1, create OrdersAPI"),
-        ("not known whether", fresh().with(|w| w.live.complete = false), "look"),
+        ("nothing there", fresh(), "write intent 1, create OrdersAPI"),
+        ("not known whether", fresh().with(|w| w.live.complete = false), "poll"),
         ("at rest", settled(), "Published"),
-        ("changed: how it is now is looked at first", changed(), "confirm app-1"),
+        ("changed: how it is now is looked at first", changed(), "get app-1"),
         (
             "changed, and looked at",
-            changed().with(|w| w.perform(&Step::Look)),
-            "remember attempt 2, publish OrdersAPI again",
+            changed().with(|w| w.perform(&Step::Poll)),
+            "write intent 2, publish OrdersAPI again",
         ),
         (
             "dated otherwise, but the same",
@@ -254,12 +254,12 @@ fn what_is_declared_is_published_once() {
             "the digest cannot be read",
             settled()
                 .with(|w| (w.status.remote.applied_hash, w.now) = (Some("v0:abc".into()), at(60)))
-                .with(|w| w.perform(&Step::Look)),
-            "remember attempt 2, publish OrdersAPI again",
+                .with(|w| w.perform(&Step::Poll)),
+            "write intent 2, publish OrdersAPI again",
         ),
-        ("somebody else published", settled().with(|w| w.see("x")), "remember attempt 2, publish OrdersAPI again"),
-        ("gone, as a list says", settled().with(|w| w.live.sightings.clear()), "confirm app-1"),
-        ("there first", theirs(), "remember attempt 1, publish OrdersAPI again"),
+        ("somebody else published", settled().with(|w| w.see("x")), "write intent 2, publish OrdersAPI again"),
+        ("gone, as a list says", settled().with(|w| w.live.observed.clear()), "get app-1"),
+        ("there first", theirs(), "write intent 1, publish OrdersAPI again"),
         (
             "there first, and not to be touched",
             theirs().with(|w| w.policies.adoption = AdoptionPolicy::Never),
@@ -267,7 +267,7 @@ fn what_is_declared_is_published_once() {
         ),
         ("sent, and nothing shows yet", sent(), "await remote"),
         ("sent, and it shows", sent().with(|w| w.see("y")), "Published"),
-        ("sent, and nothing ever showed", sent().with(|w| w.now += SignedDuration::from_secs(60)), "confirm app-1"),
+        ("sent, and nothing ever showed", sent().with(|w| w.now += SignedDuration::from_secs(60)), "get app-1"),
         ("only looked at", theirs().with(|w| w.policies.management = ManagementPolicy::Observe), "Published"),
     ]);
 }
@@ -275,31 +275,32 @@ fn what_is_declared_is_published_once() {
 #[test]
 fn where_it_is_published_and_how_it_ends() {
     table(vec![
-        ("on the way out", settled().with(|w| w.memory.deleting = true), "delete app-1, release"),
+        ("on the way out", settled().with(|w| w.state.deleting = true), "delete app-1, remove finalizer"),
         (
             "on the way out, and the connection is gone",
-            settled().with(|w| (w.memory.deleting, w.severed) = (true, true)),
-            "release",
+            settled().with(|w| (w.state.deleting, w.connection_gone) = (true, true)),
+            "remove finalizer",
         ),
         (
             "on the way out, sent, and it shows",
-            sent().with(|w| w.see("y")).with(|w| w.memory.deleting = true),
-            "delete app-1, release",
+            sent().with(|w| w.see("y")).with(|w| w.state.deleting = true),
+            "delete app-1, remove finalizer",
         ),
         (
             "the connection is another one",
-            settled().with(|w| (w.parent, w.live.sightings) = (connected("c-2"), vec![])),
-            "remember attempt 2, create OrdersAPI",
+            settled().with(|w| (w.parent, w.live.observed) = (connected("c-2"), vec![])),
+            "write intent 2, create OrdersAPI",
         ),
         (
             "the connection is another one, and it outlived the first",
-            settled().with(|w| w.parent = connected("c-2")).with(|w| w.perform(&Step::Look)),
-            "remember attempt 2, publish OrdersAPI again",
+            settled().with(|w| w.parent = connected("c-2")).with(|w| w.perform(&Step::Poll)),
+            "write intent 2, publish OrdersAPI again",
         ),
         (
             "on a connection that goes",
-            changed().with(|w| w.parent = Parent::Ready { id: CONNECTION.into(), name: "p".into(), leaving: true }),
-            "confirm app-1",
+            changed()
+                .with(|w| w.parent = ConnectionState::Ready { id: CONNECTION.into(), name: "p".into(), leaving: true }),
+            "get app-1",
         ),
     ]);
 }
@@ -312,12 +313,12 @@ fn a_conflict_makes_room_only_where_that_is_allowed() {
         (
             ReplacePolicy::DeleteAndRecreate,
             true,
-            "remember attempt 3, delete app-1, remember attempt 4, create OrdersAPI: Publishing",
+            "write intent 3, delete app-1, write intent 4, create OrdersAPI: Publishing",
         ),
     ] {
         let mut world = sent();
         world.policies.replacement = policy;
-        world.memory.answer = world.memory.intent.as_ref().map(|word| refused(conflict, word));
+        world.state.last_outcome = world.state.intent.as_ref().map(|intent| after_refusal(conflict, intent));
         world.status = world.plan().status;
         assert_eq!(world.says(), wanted);
     }

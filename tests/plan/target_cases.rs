@@ -1,13 +1,13 @@
 //! What comes out for one DataActionTarget: tables of cases that are hard to bring about in a whole operator.
 
-use applink_operator::crd::{DataActionTargetSpec, DataActionTargetStatus, Ending, Reason};
+use applink_operator::conditions::{ConditionReport, StatusUpdate};
+use applink_operator::crd::{DataActionTargetSpec, DataActionTargetStatus, DeletionPolicies, Reason};
+use applink_operator::facts::{Lookup, Observed, Org, Phase, RemoteDataActionTarget};
 use applink_operator::plan::Step;
-use applink_operator::plan::diff::target::{Input, plan};
-use applink_operator::plan::live::{Live, Org, Phase, RemoteTarget, Sighting};
-use applink_operator::plan::memory::{Answer, Intent, Memory};
-use applink_operator::plan::policy::Policies;
-use applink_operator::plan::remote::{Addon, Parent};
-use applink_operator::plan::verdict::{Report, Verdict};
+use applink_operator::plan::kinds::data_action_target::{Input, plan};
+use applink_operator::plan::policies::Policies;
+use applink_operator::plan::remote::{ConnectionState, OwnerState};
+use applink_operator::plan::state::{CallOutcome, Intent, ReconcileState};
 use serde_json::json;
 
 use crate::fixture::{ADDON, at, fresh};
@@ -17,35 +17,35 @@ const CLOUD: &str = "connection-1";
 
 struct Case {
     spec: DataActionTargetSpec,
-    addon: Addon,
-    parent: Parent,
+    addon: OwnerState,
+    parent: ConnectionState,
     released: bool,
-    severed: bool,
-    live: Live<RemoteTarget>,
-    memory: Memory,
+    connection_gone: bool,
+    live: Lookup<RemoteDataActionTarget>,
+    state: ReconcileState,
     status: DataActionTargetStatus,
 }
 
-fn on(connection: &str) -> Parent {
-    Parent::Ready { id: connection.into(), name: "customer-data".into(), leaving: false }
+fn on(connection: &str) -> ConnectionState {
+    ConnectionState::Ready { id: connection.into(), name: "customer-data".into(), leaving: false }
 }
 
 fn new() -> Case {
     let spec = json!({"connectionRef": {"name": "customer-data"}, "label": "updates", "targetEndpoint": "/updates"});
     Case {
         spec: serde_json::from_value(spec).unwrap(),
-        addon: Addon::Ready { id: ADDON.into() },
+        addon: OwnerState::Ready { id: ADDON.into() },
         parent: on(CLOUD),
         released: false,
-        severed: false,
-        live: Live { complete: true, ..Live::default() },
-        memory: fresh().memory,
+        connection_gone: false,
+        live: Lookup { complete: true, ..Lookup::default() },
+        state: fresh().state,
         status: DataActionTargetStatus::default(),
     }
 }
 
-fn remote(id: &str, phase: Phase) -> RemoteTarget {
-    RemoteTarget {
+fn remote(id: &str, phase: Phase) -> RemoteDataActionTarget {
+    RemoteDataActionTarget {
         id: id.into(),
         key: Some(NAME.into()),
         api_name: Some(NAME.into()),
@@ -63,9 +63,9 @@ fn remote(id: &str, phase: Phase) -> RemoteTarget {
 }
 
 /// The word that was given for the first creation on this connection.
-fn word(connection: &str) -> Intent {
+fn intent(connection: &str) -> Intent {
     let created = new().plan().steps;
-    let Some(Step::Remember { intent }) = created.first() else { panic!("{created:?}") };
+    let Some(Step::WriteIntent { intent }) = created.first() else { panic!("{created:?}") };
     Intent { parent: Some(connection.into()), at: at(0), ..intent.clone() }
 }
 
@@ -77,53 +77,53 @@ impl Case {
 
     /// The word was given on this connection, by a process that is gone.
     fn promised(self, connection: &str) -> Self {
-        let intent = word(connection);
-        self.with(|case| {
-            case.memory.finalizer = true;
-            case.memory.intent = Some(intent);
-            case.memory.met = at(1);
+        let intent = intent(connection);
+        self.with(|ctx| {
+            ctx.state.finalizer = true;
+            ctx.state.intent = Some(intent);
+            ctx.state.first_seen = at(1);
         })
     }
 
     /// Made, recorded and Ready.
     fn made(self) -> Self {
-        let hash = word(CLOUD).hash;
-        self.promised(CLOUD).with(|case| {
-            case.see(remote("id-1", Phase::Up));
-            let remote = &mut case.status.remote;
+        let hash = intent(CLOUD).hash;
+        self.promised(CLOUD).with(|ctx| {
+            ctx.see(remote("id-1", Phase::Ready));
+            let remote = &mut ctx.status.remote;
             remote.id = Some("id-1".into());
             remote.addon_id = Some(ADDON.into());
             remote.applied_hash = Some(hash);
             remote.answered_attempt = Some(1);
             remote.established_at = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(0)));
-            case.status.connection_id = Some(CLOUD.into());
-            case.memory.observed_generation = Some(1);
-            (case.memory.ready, case.memory.reason) = (true, Some(Reason::Created));
+            ctx.status.connection_id = Some(CLOUD.into());
+            ctx.state.observed_generation = Some(1);
+            (ctx.state.ready, ctx.state.reason) = (true, Some(Reason::Created));
         })
     }
 
     fn deleted(self) -> Self {
-        self.with(|case| (case.memory.deleting, case.memory.generation) = (true, 2))
+        self.with(|ctx| (ctx.state.deleting, ctx.state.generation) = (true, 2))
     }
 
-    fn see(&mut self, object: RemoteTarget) {
-        self.live.sightings = vec![Sighting { object, at: at(1), detailed: true }];
+    fn see(&mut self, object: RemoteDataActionTarget) {
+        self.live.observed = vec![Observed { object, at: at(1), detailed: true }];
     }
 
     fn plan(&self) -> applink_operator::plan::Plan<DataActionTargetStatus> {
         plan(&Input {
             spec: &self.spec,
             name: NAME,
-            policies: Policies::of(self.spec.handling, Ending::default()),
-            addon_name: "orders",
+            policies: Policies::of(self.spec.handling, DeletionPolicies::default()),
+            owner_name: "orders",
             addon: &self.addon,
             parent: &self.parent,
             app_id_set: true,
             released: self.released,
-            severed: self.severed,
+            connection_gone: self.connection_gone,
             live: &self.live,
-            rivals: &[],
-            memory: &self.memory,
+            name_claims: &[],
+            state: &self.state,
             status: &self.status,
             now: at(100),
         })
@@ -133,36 +133,40 @@ impl Case {
     fn says(&self) -> String {
         let plan = self.plan();
         let steps: Vec<_> = plan.steps.iter().map(ToString::to_string).collect();
-        let report = match plan.report {
-            Report::Say(verdict) => verdict.reason.to_string(),
-            Report::Keep => "keep".into(),
-            Report::Note => "note".into(),
-            Report::Hold => String::new(),
+        let report = match plan.update {
+            StatusUpdate::SetConditions(report) => report.reason.to_string(),
+            StatusUpdate::KeepConditions => "keep".into(),
+            StatusUpdate::FactsOnly => "note".into(),
+            StatusUpdate::Unchanged => String::new(),
         };
         [steps.join(", "), report].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(": ")
     }
 }
 
 fn table(cases: Vec<(&str, Case, &str)>) {
-    for (name, case, wanted) in cases {
-        assert_eq!(case.says(), wanted, "{name}: {:#?}", case.plan());
+    for (name, ctx, wanted) in cases {
+        assert_eq!(ctx.says(), wanted, "{name}: {:#?}", ctx.plan());
     }
 }
 
 #[test]
 fn what_a_connection_is_decides_what_is_done_on_it() {
-    let leaving = Parent::Ready { id: CLOUD.into(), name: "customer-data".into(), leaving: true };
-    let missing = Parent::Missing { name: "customer-data".into() };
-    let old = |case: Case| case.with(|case| case.memory.since = at(0));
-    let outage = Verdict::waits(Reason::RemoteUnavailable, "no answer");
+    let leaving = ConnectionState::Ready { id: CLOUD.into(), name: "customer-data".into(), leaving: true };
+    let missing = ConnectionState::Missing { name: "customer-data".into() };
+    let old = |ctx: Case| ctx.with(|ctx| ctx.state.changed_at = at(0));
+    let outage = ConditionReport::in_progress(Reason::RemoteUnavailable, "no answer");
     table(vec![
-        ("new", new(), "remember attempt 1, create updates"),
-        ("its list says nothing yet", new().with(|c| c.live.complete = false), "look: Creating"),
+        ("new", new(), "write intent 1, create updates"),
+        ("its list says nothing yet", new().with(|c| c.live.complete = false), "poll: Creating"),
         ("missing", old(new().with(|c| c.parent = missing.clone())), "DependencyNotFound"),
-        ("not ready", new().with(|c| c.parent = Parent::NotReady("why".into())), "ConnectionNotReady"),
-        ("not ready any more", new().made().with(|c| c.parent = Parent::NotReady("why".into())), "ConnectionNotReady"),
-        ("perhaps gone", new().made().with(|c| c.parent = Parent::Unsure), ""),
-        ("unfit", new().with(|c| c.parent = Parent::Unfit("why".into())), "InvalidSpec"),
+        ("not ready", new().with(|c| c.parent = ConnectionState::NotReady("why".into())), "ConnectionNotReady"),
+        (
+            "not ready any more",
+            new().made().with(|c| c.parent = ConnectionState::NotReady("why".into())),
+            "ConnectionNotReady",
+        ),
+        ("perhaps gone", new().made().with(|c| c.parent = ConnectionState::Unconfirmed), ""),
+        ("unfit", new().with(|c| c.parent = ConnectionState::Invalid("why".into())), "InvalidSpec"),
         ("about to go", new().with(|c| c.parent = leaving.clone()), "ConnectionNotReady"),
         ("about to go with ours on it", new().made().with(|c| c.parent = leaving.clone()), "Created"),
         ("an add-on that is away", new().made().with(|c| c.addon = troubled(&outage, false)), ""),
@@ -173,62 +177,68 @@ fn what_a_connection_is_decides_what_is_done_on_it() {
         ),
         (
             "another connection",
-            new().made().with(|c| (c.parent, c.live.sightings) = (on("2"), vec![])),
-            "remember attempt 2, create updates",
+            new().made().with(|c| (c.parent, c.live.observed) = (on("2"), vec![])),
+            "write intent 2, create updates",
         ),
     ]);
 }
 
-fn troubled(verdict: &Verdict, silent: bool) -> Addon {
-    Addon::Troubled { id: Some(ADDON.into()), verdict: verdict.clone(), silent }
+fn troubled(report: &ConditionReport, stale: bool) -> OwnerState {
+    OwnerState::Unusable { id: Some(ADDON.into()), report: report.clone(), stale }
 }
 
 #[test]
 fn a_refusal_counts_on_the_connection_that_it_came_from() {
-    let refused = |parent: &str| {
-        new().promised(CLOUD).with(|case| {
-            case.status.remote.answered_attempt = Some(1);
-            case.memory.observed_generation = Some(1);
-            case.parent = on(parent);
+    let after_refusal = |parent: &str| {
+        new().promised(CLOUD).with(|ctx| {
+            ctx.status.remote.answered_attempt = Some(1);
+            ctx.state.observed_generation = Some(1);
+            ctx.parent = on(parent);
         })
     };
     table(vec![
-        ("here", refused(CLOUD), "keep"),
-        ("on the next", refused("connection-2"), "remember attempt 2, create updates"),
+        ("here", after_refusal(CLOUD), "keep"),
+        ("on the next", after_refusal("connection-2"), "write intent 2, create updates"),
     ]);
 }
 
 #[test]
 fn who_is_deleted_goes_once_nothing_can_be_left_unknown() {
-    let unseen = |case: Case| case.with(|c| (c.addon, c.parent) = (Addon::Unseen, Parent::NotReady("why".into())));
+    let unseen = |ctx: Case| {
+        ctx.with(|c| (c.addon, c.parent) = (OwnerState::Unobserved, ConnectionState::NotReady("why".into())))
+    };
     let lost = || new().promised(CLOUD).deleted();
-    let missing = Parent::Missing { name: "customer-data".into() };
+    let missing = ConnectionState::Missing { name: "customer-data".into() };
     table(vec![
-        ("never begun", new().deleted().with(|c| c.memory.finalizer = true), "release"),
+        ("never begun", new().deleted().with(|c| c.state.finalizer = true), "remove finalizer"),
         ("made", new().made().deleted(), "Deleting"),
-        ("made, and put down", new().made().deleted().with(|c| c.released = true), "release, orphan id-1"),
-        ("made, and gone with its connection", new().made().deleted().with(|c| c.severed = true), "release"),
-        ("forced", new().made().deleted().with(|c| c.memory.force_orphan = true), "release, orphan id-1"),
+        ("made, and put down", new().made().deleted().with(|c| c.released = true), "remove finalizer, orphan id-1"),
+        (
+            "made, and gone with its connection",
+            new().made().deleted().with(|c| c.connection_gone = true),
+            "remove finalizer",
+        ),
+        ("forced", new().made().deleted().with(|c| c.state.force_orphan = true), "remove finalizer, orphan id-1"),
         ("suspended", new().made().deleted().with(|c| c.spec.handling.suspend = true), "Suspended"),
         ("perhaps made, after a restart", unseen(lost()), ""),
-        ("perhaps made, out of sight", lost().with(|c| c.parent = missing), "release, orphan updates"),
-        ("perhaps made, perhaps gone", lost().with(|c| c.parent = Parent::Unsure), ""),
-        ("perhaps made, not listed yet", lost().with(|c| c.live.complete = false), "look"),
-        ("not made", lost(), "release"),
-        ("made after all", lost().with(|c| c.see(remote("id-1", Phase::Up))), "Deleting"),
-        ("on another connection", lost().with(|c| c.parent = on("2")), "release"),
+        ("perhaps made, out of sight", lost().with(|c| c.parent = missing), "remove finalizer, orphan updates"),
+        ("perhaps made, perhaps gone", lost().with(|c| c.parent = ConnectionState::Unconfirmed), ""),
+        ("perhaps made, not listed yet", lost().with(|c| c.live.complete = false), "poll"),
+        ("not made", lost(), "remove finalizer"),
+        ("made after all", lost().with(|c| c.see(remote("id-1", Phase::Ready))), "Deleting"),
+        ("on another connection", lost().with(|c| c.parent = on("2")), "remove finalizer"),
     ]);
     // Its connection learns of it by its status.
-    let found = lost().with(|c| c.see(remote("id-1", Phase::Up))).plan();
+    let found = lost().with(|c| c.see(remote("id-1", Phase::Ready))).plan();
     assert_eq!(found.status.remote.id.as_deref(), Some("id-1"));
     assert_eq!(found.status.connection_id.as_deref(), Some(CLOUD));
 }
 
 #[test]
 fn an_answer_that_names_it_is_put_down_before_it_is_let_go_of() {
-    let word = word(CLOUD);
-    let answered = new().promised(CLOUD).deleted().with(|case| {
-        case.memory.answer = Some(Answer::Created { id: "id-9".into(), word });
+    let intent = intent(CLOUD);
+    let answered = new().promised(CLOUD).deleted().with(|ctx| {
+        ctx.state.last_outcome = Some(CallOutcome::Created { id: "id-9".into(), intent });
     });
     assert_eq!(answered.says(), "Deleting");
     assert_eq!(answered.plan().status.remote.id.as_deref(), Some("id-9"));

@@ -2,11 +2,11 @@
 //!
 //! Pure. `control::kind::publication` reads the ConfigMaps; `openapi` judges the document, `archive` packs it.
 
-use super::archive::{Contents, archive, judge_metadata};
 use super::digest;
-use super::openapi::Document;
+use crate::conditions::ConditionReport;
 use crate::crd::{ConfigMapKeyRef, NamedOrMetadata, PublicationSpec, Reason};
-use crate::plan::verdict::Verdict;
+use crate::document::archive::{Contents, archive, judge_metadata};
+use crate::document::openapi::Document;
 
 /// A publication as declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,12 +42,12 @@ impl DesiredPublication {
     ///
     /// # Errors
     /// The verdict to show where one of them is unusable.
-    pub fn new(spec: &PublicationSpec, texts: &Texts, good: Option<&str>) -> Result<Self, Verdict> {
+    pub fn new(spec: &PublicationSpec, texts: &Texts, good: Option<&str>) -> Result<Self, ConditionReport> {
         let from = spec.api_spec.config_map_key_ref.as_ref();
         let unusable = |at: Option<&ConfigMapKeyRef>, why: String| {
             let place =
                 at.map_or("spec.apiSpec.inline".to_owned(), |at| format!("ConfigMap {}, key {}", at.name, at.key));
-            Verdict::needs_user(Reason::InvalidSpec, format!("{place}: {why}"))
+            ConditionReport::stalled(Reason::InvalidSpec, format!("{place}: {why}"))
         };
         let document = Document::read(&texts.document, from.map(|at| at.key.as_str()));
         let document = document.map_err(|why| unusable(from, why))?;
@@ -70,7 +70,7 @@ impl DesiredPublication {
             permission_set: texts.permission_set.as_deref(),
         };
         let archive = archive(&contents)
-            .map_err(|why| Verdict::needs_user(Reason::InvalidSpec, format!("what is to be published: {why}")))?;
+            .map_err(|why| ConditionReport::stalled(Reason::InvalidSpec, format!("what is to be published: {why}")))?;
         Ok(Self {
             client_name: spec.client_name.clone(),
             permission_set: name(spec.permission_set.as_ref()).map(str::to_owned),
@@ -115,7 +115,7 @@ mod tests {
             serde_json::from_value(spec).unwrap()
         };
         let texts = |document: &str| Texts { document: document.into(), ..Texts::default() };
-        let good = "openapi: 3.0.3\ninfo: {title: t, version: '1'}\npaths: {}\n";
+        let good = "openapi: 3.0.3\ninfo: {display_name: t, version: '1'}\npaths: {}\n";
         let hash = DesiredPublication::new(&spec("Orders"), &texts(good), None).unwrap().hash;
         let again = DesiredPublication::new(&spec("Orders"), &texts(good), Some(&hash));
         assert_eq!(again, DesiredPublication::new(&spec("Orders"), &texts(good), None));

@@ -1,117 +1,126 @@
 //! How a person gets the link by which to consent, and what becomes of it: OAuth.
 //!
 //! Pure. The link lives in a Secret of ours and nowhere else; the plan sees only that there is one. The kinds' plans call
-//! [`Case::await_user`].
+//! [`RemoteContext::await_user`].
 
 use jiff::SignedDuration;
 
-use super::{Case, Course, elapsed};
+use super::{Decision, RemoteContext, elapsed};
+use crate::conditions::ConditionReport;
 use crate::crd::Reason;
+use crate::facts::{Observed, RemoteOrgAccess};
 use crate::plan::Step;
-use crate::plan::live::{RemoteGrant, Sighting};
-use crate::plan::memory::Answer;
-use crate::plan::verdict::Verdict;
+use crate::plan::state::CallOutcome;
 
 /// How long a person has to consent.
 const CONSENT_LIMIT: SignedDuration = SignedDuration::from_mins(15);
 
 /// What stands under the name of the Secret by which a link is handed over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum HandOff {
+pub enum OwnedSecret {
     /// Nothing.
     #[default]
     Absent,
     /// A Secret of this very resource.
-    Ours {
+    Owned {
         /// The remote object that the link in it is for.
         id: Option<String>,
     },
     /// A Secret of a resource of this name that is gone; Kubernetes is about to remove it.
-    Stale,
+    StaleOwner,
     /// A Secret of somebody else.
     Foreign,
     /// One that belongs to another resource of ours, named as people name it.
-    OfAnother(String),
+    OwnedByOther(String),
     /// One that this operator wrote and that has no owner any more, as after a restore from a backup.
-    Ownerless,
+    NoOwner,
     /// Not known: it could not be read, and that must not hold up a deletion.
     Unreadable,
 }
 
-impl Case<'_, RemoteGrant> {
+impl RemoteContext<'_, RemoteOrgAccess> {
     /// Why no link can be handed over in the Secret of this name, if so.
     #[must_use]
-    pub fn no_hand_off(&self, secret: &str, there: &HandOff) -> Option<Course> {
+    pub fn secret_conflict(&self, secret: &str, there: &OwnedSecret) -> Option<Decision> {
         match there {
-            HandOff::Absent | HandOff::Ours { .. } | HandOff::Unreadable => None,
-            HandOff::Ownerless => Some(Course::act(vec![Step::TakeSecret { secret: secret.to_owned() }])),
-            HandOff::Stale => {
+            OwnedSecret::Absent | OwnedSecret::Owned { .. } | OwnedSecret::Unreadable => None,
+            OwnedSecret::NoOwner => Some(Decision::steps(vec![Step::SetSecretOwner { secret: secret.to_owned() }])),
+            OwnedSecret::StaleOwner => {
                 let text = format!(
                     "Secret {secret} belongs to an earlier resource of this name; waiting until Kubernetes removes it"
                 );
-                Some(Course::say(Verdict::waits(Reason::Creating, text)))
+                Some(Decision::report(ConditionReport::in_progress(Reason::Creating, text)))
             }
-            HandOff::OfAnother(owner) => {
+            OwnedSecret::OwnedByOther(owner) => {
                 let text = format!(
                     "the link for {} {} belongs into Secret {secret}, but that is a Secret of {owner}: choose another name \
                      there, or create this resource under another name",
-                    self.noun, self.title
+                    self.noun, self.display_name
                 );
-                Some(Course::say(Verdict::needs_user(Reason::InvalidSpec, text)))
+                Some(Decision::report(ConditionReport::stalled(Reason::InvalidSpec, text)))
             }
-            HandOff::Foreign => {
+            OwnedSecret::Foreign => {
                 let text = format!(
                     "the link for {} {} belongs into Secret {secret}, but a Secret of that name exists that is not this \
                      resource's: delete or rename it",
-                    self.noun, self.title
+                    self.noun, self.display_name
                 );
-                Some(Course::say(Verdict::needs_user(Reason::InvalidSpec, text)))
+                Some(Decision::report(ConditionReport::stalled(Reason::InvalidSpec, text)))
             }
         }
     }
 
     /// What to do while a person's consent to an object of ours is waited for. `hash` is the digest of what is declared.
     #[must_use]
-    pub fn await_user(&self, seen: &Sighting<RemoteGrant>, secret: &str, there: &HandOff, hash: &str) -> Course {
+    pub fn await_consent(
+        &self,
+        seen: &Observed<RemoteOrgAccess>,
+        secret: &str,
+        there: &OwnedSecret,
+        hash: &str,
+    ) -> Decision {
         let id = seen.object.id.as_str();
         let left = self.consent_left();
         let expired = !left.is_positive();
-        if *there == (HandOff::Ours { id: Some(id.to_owned()) }) {
+        if *there == (OwnedSecret::Owned { id: Some(id.to_owned()) }) {
             let text = format!(
                 "someone must open the link in Secret {secret}, key url, and consent; it is valid for {} minutes",
                 CONSENT_LIMIT.as_mins()
             );
-            let wait = Course::attend(Verdict::waits(Reason::AwaitingUser, text)).again(left);
-            return if expired { self.expired() } else { wait };
+            let wait =
+                Decision::await_remote(ConditionReport::in_progress(Reason::AwaitingUser, text)).requeue_after(left);
+            return if expired { self.report_expired() } else { wait };
         }
-        if let Some(course) = self.no_hand_off(secret, there) {
-            return course;
+        if let Some(decision) = self.secret_conflict(secret, there) {
+            return decision;
         }
         if seen.object.link.is_some() {
-            return Course::act(vec![Step::HandOver { id: id.to_owned() }]);
+            return Decision::steps(vec![Step::WriteOAuthSecret { id: id.to_owned() }]);
         }
         if !seen.detailed {
-            return Course::act(vec![Step::Confirm { id: id.to_owned() }]);
+            return Decision::steps(vec![Step::Get { id: id.to_owned() }]);
         }
         if expired {
-            return self.expired();
+            return self.report_expired();
         }
         // Adopted: somebody else began it, who has the link.
-        let adopted = self.memory.intent.as_ref().is_some_and(|intent| intent.id.as_deref() == Some(id));
-        if adopted && self.making_room(id).is_none() {
-            let text = format!("{} {} waits for the consent that somebody else asked for", self.noun, self.title);
-            return Course::attend(Verdict::waits(Reason::Connecting, text)).again(left);
+        let adopted = self.state.intent.as_ref().is_some_and(|intent| intent.id.as_deref() == Some(id));
+        if adopted && self.replacement_intent(id).is_none() {
+            let text =
+                format!("{} {} waits for the consent that somebody else asked for", self.noun, self.display_name);
+            return Decision::await_remote(ConditionReport::in_progress(Reason::Connecting, text)).requeue_after(left);
         }
-        if matches!(&self.memory.answer, Some(Answer::Created { id: made, .. }) if made == id) {
+        if matches!(&self.state.last_outcome, Some(CallOutcome::Created { id: made, .. }) if made == id) {
             let text = format!(
                 "AppLink gave no link by which to consent to {} {}; a new value of applink.dev/replace asks again",
-                self.noun, self.title
+                self.noun, self.display_name
             );
-            return Course::say(Verdict::needs_user(Reason::RemoteFailed, text));
+            return Decision::report(ConditionReport::stalled(Reason::RemoteFailed, text));
         }
         // The link was served once, to a process that died before it could hand it over: nobody has it.
-        let text = format!("{} {} is asked for again: nobody has the link of the last request", self.noun, self.title);
-        self.replace(id, hash, &Verdict::waits(Reason::Creating, text))
+        let text =
+            format!("{} {} is asked for again: nobody has the link of the last request", self.noun, self.display_name);
+        self.replace(id, hash, &ConditionReport::in_progress(Reason::Creating, text))
     }
 
     /// Whether the person's time is over.
@@ -121,26 +130,26 @@ impl Case<'_, RemoteGrant> {
     }
 
     /// What to say once the person's time is over.
-    fn expired(&self) -> Course {
-        self.begin_anew("nobody consented in time")
+    fn report_expired(&self) -> Decision {
+        self.consent_expired_because("nobody consented in time")
     }
 
     /// What to say once what they were to consent to is gone.
     #[must_use]
-    pub fn lapsed(&self) -> Course {
-        self.begin_anew("it is gone from AppLink, and nobody had consented")
+    pub fn consent_target_gone(&self) -> Decision {
+        self.consent_expired_because("it is gone from AppLink, and nobody had consented")
     }
 
-    fn begin_anew(&self, why: &str) -> Course {
+    fn consent_expired_because(&self, why: &str) -> Decision {
         let text = format!(
             "{} {} waits for no consent any more: {why}. Set a new value of applink.dev/requestedAt to get a new link",
-            self.noun, self.title
+            self.noun, self.display_name
         );
-        Course::say(Verdict::needs_user(Reason::AuthorizationExpired, text))
+        Decision::report(ConditionReport::stalled(Reason::AuthorizationExpired, text))
     }
 
     fn consent_left(&self) -> SignedDuration {
-        let began = self.memory.intent.as_ref().map_or(self.now, |intent| intent.at);
+        let began = self.state.intent.as_ref().map_or(self.now, |intent| intent.at);
         CONSENT_LIMIT - elapsed(began, self.now)
     }
 }

@@ -2,31 +2,31 @@
 //!
 //! Pure. `diff/<kind>` calls it and adds what only that kind knows: what a match is, and what to say of each phase.
 
-mod adopt;
+mod adoption;
+mod connection;
 mod consent;
-mod create;
-mod leave;
-pub mod name;
+mod creation;
+mod deletion;
+pub mod name_claim;
 mod outage;
-mod parent;
-mod publish;
-pub mod record;
-mod replace;
+mod publication;
+pub mod recorded;
+mod replacement;
 
-pub use consent::HandOff;
-pub use parent::Parent;
-pub use publish::Again;
+pub use connection::ConnectionState;
+pub use consent::OwnedSecret;
+pub use publication::PublishReason;
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::Step;
-use super::live::{Live, Phase, RemoteObject, Sighting};
-use super::memory::{Answer, Intent, Memory};
-use super::policy::Policies;
-use super::verdict::{Class, Report, Verdict};
+use super::policies::Policies;
+use super::state::{CallOutcome, Intent, ReconcileState};
+use crate::conditions::{ConditionReport, Progress, StatusUpdate};
 use crate::crd::Reason;
+use crate::facts::{Lookup, Observed, Phase, RemoteObject};
 
 /// How long after its intent the POST of a process that died may still bear fruit: the deadline of a call, and some more for
 /// what lay between the two.
@@ -50,19 +50,19 @@ const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is known of the add-on that the object lives on.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Addon {
+pub enum OwnerState {
     /// There is no such AppLinkAddon.
     Missing,
     /// It has not been reached since this process began.
-    Unseen,
+    Unobserved,
     /// It cannot be used, or not now. Its UUID may be known from before.
-    Troubled {
+    Unusable {
         /// UUID, where known.
         id: Option<String>,
         /// What is wrong.
-        verdict: Verdict,
+        report: ConditionReport,
         /// Whether it has been silent for so long that nothing is known any more.
-        silent: bool,
+        stale: bool,
     },
     /// It answers.
     Ready {
@@ -73,318 +73,319 @@ pub enum Addon {
 
 /// What a status records of the remote object, the same in every kind that has an id.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Record {
+pub struct RecordedStatus {
     /// `status.id`
     pub id: Option<String>,
     /// `status.addonID`
-    pub addon_id: Option<String>,
+    pub owner_id: Option<String>,
     /// `status.appliedHash`: set once the object is ours.
-    pub hash: Option<String>,
+    pub applied_hash: Option<String>,
     /// `status.answeredAttempt`: the last attempt whose outcome is recorded.
-    pub answered: Option<i64>,
+    pub answered_attempt: Option<i64>,
     /// Whether it was ever in working order.
-    pub was_up: bool,
+    pub was_ready: bool,
 }
 
 /// One case to decide.
 #[derive(Clone, Debug)]
-pub struct Case<'a, R> {
+pub struct RemoteContext<'a, R> {
     /// Kind as written for people, lower case.
     pub noun: &'static str,
     /// Remote name.
     pub name: &'a str,
     /// What people call it: the remote name, where that is not an id.
-    pub title: &'a str,
+    pub display_name: &'a str,
     /// Id of the connection that it lives on, where it lives on one.
     pub parent: Option<&'a str>,
     /// Name of the AppLinkAddon.
-    pub addon_name: &'a str,
+    pub owner_name: &'a str,
     /// What may be done.
     pub policies: Policies,
     /// The add-on.
-    pub addon: &'a Addon,
+    pub owner: &'a OwnerState,
     /// What is live.
-    pub live: &'a Live<R>,
+    pub lookup: &'a Lookup<R>,
     /// What is recorded in the status.
-    pub record: &'a Record,
+    pub recorded: &'a RecordedStatus,
     /// What is remembered.
-    pub memory: &'a Memory,
+    pub state: &'a ReconcileState,
     /// Now.
     pub now: Timestamp,
 }
 
 /// Whose the object under the name is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Holder<'a, R> {
+pub enum Ownership<'a, R> {
     /// Ours, by its recorded id.
-    Recorded(&'a Sighting<R>),
+    Recorded(&'a Observed<R>),
     /// Ours, by an intent whose answer never came.
-    Intended(&'a Sighting<R>),
+    Intended(&'a Observed<R>),
     /// It was there first.
-    Foreign(&'a Sighting<R>),
+    Foreign(&'a Observed<R>),
     /// Nobody's that was seen.
-    Nobody,
+    Unclaimed,
 }
 
 /// Steps, what to report after them, and when to plan again.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Course {
+pub struct Decision {
     /// What to do.
     pub steps: Vec<Step>,
     /// What to say.
-    pub report: Report,
+    pub update: StatusUpdate,
     /// When to plan again.
-    pub again: Option<Duration>,
+    pub requeue_after: Option<Duration>,
 }
 
-impl Course {
+impl Decision {
     /// Nothing to do but to say this.
     #[must_use]
-    pub fn say(verdict: Verdict) -> Self {
-        Self { steps: Vec::new(), report: verdict.into(), again: None }
+    pub fn report(report: ConditionReport) -> Self {
+        Self { steps: Vec::new(), update: report.into(), requeue_after: None }
     }
 
     /// Nothing to do, since the user stopped all work.
     #[must_use]
     pub fn suspended() -> Self {
-        Self::say(Verdict::suspended("suspended: nothing is done until spec.suspend is false"))
+        Self::report(ConditionReport::suspended("suspended: nothing is done until spec.suspend is false"))
     }
 
     /// Things to do at once; what is to be said is known after them.
     #[must_use]
-    pub fn act(steps: Vec<Step>) -> Self {
-        Self { steps, report: Report::Hold, again: None }
+    pub fn steps(steps: Vec<Step>) -> Self {
+        Self { steps, update: StatusUpdate::Unchanged, requeue_after: None }
     }
 
     /// Nothing to do, and nothing new to say.
     #[must_use]
-    pub fn hold() -> Self {
-        Self::act(Vec::new())
+    pub fn unchanged() -> Self {
+        Self::steps(Vec::new())
     }
 
     /// The service is at work: to be looked at often, and this is to be said meanwhile.
     #[must_use]
-    pub fn attend(report: impl Into<Report>) -> Self {
-        Self { steps: vec![Step::AwaitRemote], report: report.into(), again: None }
+    pub fn await_remote(update: impl Into<StatusUpdate>) -> Self {
+        Self { steps: vec![Step::AwaitRemote], update: update.into(), requeue_after: None }
     }
 
     /// The same, planned again after `wait`.
     #[must_use]
-    pub fn again(self, wait: SignedDuration) -> Self {
+    pub fn requeue_after(self, wait: SignedDuration) -> Self {
         // A little late rather than a little early, or the same plan would come out again.
         let wait = Duration::try_from(wait).unwrap_or_default() + Duration::from_millis(50);
-        Self { again: Some(wait), ..self }
+        Self { requeue_after: Some(wait), ..self }
     }
 }
 
-impl<'a, R: RemoteObject> Case<'a, R> {
+impl<'a, R: RemoteObject> RemoteContext<'a, R> {
     /// The add-on's UUID, where it is known.
     #[must_use]
-    pub fn addon_id(&self) -> Option<&'a str> {
-        match self.addon {
-            Addon::Ready { id } => Some(id),
-            Addon::Troubled { id, .. } => id.as_deref(),
-            Addon::Missing | Addon::Unseen => None,
+    pub fn owner_id(&self) -> Option<&'a str> {
+        match self.owner {
+            OwnerState::Ready { id } => Some(id),
+            OwnerState::Unusable { id, .. } => id.as_deref(),
+            OwnerState::Missing | OwnerState::Unobserved => None,
         }
     }
 
     /// The intent whose outcome is not recorded yet.
     #[must_use]
     pub fn open_intent(&self) -> Option<&'a Intent> {
-        let intent = self.memory.intent.as_ref()?;
-        self.record.answered.is_none_or(|answered| intent.attempt > answered).then_some(intent)
+        let intent = self.state.intent.as_ref()?;
+        self.recorded.answered_attempt.is_none_or(|answered| intent.attempt > answered).then_some(intent)
     }
 
     /// The open intent, where it is one that a creation may have been sent under.
     #[must_use]
-    pub fn posted_intent(&self) -> Option<&'a Intent> {
+    pub fn create_intent(&self) -> Option<&'a Intent> {
         self.open_intent().filter(|intent| intent.id.is_none() && intent.parent.as_deref() == self.parent)
     }
 
     /// The open intent, where it is the word that this object is adopted, or that it makes room for another.
     #[must_use]
-    pub fn claimed(&self, id: &str) -> Option<&'a Intent> {
+    pub fn intent_for(&self, id: &str) -> Option<&'a Intent> {
         self.open_intent().filter(|intent| intent.id.as_deref() == Some(id))
     }
 
     /// The word that this object, which is recorded as ours, makes room for another.
     #[must_use]
-    pub fn making_room(&self, id: &str) -> Option<&'a Intent> {
-        let recorded = self.record.hash.is_some() && self.record.id.as_deref() == Some(id);
-        self.claimed(id).filter(|_| recorded)
+    pub fn replacement_intent(&self, id: &str) -> Option<&'a Intent> {
+        let recorded = self.recorded.applied_hash.is_some() && self.recorded.id.as_deref() == Some(id);
+        self.intent_for(id).filter(|_| recorded)
     }
 
     /// Whether `applink.dev/replace` asks for what has not been done yet. A word that was given for it and not carried
     /// out still counts.
     #[must_use]
-    pub fn replacement_asked(&self) -> bool {
-        let Some(token) = &self.memory.replace else { return false };
-        let given = self.memory.intent.as_ref().filter(|intent| intent.replace.as_ref() == Some(token));
-        given.is_none() || self.record.id.as_deref().is_some_and(|id| self.making_room(id).is_some())
+    pub fn replacement_requested(&self) -> bool {
+        let Some(token) = &self.state.replace else { return false };
+        let given = self.state.intent.as_ref().filter(|intent| intent.replace.as_ref() == Some(token));
+        given.is_none() || self.recorded.id.as_deref().is_some_and(|id| self.replacement_intent(id).is_some())
     }
 
     /// Whether the user asks for another try, by either annotation.
     #[must_use]
-    pub fn asked(&self) -> bool {
-        self.memory.requested || self.replacement_asked()
+    pub fn requested(&self) -> bool {
+        self.state.requested || self.replacement_requested()
     }
 
     /// Whether the user asked for another try after this.
     #[must_use]
-    pub fn asked_since(&self, at: Timestamp) -> bool {
-        self.asked() && at < self.memory.since
+    pub fn requested_since(&self, at: Timestamp) -> bool {
+        self.requested() && at < self.state.changed_at
     }
 
     /// Whose the object is. `fits` tells whether one found by name alone can be what the intent announced.
-    pub fn holder(&self, fits: impl Fn(&R) -> bool) -> Holder<'a, R> {
-        let given = self.memory.finalizer || self.memory.intent.is_some();
-        let owned = self.record.hash.is_some() || (given && self.open_intent().is_none());
-        let there = |seen: &&Sighting<R>| seen.object.phase() != Phase::Gone;
-        let of_id = |id: &str| self.live.of_id(id).filter(there);
-        let posted = self.posted_intent();
-        if let Some(seen) = self.record.id.as_deref().filter(|_| owned).and_then(of_id) {
+    pub fn ownership(&self, fits: impl Fn(&R) -> bool) -> Ownership<'a, R> {
+        let given = self.state.finalizer || self.state.intent.is_some();
+        let owned = self.recorded.applied_hash.is_some() || (given && self.open_intent().is_none());
+        let there = |seen: &&Observed<R>| seen.object.phase() != Phase::Deleted;
+        let of_id = |id: &str| self.lookup.of_id(id).filter(there);
+        let posted = self.create_intent();
+        if let Some(seen) = self.recorded.id.as_deref().filter(|_| owned).and_then(of_id) {
             // It was gone when the word was given: a service may well make the new one under the id of the old.
-            let anew = posted.is_some_and(|intent| self.proved(seen, intent) && fits(&seen.object));
-            return if anew { Holder::Intended(seen) } else { Holder::Recorded(seen) };
+            let anew = posted.is_some_and(|intent| self.observed_since(seen, intent) && fits(&seen.object));
+            return if anew { Ownership::Intended(seen) } else { Ownership::Recorded(seen) };
         }
-        let named = self.live.of_name(self.name);
+        let named = self.lookup.of_name(self.name);
         let Some(intent) = posted else {
-            return named.first().map_or(Holder::Nobody, |seen| Holder::Foreign(seen));
+            return named.first().map_or(Ownership::Unclaimed, |seen| Ownership::Foreign(seen));
         };
         // Our intent was written when nothing bore the name: what bears it now came after.
-        let first = |seen: &Sighting<R>| seen.object.created().is_some_and(|created| created + SKEW < intent.at);
+        let first = |seen: &Observed<R>| seen.object.created().is_some_and(|created| created + SKEW < intent.at);
         let ours = named.iter().rev().find(|seen| !first(seen) && fits(&seen.object));
         match (ours, named.first()) {
-            (Some(seen), _) => Holder::Intended(seen),
-            (None, Some(seen)) => Holder::Foreign(seen),
-            (None, None) => Holder::Nobody,
+            (Some(seen), _) => Ownership::Intended(seen),
+            (None, Some(seen)) => Ownership::Foreign(seen),
+            (None, None) => Ownership::Unclaimed,
         }
     }
 
     /// Whether this was seen to be there, by more than a list, since the word was given.
     #[must_use]
-    pub fn proved(&self, seen: &Sighting<R>, intent: &Intent) -> bool {
+    pub fn observed_since(&self, seen: &Observed<R>, intent: &Intent) -> bool {
         seen.detailed && seen.at >= intent.at
     }
 
     /// Whether this was seen before an edit or a request that nothing has been said of yet.
     #[must_use]
-    pub fn outdated(&self, seen: &Sighting<R>) -> bool {
-        seen.at < self.memory.since && (!self.memory.judged() || self.memory.requested)
+    pub fn outdated(&self, seen: &Observed<R>) -> bool {
+        seen.at < self.state.changed_at && (!self.state.is_observed() || self.state.requested)
     }
 
     /// What keeps us from planning anything: the add-on is missing, silent or another one.
     #[must_use]
-    pub fn obstacle(&self) -> Option<Course> {
-        let addon = self.addon_name;
-        match self.addon {
-            Addon::Missing if addon.is_empty() => Some(
-                self.missing(
+    pub fn owner_error(&self) -> Option<Decision> {
+        let addon = self.owner_name;
+        match self.owner {
+            OwnerState::Missing if addon.is_empty() => Some(
+                self.missing_dependency(
                     Reason::DependencyNotFound,
                     "its AppLinkAddon is not known, since its Connection is gone or cannot be read; waiting for it"
                         .to_owned(),
                 ),
             ),
-            Addon::Missing => Some(self.missing(
+            OwnerState::Missing => Some(self.missing_dependency(
                 Reason::DependencyNotFound,
                 format!("AppLinkAddon {addon} does not exist in this namespace; waiting for it"),
             )),
             // Its first pass is under way. What was said before stands until that ends.
-            Addon::Unseen if self.memory.judged() => Some(Course::hold()),
-            Addon::Unseen => {
-                Some(self.missing(
-                    Reason::AddonNotReady,
-                    format!("AppLinkAddon {addon} has not been read yet; waiting for it"),
-                ))
-            }
-            Addon::Troubled { id: Some(id), .. } | Addon::Ready { id } if self.moved(id) => {
+            OwnerState::Unobserved if self.state.is_observed() => Some(Decision::unchanged()),
+            OwnerState::Unobserved => Some(self.missing_dependency(
+                Reason::AddonNotReady,
+                format!("AppLinkAddon {addon} has not been read yet; waiting for it"),
+            )),
+            OwnerState::Unusable { id: Some(id), .. } | OwnerState::Ready { id } if self.owner_changed(id) => {
                 let text = format!(
                     "AppLinkAddon {addon} now stands for another add-on ({id}) than the one this {} was made on; \
                      nothing is touched",
                     self.noun
                 );
-                Some(Course::say(Verdict::needs_user(Reason::AddonChanged, text)))
+                Some(Decision::report(ConditionReport::stalled(Reason::AddonChanged, text)))
             }
-            Addon::Troubled { verdict, silent, .. } => Some(self.trouble(verdict, *silent)),
-            Addon::Ready { .. } => None,
+            OwnerState::Unusable { report, stale, .. } => Some(self.unusable_owner(report, *stale)),
+            OwnerState::Ready { .. } => None,
         }
     }
 
     /// Says `reason`, but not while a dependency may be on its way in the same `kubectl apply`.
     #[must_use]
-    pub fn missing(&self, reason: Reason, text: String) -> Course {
-        grace(self.memory, self.now).unwrap_or_else(|| Course::say(Verdict::waits(reason, text)))
+    pub fn missing_dependency(&self, reason: Reason, text: String) -> Decision {
+        grace(self.state, self.now).unwrap_or_else(|| Decision::report(ConditionReport::in_progress(reason, text)))
     }
 
     /// What a refusal of late bids us do: say so, and rest. That something was not to be made says nothing of this. An edit
     /// or a request since ends the rest.
     #[must_use]
-    pub fn refused(&self) -> Option<Course> {
-        let Some(Answer::Refused { verdict, at, attempt: None, .. }) = &self.memory.answer else { return None };
+    pub fn after_refusal(&self) -> Option<Decision> {
+        let Some(CallOutcome::Refused { report, at, attempt: None, .. }) = &self.state.last_outcome else {
+            return None;
+        };
         let left = REFUSAL_REST - elapsed(*at, self.now);
-        let rests = left.is_positive() && *at >= self.memory.since;
-        rests.then(|| Course::say(verdict.clone()).again(left))
+        let rests = left.is_positive() && *at >= self.state.changed_at;
+        rests.then(|| Decision::report(report.clone()).requeue_after(left))
     }
 
     /// How long nothing more may be asked of the service for the object, since it refused so often of late.
-    fn spent(&self) -> Option<SignedDuration> {
-        let left = self.memory.refusals.iter().rev().map(|at| REFUSAL_REST - elapsed(*at, self.now));
+    fn refusal_limit(&self) -> Option<SignedDuration> {
+        let left = self.state.refusals.iter().rev().map(|at| REFUSAL_REST - elapsed(*at, self.now));
         left.filter(SignedDuration::is_positive).nth(REFUSALS - 1)
     }
 
-    fn moved(&self, id: &str) -> bool {
-        let given = self.memory.intent.as_ref().map(|intent| intent.addon_id.as_str());
-        self.record.addon_id.as_deref().or(given).is_some_and(|known| known != id)
+    fn owner_changed(&self, id: &str) -> bool {
+        let given = self.state.intent.as_ref().map(|intent| intent.owner_id.as_str());
+        self.recorded.owner_id.as_deref().or(given).is_some_and(|known| known != id)
     }
 
     /// What the last call's outcome bids us do first, if anything. An edit or a request since ends the wait, but for a
     /// limit of calls.
     #[must_use]
-    pub fn after_answer(&self) -> Option<Course> {
-        let spent = self.spent();
-        let (verdict, left) = match &self.memory.answer {
-            Some(Answer::Later { verdict, at, until, .. }) => {
-                let stands = *at >= self.memory.since || verdict.reason == Reason::RateLimited;
+    pub fn after_outcome(&self) -> Option<Decision> {
+        let spent = self.refusal_limit();
+        let (report, left) = match &self.state.last_outcome {
+            Some(CallOutcome::Deferred { report, at, until, .. }) => {
+                let stands = *at >= self.state.changed_at || report.reason == Reason::RateLimited;
                 let left = elapsed(self.now, *until);
-                (verdict, Some(left).filter(|left| stands && left.is_positive()).max(spent)?)
+                (report, Some(left).filter(|left| stands && left.is_positive()).max(spent)?)
             }
-            Some(Answer::Refused { verdict, .. }) => (verdict, spent?),
+            Some(CallOutcome::Refused { report, .. }) => (report, spent?),
             _ => return None,
         };
-        let course = Course { report: self.meanwhile(verdict), ..Course::hold() }.again(left);
-        Some(match verdict.class {
-            _ if !self.memory.deleting => course,
-            Class::NeedsUser => self.stuck(course),
-            _ => self.stuck_at(verdict, course),
+        let decision =
+            Decision { update: self.report_while_deferred(report), ..Decision::unchanged() }.requeue_after(left);
+        Some(match report.progress {
+            _ if !self.state.deleting => decision,
+            Progress::Failed => self.deletion_blocked(decision),
+            _ => self.deletion_blocked_by(report, decision),
         })
     }
 
     /// What to say while a call waits that could not be carried out. What was Ready is so until it is proved gone, and
     /// tells what keeps it from being otherwise, but of an edit nothing is said yet; where the user must act, that is said.
-    fn meanwhile(&self, trouble: &Verdict) -> Report {
-        let gone = self.record.id.as_ref().is_some_and(|id| self.live.gone.contains(id));
-        if !self.memory.ready || gone || trouble.class == Class::NeedsUser {
+    fn report_while_deferred(&self, trouble: &ConditionReport) -> StatusUpdate {
+        let gone = self.recorded.id.as_ref().is_some_and(|id| self.lookup.deleted_ids.contains(id));
+        if !self.state.ready || gone || trouble.progress == Progress::Failed {
             return trouble.clone().into();
         }
-        match self.memory.reason {
-            Some(reason) if self.memory.judged() && reason != Reason::Suspended => {
-                let (noun, title) = (self.noun, self.title);
+        match self.state.reason {
+            Some(reason) if self.state.is_observed() && reason != Reason::Suspended => {
+                let (noun, display_name) = (self.noun, self.display_name);
                 let text = format!(
-                    "{noun} {title} is as it was last seen; what is to be done next waits: {}",
+                    "{noun} {display_name} is as it was last seen; what is to be done next waits: {}",
                     trouble.message
                 );
-                Verdict::settled(reason, text).into()
+                ConditionReport::ready(reason, text).into()
             }
-            _ => Report::Hold,
+            _ => StatusUpdate::Unchanged,
         }
     }
 }
 
 /// Says nothing yet of an object so new that what it needs may be on its way in the same `kubectl apply`.
 #[must_use]
-pub fn grace(memory: &Memory, now: Timestamp) -> Option<Course> {
-    let left = GRACE - elapsed(memory.since, now);
-    (left.is_positive() && !memory.judged()).then(|| Course::hold().again(left))
+pub fn grace(state: &ReconcileState, now: Timestamp) -> Option<Decision> {
+    let left = GRACE - elapsed(state.changed_at, now);
+    (left.is_positive() && !state.is_observed()).then(|| Decision::unchanged().requeue_after(left))
 }
 
 /// From `from` to `to`; never negative.

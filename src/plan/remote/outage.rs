@@ -1,58 +1,58 @@
 //! What an outage does to an object: what was Ready is left alone until nothing is known of it any more.
 //!
-//! Pure. [`Case::obstacle`] calls it for the add-on as a whole, the kinds' plans for the list that would show the object.
+//! Pure. [`RemoteContext::obstacle`] calls it for the add-on as a whole, the kinds' plans for the list that would show the object.
 
-use super::{Case, Course};
+use super::{Decision, RemoteContext};
+use crate::conditions::{ConditionReport, ReadyStatus, StatusUpdate};
 use crate::crd::Reason;
+use crate::facts::{Outage, RemoteObject};
 use crate::plan::Step;
-use crate::plan::live::{Outage, RemoteObject};
-use crate::plan::verdict::{Readiness, Report, Verdict};
 
-impl<R: RemoteObject> Case<'_, R> {
+impl<R: RemoteObject> RemoteContext<'_, R> {
     /// What to say while the add-on cannot be used.
-    pub(super) fn trouble(&self, verdict: &Verdict, silent: bool) -> Course {
-        if verdict.reason == Reason::AddonChanged {
+    pub(super) fn unusable_owner(&self, report: &ConditionReport, stale: bool) -> Decision {
+        if report.reason == Reason::AddonChanged {
             // No passing trouble: only the user can end it.
-            return Course::say(verdict.clone());
+            return Decision::report(report.clone());
         }
-        let outage = verdict.reason.is_outage();
-        if silent && outage {
+        let outage = report.reason.is_outage();
+        if stale && outage {
             let text =
-                format!("AppLinkAddon {} has been silent for too long to know: {}", self.addon_name, verdict.message);
-            return Course::say(Verdict::unknown(verdict.reason, text));
+                format!("AppLinkAddon {} has been silent for too long to know: {}", self.owner_name, report.message);
+            return Decision::report(ConditionReport::unknown(report.reason, text));
         }
-        if self.memory.ready && !silent {
-            return Course::hold();
+        if self.state.ready && !stale {
+            return Decision::unchanged();
         }
         if outage {
-            return Course::say(Verdict::waits(verdict.reason, verdict.message.clone()));
+            return Decision::report(ConditionReport::in_progress(report.reason, report.message.clone()));
         }
-        let text = format!("AppLinkAddon {} is not ready ({}): {}", self.addon_name, verdict.reason, verdict.message);
+        let text = format!("AppLinkAddon {} is not ready ({}): {}", self.owner_name, report.reason, report.message);
         // It may be on its way, with its Secret, in the same `kubectl apply`.
-        self.missing(Reason::AddonNotReady, text)
+        self.missing_dependency(Reason::AddonNotReady, text)
     }
 
-    /// `course` where the list does not come that would show the object, while the add-on answers otherwise. What can be
+    /// `decision` where the list does not come that would show the object, while the add-on answers otherwise. What can be
     /// done without it is done.
     #[must_use]
-    pub fn unlisted(&self, course: Course) -> Course {
-        let Some(Outage { verdict, silent }) = &self.live.outage else { return course };
-        let looks = matches!(course.steps.first(), Some(Step::Look));
-        let settled =
-            course.steps.is_empty() && matches!(&course.report, Report::Say(said) if said.ready == Readiness::True);
-        let (noun, title) = (self.noun, self.title);
-        if self.memory.deleting && looks {
-            return self.stuck_at(verdict, course);
+    pub fn list_outage(&self, decision: Decision) -> Decision {
+        let Some(Outage { report, stale }) = &self.lookup.outage else { return decision };
+        let looks = matches!(decision.steps.first(), Some(Step::Poll));
+        let settled = decision.steps.is_empty()
+            && matches!(&decision.update, StatusUpdate::SetConditions(said) if said.ready == ReadyStatus::True);
+        let (noun, display_name) = (self.noun, self.display_name);
+        if self.state.deleting && looks {
+            return self.deletion_blocked_by(report, decision);
         }
-        let said = if *silent && (looks || settled) {
-            let reason = if verdict.reason.is_outage() { verdict.reason } else { Reason::RemoteUnavailable };
-            let text = format!("{noun} {title} has not been seen for too long to know: {}", verdict.message);
-            Verdict::unknown(reason, text)
-        } else if looks && !self.memory.ready {
-            verdict.clone()
+        let said = if *stale && (looks || settled) {
+            let reason = if report.reason.is_outage() { report.reason } else { Reason::RemoteUnavailable };
+            let text = format!("{noun} {display_name} has not been seen for too long to know: {}", report.message);
+            ConditionReport::unknown(reason, text)
+        } else if looks && !self.state.ready {
+            report.clone()
         } else {
-            return course;
+            return decision;
         };
-        Course { report: said.into(), ..course }
+        Decision { update: said.into(), ..decision }
     }
 }

@@ -1,0 +1,229 @@
+//! AppLinkAddon for the driver.
+//!
+//! Nothing is created or deleted for it in AppLink. Resolving it starts its poller; releasing it ends that.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::core::Duration as GoDuration;
+use secrecy::ExposeSecret;
+
+use super::{Kind, Reference, Status, secret};
+use crate::conditions::ConditionReport;
+use crate::control::stores::key;
+use crate::control::{Context, Error};
+use crate::crd::{AppLinkAddon, AppLinkAddonStatus, ConditionType, ManagementPolicy, Reason, condition};
+use crate::facts::AddonObservation;
+use crate::heroku::{AddonSelector, RemoteError};
+use crate::observe::{Key, PollSettings, Trigger, report_for};
+use crate::plan::Plan;
+use crate::plan::kinds::addon;
+use crate::plan::remote::OwnerState;
+use crate::plan::state::ReconcileState;
+
+/// What is live of an add-on, and who needs it.
+pub(in crate::control) struct Lookup {
+    addon: AddonObservation,
+    dependents: Vec<String>,
+}
+
+impl Kind for AppLinkAddon {
+    const KIND: &'static str = "AppLinkAddon";
+    const INITIAL_REASON: Reason = Reason::AddonNotReady;
+    type Status = AppLinkAddonStatus;
+    type Inputs = Result<(), ConditionReport>;
+    type Lookup = Lookup;
+
+    fn status(&self) -> Option<&AppLinkAddonStatus> {
+        self.status.as_ref()
+    }
+
+    fn addon(&self, _shell: &Context) -> Option<Key> {
+        Some(key(self))
+    }
+
+    fn references(&self) -> Vec<Reference> {
+        vec![Reference::secret(&self.spec.token_secret_ref.name)]
+    }
+
+    fn is_affected(&self, _shell: &Context, _moved: &BTreeSet<String>) -> bool {
+        false
+    }
+
+    async fn resolve(&self, ctx: &Context) -> Result<Result<(), ConditionReport>, Error> {
+        let read = self.following(ctx).await;
+        let cause = match &read {
+            Ok(Ok(_)) => None,
+            Ok(Err(report)) => Some(report.clone()),
+            Err(error) => Some(ConditionReport::in_progress(Reason::AddonNotReady, error.to_string())),
+        };
+        self.cannot_follow(ctx, cause);
+        Ok(read?.map(|following| ctx.observer.follow(&key(self), following)))
+    }
+
+    async fn without_inputs(&self, ctx: &Context) -> Result<(), ConditionReport> {
+        // What lives on it can be deleted only while it is followed, so that much is tried.
+        self.resolve(ctx).await.unwrap_or_else(|error| {
+            tracing::warn!(object = %key(self), "{error}");
+            Err(ConditionReport::in_progress(Reason::AddonNotReady, error.to_string()))
+        })
+    }
+
+    fn is_passive(&self) -> bool {
+        false
+    }
+
+    fn is_stale(&self, ctx: &Context) -> bool {
+        ctx.observer.addon(&key(self)).is_none()
+    }
+
+    fn live(&self, ctx: &Context, state: &ReconcileState) -> Lookup {
+        let me = key(self);
+        let mut dependents = Vec::new();
+        if state.deleting {
+            let all = ctx.dependents(&me).into_iter().filter(|dependent| dependent.holds);
+            dependents = all.map(|dependent| dependent.object).collect();
+            dependents.sort();
+        }
+        Lookup { addon: ctx.observer.addon(&me).unwrap_or_default(), dependents }
+    }
+
+    fn plan(
+        &self,
+        inputs: &Result<(), ConditionReport>,
+        live: &Lookup,
+        state: &ReconcileState,
+        now: Timestamp,
+    ) -> Plan<AppLinkAddonStatus> {
+        addon::plan(&addon::Input {
+            management: self.spec.management_policy,
+            desired: inputs.clone(),
+            live: &live.addon,
+            dependents: &live.dependents,
+            state,
+            status: &self.status.clone().unwrap_or_default(),
+            now,
+        })
+    }
+
+    fn on_reported(&self, ctx: &Context, generation_moved: bool) {
+        if generation_moved {
+            ctx.trigger(&Trigger::AllOf(key(self)));
+        }
+    }
+
+    fn on_finalizer_removed(&self, ctx: &Context) {
+        if self.metadata.deletion_timestamp.is_some() {
+            ctx.observer.forget(&key(self));
+        }
+        ctx.trigger(&Trigger::AllOf(key(self)));
+    }
+}
+
+impl AppLinkAddon {
+    /// Records why it cannot be followed, and wakes those who wait for it where that changed.
+    fn cannot_follow(&self, ctx: &Context, cause: Option<ConditionReport>) {
+        let poll = self.spec.poll_interval.parse::<GoDuration>().ok().map(Into::into);
+        if ctx.observer.cannot_follow(&key(self), cause, poll) {
+            ctx.trigger(&Trigger::AllOf(key(self)));
+        }
+    }
+
+    /// How it is to be followed, or what in the spec or its Secret keeps it from that.
+    async fn following(&self, ctx: &Context) -> Result<Result<PollSettings, ConditionReport>, Error> {
+        let namespace = self.namespace().unwrap_or_default();
+        let invalid = |text: String| ConditionReport::stalled(Reason::InvalidSpec, text);
+        let poll = match self.spec.poll_interval.parse::<GoDuration>() {
+            Ok(poll) => poll.into(),
+            Err(error) => return Ok(Err(invalid(format!("spec.pollInterval: {error}")))),
+        };
+        let allowed = match self.spec.platform_url.parse() {
+            Ok(url) => ctx.hosts.check(&url).map_err(|error| report_for(&RemoteError::Heroku(error))),
+            Err(_) => Err(invalid("spec.platformURL is not a URL".to_owned())),
+        };
+        if let Err(report) = allowed {
+            ctx.observer.unfollow(&key(self));
+            return Ok(Err(report));
+        }
+        // Where the Secret is gone, what follows the add-on keeps the token it has: a namespace deleted at once, Secret
+        // first, still ends clean.
+        let token = match secret(ctx, &namespace, "spec.tokenSecretRef", &self.spec.token_secret_ref).await? {
+            Ok(token) => token,
+            Err(report) => return Ok(Err(report)),
+        };
+        if token.expose_secret().trim().chars().any(|c| c.is_control() || !c.is_ascii()) {
+            let at = &self.spec.token_secret_ref;
+            let text = format!(
+                "Secret {}, key {}: not a Heroku API token (it has line breaks or odd characters)",
+                at.name, at.key
+            );
+            return Ok(Err(ConditionReport::stalled(Reason::InvalidSecret, text)));
+        }
+        let selector = AddonSelector {
+            platform_url: self.spec.platform_url.clone(),
+            app: self.spec.app.clone(),
+            addon: self.spec.addon.clone(),
+            token,
+        };
+        Ok(Ok(PollSettings { selector, poll, recorded: self.status.clone().unwrap_or_default() }))
+    }
+}
+
+/// What is known of an add-on, from its poller, or from its own status where nothing follows it; and the ceiling that it
+/// sets to what lives on it.
+pub(super) fn seen(ctx: &Context, key: &Key) -> (OwnerState, ManagementPolicy) {
+    let told = |resource: &AppLinkAddon| {
+        (resource.spec.management_policy, resource.status.clone().unwrap_or_default(), resource.metadata.generation)
+    };
+    let Some((ceiling, recorded, generation)) = ctx.read(key, told) else {
+        let addon = match ctx.is_unreadable::<AppLinkAddon>(key) {
+            true => OwnerState::Unusable { id: None, report: unreadable(), stale: false },
+            false => OwnerState::Missing,
+        };
+        return (addon, ManagementPolicy::default());
+    };
+    let Some(live) = ctx.observer.addon(key) else {
+        if let Some((report, stale)) = ctx.observer.unfollowed(key) {
+            return (OwnerState::Unusable { id: recorded.addon_id, report, stale }, ceiling);
+        }
+        let ready = condition(&recorded.conditions, ConditionType::Ready);
+        let judged = recorded.state().observed_generation == generation;
+        // That it waits for those who ask here tells them nothing.
+        let blocked = Reason::DeletionBlocked.as_str();
+        let addon = match ready.filter(|c| judged && c.status != "True" && c.reason != blocked) {
+            Some(told) => OwnerState::Unusable {
+                id: recorded.addon_id,
+                report: ConditionReport::in_progress(
+                    Reason::parse(&told.reason).unwrap_or(Reason::Pending),
+                    told.message.clone(),
+                ),
+                stale: false,
+            },
+            None => OwnerState::Unobserved,
+        };
+        return (addon, ceiling);
+    };
+    let addon = match (live.problem, live.facts) {
+        (Some(report), facts) => {
+            OwnerState::Unusable { id: facts.map(|f| f.addon_id).or(recorded.addon_id), report, stale: live.stale }
+        }
+        (None, Some(facts)) => OwnerState::Ready { id: facts.addon_id },
+        (None, None) => OwnerState::Unobserved,
+    };
+    (addon, ceiling)
+}
+
+/// What those who need it are told of an add-on whose resource cannot be read.
+fn unreadable() -> ConditionReport {
+    ConditionReport::stalled(
+        Reason::InvalidSpec,
+        "this version of the operator cannot read it; its own condition says why",
+    )
+}
+
+/// Whether both stand for the same add-on, as far as is known.
+pub(super) fn same(ctx: &Context, one: &Key, other: &Key) -> bool {
+    let id = |key: &Key| ctx.observer.addon(key)?.facts.map(|facts| facts.addon_id);
+    one == other || id(one).is_some_and(|one| id(other) == Some(one))
+}

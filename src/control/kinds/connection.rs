@@ -1,0 +1,200 @@
+//! Connection for the driver: as all granted access, but for what lives on it.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, ResourceExt};
+
+use super::org_access::{self, OrgAccessResource};
+use super::{Kind, Made, Reference};
+use crate::control::stores::key;
+use crate::control::{Context, Error, said};
+use crate::crd::{
+    AuthSpec, Connection, ConnectionStatus, DeletionPolicies, ManagementPolicies, OrgAccessStatus, Provider, Reason,
+    annotation,
+};
+use crate::facts::TargetListing;
+use crate::facts::{ConsentLink, OrgAccessKind, Phase};
+use crate::heroku::RemoteError;
+use crate::observe::{ChildListing, ChildObservations, CollectionRef, Key, Trigger};
+use crate::plan::Plan;
+use crate::plan::kinds::connection::{self, Dependent};
+use crate::plan::state::ReconcileState;
+
+/// What is declared, and what becomes of its namespace.
+pub(in crate::control) struct Inputs {
+    grant: org_access::Inputs,
+    namespace_ends: bool,
+}
+
+/// What is live of a connection, and on it.
+pub(in crate::control) struct Lookup {
+    grant: org_access::Lookup,
+    dependents: Vec<Dependent>,
+    targets: TargetListing,
+    none: ConnectionStatus,
+}
+
+impl OrgAccessResource for Connection {
+    const GRANT: OrgAccessKind = OrgAccessKind::Connection;
+
+    fn name(&self) -> &str {
+        &self.spec.connection_name
+    }
+    fn addon_name(&self) -> &str {
+        &self.spec.addon_ref.name
+    }
+    fn access(&self) -> &AuthSpec {
+        &self.spec.access
+    }
+    fn own_policies(&self) -> (ManagementPolicies, DeletionPolicies) {
+        (self.spec.handling, self.spec.ending)
+    }
+    fn recorded(&self) -> Option<&OrgAccessStatus> {
+        self.status.as_ref().map(|status| &status.grant)
+    }
+    /// Unique, and the same however often it is tried.
+    fn alias(&self) -> String {
+        format!("applink-operator-{}", self.uid().unwrap_or_default())
+    }
+}
+
+impl Kind for Connection {
+    const KIND: &'static str = "Connection";
+    const INITIAL_REASON: Reason = Reason::Creating;
+    type Status = ConnectionStatus;
+    type Inputs = Inputs;
+    type Lookup = Lookup;
+
+    fn status(&self) -> Option<&ConnectionStatus> {
+        self.status.as_ref()
+    }
+
+    fn addon(&self, _shell: &Context) -> Option<Key> {
+        Some(org_access::addon_key(self))
+    }
+
+    fn references(&self) -> Vec<Reference> {
+        org_access::references(self)
+    }
+
+    fn is_affected(&self, _shell: &Context, moved: &BTreeSet<String>) -> bool {
+        org_access::is_affected(self, moved)
+    }
+
+    async fn resolve(&self, ctx: &Context) -> Result<Inputs, Error> {
+        Ok(Inputs { grant: org_access::resolve(self, ctx).await?, namespace_ends: self.namespace_ends(ctx).await })
+    }
+
+    async fn without_inputs(&self, ctx: &Context) -> Inputs {
+        Inputs { grant: org_access::without_inputs(self), namespace_ends: self.namespace_ends(ctx).await }
+    }
+
+    fn is_passive(&self) -> bool {
+        org_access::is_passive(self)
+    }
+
+    fn live(&self, ctx: &Context, state: &ReconcileState) -> Lookup {
+        let id = self.recorded().and_then(|status| status.remote.id.as_deref());
+        // Nobody else is to know who lives on it.
+        let asked = state.deleting || self.spec.access.provider == Provider::DataCloud;
+        Lookup {
+            grant: org_access::live(self, ctx, state),
+            dependents: if asked { ctx.dependents(&key(self)) } else { Vec::new() },
+            targets: id.map(|id| ctx.observer.target_listing(&org_access::addon_key(self), id)).unwrap_or_default(),
+            none: ConnectionStatus::default(),
+        }
+    }
+
+    fn plan(&self, inputs: &Inputs, live: &Lookup, state: &ReconcileState, now: Timestamp) -> Plan<ConnectionStatus> {
+        connection::plan(&connection::Input {
+            grant: org_access::input(self, &inputs.grant, &live.grant, state, now),
+            dependents: &live.dependents,
+            targets: &live.targets,
+            namespace_ends: inputs.namespace_ends,
+            status: self.status.as_ref().unwrap_or(&live.none),
+        })
+    }
+
+    async fn create(&self, ctx: &Context, inputs: &Inputs) -> Result<Made, RemoteError> {
+        org_access::create(self, ctx, &inputs.grant).await
+    }
+
+    async fn delete(&self, ctx: &Context, id: &str) -> Result<(), RemoteError> {
+        let before = self.phase(ctx, id);
+        let done = org_access::delete(self, ctx, id).await;
+        self.turned(ctx, id, before);
+        done
+    }
+
+    async fn get(&self, ctx: &Context, id: &str) -> Result<(), RemoteError> {
+        let before = self.phase(ctx, id);
+        let done = org_access::get(self, ctx, id).await;
+        self.turned(ctx, id, before);
+        done
+    }
+
+    async fn list_targets(&self, ctx: &Context, id: &str) -> Result<(), RemoteError> {
+        let addon = org_access::addon_key(self);
+        let began = ctx.clock.now();
+        let listed = ctx.observer.api(&addon)?.list_targets(id).await?;
+        let seen = listed.map_or_else(|| ChildObservations::Each(Vec::new()), ChildObservations::Targets);
+        ctx.observer.apply_child_listing(&addon, ChildListing { connection: id.to_owned(), began, seen });
+        Ok(())
+    }
+
+    fn consent_link(&self, ctx: &Context, id: &str) -> Option<ConsentLink> {
+        org_access::consent_link(self, ctx, id)
+    }
+
+    fn oauth_secret_name(&self) -> Option<String> {
+        Some(org_access::oauth_secret_name(self))
+    }
+
+    fn on_observed(&self, ctx: &Context) {
+        ctx.trigger(&Trigger::Dependents(key(self)));
+    }
+
+    fn on_finalizer_removed(&self, ctx: &Context) {
+        // Its name may be free for another, and its add-on for deletion.
+        let addon = org_access::addon_key(self);
+        ctx.trigger(&Trigger::Changed(addon.clone(), BTreeSet::from([self.spec.connection_name.clone()])));
+        ctx.trigger(&Trigger::Object(addon));
+    }
+}
+
+impl Connection {
+    fn phase(&self, ctx: &Context, id: &str) -> Option<Phase> {
+        let shelf = CollectionRef::org_access(OrgAccessKind::Connection);
+        let seen =
+            ctx.observer.lookup(&org_access::addon_key(self), &shelf, Some(id), self.name(), Timestamp::UNIX_EPOCH);
+        seen.of_id(id).map(|seen| seen.object.phase)
+    }
+
+    /// What lives on it learns by no list what a call of ours showed of it.
+    fn turned(&self, ctx: &Context, id: &str, before: Option<Phase>) {
+        if self.phase(ctx, id) != before {
+            ctx.trigger(&Trigger::Dependents(key(self)));
+        }
+    }
+
+    /// Whether its namespace is being deleted. Asked only where targets stand between it and its own end; who may not read
+    /// that is told no.
+    async fn namespace_ends(&self, ctx: &Context) -> bool {
+        let leaving = self.metadata.deletion_timestamp.is_some() && self.spec.access.provider == Provider::DataCloud;
+        let confirmed = self.annotations().get(annotation::CONFIRM_CASCADE).is_some_and(|word| word == "true");
+        let on_it = || ctx.dependents(&key(self)).iter().any(|dependent| dependent.target.is_some());
+        if !leaving || confirmed || !on_it() {
+            return false;
+        }
+        let namespaces: Api<Namespace> = Api::all(ctx.client.clone());
+        match namespaces.get_metadata(&key(self).namespace).await {
+            Ok(namespace) => namespace.metadata.deletion_timestamp.is_some(),
+            Err(error) => {
+                tracing::debug!(object = %key(self), "cannot read the namespace: {}", said(&error));
+                false
+            }
+        }
+    }
+}

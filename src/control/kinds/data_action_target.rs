@@ -1,0 +1,177 @@
+//! DataActionTarget for the driver.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::connection_child::{self, ChildContext, ConnectionChild};
+use super::{Kind, Made, Reference, made, name_claims};
+use crate::applink::NewDataActionTarget;
+use crate::control::Context;
+use crate::control::stores::key;
+use crate::crd::{
+    Connection, DataActionTarget, DataActionTargetStatus, DeletionPolicies, ManagementPolicy, Provider, Reason,
+};
+use crate::facts::collection::Observation;
+use crate::facts::{self, RemoteDataActionTarget};
+use crate::heroku::RemoteError;
+use crate::observe::{CollectionRef, Key, Subscription};
+use crate::plan::Plan;
+use crate::plan::kinds::data_action_target;
+use crate::plan::policies::Policies;
+use crate::plan::remote::name_claim::NameClaim;
+use crate::plan::state::ReconcileState;
+
+/// What is live of a target and around it.
+pub(in crate::control) struct Lookup {
+    child: ChildContext,
+    released: bool,
+    remote: facts::Lookup<RemoteDataActionTarget>,
+    name_claims: Vec<NameClaim>,
+    none: DataActionTargetStatus,
+}
+
+impl ConnectionChild for DataActionTarget {
+    const NEEDS: (&'static str, Provider) = ("DataActionTarget", Provider::DataCloud);
+
+    fn connection_name(&self) -> &str {
+        &self.spec.connection_ref.name
+    }
+    fn recorded_connection(&self) -> Option<&str> {
+        self.status.as_ref()?.connection_id.as_deref()
+    }
+}
+
+impl Kind for DataActionTarget {
+    const KIND: &'static str = "DataActionTarget";
+    const INITIAL_REASON: Reason = Reason::Creating;
+    type Status = DataActionTargetStatus;
+    /// Name of the target in AppLink.
+    type Inputs = String;
+    type Lookup = Lookup;
+
+    fn status(&self) -> Option<&DataActionTargetStatus> {
+        self.status.as_ref()
+    }
+
+    fn addon(&self, ctx: &Context) -> Option<Key> {
+        connection_child::addon_key(self, ctx)
+    }
+
+    fn references(&self) -> Vec<Reference> {
+        vec![Reference::to::<Connection>(&self.spec.connection_ref.name)]
+    }
+
+    fn is_affected(&self, ctx: &Context, moved: &BTreeSet<String>) -> bool {
+        connection_child::is_affected(self, ctx, moved)
+    }
+
+    fn subscribe(&self, ctx: &Context, wanted: &mut Subscription) {
+        if let Some(id) = connection_child::connection_id(self, ctx) {
+            wanted.targets.entry(id).or_default().insert(self.spec.name(), key(self));
+        }
+    }
+
+    fn target(&self) -> Option<Option<String>> {
+        Some(self.status.as_ref().and_then(|status| status.remote.id.clone()))
+    }
+
+    async fn resolve(&self, _shell: &Context) -> Result<String, crate::control::Error> {
+        Ok(self.spec.name())
+    }
+
+    async fn without_inputs(&self, _shell: &Context) -> String {
+        self.spec.name()
+    }
+
+    fn is_passive(&self) -> bool {
+        // Its inputs are all in the spec.
+        false
+    }
+
+    fn live(&self, ctx: &Context, state: &ReconcileState) -> Lookup {
+        let name = self.spec.name();
+        let id = self.status.as_ref().and_then(|status| status.remote.id.as_deref());
+        let remote = match connection_child::place(self, ctx) {
+            Some((addon, connection)) => {
+                ctx.observer.lookup(&addon, &CollectionRef::targets(&connection), id, &name, state.changed_at)
+            }
+            None => facts::Lookup::default(),
+        };
+        // Apps that share an add-on have targets of their own.
+        let app = |target: &DataActionTarget| Some(ctx.observer.addon(&target.addon(ctx)?)?.facts?.app_id);
+        let wants = |other: &DataActionTarget| {
+            other.spec.handling.management_policy != ManagementPolicy::Observe
+                && other.spec.name().eq_ignore_ascii_case(&name)
+                && connection_child::same(ctx, self, other)
+                && app(other) == app(self)
+        };
+        let knows = |connection: &Connection| {
+            let released = connection.status.iter().flat_map(|status| &status.released_targets);
+            !connection_child::heeds(connection) || id.is_some_and(|id| released.into_iter().any(|known| known == id))
+        };
+        let mut child = connection_child::child(self, ctx, state);
+        let established = self.status.as_ref().and_then(|status| status.remote.established_at.clone());
+        child.connection_gone |= established.is_some_and(|since| connection_child::outlived(self, ctx, since.0));
+        Lookup {
+            child,
+            released: connection_child::connection(self, ctx, knows).unwrap_or(true),
+            remote,
+            name_claims: name_claims(self, ctx, wants),
+            none: DataActionTargetStatus::default(),
+        }
+    }
+
+    fn plan(
+        &self,
+        name: &String,
+        live: &Lookup,
+        state: &ReconcileState,
+        now: Timestamp,
+    ) -> Plan<DataActionTargetStatus> {
+        data_action_target::plan(&data_action_target::Input {
+            spec: &self.spec,
+            name,
+            policies: Policies::of(self.spec.handling, DeletionPolicies::default()).under(live.child.ceiling),
+            owner_name: &live.child.addon_name,
+            addon: &live.child.addon,
+            parent: &live.child.parent,
+            app_id_set: live.child.app_id_set,
+            released: live.released,
+            connection_gone: live.child.connection_gone,
+            live: &live.remote,
+            name_claims: &live.name_claims,
+            state,
+            status: self.status.as_ref().unwrap_or(&live.none),
+            now,
+        })
+    }
+
+    async fn create(&self, ctx: &Context, name: &String) -> Result<Made, RemoteError> {
+        let (addon, connection) = connection_child::place(self, ctx).ok_or(RemoteError::Forgotten)?;
+        let new = NewDataActionTarget { label: &self.spec.label, api_name: name, endpoint: &self.spec.target_endpoint };
+        let result = ctx.observer.api(&addon)?.create_target(&connection, &new).await;
+        made(ctx, &addon, &CollectionRef::targets(&connection), name, result)
+    }
+
+    async fn get(&self, ctx: &Context, id: &str) -> Result<(), RemoteError> {
+        let (addon, connection) = connection_child::place(self, ctx).ok_or(RemoteError::Forgotten)?;
+        let began = ctx.clock.now();
+        let seen = ctx.observer.api(&addon)?.get_target(&connection, id).await?;
+        let told = seen.map_or_else(|| Observation::Deleted(id.to_owned()), Observation::Present);
+        ctx.observer.observe(&addon, &CollectionRef::targets(&connection), began, told);
+        Ok(())
+    }
+
+    fn on_observed(&self, ctx: &Context) {
+        connection_child::on_observed(self, ctx);
+    }
+
+    fn on_reported(&self, ctx: &Context, generation_moved: bool) {
+        connection_child::on_reported(ctx, generation_moved);
+    }
+
+    fn on_finalizer_removed(&self, ctx: &Context) {
+        connection_child::on_finalizer_removed(self, ctx);
+    }
+}

@@ -1,0 +1,156 @@
+//! The one way through, the same for every kind: resolve, live, plan, apply, and report once nothing is left to do at
+//! once.
+//!
+//! Holds no knowledge of any kind and takes no decision. `run` calls [`reconcile`] for each queue entry.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+
+use super::execute::{Next, WriteGuard, execute};
+use super::kinds::Kind;
+use super::outcome::PendingEvent;
+use super::state_cache::StateCache;
+use super::status::{publish_event, write_status};
+
+use super::stores::key;
+use super::unreadable::report_unreadable;
+use super::{Context, Error};
+use crate::crd::Reason;
+use crate::observe::Key;
+use crate::plan::{ConditionReport, Plan};
+
+/// A plan has fewer steps than this; whoever takes more goes in circles, and comes back later.
+const STEPS: usize = 16;
+
+/// Failures in a row before it is said that the API server is busy or broken.
+const PATIENCE: u32 = 3;
+
+/// The driver of one kind.
+pub(super) struct Reconciler<K> {
+    pub(super) ctx: Arc<Context>,
+    pub(super) state_cache: StateCache<K>,
+}
+
+/// Brings one object a step nearer to what it declares, until it must wait for something.
+pub(super) async fn reconcile<K: Kind>(
+    object: Arc<DeserializeGuard<K>>,
+    reconciler: Arc<Reconciler<K>>,
+) -> Result<Action, Error> {
+    let ctx = &reconciler.ctx;
+    for store in ctx.stores.all() {
+        store.complete().await;
+    }
+    let read = match &object.0 {
+        Ok(object) => Arc::new(object.clone()),
+        Err(error) => return report_unreadable::<K>(ctx, &error.metadata, &error.error).await,
+    };
+    let who = key(&*read);
+    ctx.unreadable_references().remove(&who);
+    let result = drive(&reconciler, read).await;
+    let outcome = match &result {
+        Ok(_) => "ok",
+        Err(error) if error.is_conflict() => "conflict",
+        Err(_) => "error",
+    };
+    ctx.metrics.reconcile(K::KIND, outcome);
+    if result.is_ok() {
+        reconciler.state_cache.succeeded(&who);
+    }
+    result
+}
+
+async fn drive<K: Kind>(reconciler: &Reconciler<K>, read: Arc<K>) -> Result<Action, Error> {
+    let mut object = reconciler.state_cache.newest(read);
+    let mut begun = false;
+    let result = go(reconciler, &mut object, &mut begun).await;
+    if let Err(error) = &result {
+        report_refusal(reconciler, &object, error, begun).await;
+    }
+    result
+}
+
+/// `object` is kept as our own writes leave it; `begun` tells whether a step was to be carried out.
+async fn go<K: Kind>(reconciler: &Reconciler<K>, object: &mut Arc<K>, begun: &mut bool) -> Result<Action, Error> {
+    let ctx = &*reconciler.ctx;
+    let mut guard = WriteGuard::default();
+    for _ in 0..STEPS {
+        let state = reconciler.state_cache.state(object, ctx.clock.now());
+        let inputs = match state.deleting || object.is_passive() {
+            true => object.without_inputs(ctx).await,
+            false => object.resolve(ctx).await?,
+        };
+        let live = object.live(ctx, &state);
+        let plan = object.plan(&inputs, &live, &state, ctx.clock.now());
+        *begun = plan.steps.first().is_some_and(|step| !step.waits());
+        match execute(reconciler, object, &inputs, &state, &plan, &mut guard).await? {
+            Next::Plan => {}
+            Next::PlanWith(newer) => *object = newer,
+            Next::Finish => return write_status(reconciler, object, &state, plan, &mut guard).await,
+            Next::Stop => return Ok(Action::await_change()),
+        }
+    }
+    tracing::warn!(object = %key(&**object), "went in circles; trying again later");
+    Ok(Action::requeue(Duration::from_secs(60)))
+}
+
+/// Says in the object's condition what the API server refuses, whatever its code: nobody reads the log of the operator
+/// first. What is Ready stays so, unless a step was to be carried out or an edit waits. An API server that is only busy is given time.
+async fn report_refusal<K: Kind>(reconciler: &Reconciler<K>, object: &Arc<K>, error: &Error, begun: bool) {
+    let ctx = &*reconciler.ctx;
+    let Some(remedy) = error.remedy() else { return };
+    if error.is_passing() && reconciler.state_cache.failures_of(&key(&**object)) < PATIENCE {
+        return;
+    }
+    let state = reconciler.state_cache.state(object, ctx.clock.now());
+    if state.ready && !begun && state.is_observed() && !object.is_stale(ctx) {
+        return;
+    }
+    let reason = if state.deleting { Reason::Deleting } else { K::INITIAL_REASON };
+    let mut text = format!("{error}. {remedy}");
+    if state.deleting {
+        text.push_str("; to delete without it, set applink.dev/force-orphan: \"true\"");
+    }
+    let said = Plan {
+        steps: Vec::new(),
+        update: ConditionReport::in_progress(reason, text.clone()).into(),
+        requeue_after: None,
+        status: object.status().cloned().unwrap_or_default(),
+    };
+    if let Err(error) = write_status(reconciler, object, &state, said, &mut WriteGuard::default()).await
+        && !error.is_conflict()
+        && reconciler.state_cache.refusal_is_new(object, &text)
+    {
+        // Where the status may not be written either, an Event is the last way to say it.
+        publish_event(
+            ctx,
+            &key(&**object),
+            &object.object_ref(&()),
+            PendingEvent { warning: true, reason, note: text },
+        )
+        .await;
+    }
+}
+
+/// How long to pause after an error.
+pub(super) fn error_policy<K: Kind>(
+    object: Arc<DeserializeGuard<K>>,
+    error: &Error,
+    reconciler: Arc<Reconciler<K>>,
+) -> Action {
+    let who = Key { kind: K::KIND, namespace: object.namespace().unwrap_or_default(), name: object.name_any() };
+    if error.is_conflict() {
+        tracing::debug!(object = %who, "changed meanwhile; planning again");
+        return Action::requeue(Duration::from_millis(200));
+    }
+    if error.is_not_found() {
+        reconciler.state_cache.forget(&who);
+        return Action::await_change();
+    }
+    let pause = reconciler.state_cache.failed(&who, reconciler.ctx.clock.now());
+    tracing::warn!(object = %who, "{error}; trying again in {} s", pause.as_secs());
+    Action::requeue(pause)
+}

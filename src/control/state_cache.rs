@@ -1,0 +1,221 @@
+//! What this process remembers of each object of one kind between two plans.
+//!
+//! Nothing here decides correctness: it saves waiting, and sees through a watch that lags behind our own writes. The
+//! driver reads and writes it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use super::kinds::{Kind, Status};
+use super::stores::key;
+use crate::crd::annotation;
+use crate::observe::Key;
+use crate::plan::remote::REFUSAL_REST;
+use crate::plan::state::{CallOutcome, CredentialsState, ReconcileState};
+
+/// The pauses after errors: 1 s, 2 s, 4 s … 5 min.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// The process's memory of one kind.
+pub(super) struct StateCache<K> {
+    objects: Mutex<HashMap<Key, CachedState<K>>>,
+    /// Errors in a row, also of objects of which nothing else is known yet.
+    failures: Mutex<HashMap<Key, Row>>,
+}
+
+/// Failures in a row, and when the pause after the last one is over.
+#[derive(Clone, Copy, Default)]
+struct Row {
+    times: u32,
+    until: Timestamp,
+}
+
+struct CachedState<K> {
+    uid: String,
+    version: Version,
+    first_seen: Timestamp,
+    changed_at: Timestamp,
+    last_outcome: Option<CallOutcome>,
+    credentials: CredentialsState,
+    call_failures: u32,
+    refusals: Vec<Timestamp>,
+    /// What the API server refused, where only an Event could say so.
+    refusal: Option<String>,
+    /// What our last write returned, and the versions that it and those before it took the place of.
+    newest: Option<(Arc<K>, Vec<String>)>,
+}
+
+/// The generation, and what the annotations ask for: whatever moves any of these is an edit.
+const ASKED: [&str; 3] = [annotation::REQUESTED_AT, annotation::REPLACE, annotation::CONFIRM_CASCADE];
+type Version = (i64, [Option<String>; 3]);
+
+impl<K> Default for StateCache<K> {
+    fn default() -> Self {
+        Self { objects: Mutex::default(), failures: Mutex::default() }
+    }
+}
+
+impl<K: Kind> StateCache<K> {
+    /// The object as it is now: as read, or as our own last write left it where the watch has not caught up.
+    pub(super) fn newest(&self, read: Arc<K>) -> Arc<K> {
+        let mut all = self.all();
+        let Some(known) = all.get_mut(&key(&*read)).filter(|k| Some(&k.uid) == read.meta().uid.as_ref()) else {
+            return read;
+        };
+        match &known.newest {
+            Some((newest, superseded)) if read.resource_version().is_some_and(|v| superseded.contains(&v)) => {
+                newest.clone()
+            }
+            _ => {
+                known.newest = None;
+                read
+            }
+        }
+    }
+
+    /// Our write turned `before` into `after`.
+    pub(super) fn wrote(&self, before: &K, after: Arc<K>) {
+        if before.resource_version() == after.resource_version() {
+            return;
+        }
+        let mut all = self.all();
+        let Some(known) = all.get_mut(&key(before)) else { return };
+        let mut superseded = known.newest.take().map(|(_, versions)| versions).unwrap_or_default();
+        superseded.extend(before.resource_version());
+        known.newest = Some((after, superseded));
+    }
+
+    /// What the object and this process remember.
+    pub(super) fn state(&self, object: &K, now: Timestamp) -> ReconcileState {
+        let meta = object.meta();
+        let asked = |key: &str| object.annotations().get(key).cloned();
+        let version = (meta.generation.unwrap_or_default(), ASKED.map(asked));
+        let uid = meta.uid.clone().unwrap_or_default();
+        let mut all = self.all();
+        let fresh = || CachedState {
+            uid: uid.clone(),
+            version: version.clone(),
+            first_seen: now,
+            changed_at: now,
+            last_outcome: None,
+            credentials: CredentialsState::default(),
+            call_failures: 0,
+            refusals: Vec::new(),
+            refusal: None,
+            newest: None,
+        };
+        let known = all.entry(key(object)).or_insert_with(fresh);
+        if known.uid != uid {
+            *known = fresh();
+        } else if known.version != version {
+            known.version = version;
+            known.changed_at = now;
+        }
+        let none = K::Status::default();
+        let status = object.status().unwrap_or(&none);
+        let (first_seen, changed_at, last_outcome) = (known.first_seen, known.changed_at, known.last_outcome.clone());
+        let (credentials, refusals) = (known.credentials.clone(), known.refusals.clone());
+        ReconcileState {
+            first_seen,
+            changed_at,
+            last_outcome,
+            credentials,
+            refusals,
+            ..ReconcileState::read(meta, status.state())
+        }
+    }
+
+    /// How the last call for the object ended; `None` before a new one.
+    pub(super) fn set_outcome(&self, object: &K, outcome: Option<CallOutcome>) {
+        if let Some(known) = self.all().get_mut(&key(object)) {
+            known.last_outcome = outcome;
+        }
+    }
+
+    /// How the object's credential was read.
+    pub(super) fn set_credentials(&self, object: &K, credentials: CredentialsState) {
+        if let Some(known) = self.all().get_mut(&key(object)) {
+            known.credentials = credentials;
+        }
+    }
+
+    /// Whether the service took a deletion of the object.
+    pub(super) fn deleted(&self, object: &K) -> bool {
+        self.all()
+            .get(&key(object))
+            .is_some_and(|known| matches!(known.last_outcome, Some(CallOutcome::Deleting { .. })))
+    }
+
+    /// One more failed call in a row for the object: how many those are.
+    pub(super) fn call_failed(&self, object: &K) -> u32 {
+        self.all().get_mut(&key(object)).map_or(1, |known| {
+            known.call_failures = known.call_failures.saturating_add(1);
+            known.call_failures
+        })
+    }
+
+    /// The service refused a call for the object for good, which took so many requests.
+    pub(super) fn refused(&self, object: &K, at: Timestamp, requests: usize) {
+        if let Some(known) = self.all().get_mut(&key(object)) {
+            known.refusals.retain(|earlier| at.duration_since(*earlier) < REFUSAL_REST);
+            known.refusals.extend(std::iter::repeat_n(at, requests));
+        }
+    }
+
+    /// A call for the object worked.
+    pub(super) fn call_worked(&self, object: &K) {
+        if let Some(known) = self.all().get_mut(&key(object)) {
+            known.call_failures = 0;
+        }
+    }
+
+    /// One more failure: how long to pause. One before the pause was over, since something touched the object, leaves the
+    /// row as it is, or ten edits would make an hour of it.
+    pub(super) fn failed(&self, key: &Key, now: Timestamp) -> Duration {
+        let mut failures = self.failures();
+        let row = failures.entry(key.clone()).or_default();
+        if now < row.until {
+            return Duration::try_from(row.until.duration_since(now)).unwrap_or(FIRST_PAUSE);
+        }
+        row.times = row.times.saturating_add(1);
+        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(row.times - 1)).min(LONGEST_PAUSE);
+        row.until = SignedDuration::try_from(pause).ok().and_then(|pause| now.checked_add(pause).ok()).unwrap_or(now);
+        pause
+    }
+
+    /// How many failures there were in a row before this one.
+    pub(super) fn failures_of(&self, key: &Key) -> u32 {
+        self.failures().get(key).map_or(0, |row| row.times)
+    }
+
+    /// Whether this refusal of the API server was not yet published for the object.
+    pub(super) fn refusal_is_new(&self, object: &K, text: &str) -> bool {
+        let mut all = self.all();
+        let Some(known) = all.get_mut(&key(object)) else { return true };
+        known.refusal.replace(text.to_owned()).as_deref() != Some(text)
+    }
+
+    /// The row of failures is over.
+    pub(super) fn succeeded(&self, key: &Key) {
+        self.failures().remove(key);
+    }
+
+    /// The object is gone.
+    pub(super) fn forget(&self, key: &Key) {
+        self.all().remove(key);
+        self.failures().remove(key);
+    }
+
+    fn failures(&self) -> MutexGuard<'_, HashMap<Key, Row>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Key, CachedState<K>>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,243 @@
+//! All objects of one kind as the watches show them, and the way to have one planned again.
+//!
+//! Reads only. One store per watched namespace, since two watches into one store lose objects.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use kube::ResourceExt;
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+
+use super::Context;
+use super::kinds::{Kind, Reference, Status};
+use super::source::FirstList;
+use crate::crd::{AppLinkAddon, ConditionType, FINALIZER, Reason, condition};
+use crate::observe::{Key, Subscription, Trigger};
+use crate::plan::kinds::connection::Dependent;
+
+/// One kind in one namespace, or in all.
+pub(super) struct NamespaceStore<K: Kind> {
+    pub(super) namespace: Option<String>,
+    pub(super) store: Store<DeserializeGuard<K>>,
+    /// Whether the store has had its first list.
+    pub(super) first: watch::Receiver<FirstList>,
+    pub(super) wake: UnboundedSender<ObjectRef<DeserializeGuard<K>>>,
+}
+
+impl<K: Kind> NamespaceStore<K> {
+    fn covers(&self, namespace: &str) -> bool {
+        self.namespace.as_ref().is_none_or(|ns| ns == namespace)
+    }
+
+    async fn first_list(&self, wanted: impl Fn(FirstList) -> bool) {
+        // The sender is dropped only while the process stops.
+        let _ = self.first.clone().wait_for(|first| wanted(*first)).await;
+    }
+}
+
+/// One kind, wherever it is watched.
+pub(super) struct KindStore<K: Kind> {
+    namespaces: Vec<NamespaceStore<K>>,
+}
+
+impl<K: Kind> KindStore<K> {
+    pub(super) fn new(namespaces: Vec<NamespaceStore<K>>) -> Self {
+        Self { namespaces }
+    }
+
+    /// What `read` finds in the object of this name, where there is one that can be read.
+    pub(super) fn read<T>(&self, key: &Key, read: impl FnOnce(&K) -> T) -> Option<T> {
+        let wanted = ObjectRef::new(&key.name).within(&key.namespace);
+        let found = self.namespaces.iter().find_map(|post| post.store.get(&wanted))?;
+        found.0.as_ref().ok().map(read)
+    }
+
+    /// Whether there is an object of this name that cannot be read.
+    pub(super) fn is_unreadable(&self, key: &Key) -> bool {
+        let wanted = ObjectRef::new(&key.name).within(&key.namespace);
+        self.namespaces.iter().any(|post| post.store.get(&wanted).is_some_and(|object| object.0.is_err()))
+    }
+
+    /// Every object that cannot be read and bears our finalizer.
+    fn unreadable(&self) -> impl Iterator<Item = Arc<DeserializeGuard<K>>> + '_ {
+        let held = |object: &Arc<DeserializeGuard<K>>| {
+            object.0.is_err() && object.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+        };
+        self.namespaces.iter().flat_map(|post| post.store.state()).filter(held)
+    }
+
+    /// Every object that can be read.
+    pub(super) fn all(&self) -> impl Iterator<Item = Arc<DeserializeGuard<K>>> + '_ {
+        self.namespaces.iter().flat_map(|post| post.store.state()).filter(|object| object.0.is_ok())
+    }
+
+    fn trigger_where(&self, is_affected: impl Fn(&K) -> bool) {
+        for object in self.all() {
+            if let Ok(object) = &object.0
+                && is_affected(object)
+            {
+                self.trigger_one(&key(object));
+            }
+        }
+    }
+
+    fn trigger_one(&self, key: &Key) {
+        if let Some(post) = self.namespaces.iter().find(|post| post.covers(&key.namespace)) {
+            // Nobody listens any more only while the process stops.
+            let _ = post.wake.send(ObjectRef::new(&key.name).within(&key.namespace));
+        }
+    }
+}
+
+/// A roster of whatever kind.
+pub(super) trait AnyStore: Any + Send + Sync {
+    fn trigger(&self, ctx: &Context, cause: &Trigger);
+    fn trigger_users_of(&self, namespace: &str, changed: &Reference);
+    /// Has planned again whom an object concerns that a watch has shown.
+    fn on_observed(&self, ctx: &Context, key: &Key);
+    /// Has planned again whatever is being deleted in this namespace: what it waited for may be gone.
+    fn trigger_deleting(&self, namespace: &str);
+    /// What lives on this object.
+    fn dependents(&self, ctx: &Context, of: &Key) -> Vec<Dependent>;
+    /// Adds what of an add-on must be listed.
+    fn subscribe(&self, ctx: &Context, addon: &Key, wanted: &mut Subscription);
+    /// Done once every store has its first list, or was refused it: resources of other namespaces may claim the same name,
+    /// but one that cannot be read must not hold up the rest.
+    fn complete(&self) -> BoxFuture<'_, ()>;
+    /// Done once all of this namespace is read: a plan made earlier would take what is not read yet for absent.
+    fn complete_in<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, ()>;
+}
+
+impl<K: Kind> AnyStore for KindStore<K> {
+    fn trigger(&self, ctx: &Context, cause: &Trigger) {
+        match cause {
+            Trigger::Object(key) if key.kind == K::KIND => self.trigger_one(key),
+            Trigger::Object(_) => {}
+            Trigger::Dependents(of) => {
+                self.trigger_users_of(&of.namespace, &Reference { kind: of.kind, name: of.name.clone() });
+            }
+            Trigger::AllOf(addon) => self.trigger_where(|object| object.addon(ctx).as_ref() == Some(addon)),
+            Trigger::Changed(addon, names) => {
+                self.trigger_where(|object| object.addon(ctx).as_ref() == Some(addon) && object.is_affected(ctx, names))
+            }
+            Trigger::NameFreed => self.trigger_where(|object| reason(object) == Some(Reason::NameConflict)),
+            Trigger::Polled(keys) => {
+                keys.iter().filter(|key| key.kind == K::KIND).for_each(|key| self.trigger_one(key))
+            }
+        }
+    }
+
+    fn trigger_users_of(&self, namespace: &str, changed: &Reference) {
+        self.trigger_where(|object| {
+            object.namespace().as_deref() == Some(namespace) && object.references().contains(changed)
+        });
+    }
+
+    fn on_observed(&self, ctx: &Context, key: &Key) {
+        if key.kind != K::KIND {
+            return;
+        }
+        if self.read(key, |object| object.on_observed(ctx)).is_none() {
+            // It went, or cannot be read any more.
+            ctx.trigger(&Trigger::Dependents(key.clone()));
+        }
+    }
+
+    fn trigger_deleting(&self, namespace: &str) {
+        self.trigger_where(|object| {
+            object.namespace().as_deref() == Some(namespace) && object.meta().deletion_timestamp.is_some()
+        });
+    }
+
+    fn dependents(&self, ctx: &Context, of: &Key) -> Vec<Dependent> {
+        let needed = Reference { kind: of.kind, name: of.name.clone() };
+        let needs = |object: &K| {
+            let near = object.namespace().as_ref() == Some(&of.namespace) && object.references().contains(&needed);
+            let on_it = || of.kind == AppLinkAddon::KIND && object.addon(ctx).as_ref() == Some(of);
+            near || (K::KIND != of.kind && on_it())
+        };
+        let dependent = |object: &K| Dependent {
+            object: format!("{} {}", K::KIND, object.name_any()),
+            target: object.target(),
+            holds: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
+            leaving: object.meta().deletion_timestamp.is_some(),
+        };
+        let each = self.all().filter_map(|guard| guard.0.as_ref().ok().filter(|object| needs(object)).map(dependent));
+        let unreadable_references = ctx.unreadable_references();
+        let refers = |object: &Arc<DeserializeGuard<K>>| {
+            let namespace = object.namespace().unwrap_or_default();
+            let known = unreadable_references.get(&Key {
+                kind: K::KIND,
+                namespace: namespace.clone(),
+                name: object.name_any(),
+            });
+            namespace == of.namespace && known.is_some_and(|references| references.contains(&needed))
+        };
+        let unreadable = self.unreadable().filter(refers).map(|object| Dependent {
+            object: format!("{} {}, which this version of the operator cannot read", K::KIND, object.name_any()),
+            target: None,
+            holds: true,
+            leaving: kube::Resource::meta(&*object).deletion_timestamp.is_some(),
+        });
+        each.chain(unreadable).collect()
+    }
+
+    fn subscribe(&self, ctx: &Context, addon: &Key, wanted: &mut Subscription) {
+        for guard in self.all() {
+            if let Ok(object) = &guard.0
+                && object.addon(ctx).as_ref() == Some(addon)
+            {
+                object.subscribe(ctx, wanted);
+            }
+        }
+    }
+
+    fn complete(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            for post in &self.namespaces {
+                post.first_list(|first| first != FirstList::Awaited).await;
+            }
+        })
+    }
+
+    fn complete_in<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            for post in self.namespaces.iter().filter(|post| post.covers(namespace)) {
+                post.first_list(|first| first == FirstList::Read).await;
+            }
+        })
+    }
+}
+
+/// Why the object is Ready or not.
+fn reason<K: Kind>(object: &K) -> Option<Reason> {
+    Reason::parse(&condition(object.status()?.state().conditions, ConditionType::Ready)?.reason)
+}
+
+/// The rosters of all kinds.
+#[derive(Default)]
+pub(super) struct Stores(Vec<Arc<dyn AnyStore>>);
+
+impl Stores {
+    pub(super) fn add<K: Kind>(&mut self, store: KindStore<K>) {
+        self.0.push(Arc::new(store));
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &dyn AnyStore> {
+        self.0.iter().map(|store| &**store)
+    }
+
+    /// That of one kind.
+    pub(super) fn of<K: Kind>(&self) -> Option<&KindStore<K>> {
+        self.all().find_map(|store| (store as &dyn Any).downcast_ref())
+    }
+}
+
+/// The key of an object.
+pub(super) fn key<K: Kind>(object: &K) -> Key {
+    Key { kind: K::KIND, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+}

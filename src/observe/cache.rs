@@ -1,0 +1,194 @@
+//! Where what was seen of one add-on is kept: a collection for each kind, and for what lives on a connection one for each
+//! connection.
+//!
+//! Calls nothing. The poller fills the shelves, the observer hands out views of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::pass::{ChildKind, ChildListing, ChildObservations, FailedListing, Subscription};
+use crate::conditions::ConditionReport;
+use crate::facts::TargetListing;
+use crate::facts::collection::{Collection, Listing, Observation};
+use crate::facts::{
+    OrgAccessKind, Outage, Phase, RemoteDataActionTarget, RemoteObject, RemoteOrgAccess, RemotePublication,
+};
+
+/// All that was seen of one add-on.
+#[derive(Debug, Default)]
+pub struct AddonCache {
+    connections: Collection<RemoteOrgAccess>,
+    authorizations: Collection<RemoteOrgAccess>,
+    publications: BTreeMap<String, Collection<RemotePublication>>,
+    targets: BTreeMap<String, Collection<RemoteDataActionTarget>>,
+    /// When the targets of a connection were listed, or found to have no list.
+    surveyed: BTreeMap<String, Timestamp>,
+}
+
+/// One of the shelves.
+#[derive(Clone, Debug)]
+pub struct CollectionRef<R> {
+    find: for<'a> fn(&'a mut AddonCache, &str) -> &'a mut Collection<R>,
+    connection: String,
+}
+
+impl CollectionRef<RemoteOrgAccess> {
+    /// The connections, or the authorizations, of the add-on.
+    #[must_use]
+    pub fn org_access(kind: OrgAccessKind) -> Self {
+        let find: for<'a> fn(&'a mut AddonCache, &str) -> &'a mut Collection<RemoteOrgAccess> = match kind {
+            OrgAccessKind::Connection => |cache, _| &mut cache.connections,
+            OrgAccessKind::Authorization => |cache, _| &mut cache.authorizations,
+        };
+        Self { find, connection: String::new() }
+    }
+}
+
+impl CollectionRef<RemotePublication> {
+    /// What is published through the connection of this id.
+    #[must_use]
+    pub fn publications(connection: &str) -> Self {
+        Self { find: |cache, id| cache.publications.entry(id.to_owned()).or_default(), connection: connection.into() }
+    }
+}
+
+impl CollectionRef<RemoteDataActionTarget> {
+    /// The data action targets on the connection of this id.
+    #[must_use]
+    pub fn targets(connection: &str) -> Self {
+        Self { find: |cache, id| cache.targets.entry(id.to_owned()).or_default(), connection: connection.into() }
+    }
+}
+
+impl AddonCache {
+    /// The collection on that shelf.
+    pub fn at<R>(&mut self, collection: &CollectionRef<R>) -> &mut Collection<R> {
+        (collection.find)(self, &collection.connection)
+    }
+
+    /// Takes in a listing of connections or authorizations, and gives the ids and names that moved.
+    pub fn apply_org_access_listing(
+        &mut self,
+        kind: OrgAccessKind,
+        began: Timestamp,
+        listing: Listing<RemoteOrgAccess>,
+    ) -> BTreeSet<String> {
+        let whole = listing.whole;
+        let changed_keys = self.at(&CollectionRef::org_access(kind)).apply_listing(began, listing);
+        if kind == OrgAccessKind::Connection && whole {
+            let there: BTreeSet<_> = self.connections.objects().map(|c| c.id.clone()).collect();
+            self.publications.retain(|id, _| there.contains(id));
+            self.targets.retain(|id, _| there.contains(id));
+            self.surveyed.retain(|id, _| there.contains(id));
+        }
+        changed_keys
+    }
+
+    /// Whether the connection of this id is in working order.
+    #[must_use]
+    pub fn is_up(&self, connection: &str) -> bool {
+        self.connections.objects().any(|c| c.id == connection && c.phase == Phase::Ready)
+    }
+
+    /// How many connections, or authorizations, there are.
+    #[must_use]
+    pub fn count(&self, kind: OrgAccessKind) -> Option<i64> {
+        match kind {
+            OrgAccessKind::Connection => self.connections.count(),
+            OrgAccessKind::Authorization => self.authorizations.count(),
+        }
+    }
+
+    /// Takes in what a connection was seen to hold, and gives what moved: `connection/id` and `connection/name`.
+    pub fn apply_child_listing(&mut self, page: ChildListing) -> BTreeSet<String> {
+        let ChildListing { connection, began, seen } = page;
+        let changed_keys = match seen {
+            ChildObservations::Publications(listing) => {
+                self.at(&CollectionRef::publications(&connection)).apply_listing(began, listing)
+            }
+            ChildObservations::Targets(listing) => {
+                self.surveyed.insert(connection.clone(), began);
+                self.at(&CollectionRef::targets(&connection)).apply_listing(began, listing)
+            }
+            ChildObservations::Each(targets) => {
+                self.surveyed.insert(connection.clone(), began);
+                let collection = self.at(&CollectionRef::targets(&connection));
+                collection.succeeded(began);
+                targets.into_iter().flat_map(|(name, seen)| read(collection, began, &name, seen)).collect()
+            }
+        };
+        changed_keys.into_iter().map(|key| format!("{connection}/{key}")).collect()
+    }
+
+    /// Takes in that something on a connection could not be read.
+    pub(super) fn miss(&mut self, at: Timestamp, failed_listing: FailedListing, patience: SignedDuration) {
+        let FailedListing { connection, what, report } = failed_listing;
+        match what {
+            ChildKind::Publications => self.at(&CollectionRef::publications(&connection)).failed(at, report, patience),
+            ChildKind::TargetListing => self.at(&CollectionRef::targets(&connection)).failed(at, report, patience),
+        }
+    }
+
+    /// Takes in that nothing else is asked for, but for connections.
+    pub fn asked_for(&mut self, subscription: &Subscription) {
+        if !subscription.authorizations {
+            self.authorizations.unsubscribed();
+        }
+        let publications = self.publications.iter_mut().filter(|(id, _)| !subscription.publications.contains(*id));
+        publications.for_each(|(_, collection)| collection.unsubscribed());
+        let targets = self.targets.iter_mut().filter(|(id, _)| !subscription.targets.contains_key(*id));
+        targets.for_each(|(_, collection)| collection.unsubscribed());
+    }
+
+    /// What of it cannot be listed now, if only in part.
+    #[must_use]
+    pub fn outages(&self) -> Vec<(String, Outage)> {
+        let org_access = [("connections", &self.connections), ("authorizations", &self.authorizations)];
+        let org_access = org_access.into_iter().map(|(what, collection)| (what.to_owned(), collection.outage()));
+        let on = |what: &str, id: &str| format!("{what} of connection {id}");
+        let publications =
+            self.publications.iter().map(|(id, collection)| (on("publications", id), collection.outage()));
+        let targets = self.targets.iter().map(|(id, collection)| (on("data action targets", id), collection.outage()));
+        let all = org_access.chain(publications).chain(targets);
+        all.filter_map(|(what, outage)| Some((what, outage?.clone()))).collect()
+    }
+
+    /// The targets on a connection, whoever made them.
+    #[must_use]
+    pub fn target_listing(&self, connection: &str) -> TargetListing {
+        let named = |target: &RemoteDataActionTarget| {
+            let name = target.api_name.clone().or_else(|| target.label.clone());
+            (target.id.clone(), name.unwrap_or_else(|| target.id.clone()))
+        };
+        let seen = self.targets.get(connection).map(|all| all.objects().map(named).collect());
+        TargetListing { at: self.surveyed.get(connection).copied(), seen: seen.unwrap_or_default() }
+    }
+}
+
+/// What the add-on tells of a list that does not come, while others do.
+pub(super) fn list_problem(what: &str, outage: &Outage) -> ConditionReport {
+    let message = format!("{what} cannot be listed: {}", outage.report.message);
+    ConditionReport { message, ..outage.report.clone() }
+}
+
+/// Takes in one target that was read by its name, and gives what moved. One of another app may answer to the name: then
+/// there is none of ours.
+fn read(
+    collection: &mut Collection<RemoteDataActionTarget>,
+    at: Timestamp,
+    name: &str,
+    mut seen: Option<RemoteDataActionTarget>,
+) -> Vec<String> {
+    seen.iter_mut().for_each(|target| target.set_name(name));
+    let ours = seen.as_ref().filter(|target| target.name() == Some(name)).cloned();
+    let before = collection.objects().find(|known| known.name() == Some(name)).cloned();
+    let changed_keys = before != ours;
+    let ids: Vec<_> = before.iter().chain(&ours).map(|target| target.id.clone()).collect();
+    // Where nothing moved it was looked at just now, all the same.
+    if ours.is_none() {
+        collection.observe(at, Observation::Absent(name.to_owned()));
+    }
+    seen.into_iter().for_each(|target| collection.observe(at, Observation::Present(target)));
+    if changed_keys { ids.into_iter().chain([name.to_owned()]).collect() } else { Vec::new() }
+}
