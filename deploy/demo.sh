@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The product in a few minutes: starts a Kubernetes API server, a simulator of Heroku AppLink and the operator, and
-# lives through the life of one object of each kind. Called by `make demo`. It leaves no process behind; files are in .demo.
+# The product in a few minutes: starts a Kubernetes API server, a simulator of Heroku AppLink and the operator, and shows
+# one object of each kind from creation to deletion. Called by `make demo`. It leaves no process behind; its files are in .demo.
 #
-#   DEMO_EXIT=1            end when the story does, with its exit status, instead of staying until Ctrl-C
-#   DEMO_KUBECONFIG=FILE   use the cluster of this kubeconfig; the demo works in its namespace applink-demo alone
+#   DEMO_EXIT=1            exit when the demo is over, with its exit status, instead of running until Ctrl-C
+#   DEMO_KUBECONFIG=FILE   use the cluster of this kubeconfig; the demo works only in its namespace applink-demo
 set -euo pipefail
 case "${DEMO_KUBECONFIG:-/}" in
 /*) ;;
@@ -16,21 +16,21 @@ work=.demo
 namespace=applink-demo
 patience=60 # seconds for anything that should take a few
 bin=${CARGO_TARGET_DIR:-target}/debug
-pids=()     # what runs, in the order it is to be stopped
-names=()    # how it is called
-suspects=() # logs to show if the step at hand fails
+pids=()     # running processes, in the order to stop them
+names=()    # their names
+suspects=() # logs to show if the current step fails
 step="getting ready"
 namespace_is_ours=
 control_plane_build=
 
-# Nothing on this machine may go through a proxy.
+# Requests to this machine must not go through a proxy.
 NO_PROXY=${NO_PROXY:-${no_proxy:-}}
 export NO_PROXY="127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}"
 export no_proxy=$NO_PROXY
 
 # --- telling ---
 
-# tell STEP [LOG...]: says what comes now, and whose logs explain it if it fails.
+# tell STEP [LOG...]: prints the next step, and remembers which logs explain a failure.
 tell() {
     step=$1
     shift
@@ -50,8 +50,8 @@ show() {
 
 # --- processes and waiting ---
 
-# launch NAME STDOUT COMMAND...: in a process group of its own, so that Ctrl-C reaches this script alone, which then
-# stops things in an order that lets the operator finish.
+# launch NAME STDOUT COMMAND...: starts it in a process group of its own. Ctrl-C then reaches only this script, which stops
+# the processes in an order that lets the operator finish.
 launch() {
     local name=$1 out=$2
     shift 2
@@ -65,17 +65,17 @@ launch() {
 all_run() {
     local i
     for i in "${!pids[@]}"; do
-        kill -0 "${pids[$i]}" 2>/dev/null || fail "the ${names[$i]} ended by itself (its log: $work/${names[$i]}.log)"
+        kill -0 "${pids[$i]}" 2>/dev/null || fail "the ${names[$i]} stopped unexpectedly (its log: $work/${names[$i]}.log)"
     done
 }
 
-# await WHAT COMMAND...: until the command succeeds.
+# await WHAT COMMAND...: waits until the command succeeds.
 await() {
     local what=$1 deadline=$((SECONDS + patience))
     shift
     until "$@"; do
         all_run
-        [ "$SECONDS" -lt "$deadline" ] || fail "after $patience s still no sign of this: $what"
+        [ "$SECONDS" -lt "$deadline" ] || fail "timed out after $patience s, waiting for: $what"
         sleep 0.1
     done
 }
@@ -96,21 +96,21 @@ stop_all() {
 
 # --- the end ---
 
-# A cluster of the user's gets back what it gave. The simulator goes away, so where the operator cannot finish its
-# work any more, the finalizers hold nothing worth holding.
+# Cleans up the user's cluster. The simulator stops as well, so if the operator cannot finish, the finalizers protect nothing
+# and can be removed.
 leave_cluster() {
     local kinds=publications.applink.dev,dataactiontargets.applink.dev,authorizations.applink.dev object
     kinds+=,connections.applink.dev,applinkaddons.applink.dev
     [ -n "$namespace_is_ours" ] || return 0
-    echo "==> Taking the namespace $namespace out of your cluster again"
+    echo "==> Deleting the namespace $namespace from your cluster"
     if ! kubectl -n "$namespace" delete "$kinds" --all --timeout=20s >/dev/null 2>&1; then
         for object in $(kubectl -n "$namespace" get "$kinds" -o name 2>/dev/null); do
             kubectl -n "$namespace" patch "$object" --type=merge -p '{"metadata":{"finalizers":null}}' >/dev/null || true
         done
     fi
     kubectl delete namespace "$namespace" --timeout=60s >/dev/null ||
-        echo "    the namespace $namespace would not go; try: kubectl delete namespace $namespace"
-    echo "    What stays: the CRDs. 'kubectl delete -k crds' removes them, and every object of theirs with them."
+        echo "    the namespace $namespace was not deleted; try: kubectl delete namespace $namespace"
+    echo "    The CRDs stay. 'kubectl delete -k crds' removes them, together with all of their objects."
 }
 
 finish() {
@@ -121,7 +121,7 @@ finish() {
         printf '\ndemo: stopped while: %s\n' "$step" >&2
     elif [ "$status" -ne 0 ]; then
         printf '\ndemo: failed while: %s\n' "$step" >&2
-        (all_run) || true # tells who ended, while a command of ours was waiting for something else
+        (all_run) || true # names the process that stopped while a command was waiting for something else
         for log in ${suspects[@]+"${suspects[@]}"}; do
             printf -- '--- the end of %s\n' "$log" >&2
             tail -n 25 "$log" >&2 || true
@@ -137,13 +137,13 @@ finish() {
 # --- the steps ---
 
 get_ready() {
-    command -v openssl >/dev/null || fail "openssl is needed to make a throwaway key: install the package 'openssl'"
-    command -v curl >/dev/null || fail "curl is needed to talk to the simulator: install the package 'curl'"
-    command -v cargo >/dev/null || fail "Rust is needed to build the operator: install it from https://rustup.rs"
+    command -v openssl >/dev/null || fail "the demo needs openssl to create a throwaway key: install the package 'openssl'"
+    command -v curl >/dev/null || fail "the demo needs curl to talk to the simulator: install the package 'curl'"
+    command -v cargo >/dev/null || fail "the demo needs Rust to build the operator: install it from https://rustup.rs"
     mkdir -p "$work"
     local other
     if other=$(cat "$work/pid" 2>/dev/null) && kill -0 "$other" 2>/dev/null; then
-        fail "another demo runs here (process $other): stop it first, or remove $work/pid if that is something else"
+        fail "another demo is running here (process $other): stop it first, or remove $work/pid if that process is something else"
     fi
     trap finish EXIT
     trap 'exit 130' INT
@@ -152,16 +152,16 @@ get_ready() {
     rm -rf "$work/cluster" "$work/samples" "$work"/*.log "$work"/*.out
 }
 
-# Both builds at the same time: each is long the first time, and at once when nothing changed.
+# Runs both builds at the same time. Each takes minutes the first time, and seconds if nothing changed.
 build() {
     if [ -z "${DEMO_KUBECONFIG:-}" ]; then
-        tell "Building what is missing: the operator (Rust) and a Kubernetes control plane (Go). The first time takes minutes"
+        tell "Building the operator (Rust) and a Kubernetes control plane (Go). The first build takes minutes"
         tests/controlplane/ensure.sh >"$work/tools.out" &
         control_plane_build=$!
     else
         tell "Building the operator and the simulator"
     fi
-    # A progress bar would fight with the lines of the other build.
+    # A progress bar would overwrite the lines of the other build.
     CARGO_TERM_PROGRESS_WHEN=never cargo build --bins || fail "cargo build failed, see above"
     if [ -n "$control_plane_build" ]; then
         wait "$control_plane_build" || fail "the control plane could not be built, see above"
@@ -182,25 +182,25 @@ start_control_plane() {
 }
 
 enter_cluster() {
-    [ -r "$DEMO_KUBECONFIG" ] || fail "DEMO_KUBECONFIG names $DEMO_KUBECONFIG, which cannot be read"
-    command -v kubectl >/dev/null || fail "kubectl is needed to use a cluster of yours: install it first"
+    [ -r "$DEMO_KUBECONFIG" ] || fail "cannot read the file $DEMO_KUBECONFIG that DEMO_KUBECONFIG names"
+    command -v kubectl >/dev/null || fail "the demo needs kubectl to use your cluster: install it first"
     export KUBECONFIG=$DEMO_KUBECONFIG
     tell "Using your cluster: context $(kubectl config current-context), namespace $namespace"
     if kubectl get namespace "$namespace" >/dev/null 2>&1; then
-        fail "the namespace $namespace exists already, so the demo keeps its hands off; delete it if it is left over"
+        fail "the namespace $namespace already exists, so the demo does not touch it; delete it if it is left over"
     fi
     # Two operators would fight over the objects of the demo.
     local others
     others=$(kubectl get deployments -A -l app.kubernetes.io/name=applink-operator -o name)
-    [ -z "$others" ] || fail "an operator is at work in this cluster ($others): use another cluster, or none"
+    [ -z "$others" ] || fail "this cluster already runs an operator ($others): use another cluster, or none"
     kubectl create namespace "$namespace" --save-config >/dev/null
     namespace_is_ours=yes
 }
 
 apply_crds() {
-    tell "Teaching the cluster the kinds AppLinkAddon, Connection, Authorization, Publication and DataActionTarget"
+    tell "Installing the CRDs of AppLinkAddon, Connection, Authorization, Publication and DataActionTarget"
     if [ -n "${DEMO_KUBECONFIG:-}" ] && kubectl get -k crds >/dev/null 2>&1; then
-        echo "    it knows them already: left as they are"
+        echo "    they exist already: unchanged"
         return
     fi
     kubectl apply --server-side -k crds | sed 's/^/    /'
@@ -228,7 +228,7 @@ start_operator() {
     echo "    ready: $admin"
 }
 
-# The samples as they are, but with the simulator in place of Heroku, its token, and a key that nobody else has.
+# Uses the samples unchanged, except for the simulator's URL and token and a throwaway key.
 make_samples() {
     mkdir -p "$work/samples"
     openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$work/samples/server.key" 2>/dev/null
@@ -278,9 +278,9 @@ show_conditions() {
     done
 }
 
-# What a newcomer wants to see: each object, what it stands for, and how it is.
+# Shows each object, what it represents, and its condition.
 table() {
-    echo "    KIND              NAME              STANDS FOR                                              READY  STATUS"
+    echo "    KIND              NAME              REPRESENTS                                              READY  STATUS"
     local kind meaning
     while IFS='|' read -r kind meaning; do
         objects get "$kind" -o jsonpath='{range .items[*]}{.kind}{"|"}{.metadata.name}{"|"}{.status.conditions[?(@.type=="Ready")].status}{"|"}{.status.conditions[?(@.type=="Ready")].reason}{"\n"}{end}' |
@@ -292,41 +292,41 @@ applinkaddons|the AppLink add-on of one Heroku app
 connections|the app is connected to an org
 authorizations|the app may act as a Salesforce user
 publications|the org may call the app's API
-dataactiontargets|Data Cloud calls the app when data change
+dataactiontargets|Data Cloud calls the app when data changes
 END
 }
 
 create() {
-    tell "Applying deploy/samples: one of each kind, and a second connection, which a person must make" "$work/operator.log"
+    tell "Applying deploy/samples: one resource of each kind, and a second connection that a person must make" "$work/operator.log"
     make_samples
     show kubectl apply -k "$work/samples"
-    tell "Waiting for Ready, but for what needs that person" "$work/operator.log" "$work/simulator.log"
+    tell "Waiting for the resources that need no person to become Ready" "$work/operator.log" "$work/simulator.log"
     by_robots
     show kubectl get applink -A
-    echo "    The credential of the authorization is in a Secret as well, as its manifest asks:"
+    echo "    The operator also wrote the credential of the authorization to a Secret, as its manifest asks:"
     show kubectl -n "$namespace" get secret batch-user-credentials
 }
 
-# Whoever watches may open the link; where nobody does, or nobody is there, a form is sent as their browser would.
+# The viewer may open the link. Otherwise the demo sends the form, as a browser would.
 hand_over() {
     local secret=customer-data-connection-oauth link
-    tell "The connection to Data Cloud is made by a person: somebody must open a link, and consent" "$work/operator.log" "$work/simulator.log"
+    tell "A person must make the connection to Data Cloud: somebody opens a link and consents" "$work/operator.log" "$work/simulator.log"
     await "there is a link" has_secret "$secret"
     show kubectl -n "$namespace" get connection customer-data
     local print="kubectl -n $namespace get secret $secret -o go-template='{{.data.url | base64decode}}'"
-    echo "    The link is in a Secret that belongs to the connection; nothing else shows it:"
+    echo "    The link is in a Secret that the connection owns, and nowhere else:"
     echo "    \$ $print"
     link=$(objects get secret "$secret" -o go-template='{{.data.url | base64decode}}')
     echo "    $link"
     if [ -t 0 ] && [ "${DEMO_EXIT:-0}" = 0 ]; then
-        echo "    Open it in a browser and press Allow, or press Enter to have the demo do so."
+        echo "    Open it in a browser and press Allow, or press Enter to let the demo do it."
         until read -r -t 1 || connected; do all_run; done
     fi
     connected || remote -o "$work/consent.html" --data-urlencode decision=allow \
         --data-urlencode username=admin@example.com --data-urlencode org_id=00DSG000007a3BZ2AY "$link"
     show kubectl -n "$namespace" wait --for=condition=Ready connection/customer-data --timeout="${patience}s"
-    await "the link is taken back" lacks_secret "$secret"
-    echo "    The Secret with the link is gone, and what waited for the connection goes on:"
+    await "the operator deletes the Secret" lacks_secret "$secret"
+    echo "    The Secret with the link is gone, and the target that waited for the connection continues:"
     wait_ready dataactiontarget/customer-updates
     echo
     table
@@ -336,11 +336,11 @@ connected() { [ "$(objects get connection customer-data -o jsonpath='{.status.re
 has_secret() { objects get secret "$1" >/dev/null 2>&1; }
 lacks_secret() { ! has_secret "$1"; }
 
-# A change of the document alone: the ConfigMap is what a pipeline would apply.
+# Changes only the document, in the ConfigMap that a pipeline would apply.
 republish() {
     local before
     before=$(published)
-    tell "Changing the API: its document in the ConfigMap says version 1.1.0 now" "$work/operator.log" "$work/simulator.log"
+    tell "Changing the API: its document in the ConfigMap is now version 1.1.0" "$work/operator.log" "$work/simulator.log"
     sed 's/version: 1.0.0/version: 1.1.0/' deploy/samples/openapi.yaml >"$work/samples/openapi.yaml"
     objects create configmap orders-openapi --from-file="$work/samples/openapi.yaml" --dry-run=client -o yaml |
         objects replace -f - | sed 's/^/    /'
@@ -354,20 +354,20 @@ published_since() { [ "$(published)" != "$1" ]; }
 heal() {
     local lost
     lost=$(connection_id)
-    tell "Deleting the first connection behind the operator's back, in AppLink itself" "$work/operator.log" "$work/simulator.log"
+    tell "Deleting the first connection in AppLink, behind the operator's back" "$work/operator.log" "$work/simulator.log"
     remote -X DELETE -o "$work/delete.out" "$simulator/_control/connections/$lost"
-    echo "    gone: $lost. The operator looks every 10 s..."
-    await "the operator makes the connection anew" id_changed_from "$lost"
+    echo "    gone: $lost. The operator polls every 10 s..."
+    await "the operator creates the connection again" id_changed_from "$lost"
     by_robots
-    echo "    healed: $(connection_id), and the API is published over it again"
+    echo "    restored: $(connection_id), and the API is published over it again"
 }
 
 remove() {
-    tell "Deleting everything at once: what lives on something goes first, whatever the order" "$work/operator.log" "$work/simulator.log"
+    tell "Deleting everything at once: the operator finds the right order" "$work/operator.log" "$work/simulator.log"
     show kubectl -n "$namespace" delete --timeout="${patience}s" applinkaddon/orders connection/production \
         connection/customer-data authorization/batch-user publication/orders-api dataactiontarget/customer-updates
     await "nothing is left in AppLink" remote_is_empty
-    echo "    gone from Kubernetes, and from AppLink: no connection, no authorization, no publication, no target is left"
+    echo "    gone from Kubernetes and from AppLink: no connection, no authorization, no publication, no target is left"
 }
 
 remote_is_empty() {
@@ -379,20 +379,20 @@ remote_is_empty() {
 }
 
 stay() {
-    trap 'exit 0' INT TERM HUP # from now on, to be told to stop is no failure
+    trap 'exit 0' INT TERM HUP # from now on, a signal to stop is no failure
     cat <<END
 
-==> That was the story. Everything still runs; look around from another terminal:
+==> The demo is over. Everything still runs; look around from another terminal:
 
     export KUBECONFIG=$KUBECONFIG
     export PATH=$(dirname "$(command -v kubectl)"):\$PATH
-    kubectl apply -k $root/$work/samples     # brings everything back
+    kubectl apply -k $root/$work/samples     # creates everything again
     kubectl get applink -A
     kubectl explain publication.spec
     curl $simulator/_control/world
     tail -f $root/$work/operator.log
 
-    Ctrl-C ends it.
+    Press Ctrl-C to stop everything.
 END
     while :; do
         sleep 1
@@ -412,7 +412,7 @@ republish
 heal
 remove
 if [ -n "${DEMO_EXIT:-}" ] && [ "$DEMO_EXIT" != 0 ]; then
-    printf '\n==> That was the story: %s s, builds included\n' "$SECONDS"
+    printf '\n==> The demo is over: %s s, builds included\n' "$SECONDS"
 else
     stay
 fi

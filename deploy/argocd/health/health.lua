@@ -1,8 +1,8 @@
--- How Argo CD is to see an object of applink.dev. Written once: the kustomization beside it gives it to each kind.
---   Healthy      Ready is True for the spec as it is
---   Suspended    somebody must open the OAuth link
---   Degraded     Stalled: somebody must act, the message says how
---   Progressing  all else, and whatever is being deleted
+-- Health check for Argo CD. The kustomization in this directory uses it for each kind of applink.dev.
+--   Healthy      Ready is True for the current spec
+--   Suspended    somebody must open the consent link
+--   Degraded     Stalled: somebody must act; the message says how
+--   Progressing  everything else, and resources that are being deleted
 local hs = {status = "Progressing", message = "waiting for the operator"}
 local status = obj.status or {}
 local ready, stalled = nil, false
