@@ -1,7 +1,7 @@
-//! The pages of `docs/`: below a mark in each stands what the types and the reasons say of themselves, above it what
-//! people wrote.
+//! The pages of `docs/`. People write the part above the mark of a page; this module generates the part below it, from the
+//! types and the reasons.
 //!
-//! Pure: texts in, texts out. `main` reads and writes the files; what is written above a mark is kept as it is.
+//! Pure: texts in, texts out. `main` reads and writes the files. The part above a mark stays unchanged.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -13,7 +13,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 
 use crate::crd::{self, Reason};
 
-/// What parts a page.
+/// The line between the two parts of a page.
 const MARK: &str = "<!-- Written by `make docs` from here on: change src/crd instead. -->\n";
 
 /// One page.
@@ -26,23 +26,27 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page with its lower part as it is to be; `text` is the page as it was, empty where there was none.
+    /// The page with its generated part. `text` is the current page, or empty if there is none.
     ///
     /// # Errors
-    /// Where the page has lost its mark, for people.
+    /// If the page has lost its mark.
     pub fn refreshed(&self, text: &str) -> Result<String, String> {
         let written = match text.split_once(MARK) {
             Some((written, _)) => written.to_owned(),
             None if text.is_empty() => format!("# {}\n\n", self.title),
             None => {
-                return Err(format!("{} lacks the line that parts it; put it back: {}", self.file, MARK.trim_end()));
+                return Err(format!(
+                    "{} lacks the line between its two parts; restore it: {}",
+                    self.file,
+                    MARK.trim_end()
+                ));
             }
         };
         Ok(format!("{written}{MARK}\n{}", self.generated))
     }
 }
 
-/// All pages that have a part which is generated.
+/// All pages with a generated part.
 #[must_use]
 pub fn pages() -> Vec<Page> {
     let definitions = crd::definitions();
@@ -62,7 +66,7 @@ fn file_of(definition: &CustomResourceDefinition) -> String {
     format!("{}.md", definition.spec.names.kind.to_ascii_lowercase())
 }
 
-/// The kinds, each with its page.
+/// The table of kinds, with links to their pages.
 fn kinds(definitions: &[CustomResourceDefinition]) -> String {
     let row = |definition: &CustomResourceDefinition| {
         let names = &definition.spec.names;
@@ -71,12 +75,20 @@ fn kinds(definitions: &[CustomResourceDefinition]) -> String {
         format!("| [{}]({}) | {short} | {about} |\n", names.kind, file_of(definition))
     };
     let rows: String = definitions.iter().map(row).collect();
-    format!("## Kinds\n\n| kind | short | what it stands for |\n|---|---|---|\n{rows}")
+    format!("## Kinds\n\n| kind | short name | what it represents |\n|---|---|---|\n{rows}")
 }
 
-/// The reasons, each with its meaning and a way out.
+/// An index of the reasons, and the reasons by group, each with its meaning and what to do.
 fn reasons() -> String {
+    let mut all = Reason::ALL.to_vec();
+    all.sort_unstable_by_key(|reason| reason.as_str());
+    let link = |reason: &Reason| format!("[{reason}](#{})", reason.as_str().to_ascii_lowercase());
+    let index = all.iter().map(link).collect::<Vec<_>>().join(",\n");
     let section =
-        |reason: &Reason| format!("## {reason}\n\n{}\n\n**What to do:** {}\n", reason.meaning(), reason.remedy());
-    Reason::ALL.iter().map(section).collect::<Vec<_>>().join("\n")
+        |reason: &Reason| format!("### {reason}\n\n{}\n\n**What to do:** {}\n", reason.meaning(), reason.remedy());
+    let group = |(title, reasons): &(&str, &[Reason])| {
+        format!("## {title}\n\n{}", reasons.iter().map(section).collect::<Vec<_>>().join("\n"))
+    };
+    let groups = Reason::GROUPS.iter().map(group).collect::<Vec<_>>().join("\n");
+    format!("All reasons: {index}.\n\n{groups}")
 }

@@ -1,6 +1,6 @@
 //! AppLinkAddon: the AppLink add-on of one Heroku app, and the credential to reach it.
 //!
-//! Pure types and rules. `plan::kinds::addon` decides with it, `observe` polls by it.
+//! Pure types and rules. `plan` decides from them, `observe` polls what they name.
 
 // Two columns may have the same type.
 #![allow(clippy::duplicated_attributes)]
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{ManagementPolicy, SecretKeyRef, conditions_schema, initial_status, url_form, url_scheme};
 
-/// The AppLink add-on of one Heroku app, and how to reach it.
+/// The AppLink add-on of one Heroku app, and the credential to reach it.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
 #[kube(
     group = "applink.dev",
@@ -41,36 +41,36 @@ use super::common::{ManagementPolicy, SecretKeyRef, conditions_schema, initial_s
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, kube(cel))]
 pub struct AppLinkAddonSpec {
-    /// Heroku app, by name or UUID. Immutable.
+    /// Name or UUID of the Heroku app. Immutable.
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(
-        validation = Rule::new("self.matches('^[A-Za-z0-9][A-Za-z0-9-]*$')").message("app is the name or UUID of a Heroku app: letters, digits and dashes"),
+        validation = Rule::new("self.matches('^[A-Za-z0-9][A-Za-z0-9-]*$')").message("app must be the name or UUID of a Heroku app: letters, digits and dashes"),
         validation = Rule::new("self == oldSelf").message("app is immutable: create another AppLinkAddon for another app")
     )]
     pub app: String,
 
-    /// AppLink add-on, by name or UUID. May be left out where the app has exactly one.
+    /// Name or UUID of the AppLink add-on. Optional if the app has exactly one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
-    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9][A-Za-z0-9-]*$')").message("addon is the name or UUID of a Heroku add-on: letters, digits and dashes"))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9][A-Za-z0-9-]*$')").message("addon must be the name or UUID of a Heroku add-on: letters, digits and dashes"))]
     pub addon: Option<String>,
 
-    /// Secret that holds a Heroku API token (a direct authorization: `heroku authorizations:create`).
+    /// Reference to the Secret that holds the Heroku API token. The token is a direct authorization, created with `heroku authorizations:create`.
     pub token_secret_ref: SecretKeyRef,
 
-    /// Heroku Platform API. Its host must be one that the operator's --allowed-host names.
+    /// URL of the Heroku Platform API. The operator's --allowed-host must match its host.
     #[serde(rename = "platformURL", default = "default_platform_url")]
     #[schemars(length(max = 2048))]
     #[x_kube(validation = url_form("platformURL"), validation = url_scheme("platformURL"))]
     pub platform_url: String,
 
-    /// How often live state is read when nothing happens, 10s to 1h.
+    /// How often the operator reads the live state when nothing else happens, from 10s to 1h.
     #[serde(default = "default_poll_interval")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('1h')").message("pollInterval must be a duration from 10s to 1h, like 60s or 5m"))]
     pub poll_interval: String,
 
-    /// Full manages what is declared on this add-on; Observe is a ceiling: nothing below it is created, changed or deleted.
+    /// Full manages the resources on this add-on. Observe is a ceiling for all of them: the operator creates, changes and deletes nothing.
     #[serde(default)]
     pub management_policy: ManagementPolicy,
 }
@@ -83,40 +83,40 @@ fn default_poll_interval() -> String {
     "60s".to_owned()
 }
 
-/// What was found on Heroku, and how it goes.
+/// The add-on as found on Heroku, and the conditions.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = initial_status()))]
 pub struct AppLinkAddonStatus {
-    /// Generation of the spec that this status speaks of.
+    /// Generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready; Reachable; Reconciling and Stalled while true.
+    /// Ready and Reachable. Reconciling and Stalled appear only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
-    /// The last value of applink.dev/requestedAt that was acted on.
+    /// Last value of applink.dev/requestedAt that the operator acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
-    /// The last value of applink.dev/replace that was seen; an add-on is never replaced.
+    /// Last value of applink.dev/replace that the operator saw. It never replaces an add-on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_replace: Option<String>,
-    /// UUID of the Heroku app. Kept once resolved.
+    /// UUID of the Heroku app. It stays once resolved.
     #[serde(rename = "appID", default, skip_serializing_if = "Option::is_none")]
     pub app_id: Option<String>,
-    /// UUID of the add-on. Kept once resolved.
+    /// UUID of the add-on. It stays once resolved.
     #[serde(rename = "addonID", default, skip_serializing_if = "Option::is_none")]
     pub addon_id: Option<String>,
     /// Name of the add-on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addon_name: Option<String>,
-    /// Where the add-on's AppLink API is, as Heroku tells it.
+    /// URL of the add-on's AppLink API, as Heroku reports it.
     #[serde(rename = "apiURL", default, skip_serializing_if = "Option::is_none")]
     pub api_url: Option<String>,
-    /// Connections seen on the add-on, whoever made them.
+    /// Number of connections on the add-on, including those that the operator does not manage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<i64>,
-    /// Authorizations seen on the add-on, whoever made them.
+    /// Number of authorizations on the add-on, including those that the operator does not manage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorizations: Option<i64>,
 }

@@ -8,23 +8,23 @@ use kube::core::Rule;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// Annotation keys, all of them ours.
+/// Keys of the operator's annotations.
 pub mod annotation {
-    /// A new value asks for a reconcile now.
+    /// A new value requests a reconcile now.
     pub const REQUESTED_AT: &str = "applink.dev/requestedAt";
-    /// A new value has the remote object deleted and created anew, once.
+    /// A new value deletes the remote object and creates it again, once.
     pub const REPLACE: &str = "applink.dev/replace";
-    /// `"true"` on a deleted object lets go of the remote object at once.
+    /// `"true"` on a deleted object removes the finalizer at once and orphans the remote object.
     pub const FORCE_ORPHAN: &str = "applink.dev/force-orphan";
-    /// `"true"` lets a Data Cloud connection be deleted or replaced although that deletes its targets.
+    /// `"true"` allows the deletion or replacement of a Data Cloud connection, which also deletes its targets.
     pub const CONFIRM_CASCADE: &str = "applink.dev/confirm-cascade";
-    /// What the operator was about to create; written before the call.
+    /// The intent: what the operator is about to create. Written before the call.
     pub const INTENT: &str = "applink.dev/intent";
-    /// On a Secret of ours: the remote object that its link is for.
+    /// On a Secret that the operator owns: ID of the remote object that its link is for.
     pub const LINK_FOR: &str = "applink.dev/link-for";
 }
 
-/// Names another object of the same namespace.
+/// Reference to another object in the same namespace.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, KubeSchema)]
 pub struct ObjectRef {
     /// Name of the object, in the same namespace.
@@ -33,82 +33,82 @@ pub struct ObjectRef {
     pub name: String,
 }
 
-/// Names one key of a Secret of the same namespace.
+/// Reference to one key of a Secret in the same namespace.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, KubeSchema)]
 pub struct SecretKeyRef {
     /// Name of the Secret, in the same namespace.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = object_name("a Secret"))]
     pub name: String,
-    /// Key within the Secret.
+    /// Key in the Secret.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message("a Secret's key has only letters, digits, '-', '_' and '.'"))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message("key must be one that a Secret can have: only letters, digits, '-', '_' and '.'"))]
     pub key: String,
 }
 
-/// Names one key of a ConfigMap of the same namespace.
+/// Reference to one key of a ConfigMap in the same namespace.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, KubeSchema)]
 pub struct ConfigMapKeyRef {
     /// Name of the ConfigMap, in the same namespace.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = object_name("a ConfigMap"))]
     pub name: String,
-    /// Key within the ConfigMap.
+    /// Key in the ConfigMap.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message("a ConfigMap's key has only letters, digits, '-', '_' and '.'"))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message("key must be one that a ConfigMap can have: only letters, digits, '-', '_' and '.'"))]
     pub key: String,
 }
 
-/// Whether the operator may change what it looks at.
+/// Whether the operator may change the remote object.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
 pub enum ManagementPolicy {
-    /// Creates, keeps and deletes the remote object.
+    /// Creates, maintains and deletes the remote object.
     #[default]
     Full,
     /// Never creates, changes or deletes.
     Observe,
 }
 
-/// What to do with a remote object of this name that was there first.
+/// What to do with a remote object of this name that existed before the resource.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
 pub enum AdoptionPolicy {
-    /// Take it over where its attributes match.
+    /// Adopt it if its attributes match.
     #[default]
     IfMatching,
-    /// Refuse it.
+    /// Do not adopt it.
     Never,
 }
 
-/// What becomes of the remote object when the resource is deleted.
+/// What happens to the remote object when the resource is deleted.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
 pub enum DeletionPolicy {
-    /// Delete it too.
+    /// Delete it.
     #[default]
     Delete,
-    /// Leave it.
+    /// Leave it in place.
     Orphan,
 }
 
-/// What to do when a write-only input changes, since AppLink has no update.
+/// What to do when a write-only input changes. AppLink has no update.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
 pub enum ReplacePolicy {
-    /// Say so, and leave the remote object.
+    /// Report the change, and leave the remote object as it is.
     #[default]
     Never,
-    /// Delete it and create it anew.
+    /// Delete the remote object and create it again.
     DeleteAndRecreate,
 }
 
 /// Condition types of every kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConditionType {
-    /// The remote object was seen in its wanted state.
+    /// The operator saw the remote object in its desired state.
     Ready,
     /// Work is under way; present only while true.
     Reconciling,
-    /// Nothing more will happen without somebody's action; present only while true.
+    /// Somebody must act before anything else happens; present only while true.
     Stalled,
-    /// An add-on's AppLink answers.
+    /// AppLink answers for the add-on.
     Reachable,
 }
 
@@ -125,13 +125,13 @@ impl ConditionType {
     }
 }
 
-/// The condition of this type, if there is one.
+/// The condition of this type, if any.
 #[must_use]
 pub fn condition(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
     conditions.iter().find(|c| c.type_ == kind.as_str())
 }
 
-/// Where a status has a default, kstatus does not take a new object for a finished one before anybody looked at it.
+/// The default status. Without it, kstatus reports a new object as finished before the operator has looked at it.
 #[must_use]
 pub(super) fn initial_status() -> serde_json::Value {
     serde_json::json!({
@@ -146,7 +146,7 @@ pub(super) fn initial_status() -> serde_json::Value {
     })
 }
 
-/// Schema of `status.conditions`: merged by type, so that two writers do not wipe each other's.
+/// Schema of `status.conditions`: a map by type, so that two writers do not overwrite each other's conditions.
 pub(super) fn conditions_schema(generator: &mut schemars::SchemaGenerator) -> Schema {
     let item = generator.subschema_for::<Condition>();
     json_schema!({
@@ -157,19 +157,19 @@ pub(super) fn conditions_schema(generator: &mut schemars::SchemaGenerator) -> Sc
     })
 }
 
-/// The rule that a field holds a name that Kubernetes allows for such an object. A name that is none cannot even be looked
-/// up: a blank in it breaks the URL of the request.
+/// Rule for a field that holds the name of an object. The operator could not even look up a name that Kubernetes does not
+/// allow: a blank in it breaks the URL of the request.
 pub(super) fn object_name(what: &str) -> Rule {
     Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message(
         format!(
-            "name must be one that {what} can have: lower case letters, digits, '-' and '.', beginning and ending with a \
+            "name must be one that {what} can have: lower-case letters, digits, '-' and '.', beginning and ending with a \
              letter or digit, and no blanks"
         )
         .as_str(),
     )
 }
 
-/// Whether Kubernetes allows this name for a Secret, a ConfigMap or an object of ours: a DNS-1123 subdomain.
+/// Whether Kubernetes allows this name for a Secret, a ConfigMap or one of our kinds: a DNS-1123 subdomain.
 #[must_use]
 pub fn is_object_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -179,7 +179,7 @@ pub fn is_object_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(label)
 }
 
-/// The rule that a field neither begins nor ends with blanks: a YAML block scalar ends with a line break.
+/// Rule for a field that must not begin or end with blanks: a YAML block scalar ends with a line break.
 pub(super) fn trimmed(field: &str) -> Rule {
     Rule::new(r"self.matches('^\\S(.*\\S)?$')").message(
         format!(
@@ -190,13 +190,13 @@ pub(super) fn trimmed(field: &str) -> Rule {
     )
 }
 
-/// The rule that a field holds an absolute URL without credentials.
+/// Rule for a field that holds an absolute URL without credentials.
 pub(super) fn url_form(field: &str) -> Rule {
     Rule::new("isURL(self) && !self.contains('@') && url(self).getHostname() != ''")
         .message(format!("{field} must be an absolute URL without user or password, like https://example.com").as_str())
 }
 
-/// The rule that a field holds a URL over TLS, or to this very machine.
+/// Rule for a field that holds an https URL, or an http URL of a loopback host.
 pub(super) fn url_scheme(field: &str) -> Rule {
     Rule::new(
         "!isURL(self) || url(self).getScheme() == 'https' || (url(self).getScheme() == 'http' && \

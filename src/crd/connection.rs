@@ -1,6 +1,6 @@
-//! Connection: from an AppLink add-on to a Salesforce or Data Cloud org.
+//! Connection: connects an AppLink add-on to a Salesforce or Data Cloud org.
 //!
-//! Pure types and rules. `plan::kinds::connection` decides with it, `control` resolves and reports by it.
+//! Pure types and rules. `plan` decides from them, `control` reads the spec and writes the status.
 
 // Two columns may have the same type.
 #![allow(clippy::duplicated_attributes)]
@@ -42,11 +42,11 @@ use super::remote::{DeletionPolicies, ManagementPolicies, RecordsRemote, RemoteS
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, kube(cel))]
 #[x_kube(
-    validation = Rule::new("has(self.jwt) != has(self.oauth)").message("set exactly one of jwt (a robot, no browser) and oauth (someone opens a link)"),
+    validation = Rule::new("has(self.jwt) != has(self.oauth)").message("set exactly one of jwt (signs in with a key, no browser) and oauth (somebody opens a link)"),
     validation = Rule::new("self.provider != 'DataCloud' || !has(self.jwt)").message("AppLink has no JWT route for DataCloud connections: use oauth: {} instead of jwt")
 )]
 pub struct ConnectionSpec {
-    /// The AppLinkAddon that this connection belongs to. Immutable.
+    /// AppLinkAddon that this connection belongs to. Immutable.
     #[x_kube(validation = Rule::new("self == oldSelf").message("addonRef is immutable: create another Connection for another add-on"))]
     pub addon_ref: ObjectRef,
 
@@ -58,28 +58,28 @@ pub struct ConnectionSpec {
     )]
     pub connection_name: String,
 
-    /// What is connected, and how. DataCloud knows no JWT.
+    /// The org to connect to, and how to sign in. DataCloud has no JWT route.
     #[serde(flatten)]
     pub access: AuthSpec,
 
-    /// What the operator may do.
+    /// The policies.
     #[serde(flatten)]
     pub handling: ManagementPolicies,
 
-    /// What it does in the end.
+    /// The policies for deletion and replacement.
     #[serde(flatten)]
     pub ending: DeletionPolicies,
 }
 
-/// What AppLink says of the connection, and how it goes.
+/// The connection as AppLink reports it, and the conditions.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = initial_status()))]
 pub struct ConnectionStatus {
-    /// What authorizations have, too.
+    /// Fields shared with authorizations.
     #[serde(flatten)]
     pub grant: OrgAccessStatus,
-    /// Ids of data action targets that were let go of.
+    /// IDs of data action targets that their resources have released.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub released_targets: Vec<String>,
 }

@@ -1,6 +1,6 @@
-//! What users write and read: one file per kind; `common`, `remote` and `grant` for what they share.
+//! The custom resources that users write and read: one file per kind; `common`, `remote` and `grant` hold shared fields.
 //!
-//! Pure: types, schemas, validation rules and accessors. No behaviour, no client, no clock. Everything else reads it;
+//! Pure: types, schemas, validation rules and accessors. No behaviour, no client, no clock. Every other module may use it;
 //! `crds/` is generated from it.
 
 #![deny(clippy::disallowed_methods)]
@@ -33,14 +33,14 @@ pub use target::{DataActionTarget, DataActionTargetSpec, DataActionTargetStatus,
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
-/// Group of every kind.
+/// API group of every kind.
 pub const GROUP: &str = "applink.dev";
-/// Finalizer that stands between a resource and the remote object it owns.
+/// Finalizer that keeps a resource until its remote object is deleted or orphaned.
 pub const FINALIZER: &str = "applink.dev/finalizer";
 /// Field manager of every write to Kubernetes.
 pub const FIELD_MANAGER: &str = "applink-operator";
 
-/// The definitions of all kinds, in the order a reader meets them.
+/// The definitions of all kinds, in the order of the documentation.
 #[must_use]
 pub fn definitions() -> Vec<CustomResourceDefinition> {
     vec![AppLinkAddon::crd(), Connection::crd(), Authorization::crd(), Publication::crd(), DataActionTarget::crd()]

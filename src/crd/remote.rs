@@ -1,6 +1,6 @@
-//! What all resources share that stand for something in AppLink: the policies of a spec, and what a status records.
+//! Fields that all kinds with a remote object share: the policies in the spec, and the record in the status.
 //!
-//! Pure types. The kinds' files embed them; `plan` reads and writes them.
+//! Pure types. The kinds embed them; `plan` reads and writes them.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
@@ -9,72 +9,72 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{AdoptionPolicy, DeletionPolicy, ManagementPolicy, ReplacePolicy, conditions_schema};
 
-/// What the operator may do about a remote object.
+/// The policies for a remote object.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ManagementPolicies {
-    /// Full creates and keeps the remote object; Observe only looks.
+    /// Full creates, maintains and deletes the remote object. Observe only shows it.
     #[serde(default)]
     pub management_policy: ManagementPolicy,
 
-    /// What to do with a remote object of this name that was there first.
+    /// What to do with a remote object of this name that existed before the resource.
     #[serde(default)]
     pub adoption_policy: AdoptionPolicy,
 
-    /// true stops all work on the remote object; a deletion waits, too.
+    /// true pauses all work on the remote object, including its deletion.
     #[serde(default)]
     pub suspend: bool,
 }
 
-/// What the operator may do about a remote object that can be deleted.
+/// The policies for a remote object that AppLink can delete.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeletionPolicies {
-    /// What becomes of the remote object when this resource is deleted.
+    /// What happens to the remote object when this resource is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 
-    /// What to do where an input changed that AppLink cannot update in the remote object.
+    /// What to do when an input changes that AppLink cannot update in the remote object.
     #[serde(default)]
     pub replace_policy: ReplacePolicy,
 }
 
-/// What a status records of the remote object, each where the service tells it.
+/// The remote object as last seen. Fields that the service does not report are absent.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RemoteStatus {
-    /// Generation of the spec that this status speaks of.
+    /// Generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready; Reconciling and Stalled while true.
+    /// Ready. Reconciling and Stalled appear only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
-    /// The last value of applink.dev/requestedAt that was acted on.
+    /// Last value of applink.dev/requestedAt that the operator acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
-    /// The last value of applink.dev/replace that was acted on.
+    /// Last value of applink.dev/replace that the operator acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_replace: Option<String>,
-    /// Id of the remote object in AppLink.
+    /// ID of the remote object in AppLink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// UUID of the add-on that the id belongs to.
+    /// UUID of the add-on that the ID belongs to.
     #[serde(rename = "addonID", default, skip_serializing_if = "Option::is_none")]
     pub addon_id: Option<String>,
-    /// Status of the remote object, as the service says it.
+    /// Status of the remote object, as the service reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote_status: Option<String>,
-    /// Digest of the write-only inputs that the remote object was made with.
+    /// Digest of the write-only inputs that the remote object was created with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_hash: Option<String>,
-    /// When the remote object was first seen in working order; absent while it never was.
+    /// When the operator first saw the remote object work. Absent if it never did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub established_at: Option<Time>,
-    /// The last attempt of applink.dev/intent whose outcome is recorded here: its id, or that it was refused.
+    /// Last attempt of applink.dev/intent whose outcome is recorded: either the ID of the new object, or a refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_attempt: Option<i64>,
-    /// When the remote object was created, as the service says it.
+    /// When the remote object was created, as the service reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,
     /// Heroku user who created the remote object.
@@ -83,16 +83,16 @@ pub struct RemoteStatus {
     /// Heroku app that the remote object was created through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_via_app: Option<String>,
-    /// The org behind it, as far as the service tells it.
+    /// The org, as far as the service reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub org: Option<Org>,
 }
 
-/// A connected org, as far as the service tells it.
+/// A connected org, as far as the service reports it.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Org {
-    /// Org id, 18 characters.
+    /// Org ID, 18 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// URL of the org's instance.
@@ -104,18 +104,18 @@ pub struct Org {
     /// API version, without a leading v.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_version: Option<String>,
-    /// Salesforce user who is connected.
+    /// Salesforce user that signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// Id of that user.
+    /// ID of that user.
     #[serde(rename = "userID", default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
 }
 
 /// A status that records a remote object.
 pub trait RecordsRemote: Clone + Default + PartialEq {
-    /// What it records.
+    /// The record.
     fn remote(&self) -> &RemoteStatus;
-    /// The same, to be written.
+    /// The record, to write to.
     fn remote_mut(&mut self) -> &mut RemoteStatus;
 }

@@ -1,6 +1,6 @@
 //! DataActionTarget: a webhook of the app that Data Cloud calls.
 //!
-//! Pure types and rules. `plan::kinds::data_action_target` decides with it, `control` resolves and reports by it.
+//! Pure types and rules. `plan` decides from them, `control` reads the spec and writes the status.
 
 // Two columns may have the same type.
 #![allow(clippy::duplicated_attributes)]
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::common::{ObjectRef, initial_status, trimmed};
 use super::remote::{ManagementPolicies, RecordsRemote, RemoteStatus};
 
-/// A webhook of the app that Data Cloud calls. AppLink can neither change nor delete one: it goes with its connection.
+/// A webhook of the app that Data Cloud calls. AppLink can neither change nor delete it; it disappears together with its connection.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
 #[kube(
     group = "applink.dev",
@@ -25,7 +25,7 @@ use super::remote::{ManagementPolicies, RecordsRemote, RemoteStatus};
     namespaced,
     status = "DataActionTargetStatus",
     derive = "PartialEq",
-    doc = "A webhook of the app that Data Cloud calls. AppLink can neither change nor delete one: it goes with its connection.",
+    doc = "A webhook of the app that Data Cloud calls. AppLink can neither change nor delete it; it disappears together with its connection.",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     printcolumn(name = "Label", type_ = "string", json_path = ".spec.label"),
@@ -43,26 +43,26 @@ use super::remote::{ManagementPolicies, RecordsRemote, RemoteStatus};
 #[cfg_attr(test, kube(cel))]
 #[x_kube(
     validation = Rule::new("(has(self.apiName) ? self.apiName : self.label.replace(' ', '_')) == (has(oldSelf.apiName) ? oldSelf.apiName : oldSelf.label.replace(' ', '_'))").message("apiName is immutable: AppLink cannot change a target; create another DataActionTarget"),
-    validation = Rule::new("(has(self.apiName) ? self.apiName : self.label.replace(' ', '_')).matches('^[A-Za-z](_?[A-Za-z0-9])*$') && size(has(self.apiName) ? self.apiName : self.label) >= 3 && size(has(self.apiName) ? self.apiName : self.label) <= 30").message("apiName (by default the label, with _ for spaces) must have 3 to 30 characters, begin with a letter, end with a letter or digit, and have only letters, digits and single underscores between: set apiName"),
+    validation = Rule::new("(has(self.apiName) ? self.apiName : self.label.replace(' ', '_')).matches('^[A-Za-z](_?[A-Za-z0-9])*$') && size(has(self.apiName) ? self.apiName : self.label) >= 3 && size(has(self.apiName) ? self.apiName : self.label) <= 30").message("apiName (by default the label with spaces replaced by _) must have 3 to 30 characters, begin with a letter, end with a letter or digit, and have only letters, digits and single underscores between: set apiName"),
     validation = Rule::new("self.type == oldSelf.type").message("type is immutable: AppLink cannot change a target; create another DataActionTarget")
 )]
 pub struct DataActionTargetSpec {
-    /// The Connection, of provider DataCloud, to whose org the target belongs. Immutable.
+    /// Connection to the org that the target belongs to. Its provider must be DataCloud. Immutable.
     #[x_kube(validation = Rule::new("self == oldSelf").message("connectionRef is immutable: create another DataActionTarget for another connection"))]
     pub connection_ref: ObjectRef,
 
-    /// What people read in Data Cloud. Immutable.
+    /// Label of the target in Data Cloud. Immutable.
     #[schemars(length(min = 1, max = 255))]
     #[x_kube(validation = trimmed("label"))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("label is immutable: AppLink cannot change a target; create another DataActionTarget"))]
     pub label: String,
 
-    /// Name of the target in AppLink, 3 to 30 characters; by default the label, with _ for spaces. Immutable.
+    /// Name of the target in AppLink, 3 to 30 characters. The default is the label with spaces replaced by _. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 30))]
     pub api_name: Option<String>,
 
-    /// Path in the app that Data Cloud calls, like /webhooks/customer-update. Immutable.
+    /// Path in the app that Data Cloud calls, such as /webhooks/customer-update. Immutable.
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(
         validation = Rule::new(r"self.matches('^/\\S*$')").message("targetEndpoint must be a path in the app that begins with /, not a URL"),
@@ -70,11 +70,11 @@ pub struct DataActionTargetSpec {
     )]
     pub target_endpoint: String,
 
-    /// How Data Cloud calls it. Immutable.
+    /// How Data Cloud calls the target. Immutable.
     #[serde(rename = "type", default)]
     pub kind: TargetType,
 
-    /// What the operator may do.
+    /// The policies.
     #[serde(flatten)]
     pub handling: ManagementPolicies,
 }
@@ -95,15 +95,15 @@ pub enum TargetType {
     Webhook,
 }
 
-/// What AppLink says of the target, and how it goes.
+/// The data action target as AppLink reports it, and the conditions.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = initial_status()))]
 pub struct DataActionTargetStatus {
-    /// What all remote kinds have.
+    /// Fields shared by all remote kinds.
     #[serde(flatten)]
     pub remote: RemoteStatus,
-    /// Id of the connection that the target was made on.
+    /// ID of the connection that the target was created on.
     #[serde(rename = "connectionID", default, skip_serializing_if = "Option::is_none")]
     pub connection_id: Option<String>,
 }

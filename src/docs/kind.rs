@@ -1,6 +1,6 @@
-//! The reference of one kind: its fields with their types and defaults, what is refused, and what `kubectl get` shows.
+//! The reference of one kind: its fields with types and defaults, its validation rules, and the columns of `kubectl get`.
 //!
-//! Pure. All of it is read from the definition that the API server gets, so that it cannot say anything else.
+//! Pure. It is generated from the definition that the API server uses, so the two cannot differ.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceDefinitionVersion, JSON, JSONSchemaProps,
@@ -8,7 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use serde_json::Value;
 
-/// A field, at whatever depth.
+/// A field, at any depth.
 pub(super) struct Field<'a> {
     /// Its path below `spec` or `status`, like `jwt.privateKeySecretRef.name` or `conditions[].type`.
     pub(super) path: String,
@@ -16,12 +16,12 @@ pub(super) struct Field<'a> {
     required: bool,
 }
 
-/// What the kind stands for.
+/// Description of the kind.
 pub(super) fn about(definition: &CustomResourceDefinition) -> String {
     definition.spec.versions.iter().find_map(schema_of).map(description).unwrap_or_default()
 }
 
-/// The reference of all versions of the kind.
+/// The reference for all versions of the kind.
 pub(super) fn reference(definition: &CustomResourceDefinition) -> String {
     definition.spec.versions.iter().map(|version| section(definition, version)).collect::<Vec<_>>().join("\n")
 }
@@ -30,7 +30,7 @@ fn section(definition: &CustomResourceDefinition, version: &CustomResourceDefini
     let names = &definition.spec.names;
     let (group, short) = (&definition.spec.group, names.short_names.iter().flatten().next().unwrap_or(&names.plural));
     let mut text = format!(
-        "## Reference\n\n`apiVersion: {group}/{}`, `kind: {}`. `kubectl get {short}` lists those of a namespace.\n\n",
+        "## Reference\n\n`apiVersion: {group}/{}`, `kind: {}`. `kubectl get {short}` lists the resources in a namespace.\n\n",
         version.name, names.kind
     );
     let part = |name| schema_of(version).and_then(|schema| schema.properties.as_ref()?.get(name));
@@ -48,7 +48,7 @@ fn schema_of(version: &CustomResourceDefinitionVersion) -> Option<&JSONSchemaPro
     version.schema.as_ref()?.open_api_v3_schema.as_ref()
 }
 
-/// All fields below a schema, each before those within it.
+/// All fields of a schema, each before the fields inside it.
 pub(super) fn fields(schema: &JSONSchemaProps) -> Vec<Field<'_>> {
     let required = schema.required.as_deref().unwrap_or_default();
     let own = schema.properties.iter().flatten();
@@ -78,7 +78,7 @@ fn spec_table(schema: &JSONSchemaProps) -> String {
         format!("| `{path}` | {} | {value} | {} |\n", type_of(schema), description(schema))
     };
     let rows: String = fields(schema).into_iter().map(row).collect();
-    format!("| field | type | default | what it is |\n|---|---|---|---|\n{rows}")
+    format!("| field | type | default | description |\n|---|---|---|---|\n{rows}")
 }
 
 fn status_table(schema: &JSONSchemaProps) -> String {
@@ -86,14 +86,14 @@ fn status_table(schema: &JSONSchemaProps) -> String {
         format!("| `{}` | {} | {} |\n", field.path, type_of(field.schema), description(field.schema))
     };
     let rows: String = fields(schema).into_iter().map(row).collect();
-    format!("| field | type | what it is |\n|---|---|---|\n{rows}")
+    format!("| field | type | description |\n|---|---|---|\n{rows}")
 }
 
 fn description(schema: &JSONSchemaProps) -> String {
     cell(schema.description.as_deref().unwrap_or_default())
 }
 
-/// What values a field takes.
+/// The type of a field, as readers see it.
 fn type_of(schema: &JSONSchemaProps) -> String {
     if let Some(values) = &schema.enum_ {
         return values.iter().map(|JSON(value)| format!("`{}`", bare(value))).collect::<Vec<_>>().join(" or ");
@@ -114,7 +114,7 @@ fn type_of(schema: &JSONSchemaProps) -> String {
     }
 }
 
-/// What the API server refuses, in the words that it uses.
+/// The validation rules, as the messages of the API server.
 fn refusals(spec: &JSONSchemaProps) -> String {
     let all = std::iter::once(("spec".to_owned(), spec));
     let all = all.chain(fields(spec).into_iter().map(|field| (field.path, field.schema)));
@@ -124,7 +124,7 @@ fn refusals(spec: &JSONSchemaProps) -> String {
             messages.map(|message| format!("- `{path}`: {}\n", cell(message))).collect::<Vec<_>>()
         })
         .collect();
-    format!("The API server refuses what breaks one of these rules, and says so:\n\n{rules}\n")
+    format!("The API server rejects a resource that violates one of these rules, with this message:\n\n{rules}\n")
 }
 
 fn column_table(columns: &[CustomResourceColumnDefinition]) -> String {
@@ -133,15 +133,15 @@ fn column_table(columns: &[CustomResourceColumnDefinition]) -> String {
         format!("| {} | `{}` | {wide} |\n", column.name.to_uppercase(), column.json_path)
     };
     let rows: String = columns.iter().map(row).collect();
-    format!("### What kubectl get shows\n\n| column | from | |\n|---|---|---|\n{rows}")
+    format!("### Columns of kubectl get\n\n| column | from | |\n|---|---|---|\n{rows}")
 }
 
-/// A value as people write it in YAML.
+/// A value as written in YAML.
 fn bare(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A text fit for a cell of a table.
+/// A text that fits into a table cell.
 fn cell(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|").replace('<', "&lt;")
 }

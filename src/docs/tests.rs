@@ -1,4 +1,4 @@
-//! That no field goes without a word, no reason without a way out, and that no example in the pages would be refused.
+//! Checks that each field is described, that each reason says what to do, and that the API server would accept each example.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::crd::{AppLinkAddon, Authorization, Connection, DataActionTarget, Publication};
 
-/// The pages that people write, or write parts of.
+/// The pages that people write, at least in part.
 const WRITTEN: [(&str, &str); 10] = [
     ("the front page", include_str!("../../README.md")),
     ("README.md", include_str!("../../docs/README.md")),
@@ -44,14 +44,14 @@ fn every_field_is_described_and_appears() {
 fn every_reason_says_what_it_means_and_what_to_do() {
     let page = reasons();
     for reason in Reason::ALL {
-        assert!(page.contains(&format!("## {reason}\n\n{}", reason.meaning())), "{reason}");
+        assert!(page.contains(&format!("### {reason}\n\n{}", reason.meaning())), "{reason}");
         let ends = |text: &str| text.ends_with('.') && !text.contains("  ");
         assert!(ends(reason.meaning()) && ends(reason.remedy()), "{reason}");
     }
 }
 
 #[test]
-fn what_people_wrote_stays_and_what_is_generated_is_made_anew() {
+fn the_written_part_stays_and_the_generated_part_is_replaced() {
     let page = Page { file: "x.md".to_owned(), title: "X".to_owned(), generated: "new\n".to_owned() };
     let first = page.refreshed("").unwrap();
     assert_eq!(first, format!("# X\n\n{MARK}\nnew\n"));
@@ -71,7 +71,7 @@ fn every_page_has_something_to_say() {
     }
 }
 
-/// The examples in a page: the objects in its blocks of YAML that are of a kind of ours.
+/// The examples in a page: the AppLink resources in its YAML blocks.
 fn examples(page: &str) -> Vec<Value> {
     let blocks = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let objects = blocks.flat_map(|block| block.split("---\n"));
@@ -80,7 +80,7 @@ fn examples(page: &str) -> Vec<Value> {
     values.filter(|value| value["apiVersion"] == "applink.dev/v1alpha1").collect()
 }
 
-/// The first key that a schema does not have.
+/// The first key that the schema does not know.
 fn unknown(value: &Value, schema: &JSONSchemaProps) -> Option<String> {
     let (Value::Object(fields), Some(known)) = (value, &schema.properties) else { return None };
     fields.iter().find_map(|(key, value)| match known.get(key) {
@@ -109,7 +109,7 @@ fn refused(example: Value) -> Option<String> {
 }
 
 #[test]
-fn every_example_would_be_taken() {
+fn every_example_is_valid() {
     let mut kinds = Vec::new();
     for (file, text) in WRITTEN {
         for example in examples(text) {
