@@ -1,4 +1,4 @@
-//! The custom resources that users write and read: one file per kind; `common`, `remote` and `grant` hold shared fields.
+//! The custom resources that users write and read: one file per kind; `common`, `remote` and `org_access` hold shared fields.
 //!
 //! Pure: types, schemas, validation rules and accessors. No behaviour, no client, no clock. Every other module may use it;
 //! `crds/` is generated from it.

@@ -171,7 +171,7 @@ prop_compose! {
 
 /// Whether the plan may do anything to AppLink at all.
 fn free(world: &World) -> bool {
-    let known = world.status.remote.owner_id.as_ref().or(world.state.intent.as_ref().map(|i| &i.addon_id));
+    let known = world.status.remote.addon_id.as_ref().or(world.state.intent.as_ref().map(|i| &i.owner_id));
     matches!(&world.addon, OwnerState::Ready { id } if known.is_none_or(|known| known == id))
         && world.policies.management == ManagementPolicy::Full
         && !world.policies.suspend
