@@ -3,12 +3,12 @@
 //! Pure. `diff` gives verdicts; `control::report` writes the conditions.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde::{Deserialize, Serialize};
 
-use crate::crd::{ConditionType, Reason, condition};
+use crate::crd::{Condition, ConditionType, Reason, condition};
 
 /// Who has to act next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Progress {
     /// Nobody: spec and world agree.
     Current,
@@ -21,7 +21,7 @@ pub enum Progress {
 }
 
 /// Status of the condition Ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReadyStatus {
     /// Seen as declared.
     True,
@@ -34,7 +34,7 @@ pub enum ReadyStatus {
 }
 
 /// One judgement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConditionReport {
     /// Status of Ready.
     pub ready: ReadyStatus,
@@ -84,7 +84,7 @@ impl ConditionReport {
 }
 
 /// What to write of a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum StatusUpdate {
     /// These conditions, for this generation.
     SetConditions(ConditionReport),
@@ -152,14 +152,14 @@ pub fn say(
     generation: i64,
     now: Timestamp,
 ) -> Condition {
-    let since = condition(before, kind).filter(|c| c.status == status).map(|c| c.last_transition_time.clone());
+    let since = condition(before, kind).filter(|c| c.status == status).map(|c| c.last_transition_time);
     Condition {
         type_: kind.as_str().to_owned(),
         status: status.to_owned(),
         reason: reason.to_owned(),
         message: message.to_owned(),
         observed_generation: Some(generation),
-        last_transition_time: since.unwrap_or_else(|| Time(whole_seconds(now))),
+        last_transition_time: since.unwrap_or_else(|| whole_seconds(now)),
     }
 }
 

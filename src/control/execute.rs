@@ -4,26 +4,26 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::json;
 
 use super::fence::InFlight;
-use super::kinds::Kind;
-use super::outcome::{Failed, PendingEvent, answer, delayed, news_of, refusals, unread};
+use super::kinds::{Kind, Payload};
+use super::outcome::{PendingEvent, delayed, failure, made_event};
 use super::owned_secrets::{self, SecretContent};
 use super::patch::{Part, patch, preconditions};
 use super::permits::Permit;
-use super::reconcile::Reconciler;
+use super::reconcile::{Gathered, Reconciler};
 use super::status::{announce, publish_event};
 use super::stores::key;
 use super::{Context, Error};
 use crate::budget::Purpose;
-use crate::conditions::{ConditionReport, StatusUpdate};
+use crate::conditions::StatusUpdate;
 use crate::crd::{FINALIZER, Reason, annotation};
 use crate::facts::Phase;
-use crate::heroku::RemoteError;
-use crate::plan::state::{CallOutcome, CredentialsState, Intent, ReconcileState, WrittenSecret};
+use crate::observe::Key;
+use crate::plan::state::{CredentialsState, Intent, ReconcileState};
+use crate::plan::transition::StepOutcome;
 use crate::plan::{Plan, Step};
 
 /// What is held from the first effect to the report: leave to write, and a place within the gate.
@@ -56,6 +56,8 @@ impl WriteGuard {
 pub(super) enum Next<K> {
     /// Plan again.
     Plan,
+    /// Gather and plan again: this step changed a Secret.
+    Gather,
     /// Plan again, with the object as this write left it.
     PlanWith(Arc<K>),
     /// Nothing can be done at once: report.
@@ -68,7 +70,7 @@ pub(super) enum Next<K> {
 pub(super) async fn execute<K: Kind>(
     reconciler: &Reconciler<K>,
     object: &Arc<K>,
-    inputs: &K::Inputs,
+    read: &mut Gathered<K>,
     state: &ReconcileState,
     plan: &Plan<K::Status>,
     guard: &mut WriteGuard,
@@ -85,13 +87,10 @@ pub(super) async fn execute<K: Kind>(
         return Ok(Next::Finish);
     }
     if step.mutates() && guard.permit.is_none() {
-        // Several resources may stand for one add-on.
-        let facts = ctx.observer.addon(&addon).and_then(|live| live.facts);
-        let whole = facts.map_or_else(|| addon.to_string(), |facts| facts.addon_id);
-        if let Some(place) = object.exclusive_scope(ctx) {
-            guard.exclusive = Some(ctx.permits.acquire_exclusive(&format!("{whole}/{place}"), urgent).await);
+        if plan.steps.iter().any(Step::makes) {
+            read.payload = object.payload(ctx).await?;
         }
-        guard.permit = Some(ctx.permits.acquire(&whole, urgent).await);
+        acquire(&**object, ctx, &addon, urgent, guard).await;
         // The world moved while we waited.
         return Ok(Next::Plan);
     }
@@ -107,29 +106,42 @@ pub(super) async fn execute<K: Kind>(
     ctx.metrics.step(K::KIND, label(step));
     tracing::info!(object = %me, "{step}");
     match step {
-        Step::WriteIntent { intent } => write_intent(reconciler, object, Some(intent)).await,
+        Step::WriteIntent { intent } => write_intent(reconciler, object, state, step, Some(intent)).await,
         Step::Adopt { intent } => {
             let id = intent.id.as_deref().unwrap_or_default();
             let note = format!("took over {id}, which was there first in AppLink");
             guard.events.push(PendingEvent { warning: false, reason: Reason::Adopted, note });
-            write_intent(reconciler, object, Some(intent)).await
+            write_intent(reconciler, object, state, step, Some(intent)).await
         }
-        Step::WriteOAuthSecret { id } => write_oauth_secret(ctx, &**object, id).await.map(|()| Next::Plan),
-        Step::DeleteOAuthSecret => delete_oauth_secret(ctx, &**object).await.map(|()| Next::Plan),
-        Step::SetSecretOwner { secret } => owned_secrets::take(ctx, &**object, secret).await.map(|()| Next::Plan),
-        Step::DeleteCredentialsSecret { secret } => delete_credentials_secret(reconciler, object, state, secret).await,
+        Step::WriteOAuthSecret { id } => write_oauth_secret(ctx, &**object, id).await.map(|()| Next::Gather),
+        Step::DeleteOAuthSecret => delete_oauth_secret(ctx, &**object).await.map(|()| Next::Gather),
+        Step::SetSecretOwner { secret } => owned_secrets::take(ctx, &**object, secret).await.map(|()| Next::Gather),
+        Step::DeleteCredentialsSecret { secret } => {
+            delete_credentials_secret(reconciler, object, state, step, secret).await
+        }
         Step::WriteCredentialsSecret { id, secret } => {
             write_credentials_secret(reconciler, object, state, step, (id, secret)).await
         }
-        Step::AddFinalizer => write_intent(reconciler, object, None).await,
+        Step::AddFinalizer => write_intent(reconciler, object, state, step, None).await,
         Step::RemoveFinalizer { orphaned } => remove_finalizer(reconciler, object, orphaned.as_deref()).await,
         Step::Create { .. }
         | Step::Publish { .. }
         | Step::Delete { .. }
         | Step::Get { .. }
-        | Step::ListTargets { .. } => call(reconciler, object, inputs, state, step, guard).await,
+        | Step::ListTargets { .. } => call(reconciler, object, read, state, step, guard).await,
         Step::Poll | Step::AwaitRemote => Ok(Next::Finish),
     }
+}
+
+/// Waits until the object may write to its add-on.
+async fn acquire<K: Kind>(object: &K, ctx: &Context, addon: &Key, urgent: bool, guard: &mut WriteGuard) {
+    // Several resources may stand for one add-on.
+    let facts = ctx.observer.addon(addon).and_then(|live| live.facts);
+    let whole = facts.map_or_else(|| addon.to_string(), |facts| facts.addon_id);
+    if let Some(place) = object.exclusive_scope(ctx) {
+        guard.exclusive = Some(ctx.permits.acquire_exclusive(&format!("{whole}/{place}"), urgent).await);
+    }
+    guard.permit = Some(ctx.permits.acquire(&whole, urgent).await);
 }
 
 fn label(step: &Step) -> &'static str {
@@ -171,19 +183,19 @@ async fn delete_credentials_secret<K: Kind>(
     reconciler: &Reconciler<K>,
     object: &Arc<K>,
     state: &ReconcileState,
+    step: &Step,
     secret: &str,
 ) -> Result<Next<K>, Error> {
-    let mut credentials = CredentialsState::default();
-    match owned_secrets::remove(&reconciler.ctx, &**object, secret).await {
+    let outcome = match owned_secrets::remove(&reconciler.ctx, &**object, secret).await {
         Err(error) if state.deleting && !error.is_conflict() => {
             tracing::warn!(object = %key(&**object), "{error}; leaving it to Kubernetes, which collects it with its owner");
-            credentials.undeletable = state.credentials.undeletable.clone();
-            credentials.undeletable.push(secret.to_owned());
+            StepOutcome::NotDeleted
         }
-        result => result?,
-    }
-    reconciler.state_cache.set_credentials(object, credentials);
-    Ok(Next::Plan)
+        result => result.map(|()| StepOutcome::Done)?,
+    };
+    let after = state.after(step, &outcome, reconciler.ctx.clock.now());
+    reconciler.state_cache.store(object, &after);
+    Ok(Next::Gather)
 }
 
 /// Reads the credential and keeps it, and remembers how that ended apart from how the object's own calls did.
@@ -195,108 +207,100 @@ async fn write_credentials_secret<K: Kind>(
     (id, secret): (&str, &str),
 ) -> Result<Next<K>, Error> {
     let ctx = &*reconciler.ctx;
-    let now = ctx.clock.now();
-    let before = &state.credentials;
-    let credentials = match object.read_credentials(ctx, id, state.requested || before.written.is_none()).await {
+    let began = ctx.clock.now();
+    let urgent = state.requested || state.credentials.written.is_none();
+    let outcome = match object.read_credentials(ctx, id, urgent).await {
         Ok(content) => {
             // What cannot be written is not there, however fresh what was written before.
-            reconciler.state_cache.set_credentials(object, CredentialsState::default());
+            let forgotten = ReconcileState { credentials: CredentialsState::default(), ..state.clone() };
+            reconciler.state_cache.store(object, &forgotten);
             owned_secrets::write(ctx, &**object, secret, &content).await?;
-            let written = WrittenSecret { id: id.to_owned(), secret: secret.to_owned(), at: now };
-            CredentialsState { written: Some(written), ..CredentialsState::default() }
+            StepOutcome::Done
         }
         Err(error) => {
             tracing::warn!(object = %key(&**object), "cannot {step}: {error}");
-            let failure = unread(&error, step, before.failure.as_ref(), now);
-            CredentialsState { failure: Some(failure), ..before.clone() }
+            StepOutcome::Failed(failure(&error, began))
         }
     };
-    reconciler.state_cache.set_credentials(object, credentials);
-    Ok(Next::Plan)
+    reconciler.state_cache.store(object, &state.after(step, &outcome, began));
+    Ok(Next::Gather)
 }
 
 /// Calls AppLink, and remembers how that ended.
 async fn call<K: Kind>(
     reconciler: &Reconciler<K>,
     object: &Arc<K>,
-    inputs: &K::Inputs,
+    read: &mut Gathered<K>,
     state: &ReconcileState,
     step: &Step,
     guard: &mut WriteGuard,
 ) -> Result<Next<K>, Error> {
     let ctx = &*reconciler.ctx;
+    if step.makes() && !announced(read, state) {
+        // The inputs changed since they were digested.
+        return Ok(Next::Gather);
+    }
     let began = ctx.clock.now();
     let result = match step {
-        Step::Create { .. } | Step::Publish { .. } => object.create(ctx, inputs).await.map(Some),
+        Step::Create { .. } | Step::Publish { .. } => match &read.payload {
+            Some(payload) => object.create(ctx, payload).await.map(Some),
+            None => return Ok(Next::Gather),
+        },
         Step::ListTargets { id } => object.list_targets(ctx, id).await.map(|()| None),
         Step::Delete { id } => object.delete(ctx, id).await.map(|()| None),
         Step::Get { id } => object.get(ctx, id).await.map(|()| None),
         _ => return Ok(Next::Finish),
     };
-    let now = ctx.clock.now();
-    let makes = matches!(step, Step::Create { .. } | Step::Publish { .. });
-    let attempt = state.intent.as_ref().map(|i| i.attempt).filter(|_| makes);
-    let answer = match (&result, step) {
-        (Ok(Some(made)), Step::Create { name, .. }) if made.phase == Phase::Deleted => {
-            Some(refused_as_deleted(name, &made.id, now, attempt))
-        }
-        (Ok(made), Step::Create { .. } | Step::Publish { .. }) => {
-            // Told once its id is written down: until then, nothing may come between.
-            guard.events.extend(news_of(step));
-            let deprecated = object.deprecation();
-            let warning = |note| PendingEvent { warning: true, reason: Reason::Deprecated, note };
-            guard.events.extend(deprecated.map(warning));
-            let intent = state.intent.clone();
-            made.as_ref().zip(intent).map(|(made, intent)| CallOutcome::Created { id: made.id.clone(), intent })
-        }
-        (Ok(_), Step::Delete { id }) => Some(CallOutcome::Deleting { id: id.clone(), at: now }),
-        (Ok(_), _) => state.last_outcome.clone(),
-        (Err(error), _) => {
-            // What was not even sent says nothing of how the next call will fare.
-            let nth =
-                if matches!(error, RemoteError::Budget(_)) { 0 } else { reconciler.state_cache.call_failed(object) };
-            if step.mutates()
-                && let Some(requests) = refusals(error)
-            {
-                reconciler.state_cache.refused(object, now, requests);
-            }
-            let intent = state.intent.as_ref().filter(|_| makes);
-            let mut answer = answer(&Failed { error, step, intent, began, nth }, now);
-            // A creation that was not carried out is not: another call that fails since does not change that.
-            if let (
-                CallOutcome::Deferred { attempt: none @ None, .. },
-                Some(CallOutcome::Deferred { attempt: not_made, .. }),
-            ) = (&mut answer, &state.last_outcome)
-            {
-                *none = *not_made;
-            }
-            if nth == 1 && state.ready && makes {
-                guard.events.extend(delayed(&answer));
-            }
-            Some(answer)
+    let outcome = match result {
+        Ok(Some(made)) => StepOutcome::Made { id: made.id, phase: made.phase },
+        Ok(None) => StepOutcome::Done,
+        Err(error) => {
+            tracing::warn!(object = %key(&**object), "cannot {step}: {error}");
+            StepOutcome::Failed(failure(&error, began))
         }
     };
-    match &result {
-        // One that only reads tells nothing of those that write.
-        Ok(_) if step.mutates() => reconciler.state_cache.call_worked(object),
-        Ok(_) => {}
-        Err(error) => tracing::warn!(object = %key(&**object), "cannot {step}: {error}"),
-    }
-    reconciler.state_cache.set_outcome(object, answer);
+    let after = state.after(step, &outcome, ctx.clock.now());
+    guard.events.extend(events_of(&**object, step, &outcome, state, &after));
+    reconciler.state_cache.store(object, &after);
     Ok(Next::Plan)
 }
 
-/// The outcome of a creation that AppLink answered with a record that is disconnected already.
-fn refused_as_deleted(name: &str, id: &str, at: Timestamp, attempt: Option<i64>) -> CallOutcome {
-    let text = format!("AppLink answered to the creation of {name} with {id}, which is disconnected");
-    let report = ConditionReport::stalled(Reason::RemoteRejected, text);
-    CallOutcome::Refused { report, at, attempt, conflict: false }
+/// The Events that a call gives rise to. They are published once the status is written: until then, nothing may come
+/// between.
+fn events_of<K: Kind>(
+    object: &K,
+    step: &Step,
+    outcome: &StepOutcome,
+    before: &ReconcileState,
+    after: &ReconcileState,
+) -> Vec<PendingEvent> {
+    match outcome {
+        StepOutcome::Made { phase, .. } if *phase != Phase::Deleted || !matches!(step, Step::Create { .. }) => {
+            let deprecated = object.deprecation();
+            let warning = |note| PendingEvent { warning: true, reason: Reason::Deprecated, note };
+            made_event(step).into_iter().chain(deprecated.map(warning)).collect()
+        }
+        StepOutcome::Failed(_)
+            if after.call_failures == 1 && before.call_failures == 0 && before.ready && step.makes() =>
+        {
+            after.last_outcome.as_ref().and_then(delayed).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether the payload is the one that the intent announces.
+fn announced<K: Kind>(read: &Gathered<K>, state: &ReconcileState) -> bool {
+    let announced = state.intent.as_ref().map(|intent| intent.hash.as_str());
+    read.payload.as_ref().map(Payload::hash) == announced
 }
 
 /// Writes finalizer and intent in one merge patch that fails on an object that is not the one planned for.
 async fn write_intent<K: Kind>(
     reconciler: &Reconciler<K>,
     object: &Arc<K>,
+    state: &ReconcileState,
+    step: &Step,
     intent: Option<&Intent>,
 ) -> Result<Next<K>, Error> {
     let mut metadata = preconditions(&**object);
@@ -309,8 +313,8 @@ async fn write_intent<K: Kind>(
         let text = serde_json::to_string(intent).map_err(|_| Error::Json("intent"))?;
         metadata["annotations"] = json!({ annotation::INTENT: text });
     }
-    // From here on no answer of an earlier attempt counts.
-    reconciler.state_cache.set_outcome(object, None);
+    // Before the patch, since it may take effect without an answer.
+    reconciler.state_cache.store(object, &state.after(step, &StepOutcome::Done, reconciler.ctx.clock.now()));
     let newer = patch(reconciler, object, Part::Object("write_intent"), json!({ "metadata": metadata })).await?;
     Ok(Next::PlanWith(newer))
 }

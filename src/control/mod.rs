@@ -3,6 +3,7 @@
 //! It carries out what `plan` says, one effect at a time, and decides nothing itself. `reconciler` is the way through,
 //! `run` wires it up; the rest are the driver's hands.
 
+mod digests;
 mod events;
 mod execute;
 mod fence;
@@ -36,10 +37,13 @@ use crate::observe::{Key, Observer, Subscription, Trigger};
 use crate::plan::kinds::connection::Dependent;
 use crate::transport::AllowedHosts;
 
+use crate::plan::inputs::OrgAccessInputs;
+use crate::plan::inputs::publication::PublicationInputs;
+use digests::Digests;
 use events::Events;
 use fence::WriteFence;
 use forbidden::ForbiddenReads;
-use kinds::{Kind, Reference, ValidatedDigests};
+use kinds::{Kind, Reference};
 use permits::Permits;
 use stores::{KindStore, Stores};
 
@@ -54,9 +58,9 @@ pub enum Error {
         /// What came back.
         cause: Box<kube::Error>,
     },
-    /// An input could not be judged, which is a bug.
-    #[error("cannot judge what is declared")]
-    Unjudged,
+    /// A document could not be packed, which is a bug.
+    #[error("cannot pack what is to be published")]
+    Unpacked,
     /// An object that cannot be written as JSON, which is a bug.
     #[error("cannot write {0} as JSON")]
     Json(&'static str),
@@ -112,7 +116,7 @@ impl Error {
                 kube::Error::Api(status) => Some(status),
                 _ => None,
             },
-            Self::Json(_) | Self::Unjudged => None,
+            Self::Json(_) | Self::Unpacked => None,
         }
     }
 }
@@ -137,7 +141,8 @@ pub struct Context {
     permits: Permits,
     fence: WriteFence,
     events: Events,
-    judged: ValidatedDigests,
+    org_access_digests: Digests<OrgAccessInputs>,
+    publication_digests: Digests<PublicationInputs>,
     denied: ForbiddenReads,
     /// What the objects that this version cannot read refer to, as far as that can be told.
     unreadable_references: Mutex<HashMap<Key, Vec<Reference>>>,

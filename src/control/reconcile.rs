@@ -15,6 +15,7 @@ use super::kinds::Kind;
 use super::outcome::PendingEvent;
 use super::state_cache::StateCache;
 use super::status::{publish_event, write_status};
+use crate::plan::state::ReconcileState;
 
 use super::stores::key;
 use super::unreadable::report_unreadable;
@@ -73,22 +74,48 @@ async fn drive<K: Kind>(reconciler: &Reconciler<K>, read: Arc<K>) -> Result<Acti
     result
 }
 
+/// What one reconcile has read from the API server. It holds while the reconcile lasts, but for its own writes to Secrets.
+pub(super) struct Gathered<K: Kind> {
+    pub(super) inputs: K::Inputs,
+    /// Built before the permit to write is waited for, so that nothing reads while it is held.
+    pub(super) payload: Option<K::Payload>,
+}
+
+impl<K: Kind> Gathered<K> {
+    async fn of(object: &K, ctx: &Context, state: &ReconcileState) -> Result<Self, Error> {
+        let needed = !state.deleting && !object.is_passive();
+        match object.prepare(ctx).await {
+            Err(error) if !state.deleting => return Err(error),
+            Err(error) => tracing::warn!(object = %key(object), "{error}"),
+            Ok(()) => {}
+        }
+        let inputs = if needed { object.gather(ctx).await? } else { object.gather_without_inputs(ctx).await };
+        Ok(Self { inputs, payload: None })
+    }
+}
+
 /// `object` is kept as our own writes leave it; `begun` tells whether a step was to be carried out.
 async fn go<K: Kind>(reconciler: &Reconciler<K>, object: &mut Arc<K>, begun: &mut bool) -> Result<Action, Error> {
     let ctx = &*reconciler.ctx;
     let mut guard = WriteGuard::default();
+    let mut gathered = None;
     for _ in 0..STEPS {
         let state = reconciler.state_cache.state(object, ctx.clock.now());
-        let inputs = match state.deleting || object.is_passive() {
-            true => object.without_inputs(ctx).await,
-            false => object.resolve(ctx).await?,
+        let mut read = match gathered.take() {
+            Some(read) => read,
+            None => Gathered::of(&**object, ctx, &state).await?,
         };
-        let live = object.live(ctx, &state);
-        let plan = object.plan(&inputs, &live, &state, ctx.clock.now());
+        let snapshot = object.snapshot(ctx, &read.inputs, state.clone(), ctx.clock.now());
+        let plan = K::plan(&snapshot);
         *begun = plan.steps.first().is_some_and(|step| !step.waits());
-        match execute(reconciler, object, &inputs, &state, &plan, &mut guard).await? {
-            Next::Plan => {}
-            Next::PlanWith(newer) => *object = newer,
+        match execute(reconciler, object, &mut read, &state, &plan, &mut guard).await? {
+            Next::Plan => gathered = Some(read),
+            Next::Gather => {}
+            Next::PlanWith(newer) => {
+                // One write of ours changes no input.
+                gathered = Some(read).filter(|_| newer.meta().generation == object.meta().generation);
+                *object = newer;
+            }
             Next::Finish => return write_status(reconciler, object, &state, plan, &mut guard).await,
             Next::Stop => return Ok(Action::await_change()),
         }

@@ -21,11 +21,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::digests::Digests;
 use super::events::Events;
 use super::fence::WriteFence;
 use super::forbidden::ForbiddenReads;
 use super::health::{Health, Source};
-use super::kinds::{ForEach, Kind, ValidatedDigests, each};
+use super::kinds::{ForEach, Kind, each};
 use super::lease::{LeaderLease, Lost};
 use super::permits::Permits;
 use super::reconcile::{Reconciler, error_policy, reconcile};
@@ -239,7 +240,8 @@ fn ctx(dependencies: &Dependencies, options: &Options, fence: &WriteFence, store
         permits: Permits::new(options.write_concurrency),
         fence: fence.clone(),
         events: Events::new(dependencies.client.clone()),
-        judged: ValidatedDigests::default(),
+        org_access_digests: Digests::default(),
+        publication_digests: Digests::default(),
         denied: ForbiddenReads::default(),
         unreadable_references: Mutex::default(),
         metrics: dependencies.metrics.clone(),
@@ -322,6 +324,8 @@ async fn once_read<K: Kind>(object: Arc<DeserializeGuard<K>>, reconciler: Arc<Re
 fn is_gone<K: Kind>(reconciler: &Reconciler<K>, gone: Key) {
     reconciler.state_cache.forget(&gone);
     reconciler.ctx.unreadable_references().remove(&gone);
+    reconciler.ctx.org_access_digests.forget(&gone);
+    reconciler.ctx.publication_digests.forget(&gone);
     // Its own last word may have come before the watch had told that it is gone.
     reconciler.ctx.stores.all().for_each(|store| store.trigger_deleting(&gone.namespace));
     reconciler.ctx.trigger(&Trigger::Dependents(gone.clone()));

@@ -14,7 +14,6 @@ use super::kinds::{Kind, Status};
 use super::stores::key;
 use crate::crd::annotation;
 use crate::observe::Key;
-use crate::plan::remote::REFUSAL_REST;
 use crate::plan::state::{CallOutcome, CredentialsState, ReconcileState};
 
 /// The pauses after errors: 1 s, 2 s, 4 s … 5 min.
@@ -118,29 +117,24 @@ impl<K: Kind> StateCache<K> {
         }
         let none = K::Status::default();
         let status = object.status().unwrap_or(&none);
-        let (first_seen, changed_at, last_outcome) = (known.first_seen, known.changed_at, known.last_outcome.clone());
-        let (credentials, refusals) = (known.credentials.clone(), known.refusals.clone());
         ReconcileState {
-            first_seen,
-            changed_at,
-            last_outcome,
-            credentials,
-            refusals,
+            first_seen: known.first_seen,
+            changed_at: known.changed_at,
+            last_outcome: known.last_outcome.clone(),
+            credentials: known.credentials.clone(),
+            call_failures: known.call_failures,
+            refusals: known.refusals.clone(),
             ..ReconcileState::read(meta, status.state())
         }
     }
 
-    /// How the last call for the object ended; `None` before a new one.
-    pub(super) fn set_outcome(&self, object: &K, outcome: Option<CallOutcome>) {
+    /// Keeps what this process remembers of the object after a step.
+    pub(super) fn store(&self, object: &K, state: &ReconcileState) {
         if let Some(known) = self.all().get_mut(&key(object)) {
-            known.last_outcome = outcome;
-        }
-    }
-
-    /// How the object's credential was read.
-    pub(super) fn set_credentials(&self, object: &K, credentials: CredentialsState) {
-        if let Some(known) = self.all().get_mut(&key(object)) {
-            known.credentials = credentials;
+            known.last_outcome.clone_from(&state.last_outcome);
+            known.credentials.clone_from(&state.credentials);
+            known.call_failures = state.call_failures;
+            known.refusals.clone_from(&state.refusals);
         }
     }
 
@@ -149,29 +143,6 @@ impl<K: Kind> StateCache<K> {
         self.all()
             .get(&key(object))
             .is_some_and(|known| matches!(known.last_outcome, Some(CallOutcome::Deleting { .. })))
-    }
-
-    /// One more failed call in a row for the object: how many those are.
-    pub(super) fn call_failed(&self, object: &K) -> u32 {
-        self.all().get_mut(&key(object)).map_or(1, |known| {
-            known.call_failures = known.call_failures.saturating_add(1);
-            known.call_failures
-        })
-    }
-
-    /// The service refused a call for the object for good, which took so many requests.
-    pub(super) fn refused(&self, object: &K, at: Timestamp, requests: usize) {
-        if let Some(known) = self.all().get_mut(&key(object)) {
-            known.refusals.retain(|earlier| at.duration_since(*earlier) < REFUSAL_REST);
-            known.refusals.extend(std::iter::repeat_n(at, requests));
-        }
-    }
-
-    /// A call for the object worked.
-    pub(super) fn call_worked(&self, object: &K) {
-        if let Some(known) = self.all().get_mut(&key(object)) {
-            known.call_failures = 0;
-        }
     }
 
     /// One more failure: how long to pause. One before the pause was over, since something touched the object, leaves the

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use serde_json::{Map, Value, json};
@@ -18,7 +17,7 @@ use super::reconcile::Reconciler;
 use super::stores::key;
 use super::{Context, Error};
 use crate::conditions::{StatusUpdate, conditions};
-use crate::crd::{ConditionType, Reason, annotation, condition};
+use crate::crd::{Condition, ConditionType, Reason, annotation, condition};
 use crate::observe::Key;
 use crate::plan::Plan;
 use crate::plan::state::ReconcileState;

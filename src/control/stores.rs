@@ -163,8 +163,8 @@ impl<K: Kind> AnyStore for KindStore<K> {
         let dependent = |object: &K| Dependent {
             object: format!("{} {}", K::KIND, object.name_any()),
             target: object.target(),
-            holds: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
-            leaving: object.meta().deletion_timestamp.is_some(),
+            has_finalizer: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
+            deleting: object.meta().deletion_timestamp.is_some(),
         };
         let each = self.all().filter_map(|guard| guard.0.as_ref().ok().filter(|object| needs(object)).map(dependent));
         let unreadable_references = ctx.unreadable_references();
@@ -180,8 +180,8 @@ impl<K: Kind> AnyStore for KindStore<K> {
         let unreadable = self.unreadable().filter(refers).map(|object| Dependent {
             object: format!("{} {}, which this version of the operator cannot read", K::KIND, object.name_any()),
             target: None,
-            holds: true,
-            leaving: kube::Resource::meta(&*object).deletion_timestamp.is_some(),
+            has_finalizer: true,
+            deleting: kube::Resource::meta(&*object).deletion_timestamp.is_some(),
         });
         each.chain(unreadable).collect()
     }

@@ -5,14 +5,14 @@
 // Two columns may have the same type.
 #![allow(clippy::duplicated_attributes)]
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::common::{ManagementPolicy, SecretKeyRef, conditions_schema, initial_status, url_form, url_scheme};
+use super::common::{ManagementPolicy, SecretKeyRef, initial_status, url_form, url_scheme};
+use super::condition::{Condition, conditions_schema};
 
 /// The AppLink add-on of one Heroku app, and the credential to reach it.
-#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, KubeSchema)]
 #[kube(
     group = "applink.dev",
     version = "v1alpha1",
@@ -84,7 +84,7 @@ fn default_poll_interval() -> String {
 }
 
 /// The add-on as found on Heroku, and the conditions.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = initial_status()))]
 pub struct AppLinkAddonStatus {

@@ -13,7 +13,7 @@ use super::org_access::{AuthSpec, OrgAccessStatus};
 use super::remote::{DeletionPolicies, ManagementPolicies, RecordsRemote, RemoteStatus};
 
 /// A credential of a Salesforce or Data Cloud user, stored in an AppLink add-on. The app acts as that user.
-#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, KubeSchema)]
 #[kube(
     group = "applink.dev",
     version = "v1alpha1",
@@ -77,7 +77,7 @@ pub struct AuthorizationSpec {
 }
 
 /// The authorization as AppLink reports it, and the conditions.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = initial_status()))]
 pub struct AuthorizationStatus {

@@ -2,10 +2,9 @@
 //!
 //! Pure, no behaviour beyond accessors. Used by every kind's file and by `plan`.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use kube::core::Rule;
-use schemars::{JsonSchema, Schema, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Keys of the operator's annotations.
@@ -25,7 +24,7 @@ pub mod annotation {
 }
 
 /// Reference to another object in the same namespace.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 pub struct ObjectRef {
     /// Name of the object, in the same namespace.
     #[schemars(length(min = 1, max = 253))]
@@ -34,7 +33,7 @@ pub struct ObjectRef {
 }
 
 /// Reference to one key of a Secret in the same namespace.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 pub struct SecretKeyRef {
     /// Name of the Secret, in the same namespace.
     #[schemars(length(min = 1, max = 253))]
@@ -47,7 +46,7 @@ pub struct SecretKeyRef {
 }
 
 /// Reference to one key of a ConfigMap in the same namespace.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 pub struct ConfigMapKeyRef {
     /// Name of the ConfigMap, in the same namespace.
     #[schemars(length(min = 1, max = 253))]
@@ -60,7 +59,7 @@ pub struct ConfigMapKeyRef {
 }
 
 /// Whether the operator may change the remote object.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema)]
 pub enum ManagementPolicy {
     /// Creates, maintains and deletes the remote object.
     #[default]
@@ -70,7 +69,7 @@ pub enum ManagementPolicy {
 }
 
 /// What to do with a remote object of this name that existed before the resource.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
 pub enum AdoptionPolicy {
     /// Adopt it if its attributes match.
     #[default]
@@ -80,7 +79,7 @@ pub enum AdoptionPolicy {
 }
 
 /// What happens to the remote object when the resource is deleted.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
 pub enum DeletionPolicy {
     /// Delete it.
     #[default]
@@ -90,45 +89,13 @@ pub enum DeletionPolicy {
 }
 
 /// What to do when a write-only input changes. AppLink has no update.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
 pub enum ReplacePolicy {
     /// Report the change, and leave the remote object as it is.
     #[default]
     Never,
     /// Delete the remote object and create it again.
     DeleteAndRecreate,
-}
-
-/// Condition types of every kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConditionType {
-    /// The operator saw the remote object in its desired state.
-    Ready,
-    /// Work is under way; present only while true.
-    Reconciling,
-    /// Somebody must act before anything else happens; present only while true.
-    Stalled,
-    /// AppLink answers for the add-on.
-    Reachable,
-}
-
-impl ConditionType {
-    /// The type as written in `status.conditions`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ready => "Ready",
-            Self::Reconciling => "Reconciling",
-            Self::Stalled => "Stalled",
-            Self::Reachable => "Reachable",
-        }
-    }
-}
-
-/// The condition of this type, if any.
-#[must_use]
-pub fn condition(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
-    conditions.iter().find(|c| c.type_ == kind.as_str())
 }
 
 /// The default status. Without it, kstatus reports a new object as finished before the operator has looked at it.
@@ -143,17 +110,6 @@ pub(super) fn initial_status() -> serde_json::Value {
             "message": "waiting for the operator",
             "lastTransitionTime": "1970-01-01T00:00:00Z",
         }],
-    })
-}
-
-/// Schema of `status.conditions`: a map by type, so that two writers do not overwrite each other's conditions.
-pub(super) fn conditions_schema(generator: &mut schemars::SchemaGenerator) -> Schema {
-    let item = generator.subschema_for::<Condition>();
-    json_schema!({
-        "type": "array",
-        "items": item,
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["type"],
     })
 }
 

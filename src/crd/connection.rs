@@ -13,7 +13,7 @@ use super::org_access::{AuthSpec, OrgAccessStatus};
 use super::remote::{DeletionPolicies, ManagementPolicies, RecordsRemote, RemoteStatus};
 
 /// A connection from an AppLink add-on to a Salesforce or Data Cloud org.
-#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, KubeSchema)]
 #[kube(
     group = "applink.dev",
     version = "v1alpha1",
@@ -72,7 +72,7 @@ pub struct ConnectionSpec {
 }
 
 /// The connection as AppLink reports it, and the conditions.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = initial_status()))]
 pub struct ConnectionStatus {

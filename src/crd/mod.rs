@@ -8,6 +8,7 @@
 mod addon;
 mod authorization;
 mod common;
+mod condition;
 mod connection;
 mod org_access;
 mod publication;
@@ -20,9 +21,10 @@ mod tests;
 pub use addon::{AppLinkAddon, AppLinkAddonSpec, AppLinkAddonStatus};
 pub use authorization::{Authorization, AuthorizationSpec, AuthorizationStatus};
 pub use common::{
-    AdoptionPolicy, ConditionType, ConfigMapKeyRef, DeletionPolicy, ManagementPolicy, ObjectRef, ReplacePolicy,
-    SecretKeyRef, annotation, condition, is_object_name,
+    AdoptionPolicy, ConfigMapKeyRef, DeletionPolicy, ManagementPolicy, ObjectRef, ReplacePolicy, SecretKeyRef,
+    annotation, is_object_name,
 };
+pub use condition::{Condition, ConditionType, condition};
 pub use connection::{Connection, ConnectionSpec, ConnectionStatus};
 pub use org_access::{AuthSpec, Expect, JwtMethod, OauthMethod, OrgAccessStatus, Provider};
 pub use publication::{ApiSpec, Named, NamedOrMetadata, Publication, PublicationSpec, PublicationStatus};

@@ -10,7 +10,7 @@ use super::common::{SecretKeyRef, trimmed, url_form, url_scheme};
 use super::remote::{RecordsRemote, RemoteStatus};
 
 /// An org, and how to sign in to it.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthSpec {
     /// Type of org: Salesforce or Data Cloud. Immutable.
@@ -46,7 +46,7 @@ pub enum Provider {
 }
 
 /// The OAuth 2.0 JWT bearer flow of a Salesforce connected app or external client app.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JwtMethod {
     /// Consumer key of the connected app or external client app.
@@ -68,11 +68,11 @@ pub struct JwtMethod {
 }
 
 /// Sign-in by a person. It has no settings.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
 pub struct OauthMethod {}
 
 /// The org and user that a sign-in must lead to.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.orgID) || has(self.username)").message("expect must set orgID, username or both"))]
 pub struct Expect {
@@ -93,7 +93,7 @@ fn default_login_url() -> String {
 }
 
 /// Status fields that connections and authorizations share.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrgAccessStatus {
     /// Fields shared by all remote kinds.

@@ -9,10 +9,11 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::common::{ConfigMapKeyRef, ObjectRef, initial_status, trimmed};
+use super::condition::time_schema;
 use super::remote::{DeletionPolicies, ManagementPolicies, RecordsRemote, RemoteStatus};
 
 /// The app's API, published to a connected Salesforce org.
-#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, KubeSchema)]
 #[kube(
     group = "applink.dev",
     version = "v1alpha1",
@@ -78,7 +79,7 @@ pub struct PublicationSpec {
 }
 
 /// Source of an OpenAPI document.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.configMapKeyRef) != has(self.inline)").message("set exactly one of apiSpec.configMapKeyRef and apiSpec.inline"))]
 pub struct ApiSpec {
@@ -92,7 +93,7 @@ pub struct ApiSpec {
 }
 
 /// A Salesforce component, by its name.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 pub struct Named {
     /// API name in Salesforce.
     #[schemars(length(min = 1, max = 255))]
@@ -101,7 +102,7 @@ pub struct Named {
 }
 
 /// A Salesforce component: the name of an existing one, or the metadata to create it from.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.name) != has(self.metadataConfigMapKeyRef)").message("set exactly one of name (it exists in Salesforce) and metadataConfigMapKeyRef (Salesforce creates it from this metadata)"))]
 pub struct NamedOrMetadata {
@@ -124,7 +125,7 @@ impl NamedOrMetadata {
 }
 
 /// The publication as AppLink reports it, and the conditions.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = initial_status()))]
 pub struct PublicationStatus {
@@ -142,7 +143,8 @@ pub struct PublicationStatus {
     pub external_service_name: Option<String>,
     /// When this resource last published the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_published_at: Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>,
+    #[schemars(schema_with = "time_schema")]
+    pub last_published_at: Option<jiff::Timestamp>,
     /// When the publication was last modified, as AppLink reported it after this resource last published. If AppLink reports another time, somebody else published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified_at: Option<String>,

@@ -4,10 +4,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 macro_rules! reasons {
     ($($group:literal { $($(#[doc = $doc:literal])+ $name:ident => $remedy:literal,)+ })+) => {
         /// Why a condition has its value, or why an Event was published.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Reason { $($($(#[doc = $doc])+ $name,)+)+ }
 
         impl Reason {

@@ -2,15 +2,16 @@
 //!
 //! Pure types. The kinds embed them; `plan` reads and writes them.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use jiff::Timestamp;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{AdoptionPolicy, DeletionPolicy, ManagementPolicy, ReplacePolicy, conditions_schema};
+use super::common::{AdoptionPolicy, DeletionPolicy, ManagementPolicy, ReplacePolicy};
+use super::condition::{Condition, conditions_schema, time_schema};
 
 /// The policies for a remote object.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ManagementPolicies {
     /// Full creates, maintains and deletes the remote object. Observe only shows it.
@@ -27,7 +28,7 @@ pub struct ManagementPolicies {
 }
 
 /// The policies for a remote object that AppLink can delete.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeletionPolicies {
     /// What happens to the remote object when this resource is deleted.
@@ -40,7 +41,7 @@ pub struct DeletionPolicies {
 }
 
 /// The remote object as last seen. Fields that the service does not report are absent.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RemoteStatus {
     /// Generation of the spec that this status describes.
@@ -70,7 +71,8 @@ pub struct RemoteStatus {
     pub applied_hash: Option<String>,
     /// When the operator first saw the remote object work. Absent if it never did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub established_at: Option<Time>,
+    #[schemars(schema_with = "time_schema")]
+    pub established_at: Option<Timestamp>,
     /// Last attempt of applink.dev/intent whose outcome is recorded: either the ID of the new object, or a refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_attempt: Option<i64>,
@@ -89,7 +91,7 @@ pub struct RemoteStatus {
 }
 
 /// A connected org, as far as the service reports it.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Org {
     /// Org ID, 18 characters.

@@ -13,7 +13,7 @@ use super::common::{ObjectRef, initial_status, trimmed};
 use super::remote::{ManagementPolicies, RecordsRemote, RemoteStatus};
 
 /// A webhook of the app that Data Cloud calls. AppLink can neither change nor delete it; it disappears together with its connection.
-#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, KubeSchema)]
 #[kube(
     group = "applink.dev",
     version = "v1alpha1",
@@ -88,7 +88,7 @@ impl DataActionTargetSpec {
 }
 
 /// How Data Cloud calls a target.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
 pub enum TargetType {
     /// By HTTP.
     #[default]
@@ -96,7 +96,7 @@ pub enum TargetType {
 }
 
 /// The data action target as AppLink reports it, and the conditions.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = initial_status()))]
 pub struct DataActionTargetStatus {

@@ -165,13 +165,19 @@ impl<R: RemoteObject> Collection<R> {
             && self.objects.values().all(|s| s.object.name().is_some());
         let absent_by_get = self.absent.get(name).is_some_and(|at| *at >= since && !written_since(*at));
         Lookup {
-            observed: self.objects.values().filter(ours).cloned().collect(),
+            observed: self.objects.values().filter(ours).map(redacted).collect(),
             complete: listed || absent_by_get,
             listed,
             absent_by_get,
             deleted_ids: self.deleted_ids.keys().cloned().collect(),
             outage: self.outage.clone(),
         }
+    }
+
+    /// The object of this id, with what [`Self::lookup`] leaves out.
+    #[must_use]
+    pub fn object(&self, id: &str) -> Option<&R> {
+        self.objects.get(id).map(|observed| &observed.object)
     }
 
     /// All that was seen.
@@ -185,6 +191,12 @@ impl<R: RemoteObject> Collection<R> {
         self.listed?;
         i64::try_from(self.objects.values().filter(|s| s.object.phase() != Phase::Deleted).count()).ok()
     }
+}
+
+fn redacted<R: RemoteObject>(observed: &Observed<R>) -> Observed<R> {
+    let mut observed = observed.clone();
+    observed.object.redact();
+    observed
 }
 
 fn overlay<R: RemoteObject>(objects: &mut BTreeMap<String, Observed<R>>, at: Timestamp, observation: &Observation<R>) {

@@ -3,11 +3,12 @@
 //! Pure. `wire::target` decodes into it.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{Org, Phase, RemoteObject};
 
 /// Where Data Cloud sends what changes, on an app.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RemoteDataActionTarget {
     /// Id.
     pub id: String,
@@ -38,7 +39,7 @@ pub struct RemoteDataActionTarget {
 }
 
 /// The data action targets on a connection, whoever made them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TargetListing {
     /// When they were listed; a service may have no such list, and then none were seen.
     pub at: Option<Timestamp>,

@@ -8,7 +8,9 @@ mod credentials;
 mod data_action_target;
 mod publication;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -20,7 +22,7 @@ pub use data_action_target::{RemoteDataActionTarget, TargetListing};
 pub use publication::RemotePublication;
 
 /// Where a remote object stands. Words the service uses that we do not know count as `Pending`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Being set up.
     Pending,
@@ -35,7 +37,7 @@ pub enum Phase {
 }
 
 /// How access was granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AuthMethod {
     /// By a robot.
     Jwt,
@@ -48,6 +50,12 @@ pub enum AuthMethod {
 pub struct ConsentLink(SecretString);
 
 impl ConsentLink {
+    /// What stands for a link where only its presence counts: in a snapshot, and in what was read back from one.
+    #[must_use]
+    pub fn redacted() -> Self {
+        Self(SecretString::from(String::new()))
+    }
+
     /// The link, to be handed over.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -64,6 +72,28 @@ impl From<String> for ConsentLink {
 impl PartialEq for ConsentLink {
     fn eq(&self, other: &Self) -> bool {
         self.expose() == other.expose()
+    }
+}
+
+impl Eq for ConsentLink {}
+
+impl Hash for ConsentLink {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.expose().hash(state);
+    }
+}
+
+/// Only that there is a link, never the link itself.
+impl Serialize for ConsentLink {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("[redacted]")
+    }
+}
+
+impl<'de> Deserialize<'de> for ConsentLink {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let _ = serde::de::IgnoredAny::deserialize(deserializer)?;
+        Ok(Self::redacted())
     }
 }
 
@@ -86,12 +116,14 @@ pub trait RemoteObject: Clone + PartialEq {
     fn modified_marker(&self) -> Option<&str> {
         None
     }
+    /// Takes out what must not leave the process: a snapshot says that there is a secret, not which.
+    fn redact(&mut self) {}
     /// Takes over what an older sighting told that this one cannot know.
     fn merge_older(&mut self, _older: &Self) {}
 }
 
 /// Which of the two kinds of granted access.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OrgAccessKind {
     /// A connection: the org may call the app.
     Connection,
@@ -111,7 +143,7 @@ impl OrgAccessKind {
 }
 
 /// One connection or authorization as the service tells it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RemoteOrgAccess {
     /// Id.
     pub id: String,
@@ -155,6 +187,9 @@ impl RemoteObject for RemoteOrgAccess {
     fn set_name(&mut self, name: &str) {
         self.name.get_or_insert_with(|| name.to_owned());
     }
+    fn redact(&mut self) {
+        self.link = self.link.take().map(|_| ConsentLink::redacted());
+    }
     fn merge_older(&mut self, older: &Self) {
         if self.phase == Phase::Pending && self.link.is_none() {
             self.link.clone_from(&older.link);
@@ -163,7 +198,7 @@ impl RemoteObject for RemoteOrgAccess {
 }
 
 /// A remote object, and when it was seen.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Observed<R> {
     /// What was seen.
     pub object: R,
@@ -174,7 +209,7 @@ pub struct Observed<R> {
 }
 
 /// A list that does not come, while the add-on answers otherwise.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outage {
     /// What is wrong, in the words it began with.
     pub report: ConditionReport,
@@ -183,7 +218,7 @@ pub struct Outage {
 }
 
 /// What is known of one key: the objects that bear the name or the id, and whether others can be ruled out.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lookup<R> {
     /// Those seen.
     pub observed: Vec<Observed<R>>,
@@ -230,7 +265,7 @@ impl<R: RemoteObject> Lookup<R> {
 }
 
 /// What was found of an add-on on Heroku.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AddonFacts {
     /// App UUID.
     pub app_id: String,
@@ -281,7 +316,7 @@ impl fmt::Display for IdentityChange {
 }
 
 /// What is known of an add-on now.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AddonObservation {
     /// What was found, as far as anything was.
     pub facts: Option<AddonFacts>,

@@ -3,11 +3,12 @@
 //! Pure. `wire::publication` decodes into it. What was published cannot be read back: only that something was, and when.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{Phase, RemoteObject};
 
 /// What an app published on a connection. There is one for each app, so the app identifies it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RemotePublication {
     /// UUID of the app that published.
     pub id: String,

@@ -29,7 +29,8 @@ pub struct AddonCache {
 /// One of the shelves.
 #[derive(Clone, Debug)]
 pub struct CollectionRef<R> {
-    find: for<'a> fn(&'a mut AddonCache, &str) -> &'a mut Collection<R>,
+    find: for<'a> fn(&'a AddonCache, &str) -> Option<&'a Collection<R>>,
+    find_mut: for<'a> fn(&'a mut AddonCache, &str) -> &'a mut Collection<R>,
     connection: String,
 }
 
@@ -37,11 +38,19 @@ impl CollectionRef<RemoteOrgAccess> {
     /// The connections, or the authorizations, of the add-on.
     #[must_use]
     pub fn org_access(kind: OrgAccessKind) -> Self {
-        let find: for<'a> fn(&'a mut AddonCache, &str) -> &'a mut Collection<RemoteOrgAccess> = match kind {
-            OrgAccessKind::Connection => |cache, _| &mut cache.connections,
-            OrgAccessKind::Authorization => |cache, _| &mut cache.authorizations,
-        };
-        Self { find, connection: String::new() }
+        let connection = String::new();
+        match kind {
+            OrgAccessKind::Connection => Self {
+                find: |cache, _| Some(&cache.connections),
+                find_mut: |cache, _| &mut cache.connections,
+                connection,
+            },
+            OrgAccessKind::Authorization => Self {
+                find: |cache, _| Some(&cache.authorizations),
+                find_mut: |cache, _| &mut cache.authorizations,
+                connection,
+            },
+        }
     }
 }
 
@@ -49,7 +58,11 @@ impl CollectionRef<RemotePublication> {
     /// What is published through the connection of this id.
     #[must_use]
     pub fn publications(connection: &str) -> Self {
-        Self { find: |cache, id| cache.publications.entry(id.to_owned()).or_default(), connection: connection.into() }
+        Self {
+            find: |cache, id| cache.publications.get(id),
+            find_mut: |cache, id| cache.publications.entry(id.to_owned()).or_default(),
+            connection: connection.into(),
+        }
     }
 }
 
@@ -57,14 +70,24 @@ impl CollectionRef<RemoteDataActionTarget> {
     /// The data action targets on the connection of this id.
     #[must_use]
     pub fn targets(connection: &str) -> Self {
-        Self { find: |cache, id| cache.targets.entry(id.to_owned()).or_default(), connection: connection.into() }
+        Self {
+            find: |cache, id| cache.targets.get(id),
+            find_mut: |cache, id| cache.targets.entry(id.to_owned()).or_default(),
+            connection: connection.into(),
+        }
     }
 }
 
 impl AddonCache {
-    /// The collection on that shelf.
-    pub fn at<R>(&mut self, collection: &CollectionRef<R>) -> &mut Collection<R> {
+    /// That collection, where something is known of it.
+    #[must_use]
+    pub fn get<R>(&self, collection: &CollectionRef<R>) -> Option<&Collection<R>> {
         (collection.find)(self, &collection.connection)
+    }
+
+    /// That collection, to be written.
+    pub fn at<R>(&mut self, collection: &CollectionRef<R>) -> &mut Collection<R> {
+        (collection.find_mut)(self, &collection.connection)
     }
 
     /// Takes in a listing of connections or authorizations, and gives the ids and names that moved.

@@ -228,6 +228,19 @@ impl Observer {
         self.poller(addon).map(|p| p.lookup(collection, id, name, since)).unwrap_or_default()
     }
 
+    /// The remote object of this id as it was last observed, with what a snapshot leaves out.
+    #[must_use]
+    pub fn object<R: RemoteObject>(&self, addon: &Key, collection: &CollectionRef<R>, id: &str) -> Option<R> {
+        self.poller(addon)?.object(collection, id)
+    }
+
+    /// Takes in that the object of this id has this name, which lists may not tell.
+    pub fn set_name<R: RemoteObject>(&self, addon: &Key, collection: &CollectionRef<R>, id: &str, name: &str) {
+        if let Some(poller) = self.poller(addon) {
+            poller.set_name(collection, id, name);
+        }
+    }
+
     /// What is known of the targets on a connection, whoever made them.
     #[must_use]
     pub fn target_listing(&self, addon: &Key, connection: &str) -> TargetListing {

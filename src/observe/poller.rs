@@ -96,10 +96,20 @@ impl Poller {
         name: &str,
         since: Timestamp,
     ) -> Lookup<R> {
+        let view = self.view();
+        view.cache.get(collection).map(|collection| collection.lookup(id, name, since)).unwrap_or_default()
+    }
+
+    pub(super) fn object<R: RemoteObject>(&self, collection: &CollectionRef<R>, id: &str) -> Option<R> {
+        let view = self.view();
+        view.cache.get(collection)?.object(id).cloned()
+    }
+
+    pub(super) fn set_name<R: RemoteObject>(&self, collection: &CollectionRef<R>, id: &str, name: &str) {
         let mut view = self.view();
-        let collection = view.cache.at(collection);
-        id.iter().for_each(|id| collection.set_name(id, name));
-        collection.lookup(id, name, since)
+        if view.cache.get(collection).is_some() {
+            view.cache.at(collection).set_name(id, name);
+        }
     }
 
     pub(super) fn target_listing(&self, connection: &str) -> TargetListing {

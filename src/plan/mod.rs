@@ -5,20 +5,22 @@
 
 #![deny(clippy::disallowed_methods)]
 
-pub mod desired;
+pub mod inputs;
 pub mod kinds;
 pub mod policies;
 pub mod remote;
 pub mod state;
 pub mod step;
+pub mod transition;
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 pub use crate::conditions::{ConditionReport, StatusUpdate};
 pub use step::Step;
 
 /// What to do next for one object, and what to say of it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Plan<S> {
     /// All that is left to do, first things first. Only the first is carried out before the next plan.
     pub steps: Vec<Step>,

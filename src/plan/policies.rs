@@ -5,9 +5,10 @@
 use crate::crd::{
     AdoptionPolicy, DeletionPolicies, DeletionPolicy, ManagementPolicies, ManagementPolicy, ReplacePolicy,
 };
+use serde::{Deserialize, Serialize};
 
 /// The policies that hold for one object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Policies {
     /// Full or Observe, the add-on's ceiling counted in.
     pub management: ManagementPolicy,

@@ -4,14 +4,14 @@
 //! the object before each plan.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
 use crate::conditions::ConditionReport;
-use crate::crd::{ConditionType, FINALIZER, Reason, annotation, condition};
+use crate::crd::{Condition, ConditionType, FINALIZER, Reason, annotation, condition};
 
 /// The word given before a creation, in the annotation `applink.dev/intent`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Eq, Hash)]
 pub struct Intent {
     /// Uid of the object that gave it; another's proves nothing.
     pub uid: String,
@@ -46,7 +46,7 @@ pub struct Intent {
 }
 
 /// How the last call of this process for the object ended, where that matters to the next plan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CallOutcome {
     /// The service answered a creation with this id.
     Created {
@@ -94,12 +94,12 @@ pub enum CallOutcome {
         attempt: i64,
         /// Whether the service itself answered, with an error of its own. Then nothing comes of the call any more, and what
         /// a listing and a GET by name do not show was not made.
-        over: bool,
+        finished: bool,
     },
 }
 
 /// How the credential of an authorization was read of late, for the Secret that keeps it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CredentialsState {
     /// What was last put into a Secret.
     pub written: Option<WrittenSecret>,
@@ -110,7 +110,7 @@ pub struct CredentialsState {
 }
 
 /// A credential that was put into a Secret.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WrittenSecret {
     /// Remote id of what it is of.
     pub id: String,
@@ -121,7 +121,7 @@ pub struct WrittenSecret {
 }
 
 /// A credential that cannot be read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ReadFailure {
     /// What to tell of it.
     pub report: ConditionReport,
@@ -136,7 +136,7 @@ pub struct ReadFailure {
 }
 
 /// All that is remembered of one object.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ReconcileState {
     /// Uid of the object.
     pub uid: String,
@@ -170,7 +170,9 @@ pub struct ReconcileState {
     pub last_outcome: Option<CallOutcome>,
     /// How this process last read the credential for its Secret.
     pub credentials: CredentialsState,
-    /// When the service refused calls of this process for good, of late.
+    /// Calls of this process that failed in a row.
+    pub call_failures: u32,
+    /// When the service lately refused calls of this process for good.
     pub refusals: Vec<Timestamp>,
     /// Whether `applink.dev/confirm-cascade` is "true".
     pub confirm_cascade: bool,
@@ -204,6 +206,7 @@ impl ReconcileState {
             changed_at: Timestamp::UNIX_EPOCH,
             last_outcome: None,
             credentials: CredentialsState::default(),
+            call_failures: 0,
             refusals: Vec::new(),
             confirm_cascade: note(annotation::CONFIRM_CASCADE).is_some_and(|v| v == "true"),
         }

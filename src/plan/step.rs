@@ -4,13 +4,13 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::remote::PublishReason;
 use super::state::Intent;
 
 /// One thing to do for one object.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Deserialize, Clone, Debug, PartialEq, Serialize, Eq, Hash)]
 #[serde(tag = "step", rename_all = "camelCase")]
 pub enum Step {
     /// Write finalizer and intent to the object: the word given before anything is created.
@@ -94,6 +94,12 @@ impl Step {
     #[must_use]
     pub fn mutates(&self) -> bool {
         matches!(self, Self::WriteIntent { .. } | Self::Create { .. } | Self::Publish { .. } | Self::Delete { .. })
+    }
+
+    /// Whether this step sends what is declared to AppLink: it needs the payload.
+    #[must_use]
+    pub fn makes(&self) -> bool {
+        matches!(self, Self::Create { .. } | Self::Publish { .. })
     }
 
     /// Whether there is only waiting to be done.

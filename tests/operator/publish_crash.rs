@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use applink_operator::plan::desired::publication::{DesiredPublication, Texts};
+use applink_operator::plan::inputs::publication::{PublicationPayload, Texts};
 use applink_operator::simulator::{Republish, Settings};
 use serde_json::{Value, json};
 
@@ -63,7 +63,7 @@ async fn until(world: &World, wanted: impl Fn(&Value) -> bool) {
 fn digest(object: &Value, version: &str) -> String {
     let spec = serde_json::from_value(object["spec"].clone()).expect("a spec");
     let texts = Texts { document: openapi(version).into_bytes(), ..Texts::default() };
-    DesiredPublication::new(&spec, &texts, None).expect("it can be published").hash
+    PublicationPayload::new(&spec, &texts).expect("it can be published").hash
 }
 
 /// Ready, recorded, and there once, as it is declared.

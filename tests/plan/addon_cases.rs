@@ -3,11 +3,11 @@
 use applink_operator::conditions::{ConditionReport, ReadyStatus, StatusUpdate};
 use applink_operator::crd::{AppLinkAddonStatus, ConditionType, ManagementPolicy, Reason, condition};
 use applink_operator::facts::{AddonFacts, AddonObservation};
-use applink_operator::plan::kinds::addon::{Input, plan};
+use applink_operator::plan::kinds::addon::{Snapshot, plan};
 use applink_operator::plan::state::ReconcileState;
 use jiff::Timestamp;
 
-use crate::fixture::{at, fresh};
+use crate::fixture::{at, fresh, planned};
 
 struct Case {
     management: ManagementPolicy,
@@ -56,15 +56,16 @@ impl Case {
     }
 
     fn plan(&self) -> applink_operator::plan::Plan<AppLinkAddonStatus> {
-        plan(&Input {
+        let snapshot = Snapshot {
             management: self.management,
-            desired: self.desired.clone(),
-            live: &self.live,
-            dependents: &self.dependents,
-            state: &self.state,
-            status: &self.status,
+            inputs: self.desired.clone(),
+            observation: self.live.clone(),
+            dependents: self.dependents.clone(),
+            state: self.state.clone(),
+            status: self.status.clone(),
             now: self.now,
-        })
+        };
+        planned(&snapshot, plan)
     }
 
     /// Steps, or Ready's status and reason, and Reachable's.

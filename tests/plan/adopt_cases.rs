@@ -130,7 +130,7 @@ fn a_changed_input_follows_the_policy() {
     ]);
 }
 
-fn bad_key() -> Result<applink_operator::plan::desired::DesiredOrgAccess, ConditionReport> {
+fn bad_key() -> Result<applink_operator::plan::inputs::OrgAccessPayload, ConditionReport> {
     Err(ConditionReport::stalled(applink_operator::crd::Reason::InvalidSecret, "no key"))
 }
 

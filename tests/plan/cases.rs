@@ -128,7 +128,7 @@ fn calls_that_came_to_nothing() {
         fresh().with(move |w| {
             (w.state.finalizer, w.state.intent) = (true, Some(intent(1, 1)));
             let report = waits(Reason::RemoteUnavailable);
-            w.state.last_outcome = Some(CallOutcome::Lost { report, until: at(35), attempt: 1, over: false });
+            w.state.last_outcome = Some(CallOutcome::Lost { report, until: at(35), attempt: 1, finished: false });
             w.now = at(second);
         })
     };
@@ -214,7 +214,7 @@ fn healing_that_does_not_work() {
         })
     };
     let refused = || CallOutcome::Refused { report: report(), at: at(3600), attempt: Some(2), conflict: false };
-    let lost = CallOutcome::Lost { report: report(), until: at(3635), attempt: 2, over: false };
+    let lost = CallOutcome::Lost { report: report(), until: at(3635), attempt: 2, finished: false };
     let later = || CallOutcome::Deferred { report: report(), at: at(3600), until: at(3610), attempt: Some(2) };
     table(vec![
         ("refused: no longer Ready, and no storm", healing(refused()), "RemoteUnavailable"),

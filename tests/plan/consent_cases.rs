@@ -3,7 +3,7 @@
 use applink_operator::crd::Reason;
 use applink_operator::facts::{Phase, RemoteOrgAccess};
 use applink_operator::plan::Step;
-use applink_operator::plan::desired::DesiredOrgAccess;
+use applink_operator::plan::inputs::OrgAccessPayload;
 use applink_operator::plan::remote::OwnedSecret;
 use applink_operator::plan::state::CallOutcome;
 use jiff::SignedDuration;
@@ -17,7 +17,7 @@ const LINK: Option<&str> = Some("https://login/?state=ey");
 fn declared() -> World {
     fresh().with(|w| {
         w.spec = spec(|s| (s["jwt"], s["oauth"]) = (json!(null), json!({})));
-        w.desired = DesiredOrgAccess::by_oauth(NAME, &w.spec, SECRET);
+        w.desired = OrgAccessPayload::by_oauth(NAME, &w.spec, SECRET);
     })
 }
 
@@ -131,7 +131,7 @@ fn consent_is_waited_for() {
             "other login URL",
             awaiting().with(|w| {
                 w.spec.login_url = "https://test.salesforce.com".into();
-                w.desired = DesiredOrgAccess::by_oauth(NAME, &w.spec, SECRET);
+                w.desired = OrgAccessPayload::by_oauth(NAME, &w.spec, SECRET);
             }),
             "write intent 2, delete id-1, write intent 3, create prod",
         ),

@@ -3,23 +3,29 @@
 //! Plays the service and the API server as far as one step needs them; knows nothing of how plans are made.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::{Mutex, PoisonError};
 
 use applink_operator::conditions::{ConditionReport, StatusUpdate};
 use applink_operator::crd::{
     AdoptionPolicy, AuthSpec, DeletionPolicy, ManagementPolicy, Org, OrgAccessStatus, Provider, Reason, ReplacePolicy,
 };
-use applink_operator::facts::{AuthMethod, ConsentLink, Lookup, Observed, OrgAccessKind, Phase, RemoteOrgAccess};
-use applink_operator::plan::desired::DesiredOrgAccess;
-use applink_operator::plan::kinds::org_access::{Input, plan};
+use applink_operator::facts::{
+    AuthMethod, ConsentLink, Lookup, Observed, OrgAccessKind, Phase, RemoteObject, RemoteOrgAccess,
+};
+use applink_operator::plan::inputs::OrgAccessPayload;
+use applink_operator::plan::kinds::org_access::{Snapshot, plan};
 use applink_operator::plan::policies::Policies;
 use applink_operator::plan::remote::name_claim::NameClaim;
 use applink_operator::plan::remote::{OwnedSecret, OwnerState};
-use applink_operator::plan::state::{CallOutcome, Intent, ReconcileState};
+use applink_operator::plan::state::{Intent, ReconcileState};
+use applink_operator::plan::transition::StepOutcome;
 use applink_operator::plan::{Plan, Step};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::RngSeed;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::keys::pem;
@@ -38,7 +44,7 @@ pub struct World {
     pub policies: Policies,
     pub addon: OwnerState,
     pub spec: AuthSpec,
-    pub desired: Result<DesiredOrgAccess, ConditionReport>,
+    pub desired: Result<OrgAccessPayload, ConditionReport>,
     pub oauth_secret_state: OwnedSecret,
     pub live: Lookup<RemoteOrgAccess>,
     pub name_claims: Vec<NameClaim>,
@@ -49,6 +55,22 @@ pub struct World {
 
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+/// Plans, and checks on the way that the snapshot is plain data: read back from JSON it is the same, plans the same, and
+/// both plans have the same bytes.
+pub fn planned<S, P>(snapshot: &S, plan: impl Fn(&S) -> P) -> P
+where
+    S: Serialize + DeserializeOwned + PartialEq + Debug,
+    P: Serialize + DeserializeOwned + PartialEq + Debug,
+{
+    let first = plan(snapshot);
+    let read: S = serde_json::from_str(&serde_json::to_string(snapshot).unwrap()).unwrap();
+    assert_eq!(read, *snapshot);
+    let (json, again) = (serde_json::to_string(&first).unwrap(), serde_json::to_string(&plan(&read)).unwrap());
+    assert_eq!(json, again);
+    assert_eq!(serde_json::from_str::<P>(&json).unwrap(), first);
+    first
 }
 
 pub const SECRET: &str = "prod-connection-oauth";
@@ -64,11 +86,11 @@ pub fn spec(change: impl FnOnce(&mut serde_json::Value)) -> AuthSpec {
 }
 
 /// What is declared with the key of this name. Reading a key takes long, so it is read once.
-pub fn desired(key: &str) -> DesiredOrgAccess {
-    static READ: Mutex<BTreeMap<String, DesiredOrgAccess>> = Mutex::new(BTreeMap::new());
+pub fn desired(key: &str) -> OrgAccessPayload {
+    static READ: Mutex<BTreeMap<String, OrgAccessPayload>> = Mutex::new(BTreeMap::new());
     let read = || {
         let spec = spec(|_| {});
-        DesiredOrgAccess::by_jwt(NAME, &spec, spec.jwt.as_ref().unwrap(), &pem(key).into()).unwrap()
+        OrgAccessPayload::by_jwt(NAME, &spec, spec.jwt.as_ref().unwrap(), &pem(key).into()).unwrap()
     };
     READ.lock().unwrap_or_else(PoisonError::into_inner).entry(key.to_owned()).or_insert_with(read).clone()
 }
@@ -136,6 +158,7 @@ pub fn fresh() -> World {
             changed_at: at(0),
             last_outcome: None,
             credentials: Default::default(),
+            call_failures: 0,
             refusals: vec![],
             confirm_cascade: false,
         },
@@ -165,22 +188,28 @@ impl World {
     }
 
     pub fn plan(&self) -> Plan<OrgAccessStatus> {
-        plan(&Input {
-            kind: OrgAccessKind::Connection,
-            name: NAME,
-            owner_name: "orders",
-            access: &self.spec,
+        planned(&self.snapshot(OrgAccessKind::Connection), plan)
+    }
+
+    pub fn snapshot(&self, kind: OrgAccessKind) -> Snapshot {
+        let mut lookup = self.live.clone();
+        lookup.observed.iter_mut().for_each(|observed| observed.object.redact());
+        Snapshot {
+            kind,
+            name: NAME.into(),
+            owner_name: "orders".into(),
+            spec: self.spec.clone(),
             policies: self.policies,
-            addon: &self.addon,
-            desired: &self.desired,
-            secret: SECRET,
-            oauth_secret_state: &self.oauth_secret_state,
-            live: &self.live,
-            name_claims: &self.name_claims,
-            state: &self.state,
-            status: &self.status,
+            owner: self.addon.clone(),
+            inputs: self.desired.clone().map(|payload| payload.inputs()),
+            oauth_secret_name: SECRET.into(),
+            oauth_secret: self.oauth_secret_state.clone(),
+            lookup,
+            name_claims: self.name_claims.clone(),
+            state: self.state.clone(),
+            status: self.status.clone(),
             now: self.now,
-        })
+        }
     }
 
     /// The plan in a line: its steps, or the reason it gives.
@@ -204,25 +233,21 @@ impl World {
     /// Carries out the first step as a faithful service would.
     pub fn perform(&mut self, step: &Step) {
         self.now += SignedDuration::from_millis(10);
+        let mut outcome = StepOutcome::Done;
         match step {
-            Step::WriteIntent { intent } | Step::Adopt { intent } => {
-                self.state.finalizer = true;
-                self.state.intent = Some(intent.clone());
-                self.state.last_outcome = None;
-            }
-            Step::AddFinalizer => self.state.finalizer = true,
+            Step::WriteIntent { .. } | Step::Adopt { .. } | Step::AddFinalizer | Step::RemoveFinalizer { .. } => {}
             Step::Create { .. } | Step::Publish { .. } => {
-                let intent: Intent = self.state.intent.clone().expect("a word comes first");
-                let id = format!("id-{}", intent.attempt);
+                let id = format!("id-{}", self.state.intent.as_ref().expect("an intent comes first").attempt);
                 let made = match &self.desired {
-                    Ok(desired) if desired.method() == AuthMethod::OAuth => {
+                    Ok(desired) if desired.auth_method() == AuthMethod::OAuth => {
                         pending(&id, Some("https://login/?state=ey"))
                     }
                     _ => remote(&id, Phase::Ready),
                 };
+                let phase = made.phase;
                 self.see(made);
                 self.live.observed.iter_mut().filter(|s| s.object.id == id).for_each(|s| s.detailed = true);
-                self.state.last_outcome = Some(CallOutcome::Created { id, intent });
+                outcome = StepOutcome::Made { id, phase };
             }
             Step::Delete { id } | Step::Get { id } => {
                 let gone =
@@ -236,7 +261,6 @@ impl World {
                 seen.for_each(|s| (s.at, s.detailed) = (now, true));
                 if matches!(step, Step::Delete { .. }) {
                     self.live.complete = false;
-                    self.state.last_outcome = Some(CallOutcome::Deleting { id: id.clone(), at: self.now });
                 }
             }
             Step::Poll => {
@@ -246,13 +270,13 @@ impl World {
             }
             Step::WriteOAuthSecret { id } => self.oauth_secret_state = OwnedSecret::Owned { id: Some(id.clone()) },
             Step::DeleteOAuthSecret => self.oauth_secret_state = OwnedSecret::Absent,
-            Step::RemoveFinalizer { .. } => self.state.finalizer = false,
             Step::SetSecretOwner { .. } => self.oauth_secret_state = OwnedSecret::Owned { id: None },
             Step::AwaitRemote
             | Step::ListTargets { .. }
             | Step::WriteCredentialsSecret { .. }
             | Step::DeleteCredentialsSecret { .. } => {}
         }
+        self.state = self.state.after(step, &outcome, self.now);
     }
 
     /// Plans and performs until there is nothing left but to wait, and records what is reported. Gives the steps taken.

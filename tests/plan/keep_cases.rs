@@ -3,13 +3,12 @@
 use applink_operator::conditions::ConditionReport;
 use applink_operator::crd::{AuthorizationStatus, Expect, Org, Reason};
 use applink_operator::facts::{OrgAccessKind, Phase};
-use applink_operator::plan::kinds::authorization::{CredentialsSecret, Input, plan};
-use applink_operator::plan::kinds::org_access;
+use applink_operator::plan::kinds::authorization::{CredentialsSecret, Snapshot, plan};
 use applink_operator::plan::remote::OwnedSecret;
 use applink_operator::plan::state::{CredentialsState, ReadFailure, WrittenSecret};
 use applink_operator::plan::{Plan, StatusUpdate};
 
-use crate::fixture::{ADDON, NAME, SECRET, World, at, fresh, remote, settled};
+use crate::fixture::{ADDON, SECRET, World, at, fresh, planned, remote, settled};
 
 const NOW: i64 = 3600;
 
@@ -68,23 +67,8 @@ impl Keeping {
         let w = &self.world;
         let secret = self.kept.as_ref().map(|kept| kept.secret.clone());
         let status = AuthorizationStatus { grant: w.status.clone(), credentials_secret_name: secret };
-        let grant = org_access::Input {
-            kind: OrgAccessKind::Authorization,
-            name: NAME,
-            owner_name: "orders",
-            access: &w.spec,
-            policies: w.policies,
-            addon: &w.addon,
-            desired: &w.desired,
-            secret: SECRET,
-            oauth_secret_state: &w.oauth_secret_state,
-            live: &w.live,
-            name_claims: &w.name_claims,
-            state: &w.state,
-            status: &status.grant,
-            now: w.now,
-        };
-        plan(&Input { grant, wanted: self.wanted.as_ref(), kept: self.kept.as_ref(), status: &status })
+        let access = w.snapshot(OrgAccessKind::Authorization);
+        planned(&Snapshot { access, wanted: self.wanted.clone(), kept: self.kept.clone(), status }, plan)
     }
 
     /// The plan in a line: its steps, or its reason, and the Secret that the status then names.

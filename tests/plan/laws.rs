@@ -6,7 +6,7 @@ use applink_operator::crd::{
 };
 use applink_operator::facts::{AuthMethod, ConsentLink, Observed, Phase, RemoteOrgAccess};
 use applink_operator::plan::Step;
-use applink_operator::plan::desired::DesiredOrgAccess;
+use applink_operator::plan::inputs::OrgAccessPayload;
 use applink_operator::plan::remote::{OwnedSecret, OwnerState};
 use applink_operator::plan::state::{CallOutcome, Intent};
 use jiff::SignedDuration;
@@ -27,7 +27,7 @@ fn answer() -> impl Strategy<Value = Option<CallOutcome>> {
         Some(CallOutcome::Created { id: "x".into(), intent: intent(1, 0) }),
         Some(CallOutcome::Refused { report: report(), at: at(0), attempt: Some(1), conflict: false }),
         Some(CallOutcome::Deferred { report: report(), at: at(0), until: at(5), attempt: Some(1) }),
-        Some(CallOutcome::Lost { report: report(), until: at(35), attempt: 1, over: false }),
+        Some(CallOutcome::Lost { report: report(), until: at(35), attempt: 1, finished: false }),
     ])
 }
 
@@ -89,7 +89,7 @@ impl More {
     fn add(self, world: &mut World) {
         if self.oauth {
             world.spec = spec(|s| (s["jwt"], s["oauth"]) = (json!(null), json!({})));
-            world.desired = DesiredOrgAccess::by_oauth(NAME, &world.spec, SECRET);
+            world.desired = OrgAccessPayload::by_oauth(NAME, &world.spec, SECRET);
         }
         for seen in &mut world.live.observed {
             let link = (self.link && seen.object.phase == Phase::Pending)
@@ -157,7 +157,7 @@ prop_compose! {
             world.status.remote.id = Some("id-1".into());
             world.status.remote.addon_id = Some(ADDON.into());
             world.status.remote.applied_hash = Some(hash);
-            world.status.remote.established_at = connected.then(|| k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1)));
+            world.status.remote.established_at = connected.then(|| at(1));
         }
         world.status.remote.answered_attempt = (answered > 0).then_some(answered.min(attempt)).filter(|a| *a > 0);
         if matches!(world.state.last_outcome, Some(CallOutcome::Refused { .. })) {
@@ -237,7 +237,7 @@ proptest! {
         let free = matches!(world.oauth_secret_state, OwnedSecret::Absent | OwnedSecret::Owned { .. });
         let touches = |s: &Step| matches!(s, Step::WriteOAuthSecret { .. } | Step::DeleteOAuthSecret);
         prop_assert!(free || !plan.steps.iter().any(touches));
-        let oauth = world.desired.as_ref().is_ok_and(|d| d.method() == AuthMethod::OAuth);
+        let oauth = world.desired.as_ref().is_ok_and(|d| d.auth_method() == AuthMethod::OAuth);
         let creates = plan.steps.iter().any(|s| matches!(s, Step::Create { .. }));
         prop_assert!(free || !oauth || !creates);
     }

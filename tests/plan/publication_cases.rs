@@ -5,8 +5,8 @@ use applink_operator::crd::{
     AdoptionPolicy, ManagementPolicy, PublicationSpec, PublicationStatus, Reason, ReplacePolicy,
 };
 use applink_operator::facts::{Lookup, Observed, RemotePublication};
-use applink_operator::plan::desired::publication::{DesiredPublication, Texts};
-use applink_operator::plan::kinds::publication::{Input, plan};
+use applink_operator::plan::inputs::publication::{PublicationPayload, Texts};
+use applink_operator::plan::kinds::publication::{Snapshot, plan};
 use applink_operator::plan::policies::Policies;
 use applink_operator::plan::remote::name_claim::NameClaim;
 use applink_operator::plan::remote::{ConnectionState, OwnerState};
@@ -15,7 +15,7 @@ use applink_operator::plan::{Plan, Step};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::fixture::{self, ADDON, at};
+use crate::fixture::{self, ADDON, at, planned};
 
 pub const APP: &str = "app-1";
 pub const CONNECTION: &str = "c-1";
@@ -27,7 +27,7 @@ pub struct World {
     pub policies: Policies,
     pub parent: ConnectionState,
     pub connection_gone: bool,
-    pub desired: Result<DesiredPublication, ConditionReport>,
+    pub desired: Result<PublicationPayload, ConditionReport>,
     pub live: Lookup<RemotePublication>,
     pub name_claims: Vec<NameClaim>,
     pub state: ReconcileState,
@@ -37,9 +37,9 @@ pub struct World {
     pub dates: bool,
 }
 
-pub fn desired(version: &str) -> DesiredPublication {
+pub fn desired(version: &str) -> PublicationPayload {
     let text = format!("openapi: 3.0.3\ninfo: {{title: Orders, version: '{version}'}}\npaths: {{}}\n");
-    DesiredPublication::new(&spec(), &Texts { document: text.into_bytes(), ..Texts::default() }, None).unwrap()
+    PublicationPayload::new(&spec(), &Texts { document: text.into_bytes(), ..Texts::default() }).unwrap()
 }
 
 fn spec() -> PublicationSpec {
@@ -48,7 +48,7 @@ fn spec() -> PublicationSpec {
 }
 
 pub fn connected(id: &str) -> ConnectionState {
-    ConnectionState::Ready { id: id.into(), name: "production".into(), leaving: false }
+    ConnectionState::Ready { id: id.into(), name: "production".into(), deleting: false }
 }
 
 /// Nothing done yet, nothing there, and that is certain.
@@ -104,21 +104,22 @@ impl World {
     }
 
     pub fn plan(&self) -> Plan<PublicationStatus> {
-        plan(&Input {
-            spec: &self.spec,
+        let snapshot = Snapshot {
+            client_name: self.spec.client_name.clone(),
             policies: self.policies,
-            owner_name: "orders",
-            addon: &OwnerState::Ready { id: ADDON.into() },
-            app: APP,
-            parent: &self.parent,
+            owner_name: "orders".into(),
+            owner: OwnerState::Ready { id: ADDON.into() },
+            app: APP.into(),
+            connection: self.parent.clone(),
             connection_gone: self.connection_gone,
-            desired: &self.desired,
-            live: &self.live,
-            name_claims: &self.name_claims,
-            state: &self.state,
-            status: &self.status,
+            inputs: self.desired.clone().map(|payload| payload.inputs()),
+            lookup: self.live.clone(),
+            name_claims: self.name_claims.clone(),
+            state: self.state.clone(),
+            status: self.status.clone(),
             now: self.now,
-        })
+        };
+        planned(&snapshot, plan)
     }
 
     fn says(&self) -> String {
@@ -298,8 +299,9 @@ fn where_it_is_published_and_how_it_ends() {
         ),
         (
             "on a connection that goes",
-            changed()
-                .with(|w| w.parent = ConnectionState::Ready { id: CONNECTION.into(), name: "p".into(), leaving: true }),
+            changed().with(|w| {
+                w.parent = ConnectionState::Ready { id: CONNECTION.into(), name: "p".into(), deleting: true }
+            }),
             "get app-1",
         ),
     ]);

@@ -6,7 +6,6 @@ use applink_operator::plan::Step;
 use applink_operator::plan::remote::ConnectionState;
 use applink_operator::plan::state::CallOutcome;
 use jiff::SignedDuration;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use proptest::prelude::*;
 
 use crate::fixture::{at, the_same_each_time};
@@ -50,13 +49,13 @@ prop_compose! {
             let (attempt, now) = (intent.attempt, world.now);
             world.state.last_outcome = match answer {
                 0 => Some(after_refusal(true, &intent)),
-                1 => Some(CallOutcome::Lost { report: report(), until: now + SignedDuration::from_secs(35), attempt, over: false }),
+                1 => Some(CallOutcome::Lost { report: report(), until: now + SignedDuration::from_secs(35), attempt, finished: false }),
                 2 => Some(CallOutcome::Deferred { report: report(), at: now, until: now + SignedDuration::from_secs(9), attempt: Some(attempt) }),
                 3 => Some(CallOutcome::Created { id: APP.into(), intent }),
                 _ => None,
             };
         }
-        world.status.last_published_at = world.status.last_published_at.take().filter(|_| published).or(published.then(|| Time(at(1))));
+        world.status.last_published_at = world.status.last_published_at.take().filter(|_| published).or(published.then(|| at(1)));
         world
     }
 }

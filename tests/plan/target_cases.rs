@@ -4,13 +4,13 @@ use applink_operator::conditions::{ConditionReport, StatusUpdate};
 use applink_operator::crd::{DataActionTargetSpec, DataActionTargetStatus, DeletionPolicies, Reason};
 use applink_operator::facts::{Lookup, Observed, Org, Phase, RemoteDataActionTarget};
 use applink_operator::plan::Step;
-use applink_operator::plan::kinds::data_action_target::{Input, plan};
+use applink_operator::plan::kinds::data_action_target::{Snapshot, plan};
 use applink_operator::plan::policies::Policies;
 use applink_operator::plan::remote::{ConnectionState, OwnerState};
 use applink_operator::plan::state::{CallOutcome, Intent, ReconcileState};
 use serde_json::json;
 
-use crate::fixture::{ADDON, at, fresh};
+use crate::fixture::{ADDON, at, fresh, planned};
 
 const NAME: &str = "updates";
 const CLOUD: &str = "connection-1";
@@ -27,7 +27,7 @@ struct Case {
 }
 
 fn on(connection: &str) -> ConnectionState {
-    ConnectionState::Ready { id: connection.into(), name: "customer-data".into(), leaving: false }
+    ConnectionState::Ready { id: connection.into(), name: "customer-data".into(), deleting: false }
 }
 
 fn new() -> Case {
@@ -95,7 +95,7 @@ impl Case {
             remote.addon_id = Some(ADDON.into());
             remote.applied_hash = Some(hash);
             remote.answered_attempt = Some(1);
-            remote.established_at = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(0)));
+            remote.established_at = Some(at(0));
             ctx.status.connection_id = Some(CLOUD.into());
             ctx.state.observed_generation = Some(1);
             (ctx.state.ready, ctx.state.reason) = (true, Some(Reason::Created));
@@ -111,22 +111,24 @@ impl Case {
     }
 
     fn plan(&self) -> applink_operator::plan::Plan<DataActionTargetStatus> {
-        plan(&Input {
-            spec: &self.spec,
-            name: NAME,
+        let snapshot = Snapshot {
+            name: NAME.into(),
+            label: self.spec.label.clone(),
+            endpoint: self.spec.target_endpoint.clone(),
             policies: Policies::of(self.spec.handling, DeletionPolicies::default()),
-            owner_name: "orders",
-            addon: &self.addon,
-            parent: &self.parent,
+            owner_name: "orders".into(),
+            owner: self.addon.clone(),
+            connection: self.parent.clone(),
             app_id_set: true,
             released: self.released,
             connection_gone: self.connection_gone,
-            live: &self.live,
-            name_claims: &[],
-            state: &self.state,
-            status: &self.status,
+            lookup: self.live.clone(),
+            name_claims: vec![],
+            state: self.state.clone(),
+            status: self.status.clone(),
             now: at(100),
-        })
+        };
+        planned(&snapshot, plan)
     }
 
     /// The plan in a line: its steps, or the reason it gives.
@@ -151,7 +153,7 @@ fn table(cases: Vec<(&str, Case, &str)>) {
 
 #[test]
 fn what_a_connection_is_decides_what_is_done_on_it() {
-    let leaving = ConnectionState::Ready { id: CLOUD.into(), name: "customer-data".into(), leaving: true };
+    let leaving = ConnectionState::Ready { id: CLOUD.into(), name: "customer-data".into(), deleting: true };
     let missing = ConnectionState::Missing { name: "customer-data".into() };
     let old = |ctx: Case| ctx.with(|ctx| ctx.state.changed_at = at(0));
     let outage = ConditionReport::in_progress(Reason::RemoteUnavailable, "no answer");

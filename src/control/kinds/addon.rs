@@ -9,12 +9,12 @@ use kube::ResourceExt;
 use kube::core::Duration as GoDuration;
 use secrecy::ExposeSecret;
 
-use super::{Kind, Reference, Status, secret};
+use super::read::secret;
+use super::{Kind, Reference, Status};
 use crate::conditions::ConditionReport;
 use crate::control::stores::key;
 use crate::control::{Context, Error};
 use crate::crd::{AppLinkAddon, AppLinkAddonStatus, ConditionType, ManagementPolicy, Reason, condition};
-use crate::facts::AddonObservation;
 use crate::heroku::{AddonSelector, RemoteError};
 use crate::observe::{Key, PollSettings, Trigger, report_for};
 use crate::plan::Plan;
@@ -22,18 +22,13 @@ use crate::plan::kinds::addon;
 use crate::plan::remote::OwnerState;
 use crate::plan::state::ReconcileState;
 
-/// What is live of an add-on, and who needs it.
-pub(in crate::control) struct Lookup {
-    addon: AddonObservation,
-    dependents: Vec<String>,
-}
-
 impl Kind for AppLinkAddon {
     const KIND: &'static str = "AppLinkAddon";
     const INITIAL_REASON: Reason = Reason::AddonNotReady;
     type Status = AppLinkAddonStatus;
     type Inputs = Result<(), ConditionReport>;
-    type Lookup = Lookup;
+    type Snapshot = addon::Snapshot;
+    type Payload = String;
 
     fn status(&self) -> Option<&AppLinkAddonStatus> {
         self.status.as_ref()
@@ -51,7 +46,7 @@ impl Kind for AppLinkAddon {
         false
     }
 
-    async fn resolve(&self, ctx: &Context) -> Result<Result<(), ConditionReport>, Error> {
+    async fn prepare(&self, ctx: &Context) -> Result<(), Error> {
         let read = self.following(ctx).await;
         let cause = match &read {
             Ok(Ok(_)) => None,
@@ -59,15 +54,18 @@ impl Kind for AppLinkAddon {
             Err(error) => Some(ConditionReport::in_progress(Reason::AddonNotReady, error.to_string())),
         };
         self.cannot_follow(ctx, cause);
-        Ok(read?.map(|following| ctx.observer.follow(&key(self), following)))
+        if let Ok(following) = read? {
+            ctx.observer.follow(&key(self), following);
+        }
+        Ok(())
     }
 
-    async fn without_inputs(&self, ctx: &Context) -> Result<(), ConditionReport> {
-        // What lives on it can be deleted only while it is followed, so that much is tried.
-        self.resolve(ctx).await.unwrap_or_else(|error| {
-            tracing::warn!(object = %key(self), "{error}");
-            Err(ConditionReport::in_progress(Reason::AddonNotReady, error.to_string()))
-        })
+    async fn gather(&self, ctx: &Context) -> Result<Self::Inputs, Error> {
+        Ok(self.gather_without_inputs(ctx).await)
+    }
+
+    async fn gather_without_inputs(&self, ctx: &Context) -> Self::Inputs {
+        ctx.observer.unfollowed(&key(self)).map_or(Ok(()), |(report, _)| Err(report))
     }
 
     fn is_passive(&self) -> bool {
@@ -78,33 +76,27 @@ impl Kind for AppLinkAddon {
         ctx.observer.addon(&key(self)).is_none()
     }
 
-    fn live(&self, ctx: &Context, state: &ReconcileState) -> Lookup {
+    fn snapshot(&self, ctx: &Context, inputs: &Self::Inputs, state: ReconcileState, now: Timestamp) -> addon::Snapshot {
         let me = key(self);
         let mut dependents = Vec::new();
         if state.deleting {
-            let all = ctx.dependents(&me).into_iter().filter(|dependent| dependent.holds);
+            let all = ctx.dependents(&me).into_iter().filter(|dependent| dependent.has_finalizer);
             dependents = all.map(|dependent| dependent.object).collect();
             dependents.sort();
         }
-        Lookup { addon: ctx.observer.addon(&me).unwrap_or_default(), dependents }
+        addon::Snapshot {
+            management: self.spec.management_policy,
+            inputs: inputs.clone(),
+            observation: ctx.observer.addon(&me).unwrap_or_default(),
+            dependents,
+            status: self.status.clone().unwrap_or_default(),
+            state,
+            now,
+        }
     }
 
-    fn plan(
-        &self,
-        inputs: &Result<(), ConditionReport>,
-        live: &Lookup,
-        state: &ReconcileState,
-        now: Timestamp,
-    ) -> Plan<AppLinkAddonStatus> {
-        addon::plan(&addon::Input {
-            management: self.spec.management_policy,
-            desired: inputs.clone(),
-            live: &live.addon,
-            dependents: &live.dependents,
-            state,
-            status: &self.status.clone().unwrap_or_default(),
-            now,
-        })
+    fn plan(snapshot: &addon::Snapshot) -> Plan<AppLinkAddonStatus> {
+        addon::plan(snapshot)
     }
 
     fn on_reported(&self, ctx: &Context, generation_moved: bool) {
@@ -149,7 +141,7 @@ impl AppLinkAddon {
         // Where the Secret is gone, what follows the add-on keeps the token it has: a namespace deleted at once, Secret
         // first, still ends clean.
         let token = match secret(ctx, &namespace, "spec.tokenSecretRef", &self.spec.token_secret_ref).await? {
-            Ok(token) => token,
+            Ok(read) => read.content,
             Err(report) => return Ok(Err(report)),
         };
         if token.expose_secret().trim().chars().any(|c| c.is_control() || !c.is_ascii()) {

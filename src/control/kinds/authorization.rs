@@ -18,21 +18,16 @@ use crate::facts::{ConsentLink, OrgAccessKind};
 use crate::heroku::RemoteError;
 use crate::observe::{Key, Subscription, Trigger};
 use crate::plan::Plan;
+use crate::plan::inputs::OrgAccessPayload;
 use crate::plan::kinds::authorization::{self, CredentialsSecret};
 use crate::plan::remote::OwnedSecret;
 use crate::plan::state::ReconcileState;
 
 /// What is declared, and whose the Secrets of the credential are.
 pub(in crate::control) struct Inputs {
-    grant: org_access::Inputs,
+    access: org_access::Inputs,
     wanted: Option<CredentialsSecret>,
     kept: Option<CredentialsSecret>,
-}
-
-/// What is live of an authorization.
-pub(in crate::control) struct Lookup {
-    grant: org_access::Lookup,
-    none: AuthorizationStatus,
 }
 
 impl OrgAccessResource for Authorization {
@@ -44,7 +39,7 @@ impl OrgAccessResource for Authorization {
     fn addon_name(&self) -> &str {
         &self.spec.addon_ref.name
     }
-    fn access(&self) -> &AuthSpec {
+    fn spec(&self) -> &AuthSpec {
         &self.spec.access
     }
     fn own_policies(&self) -> (ManagementPolicies, DeletionPolicies) {
@@ -64,7 +59,8 @@ impl Kind for Authorization {
     const INITIAL_REASON: Reason = Reason::Creating;
     type Status = AuthorizationStatus;
     type Inputs = Inputs;
-    type Lookup = Lookup;
+    type Snapshot = authorization::Snapshot;
+    type Payload = OrgAccessPayload;
 
     fn status(&self) -> Option<&AuthorizationStatus> {
         self.status.as_ref()
@@ -88,48 +84,60 @@ impl Kind for Authorization {
         wanted.authorizations = true;
     }
 
-    async fn resolve(&self, ctx: &Context) -> Result<Inputs, Error> {
+    async fn prepare(&self, ctx: &Context) -> Result<(), Error> {
+        org_access::prepare(self, ctx);
+        Ok(())
+    }
+
+    async fn payload(&self, ctx: &Context) -> Result<Option<OrgAccessPayload>, Error> {
+        org_access::payload(self, ctx).await
+    }
+
+    async fn gather(&self, ctx: &Context) -> Result<Inputs, Error> {
         let kept = self.status.as_ref().and_then(|status| status.credentials_secret_name.as_ref());
         let wanted = look(self, ctx, self.spec.credentials_secret_name.as_ref()).await?;
         let kept = match &wanted {
             Some(wanted) if Some(&wanted.secret) == kept => Some(wanted.clone()),
             _ => look(self, ctx, kept).await?,
         };
-        Ok(Inputs { grant: org_access::resolve(self, ctx).await?, wanted, kept })
+        Ok(Inputs { access: org_access::gather(self, ctx).await?, wanted, kept })
     }
 
-    async fn without_inputs(&self, ctx: &Context) -> Inputs {
+    async fn gather_without_inputs(&self, ctx: &Context) -> Inputs {
         let recorded = self.status.as_ref().and_then(|status| status.credentials_secret_name.as_ref());
         let wanted = look_leniently(self, ctx, self.spec.credentials_secret_name.as_ref()).await;
-        let kept = look_leniently(self, ctx, recorded).await;
-        Inputs { grant: org_access::without_inputs(self), wanted, kept }
+        let kept = match &wanted {
+            Some(wanted) if Some(&wanted.secret) == recorded => Some(wanted.clone()),
+            _ => look_leniently(self, ctx, recorded).await,
+        };
+        Inputs { access: org_access::gather_without_inputs(self), wanted, kept }
     }
 
     fn is_passive(&self) -> bool {
         org_access::is_passive(self)
     }
 
-    fn live(&self, ctx: &Context, state: &ReconcileState) -> Lookup {
-        Lookup { grant: org_access::live(self, ctx, state), none: AuthorizationStatus::default() }
-    }
-
-    fn plan(
+    fn snapshot(
         &self,
+        ctx: &Context,
         inputs: &Inputs,
-        live: &Lookup,
-        state: &ReconcileState,
+        state: ReconcileState,
         now: Timestamp,
-    ) -> Plan<AuthorizationStatus> {
-        authorization::plan(&authorization::Input {
-            grant: org_access::input(self, &inputs.grant, &live.grant, state, now),
-            wanted: inputs.wanted.as_ref(),
-            kept: inputs.kept.as_ref(),
-            status: self.status.as_ref().unwrap_or(&live.none),
-        })
+    ) -> authorization::Snapshot {
+        authorization::Snapshot {
+            access: org_access::snapshot(self, ctx, &inputs.access, state, now),
+            wanted: inputs.wanted.clone(),
+            kept: inputs.kept.clone(),
+            status: self.status.clone().unwrap_or_default(),
+        }
     }
 
-    async fn create(&self, ctx: &Context, inputs: &Inputs) -> Result<Made, RemoteError> {
-        org_access::create(self, ctx, &inputs.grant).await
+    fn plan(snapshot: &authorization::Snapshot) -> Plan<AuthorizationStatus> {
+        authorization::plan(snapshot)
+    }
+
+    async fn create(&self, ctx: &Context, payload: &OrgAccessPayload) -> Result<Made, RemoteError> {
+        org_access::create(self, ctx, payload).await
     }
 
     async fn delete(&self, ctx: &Context, id: &str) -> Result<(), RemoteError> {
@@ -191,7 +199,7 @@ async fn look_leniently(me: &Authorization, ctx: &Context, secret: Option<&Strin
 fn kept(me: &Authorization, ctx: &Context, secret: &str, there: OwnedSecret) -> CredentialsSecret {
     let token_of = |addon: &AppLinkAddon| addon.spec.token_secret_ref.name.clone();
     let token = ctx.read(&org_access::addon_key(me), token_of);
-    let key = me.access().jwt.as_ref().map(|jwt| jwt.private_key_secret_ref.name.clone());
+    let key = me.spec().jwt.as_ref().map(|jwt| jwt.private_key_secret_ref.name.clone());
     let reserved = [token, key, me.oauth_secret_name()].iter().flatten().any(|name| name == secret);
     CredentialsSecret { secret: secret.to_owned(), there, reserved }
 }

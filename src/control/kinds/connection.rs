@@ -14,26 +14,18 @@ use crate::crd::{
     AuthSpec, Connection, ConnectionStatus, DeletionPolicies, ManagementPolicies, OrgAccessStatus, Provider, Reason,
     annotation,
 };
-use crate::facts::TargetListing;
 use crate::facts::{ConsentLink, OrgAccessKind, Phase};
 use crate::heroku::RemoteError;
 use crate::observe::{ChildListing, ChildObservations, CollectionRef, Key, Trigger};
 use crate::plan::Plan;
-use crate::plan::kinds::connection::{self, Dependent};
+use crate::plan::inputs::OrgAccessPayload;
+use crate::plan::kinds::connection;
 use crate::plan::state::ReconcileState;
 
 /// What is declared, and what becomes of its namespace.
 pub(in crate::control) struct Inputs {
-    grant: org_access::Inputs,
+    access: org_access::Inputs,
     namespace_ends: bool,
-}
-
-/// What is live of a connection, and on it.
-pub(in crate::control) struct Lookup {
-    grant: org_access::Lookup,
-    dependents: Vec<Dependent>,
-    targets: TargetListing,
-    none: ConnectionStatus,
 }
 
 impl OrgAccessResource for Connection {
@@ -45,7 +37,7 @@ impl OrgAccessResource for Connection {
     fn addon_name(&self) -> &str {
         &self.spec.addon_ref.name
     }
-    fn access(&self) -> &AuthSpec {
+    fn spec(&self) -> &AuthSpec {
         &self.spec.access
     }
     fn own_policies(&self) -> (ManagementPolicies, DeletionPolicies) {
@@ -65,7 +57,8 @@ impl Kind for Connection {
     const INITIAL_REASON: Reason = Reason::Creating;
     type Status = ConnectionStatus;
     type Inputs = Inputs;
-    type Lookup = Lookup;
+    type Snapshot = connection::Snapshot;
+    type Payload = OrgAccessPayload;
 
     fn status(&self) -> Option<&ConnectionStatus> {
         self.status.as_ref()
@@ -83,42 +76,46 @@ impl Kind for Connection {
         org_access::is_affected(self, moved)
     }
 
-    async fn resolve(&self, ctx: &Context) -> Result<Inputs, Error> {
-        Ok(Inputs { grant: org_access::resolve(self, ctx).await?, namespace_ends: self.namespace_ends(ctx).await })
+    async fn prepare(&self, ctx: &Context) -> Result<(), Error> {
+        org_access::prepare(self, ctx);
+        Ok(())
     }
 
-    async fn without_inputs(&self, ctx: &Context) -> Inputs {
-        Inputs { grant: org_access::without_inputs(self), namespace_ends: self.namespace_ends(ctx).await }
+    async fn payload(&self, ctx: &Context) -> Result<Option<OrgAccessPayload>, Error> {
+        org_access::payload(self, ctx).await
+    }
+
+    async fn gather(&self, ctx: &Context) -> Result<Inputs, Error> {
+        Ok(Inputs { access: org_access::gather(self, ctx).await?, namespace_ends: self.namespace_ends(ctx).await })
+    }
+
+    async fn gather_without_inputs(&self, ctx: &Context) -> Inputs {
+        Inputs { access: org_access::gather_without_inputs(self), namespace_ends: self.namespace_ends(ctx).await }
     }
 
     fn is_passive(&self) -> bool {
         org_access::is_passive(self)
     }
 
-    fn live(&self, ctx: &Context, state: &ReconcileState) -> Lookup {
+    fn snapshot(&self, ctx: &Context, inputs: &Inputs, state: ReconcileState, now: Timestamp) -> connection::Snapshot {
         let id = self.recorded().and_then(|status| status.remote.id.as_deref());
-        // Nobody else is to know who lives on it.
+        // No other plan needs to know what depends on it.
         let asked = state.deleting || self.spec.access.provider == Provider::DataCloud;
-        Lookup {
-            grant: org_access::live(self, ctx, state),
+        connection::Snapshot {
+            access: org_access::snapshot(self, ctx, &inputs.access, state, now),
             dependents: if asked { ctx.dependents(&key(self)) } else { Vec::new() },
             targets: id.map(|id| ctx.observer.target_listing(&org_access::addon_key(self), id)).unwrap_or_default(),
-            none: ConnectionStatus::default(),
+            namespace_ends: inputs.namespace_ends,
+            status: self.status.clone().unwrap_or_default(),
         }
     }
 
-    fn plan(&self, inputs: &Inputs, live: &Lookup, state: &ReconcileState, now: Timestamp) -> Plan<ConnectionStatus> {
-        connection::plan(&connection::Input {
-            grant: org_access::input(self, &inputs.grant, &live.grant, state, now),
-            dependents: &live.dependents,
-            targets: &live.targets,
-            namespace_ends: inputs.namespace_ends,
-            status: self.status.as_ref().unwrap_or(&live.none),
-        })
+    fn plan(snapshot: &connection::Snapshot) -> Plan<ConnectionStatus> {
+        connection::plan(snapshot)
     }
 
-    async fn create(&self, ctx: &Context, inputs: &Inputs) -> Result<Made, RemoteError> {
-        org_access::create(self, ctx, &inputs.grant).await
+    async fn create(&self, ctx: &Context, payload: &OrgAccessPayload) -> Result<Made, RemoteError> {
+        org_access::create(self, ctx, payload).await
     }
 
     async fn delete(&self, ctx: &Context, id: &str) -> Result<(), RemoteError> {

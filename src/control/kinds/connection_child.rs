@@ -30,7 +30,7 @@ pub(super) trait ConnectionChild: Kind<Status: RecordsRemote> {
 
 /// Where it lives.
 pub(in crate::control) struct ChildContext {
-    pub(super) addon_name: String,
+    pub(super) owner_name: String,
     pub(super) addon: OwnerState,
     pub(super) ceiling: ManagementPolicy,
     pub(super) parent: ConnectionState,
@@ -86,7 +86,7 @@ pub(super) fn child<L: ConnectionChild>(me: &L, ctx: &Context, state: &Reconcile
     let Some(addon_key) = addon_key(me, ctx) else {
         let parent = without_connection(me, ctx);
         return ChildContext {
-            addon_name: String::new(),
+            owner_name: String::new(),
             addon: OwnerState::Missing,
             ceiling: ManagementPolicy::default(),
             parent,
@@ -101,7 +101,7 @@ pub(super) fn child<L: ConnectionChild>(me: &L, ctx: &Context, state: &Reconcile
     ChildContext {
         parent: parent_of(me, ctx, &addon_key),
         connection_gone: made_on.is_some_and(|id| ctx.observer.connection_gone(&addon_key, &id, state.changed_at)),
-        addon_name: addon_key.name,
+        owner_name: addon_key.name,
         addon,
         ceiling,
         app_id_set: facts.as_ref().is_none_or(|facts| facts.app_id_set),

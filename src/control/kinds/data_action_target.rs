@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::connection_child::{self, ChildContext, ConnectionChild};
+use super::connection_child::{self, ConnectionChild};
 use super::{Kind, Made, Reference, made, name_claims};
 use crate::applink::NewDataActionTarget;
 use crate::control::Context;
@@ -12,24 +12,14 @@ use crate::control::stores::key;
 use crate::crd::{
     Connection, DataActionTarget, DataActionTargetStatus, DeletionPolicies, ManagementPolicy, Provider, Reason,
 };
+use crate::facts::Lookup;
 use crate::facts::collection::Observation;
-use crate::facts::{self, RemoteDataActionTarget};
 use crate::heroku::RemoteError;
 use crate::observe::{CollectionRef, Key, Subscription};
 use crate::plan::Plan;
 use crate::plan::kinds::data_action_target;
 use crate::plan::policies::Policies;
-use crate::plan::remote::name_claim::NameClaim;
 use crate::plan::state::ReconcileState;
-
-/// What is live of a target and around it.
-pub(in crate::control) struct Lookup {
-    child: ChildContext,
-    released: bool,
-    remote: facts::Lookup<RemoteDataActionTarget>,
-    name_claims: Vec<NameClaim>,
-    none: DataActionTargetStatus,
-}
 
 impl ConnectionChild for DataActionTarget {
     const NEEDS: (&'static str, Provider) = ("DataActionTarget", Provider::DataCloud);
@@ -46,9 +36,10 @@ impl Kind for DataActionTarget {
     const KIND: &'static str = "DataActionTarget";
     const INITIAL_REASON: Reason = Reason::Creating;
     type Status = DataActionTargetStatus;
-    /// Name of the target in AppLink.
-    type Inputs = String;
-    type Lookup = Lookup;
+    /// All of them are in the spec.
+    type Inputs = ();
+    type Snapshot = data_action_target::Snapshot;
+    type Payload = String;
 
     fn status(&self) -> Option<&DataActionTargetStatus> {
         self.status.as_ref()
@@ -76,12 +67,22 @@ impl Kind for DataActionTarget {
         Some(self.status.as_ref().and_then(|status| status.remote.id.clone()))
     }
 
-    async fn resolve(&self, _shell: &Context) -> Result<String, crate::control::Error> {
-        Ok(self.spec.name())
+    async fn prepare(&self, ctx: &Context) -> Result<(), crate::control::Error> {
+        let id = self.status.as_ref().and_then(|status| status.remote.id.as_deref());
+        if let Some(((addon, connection), id)) = connection_child::place(self, ctx).zip(id) {
+            ctx.observer.set_name(&addon, &CollectionRef::targets(&connection), id, &self.spec.name());
+        }
+        Ok(())
     }
 
-    async fn without_inputs(&self, _shell: &Context) -> String {
-        self.spec.name()
+    async fn gather(&self, _ctx: &Context) -> Result<(), crate::control::Error> {
+        Ok(())
+    }
+
+    async fn gather_without_inputs(&self, _ctx: &Context) {}
+
+    async fn payload(&self, _ctx: &Context) -> Result<Option<String>, crate::control::Error> {
+        Ok(Some(data_action_target::digest_of(&self.spec.label, &self.spec.name(), &self.spec.target_endpoint)))
     }
 
     fn is_passive(&self) -> bool {
@@ -89,14 +90,20 @@ impl Kind for DataActionTarget {
         false
     }
 
-    fn live(&self, ctx: &Context, state: &ReconcileState) -> Lookup {
+    fn snapshot(
+        &self,
+        ctx: &Context,
+        _inputs: &(),
+        state: ReconcileState,
+        now: Timestamp,
+    ) -> data_action_target::Snapshot {
         let name = self.spec.name();
         let id = self.status.as_ref().and_then(|status| status.remote.id.as_deref());
-        let remote = match connection_child::place(self, ctx) {
+        let lookup = match connection_child::place(self, ctx) {
             Some((addon, connection)) => {
                 ctx.observer.lookup(&addon, &CollectionRef::targets(&connection), id, &name, state.changed_at)
             }
-            None => facts::Lookup::default(),
+            None => Lookup::default(),
         };
         // Apps that share an add-on have targets of their own.
         let app = |target: &DataActionTarget| Some(ctx.observer.addon(&target.addon(ctx)?)?.facts?.app_id);
@@ -110,45 +117,35 @@ impl Kind for DataActionTarget {
             let released = connection.status.iter().flat_map(|status| &status.released_targets);
             !connection_child::heeds(connection) || id.is_some_and(|id| released.into_iter().any(|known| known == id))
         };
-        let mut child = connection_child::child(self, ctx, state);
-        let established = self.status.as_ref().and_then(|status| status.remote.established_at.clone());
-        child.connection_gone |= established.is_some_and(|since| connection_child::outlived(self, ctx, since.0));
-        Lookup {
-            child,
+        let mut child = connection_child::child(self, ctx, &state);
+        let established = self.status.as_ref().and_then(|status| status.remote.established_at);
+        child.connection_gone |= established.is_some_and(|since| connection_child::outlived(self, ctx, since));
+        data_action_target::Snapshot {
+            label: self.spec.label.clone(),
+            endpoint: self.spec.target_endpoint.clone(),
+            policies: Policies::of(self.spec.handling, DeletionPolicies::default()).under(child.ceiling),
+            owner_name: child.owner_name,
+            owner: child.addon,
+            connection: child.parent,
+            app_id_set: child.app_id_set,
             released: connection_child::connection(self, ctx, knows).unwrap_or(true),
-            remote,
+            connection_gone: child.connection_gone,
+            lookup,
             name_claims: name_claims(self, ctx, wants),
-            none: DataActionTargetStatus::default(),
+            status: self.status.clone().unwrap_or_default(),
+            name,
+            state,
+            now,
         }
     }
 
-    fn plan(
-        &self,
-        name: &String,
-        live: &Lookup,
-        state: &ReconcileState,
-        now: Timestamp,
-    ) -> Plan<DataActionTargetStatus> {
-        data_action_target::plan(&data_action_target::Input {
-            spec: &self.spec,
-            name,
-            policies: Policies::of(self.spec.handling, DeletionPolicies::default()).under(live.child.ceiling),
-            owner_name: &live.child.addon_name,
-            addon: &live.child.addon,
-            parent: &live.child.parent,
-            app_id_set: live.child.app_id_set,
-            released: live.released,
-            connection_gone: live.child.connection_gone,
-            live: &live.remote,
-            name_claims: &live.name_claims,
-            state,
-            status: self.status.as_ref().unwrap_or(&live.none),
-            now,
-        })
+    fn plan(snapshot: &data_action_target::Snapshot) -> Plan<DataActionTargetStatus> {
+        data_action_target::plan(snapshot)
     }
 
-    async fn create(&self, ctx: &Context, name: &String) -> Result<Made, RemoteError> {
+    async fn create(&self, ctx: &Context, _payload: &String) -> Result<Made, RemoteError> {
         let (addon, connection) = connection_child::place(self, ctx).ok_or(RemoteError::Forgotten)?;
+        let name = &self.spec.name();
         let new = NewDataActionTarget { label: &self.spec.label, api_name: name, endpoint: &self.spec.target_endpoint };
         let result = ctx.observer.api(&addon)?.create_target(&connection, &new).await;
         made(ctx, &addon, &CollectionRef::targets(&connection), name, result)

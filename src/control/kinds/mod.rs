@@ -10,16 +10,14 @@ mod connection_child;
 mod data_action_target;
 mod org_access;
 mod publication;
+mod read;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{Api, Resource};
-use secrecy::SecretString;
+use kube::Resource;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -28,18 +26,18 @@ use super::stores::key;
 use super::{Context, Error};
 use crate::conditions::ConditionReport;
 use crate::crd::{
-    AppLinkAddon, AppLinkAddonStatus, Authorization, ConfigMapKeyRef, Connection, DataActionTarget, Publication,
-    Reason, RecordsRemote, SecretKeyRef, is_object_name,
+    AppLinkAddon, AppLinkAddonStatus, Authorization, Condition, Connection, DataActionTarget, Publication, Reason,
+    RecordsRemote,
 };
 use crate::facts::collection::Observation;
 use crate::facts::{ConsentLink, Phase, RemoteObject};
 use crate::heroku::RemoteError;
 use crate::observe::{CollectionRef, Key, Subscription};
 use crate::plan::Plan;
+use crate::plan::inputs::OrgAccessPayload;
+use crate::plan::inputs::publication::PublicationPayload;
 use crate::plan::remote::name_claim::NameClaim;
 use crate::plan::state::{ReconcileState, StatusFields};
-
-pub(super) use publication::ValidatedDigests;
 
 /// Does the same for every kind.
 pub(super) trait ForEach {
@@ -96,10 +94,12 @@ pub(super) trait Kind:
     const INITIAL_REASON: Reason;
     /// Its status.
     type Status: Status;
-    /// What is declared, with all that it refers to.
+    /// What was read of all that the spec refers to.
     type Inputs: Send + Sync;
-    /// What is live of it.
-    type Lookup: Send + Sync;
+    /// What the plan depends on, as plain data.
+    type Snapshot: Serialize + DeserializeOwned + PartialEq + Debug + Send + Sync;
+    /// What a create or publish sends.
+    type Payload: Payload;
 
     /// The status, if it has one yet.
     fn status(&self) -> Option<&Self::Status>;
@@ -120,11 +120,20 @@ pub(super) trait Kind:
         None
     }
 
-    /// Reads what the spec refers to. I/O.
-    fn resolve(&self, ctx: &Context) -> impl Future<Output = Result<Self::Inputs, Error>> + Send;
-    /// What the plan of an object gets that needs no input, as one that is being deleted. It cannot fail: whatever is
-    /// missing, unreadable or forbidden must not keep an object from being deleted.
-    fn without_inputs(&self, ctx: &Context) -> impl Future<Output = Self::Inputs> + Send;
+    /// Brings the process up to date with the object before its snapshot is gathered: what to poll, and which names it
+    /// knows. Gathering itself only reads.
+    fn prepare(&self, _ctx: &Context) -> impl Future<Output = Result<(), Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+    /// Reads what the spec refers to from the API server: digests and the state of Secrets, no content.
+    fn gather(&self, ctx: &Context) -> impl Future<Output = Result<Self::Inputs, Error>> + Send;
+    /// What takes the place of the inputs where a plan needs none, as in a deletion. It cannot fail: nothing that is
+    /// missing, unreadable or forbidden may keep an object from being deleted.
+    fn gather_without_inputs(&self, ctx: &Context) -> impl Future<Output = Self::Inputs> + Send;
+    /// Builds what a create or publish sends. `None` where the inputs cannot be used any more.
+    fn payload(&self, _ctx: &Context) -> impl Future<Output = Result<Option<Self::Payload>, Error>> + Send {
+        std::future::ready(Ok(None))
+    }
     /// Whether the spec itself says that nothing is to be created or changed, so that no input is needed.
     fn is_passive(&self) -> bool;
     /// Whether nothing is known of it now, so that it must not stay Ready where an input cannot be read.
@@ -134,22 +143,16 @@ pub(super) trait Kind:
         let unfollowed = ctx.observer.addon(&addon).is_none();
         unfollowed && ctx.observer.unfollowed(&addon).is_some_and(|(_, stale)| stale)
     }
-    /// Reads what is live. No I/O.
-    fn live(&self, ctx: &Context, state: &ReconcileState) -> Self::Lookup;
+    /// All that the plan depends on: the inputs, and what this process knows. Reads memory only.
+    fn snapshot(&self, ctx: &Context, inputs: &Self::Inputs, state: ReconcileState, now: Timestamp) -> Self::Snapshot;
     /// Plans. Pure.
-    fn plan(
-        &self,
-        inputs: &Self::Inputs,
-        live: &Self::Lookup,
-        state: &ReconcileState,
-        now: Timestamp,
-    ) -> Plan<Self::Status>;
+    fn plan(snapshot: &Self::Snapshot) -> Plan<Self::Status>;
     /// Creates the remote object, or writes it over, hands the answer to the observer, and gives what was made. Kinds that stand
     /// for nothing remote are never asked for this or the next ones.
     fn create(
         &self,
         _shell: &Context,
-        _inputs: &Self::Inputs,
+        _payload: &Self::Payload,
     ) -> impl Future<Output = Result<Made, RemoteError>> + Send {
         std::future::ready(Err(RemoteError::Forgotten))
     }
@@ -192,6 +195,31 @@ pub(super) trait Kind:
     fn on_reported(&self, _shell: &Context, _generation_moved: bool) {}
     /// The finalizer is off.
     fn on_finalizer_removed(&self, ctx: &Context);
+}
+
+/// What a create or publish sends.
+pub(super) trait Payload: Send + Sync {
+    /// Digest of the inputs that it was built from: that of the intent that announces it.
+    fn hash(&self) -> &str;
+}
+
+impl Payload for OrgAccessPayload {
+    fn hash(&self) -> &str {
+        &self.hash
+    }
+}
+
+impl Payload for PublicationPayload {
+    fn hash(&self) -> &str {
+        &self.hash
+    }
+}
+
+/// The payload of a kind that needs nothing but its digest.
+impl Payload for String {
+    fn hash(&self) -> &str {
+        self
+    }
 }
 
 /// What a creation was answered with.
@@ -286,76 +314,10 @@ where
     .collect()
 }
 
-/// Why nothing can be read under this name, if so: it is none that Kubernetes allows. `field` names it in the spec.
-fn unusable_name(kind: &str, field: &str, name: &str) -> Option<ConditionReport> {
-    let text = || {
-        format!(
-            "{field}.name is {name:?}, which cannot be the name of a {kind}: use lower case letters, digits, '-' and '.', \
-             without blanks"
-        )
-    };
-    (!is_object_name(name)).then(|| ConditionReport::stalled(Reason::InvalidSpec, text()))
-}
-
 /// What an input is where none was read.
 fn unread(kind: &'static str) -> ConditionReport {
     ConditionReport::in_progress(
         Reason::Pending,
         format!("the inputs of this {kind} are not needed now, and were not read"),
     )
-}
-
-/// Reads one key of the ConfigMap that `field` of the spec names, now.
-async fn config_map(
-    ctx: &Context,
-    namespace: &str,
-    field: &str,
-    at: &ConfigMapKeyRef,
-) -> Result<Result<Vec<u8>, ConditionReport>, Error> {
-    if let Some(report) = unusable_name("ConfigMap", field, &at.name) {
-        return Ok(Err(report));
-    }
-    let api: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), namespace);
-    let found = ctx.denied.read(namespace, ("configmaps", &at.name), ctx.clock.now(), api.get_opt(&at.name)).await;
-    let found = found.map_err(Error::kube(format!("get ConfigMap {namespace}/{}", at.name)))?;
-    let missing = |what: String| Ok(Err(ConditionReport::in_progress(Reason::ConfigMapNotFound, what)));
-    let Some(found) = found else {
-        return missing(format!("ConfigMap {} does not exist in this namespace; waiting for it", at.name));
-    };
-    let text = found.data.unwrap_or_default().remove(&at.key).map(String::into_bytes);
-    match text.or_else(|| Some(found.binary_data?.remove(&at.key)?.0)) {
-        Some(content) => Ok(Ok(content)),
-        None => missing(format!("ConfigMap {} has no key {}; waiting for it", at.name, at.key)),
-    }
-}
-
-/// Reads one key of the Secret that `field` of the spec names, now: Secrets are never kept.
-async fn secret(
-    ctx: &Context,
-    namespace: &str,
-    field: &str,
-    at: &SecretKeyRef,
-) -> Result<Result<SecretString, ConditionReport>, Error> {
-    if let Some(report) = unusable_name("Secret", field, &at.name) {
-        return Ok(Err(report));
-    }
-    let api: Api<Secret> = Api::namespaced(ctx.client.clone(), namespace);
-    let found = ctx.denied.read(namespace, ("secrets", &at.name), ctx.clock.now(), api.get_opt(&at.name)).await;
-    let found = found.map_err(Error::kube(format!("get Secret {namespace}/{}", at.name)))?;
-    let missing = |what: String| Ok(Err(ConditionReport::in_progress(Reason::SecretNotFound, what)));
-    let Some(found) = found else {
-        return missing(format!("Secret {} does not exist in this namespace; waiting for it", at.name));
-    };
-    let Some(value) = found.data.unwrap_or_default().remove(&at.key) else {
-        return missing(format!("Secret {} has no key {}; waiting for it", at.name, at.key));
-    };
-    let invalid = |why: &str| {
-        let text = format!("Secret {}, key {}: {why}", at.name, at.key);
-        Ok(Err(ConditionReport::stalled(Reason::InvalidSecret, text)))
-    };
-    match String::from_utf8(value.0) {
-        Ok(text) if text.trim().is_empty() => invalid("empty"),
-        Ok(text) => Ok(Ok(SecretString::from(text))),
-        Err(_) => invalid("not text"),
-    }
 }

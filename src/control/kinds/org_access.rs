@@ -7,22 +7,25 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{Kind, Made, Reference, addon, made, name_claims, secret, unread};
+use secrecy::SecretString;
+
+use super::read::{Read, secret, version_of};
+use super::{Kind, Made, Reference, addon, made, name_claims, unread};
 use crate::applink::{NewJwt, NewOrgAccess};
 use crate::conditions::ConditionReport;
 use crate::control::stores::key;
 use crate::control::{Context, Error, owned_secrets};
 use crate::crd::{
-    AppLinkAddon, AuthSpec, DeletionPolicies, ManagementPolicies, ManagementPolicy, OrgAccessStatus, RecordsRemote,
+    AppLinkAddon, AuthSpec, DeletionPolicies, JwtMethod, ManagementPolicies, ManagementPolicy, OrgAccessStatus,
+    RecordsRemote,
 };
 use crate::facts::collection::Observation;
-use crate::facts::{self, ConsentLink, OrgAccessKind, RemoteOrgAccess};
+use crate::facts::{ConsentLink, OrgAccessKind};
 use crate::heroku::RemoteError;
 use crate::observe::{CollectionRef, Key};
-use crate::plan::desired::{AuthInputs, DesiredOrgAccess};
+use crate::plan::inputs::{AuthPayload, OrgAccessInputs, OrgAccessPayload};
 use crate::plan::kinds::org_access;
 use crate::plan::policies::Policies;
-use crate::plan::remote::name_claim::NameClaim;
 use crate::plan::remote::{OwnedSecret, OwnerState};
 use crate::plan::state::ReconcileState;
 
@@ -36,7 +39,7 @@ pub(super) trait OrgAccessResource: Kind<Status: RecordsRemote> {
     /// Name of its AppLinkAddon.
     fn addon_name(&self) -> &str;
     /// What the user wrote.
-    fn access(&self) -> &AuthSpec;
+    fn spec(&self) -> &AuthSpec;
     /// The policies of the spec.
     fn own_policies(&self) -> (ManagementPolicies, DeletionPolicies);
     /// What its status records.
@@ -45,20 +48,11 @@ pub(super) trait OrgAccessResource: Kind<Status: RecordsRemote> {
     fn alias(&self) -> String;
 }
 
-/// What is declared, and where a link that it needs would go.
+/// What was read of the inputs, and of the Secret for a consent link.
 pub(in crate::control) struct Inputs {
-    pub(super) desired: Result<DesiredOrgAccess, ConditionReport>,
-    secret: String,
-    oauth_secret_state: OwnedSecret,
-}
-
-/// What is live of it and around it.
-pub(in crate::control) struct Lookup {
-    addon: OwnerState,
-    ceiling: ManagementPolicy,
-    remote: facts::Lookup<RemoteOrgAccess>,
-    name_claims: Vec<NameClaim>,
-    none: OrgAccessStatus,
+    inputs: Result<OrgAccessInputs, ConditionReport>,
+    oauth_secret_name: String,
+    oauth_secret: OwnedSecret,
 }
 
 pub(super) fn addon_key<G: OrgAccessResource>(me: &G) -> Key {
@@ -67,7 +61,7 @@ pub(super) fn addon_key<G: OrgAccessResource>(me: &G) -> Key {
 }
 
 pub(super) fn references<G: OrgAccessResource>(me: &G) -> Vec<Reference> {
-    let key = me.access().jwt.iter().map(|jwt| Reference::secret(&jwt.private_key_secret_ref.name));
+    let key = me.spec().jwt.iter().map(|jwt| Reference::secret(&jwt.private_key_secret_ref.name));
     let link = me.oauth_secret_name().map(Reference::secret);
     key.chain(link).chain([Reference::to::<AppLinkAddon>(me.addon_name())]).collect()
 }
@@ -78,31 +72,73 @@ pub(super) fn is_affected<G: OrgAccessResource>(me: &G, moved: &BTreeSet<String>
     moved.iter().any(|name| name.eq_ignore_ascii_case(me.name())) || id.is_some_and(|id| moved.contains(id))
 }
 
-pub(super) async fn resolve<G: OrgAccessResource>(me: &G, ctx: &Context) -> Result<Inputs, Error> {
-    let namespace = me.namespace().unwrap_or_default();
-    let (name, access) = (me.name(), me.access());
+/// Lets the observer know which name the recorded id has, where lists do not tell.
+pub(super) fn prepare<G: OrgAccessResource>(me: &G, ctx: &Context) {
+    if let Some(id) = me.recorded().and_then(|status| status.remote.id.as_deref()) {
+        ctx.observer.set_name(&addon_key(me), &CollectionRef::org_access(G::GRANT), id, me.name());
+    }
+}
+
+pub(super) async fn gather<G: OrgAccessResource>(me: &G, ctx: &Context) -> Result<Inputs, Error> {
     let oauth_secret_name = me.oauth_secret_name().unwrap_or_default();
-    let desired = match &access.jwt {
-        Some(jwt) => {
-            let key = secret(ctx, &namespace, "spec.jwt.privateKeySecretRef", &jwt.private_key_secret_ref).await?;
-            key.and_then(|key| DesiredOrgAccess::by_jwt(name, access, jwt, &key))
-        }
-        None => DesiredOrgAccess::by_oauth(name, access, &oauth_secret_name),
+    let inputs = match &me.spec().jwt {
+        Some(jwt) => jwt_inputs(me, ctx, jwt).await?,
+        None => OrgAccessPayload::by_oauth(me.name(), me.spec(), &oauth_secret_name).map(|payload| payload.inputs()),
     };
     // What connected by a key has no link; what never connected may have one from a time when it was to be by OAuth.
     let done = |s: &OrgAccessStatus| s.remote.established_at.is_some() && s.oauth_secret_name.is_none();
-    let oauth_secret_state = match &access.jwt {
+    let oauth_secret = match &me.spec().jwt {
         Some(_) if me.recorded().is_some_and(done) => OwnedSecret::Absent,
         _ => owned_secrets::read(ctx, me, &oauth_secret_name).await?,
     };
-    Ok(Inputs { desired, secret: oauth_secret_name, oauth_secret_state })
+    Ok(Inputs { inputs, oauth_secret_name, oauth_secret })
 }
 
-pub(super) fn without_inputs<G: OrgAccessResource>(me: &G) -> Inputs {
+/// The digest of the private key and the fields beside it. A key is parsed once for each of its versions.
+async fn jwt_inputs<G: OrgAccessResource>(
+    me: &G,
+    ctx: &Context,
+    jwt: &JwtMethod,
+) -> Result<Result<OrgAccessInputs, ConditionReport>, Error> {
+    let read = match read_key(me, ctx, jwt).await? {
+        Ok(read) => read,
+        Err(report) => return Ok(Err(report)),
+    };
+    let version = format!("{}:{}", version_of(me.meta()), read.version);
+    if let Some(known) = ctx.org_access_digests.get(&key(me), &version) {
+        return Ok(known);
+    }
+    let payload = OrgAccessPayload::by_jwt(me.name(), me.spec(), jwt, &read.content);
+    let inputs = payload.map(|payload| payload.inputs());
+    ctx.org_access_digests.insert(key(me), version, inputs.clone());
+    Ok(inputs)
+}
+
+async fn read_key<G: OrgAccessResource>(
+    me: &G,
+    ctx: &Context,
+    jwt: &JwtMethod,
+) -> Result<Result<Read<SecretString>, ConditionReport>, Error> {
+    let namespace = me.namespace().unwrap_or_default();
+    secret(ctx, &namespace, "spec.jwt.privateKeySecretRef", &jwt.private_key_secret_ref).await
+}
+
+pub(super) async fn payload<G: OrgAccessResource>(me: &G, ctx: &Context) -> Result<Option<OrgAccessPayload>, Error> {
+    let payload = match &me.spec().jwt {
+        Some(jwt) => {
+            let key = read_key(me, ctx, jwt).await?;
+            key.and_then(|read| OrgAccessPayload::by_jwt(me.name(), me.spec(), jwt, &read.content))
+        }
+        None => OrgAccessPayload::by_oauth(me.name(), me.spec(), &me.oauth_secret_name().unwrap_or_default()),
+    };
+    Ok(payload.ok())
+}
+
+pub(super) fn gather_without_inputs<G: OrgAccessResource>(me: &G) -> Inputs {
     Inputs {
-        desired: Err(unread(G::KIND)),
-        secret: me.oauth_secret_name().unwrap_or_default(),
-        oauth_secret_state: OwnedSecret::Absent,
+        inputs: Err(unread(G::KIND)),
+        oauth_secret_name: me.oauth_secret_name().unwrap_or_default(),
+        oauth_secret: OwnedSecret::Absent,
     }
 }
 
@@ -111,62 +147,55 @@ pub(super) fn is_passive<G: OrgAccessResource>(me: &G) -> bool {
     handling.suspend || handling.management_policy == ManagementPolicy::Observe
 }
 
-pub(super) fn live<G: OrgAccessResource>(me: &G, ctx: &Context, state: &ReconcileState) -> Lookup {
+pub(super) fn snapshot<G: OrgAccessResource>(
+    me: &G,
+    ctx: &Context,
+    inputs: &Inputs,
+    state: ReconcileState,
+    now: Timestamp,
+) -> org_access::Snapshot {
     let addon_key = addon_key(me);
     let id = me.recorded().and_then(|status| status.remote.id.as_deref());
-    let (addon, ceiling) = addon::seen(ctx, &addon_key);
+    let (owner, ceiling) = addon::seen(ctx, &addon_key);
     let wants = |other: &G| {
         other.name().eq_ignore_ascii_case(me.name())
             && other.own_policies().0.management_policy != ManagementPolicy::Observe
             && addon::same(ctx, &addon_key, &self::addon_key(other))
     };
-    Lookup {
-        name_claims: if matches!(addon, OwnerState::Ready { .. }) { name_claims(me, ctx, wants) } else { Vec::new() },
-        addon,
-        ceiling,
-        remote: ctx.observer.lookup(&addon_key, &CollectionRef::org_access(G::GRANT), id, me.name(), state.changed_at),
-        none: OrgAccessStatus::default(),
-    }
-}
-
-pub(super) fn input<'a, G: OrgAccessResource>(
-    me: &'a G,
-    inputs: &'a Inputs,
-    live: &'a Lookup,
-    state: &'a ReconcileState,
-    now: Timestamp,
-) -> org_access::Input<'a> {
     let (handling, ending) = me.own_policies();
-    org_access::Input {
+    org_access::Snapshot {
         kind: G::GRANT,
-        name: me.name(),
-        owner_name: me.addon_name(),
-        access: me.access(),
-        policies: Policies::of(handling, ending).under(live.ceiling),
-        addon: &live.addon,
-        desired: &inputs.desired,
-        secret: &inputs.secret,
-        oauth_secret_state: &inputs.oauth_secret_state,
-        live: &live.remote,
-        name_claims: &live.name_claims,
+        name: me.name().to_owned(),
+        owner_name: me.addon_name().to_owned(),
+        spec: me.spec().clone(),
+        policies: Policies::of(handling, ending).under(ceiling),
+        name_claims: if matches!(owner, OwnerState::Ready { .. }) { name_claims(me, ctx, wants) } else { Vec::new() },
+        owner,
+        inputs: inputs.inputs.clone(),
+        oauth_secret_name: inputs.oauth_secret_name.clone(),
+        oauth_secret: inputs.oauth_secret.clone(),
+        lookup: ctx.observer.lookup(&addon_key, &CollectionRef::org_access(G::GRANT), id, me.name(), state.changed_at),
+        status: me.recorded().cloned().unwrap_or_default(),
         state,
-        status: me.recorded().unwrap_or(&live.none),
         now,
     }
 }
 
-pub(super) async fn create<G: OrgAccessResource>(me: &G, ctx: &Context, inputs: &Inputs) -> Result<Made, RemoteError> {
+pub(super) async fn create<G: OrgAccessResource>(
+    me: &G,
+    ctx: &Context,
+    payload: &OrgAccessPayload,
+) -> Result<Made, RemoteError> {
     let addon = addon_key(me);
     let api = ctx.observer.api(&addon)?;
-    let Ok(desired) = &inputs.desired else { return Err(RemoteError::Forgotten) };
     let own = me.alias();
-    let jwt = match &desired.login {
-        AuthInputs::Jwt { username, client_id, alias, private_key } => {
+    let jwt = match &payload.login {
+        AuthPayload::Jwt { username, client_id, alias, private_key } => {
             Some(NewJwt { alias: alias.as_deref().unwrap_or(&own), client_id, username, private_key })
         }
-        AuthInputs::OAuth => None,
+        AuthPayload::OAuth => None,
     };
-    let (name, provider, login_url) = (desired.name.as_str(), desired.provider, desired.login_url.as_str());
+    let (name, provider, login_url) = (payload.name.as_str(), payload.provider, payload.login_url.as_str());
     let result = api.create_org_access(G::GRANT, &NewOrgAccess { name, provider, login_url, jwt }).await;
     made(ctx, &addon, &CollectionRef::org_access(G::GRANT), name, result)
 }
@@ -193,9 +222,7 @@ pub(super) async fn get<G: OrgAccessResource>(me: &G, ctx: &Context, id: &str) -
 }
 
 pub(super) fn consent_link<G: OrgAccessResource>(me: &G, ctx: &Context, id: &str) -> Option<ConsentLink> {
-    let shelf = CollectionRef::org_access(G::GRANT);
-    let seen = ctx.observer.lookup(&addon_key(me), &shelf, Some(id), me.name(), Timestamp::UNIX_EPOCH);
-    seen.of_id(id)?.object.link.clone()
+    ctx.observer.object(&addon_key(me), &CollectionRef::org_access(G::GRANT), id)?.link
 }
 
 pub(super) fn oauth_secret_name<G: OrgAccessResource>(me: &G) -> String {

@@ -1,13 +1,13 @@
 //! Publication for the driver: reads the ConfigMaps, publishes, and reads what came of it.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::connection_child::{self, ChildContext, ConnectionChild};
-use super::{Kind, Made, Reference, config_map, key, name_claims, unread};
+use super::connection_child::{self, ConnectionChild};
+use super::read::{config_map, version_of};
+use super::{Kind, Made, Reference, key, name_claims, unread};
 use crate::applink::Upload;
 use crate::conditions::ConditionReport;
 use crate::control::{Context, Error};
@@ -15,46 +15,14 @@ use crate::crd::{
     ConfigMapKeyRef, Connection, ManagementPolicy, NamedOrMetadata, Provider, Publication, PublicationStatus, Reason,
 };
 use crate::facts::collection::Observation;
-use crate::facts::{self, Phase, RemotePublication};
+use crate::facts::{Lookup, Phase};
 use crate::heroku::RemoteError;
 use crate::observe::{ChildListing, ChildObservations, CollectionRef, Key, Subscription};
 use crate::plan::Plan;
-use crate::plan::desired::publication::{DesiredPublication, Texts};
+use crate::plan::inputs::publication::{PublicationInputs, PublicationPayload, Texts};
 use crate::plan::kinds::publication;
 use crate::plan::policies::Policies;
-use crate::plan::remote::name_claim::NameClaim;
 use crate::plan::state::ReconcileState;
-
-/// What is live of a publication and around it.
-pub(in crate::control) struct Lookup {
-    child: ChildContext,
-    remote: facts::Lookup<RemotePublication>,
-    name_claims: Vec<NameClaim>,
-    none: PublicationStatus,
-}
-
-/// The digests of what was found good, by publication: a document is judged once, and not at each plan.
-#[derive(Default)]
-pub(in crate::control) struct ValidatedDigests(Mutex<HashMap<Key, String>>);
-
-impl ValidatedDigests {
-    fn good(&self, publication: &Key) -> Option<String> {
-        self.all().get(publication).cloned()
-    }
-
-    /// Keeps the digest of this publication, and forgets those of all that are not there any more.
-    fn keep(&self, publication: Key, hash: &str, is_there: impl Fn(&Key) -> bool) {
-        let mut all = self.all();
-        if all.get(&publication).is_none_or(|known| known != hash) {
-            all.retain(|known, _| is_there(known));
-            all.insert(publication, hash.to_owned());
-        }
-    }
-
-    fn all(&self) -> MutexGuard<'_, HashMap<Key, String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl ConnectionChild for Publication {
     const NEEDS: (&'static str, Provider) = ("Publication", Provider::Salesforce);
@@ -71,8 +39,9 @@ impl Kind for Publication {
     const KIND: &'static str = "Publication";
     const INITIAL_REASON: Reason = Reason::Publishing;
     type Status = PublicationStatus;
-    type Inputs = Result<DesiredPublication, ConditionReport>;
-    type Lookup = Lookup;
+    type Inputs = Result<PublicationInputs, ConditionReport>;
+    type Snapshot = publication::Snapshot;
+    type Payload = PublicationPayload;
 
     fn status(&self) -> Option<&PublicationStatus> {
         self.status.as_ref()
@@ -99,35 +68,28 @@ impl Kind for Publication {
         connection_child::connection_id(self, ctx)
     }
 
-    async fn resolve(&self, ctx: &Context) -> Result<Self::Inputs, Error> {
-        let namespace = self.namespace().unwrap_or_default();
-        let mut document = self.spec.api_spec.inline.clone().map(String::into_bytes);
-        let (mut permission_set, mut connected_app) = (None, None);
-        let sources = [
-            ("spec.apiSpec.configMapKeyRef", self.spec.api_spec.config_map_key_ref.as_ref(), &mut document),
-            ("spec.permissionSet.metadataConfigMapKeyRef", metadata(&self.spec.permission_set), &mut permission_set),
-            ("spec.connectedApp.metadataConfigMapKeyRef", metadata(&self.spec.connected_app), &mut connected_app),
-        ];
-        for (field, at, text) in sources {
-            let Some(at) = at else { continue };
-            match config_map(ctx, &namespace, field, at).await? {
-                Ok(content) => *text = Some(content),
-                Err(report) => return Ok(Err(report)),
-            }
+    async fn gather(&self, ctx: &Context) -> Result<Self::Inputs, Error> {
+        let (texts, version) = match self.texts(ctx).await? {
+            Ok(read) => read,
+            Err(report) => return Ok(Err(report)),
+        };
+        if let Some(known) = ctx.publication_digests.get(&key(self), &version) {
+            return Ok(known);
         }
-        let texts = Texts { document: document.unwrap_or_default(), permission_set, connected_app };
-        // A document may be large and deep; it is judged on a stack of its own.
-        let (spec, good) = (self.spec.clone(), ctx.judged.good(&key(self)));
-        let judge = move || DesiredPublication::new(&spec, &texts, good.as_deref());
-        let judged = tokio::task::spawn_blocking(judge).await.map_err(|_| Error::Unjudged)?;
-        if let Ok(desired) = &judged {
-            ctx.judged.keep(key(self), &desired.hash, |other| ctx.read::<Publication, _>(other, |_| ()).is_some());
-        }
-        Ok(judged)
+        let inputs = self.pack(texts).await?.map(|payload| payload.inputs());
+        ctx.publication_digests.insert(key(self), version, inputs.clone());
+        Ok(inputs)
     }
 
-    async fn without_inputs(&self, _shell: &Context) -> Self::Inputs {
+    async fn gather_without_inputs(&self, _ctx: &Context) -> Self::Inputs {
         Err(unread(Self::KIND))
+    }
+
+    async fn payload(&self, ctx: &Context) -> Result<Option<PublicationPayload>, Error> {
+        match self.texts(ctx).await? {
+            Ok((texts, _)) => Ok(self.pack(texts).await?.ok()),
+            Err(_) => Ok(None),
+        }
     }
 
     fn is_passive(&self) -> bool {
@@ -135,59 +97,58 @@ impl Kind for Publication {
         handling.suspend || handling.management_policy == ManagementPolicy::Observe
     }
 
-    fn live(&self, ctx: &Context, state: &ReconcileState) -> Lookup {
-        let child = connection_child::child(self, ctx, state);
-        let remote = match connection_child::place(self, ctx) {
+    fn snapshot(
+        &self,
+        ctx: &Context,
+        inputs: &Self::Inputs,
+        state: ReconcileState,
+        now: Timestamp,
+    ) -> publication::Snapshot {
+        let child = connection_child::child(self, ctx, &state);
+        let lookup = match connection_child::place(self, ctx) {
             Some((addon, id)) => {
-                let shelf = CollectionRef::publications(&id);
-                ctx.observer.lookup(&addon, &shelf, Some(&child.app), &child.app, state.changed_at)
+                let collection = CollectionRef::publications(&id);
+                ctx.observer.lookup(&addon, &collection, Some(&child.app), &child.app, state.changed_at)
             }
-            None => facts::Lookup::default(),
+            None => Lookup::default(),
         };
         let wants = |other: &Publication| {
             other.spec.handling.management_policy != ManagementPolicy::Observe
                 && connection_child::same(ctx, self, other)
         };
-        Lookup { name_claims: name_claims(self, ctx, wants), child, remote, none: PublicationStatus::default() }
-    }
-
-    fn plan(
-        &self,
-        inputs: &Self::Inputs,
-        live: &Lookup,
-        state: &ReconcileState,
-        now: Timestamp,
-    ) -> Plan<PublicationStatus> {
-        publication::plan(&publication::Input {
-            spec: &self.spec,
-            policies: Policies::of(self.spec.handling, self.spec.ending).under(live.child.ceiling),
-            owner_name: &live.child.addon_name,
-            addon: &live.child.addon,
-            app: &live.child.app,
-            parent: &live.child.parent,
-            connection_gone: live.child.connection_gone,
-            desired: inputs,
-            live: &live.remote,
-            name_claims: &live.name_claims,
+        publication::Snapshot {
+            client_name: self.spec.client_name.clone(),
+            policies: Policies::of(self.spec.handling, self.spec.ending).under(child.ceiling),
+            owner_name: child.owner_name,
+            owner: child.addon,
+            app: child.app,
+            connection: child.parent,
+            connection_gone: child.connection_gone,
+            inputs: inputs.clone(),
+            lookup,
+            name_claims: name_claims(self, ctx, wants),
+            status: self.status.clone().unwrap_or_default(),
             state,
-            status: self.status.as_ref().unwrap_or(&live.none),
             now,
-        })
+        }
     }
 
-    async fn create(&self, ctx: &Context, inputs: &Self::Inputs) -> Result<Made, RemoteError> {
+    fn plan(snapshot: &publication::Snapshot) -> Plan<PublicationStatus> {
+        publication::plan(snapshot)
+    }
+
+    async fn create(&self, ctx: &Context, payload: &PublicationPayload) -> Result<Made, RemoteError> {
         let (addon, now) = connection_child::place(self, ctx).ok_or(RemoteError::Forgotten)?;
         // Whatever the connection is by now: the word was given for that one.
         let connection = connection_child::made_on(self).unwrap_or(now);
-        let Ok(desired) = inputs else { return Err(RemoteError::Forgotten) };
         let api = ctx.observer.api(&addon)?;
         let app = api.found().await?.facts.app_id.clone();
         let upload = Upload {
-            archive: &desired.archive,
-            client_name: &desired.client_name,
-            permission_set: desired.permission_set.as_deref(),
-            external_client_app: desired.external_client_app.as_deref(),
-            connected_app: desired.connected_app.as_deref(),
+            archive: &payload.archive,
+            client_name: &payload.client_name,
+            permission_set: payload.permission_set.as_deref(),
+            external_client_app: payload.external_client_app.as_deref(),
+            connected_app: payload.connected_app.as_deref(),
         };
         let result = api.publish(&connection, &upload).await;
         if !matches!(result, Err(RemoteError::Budget(_))) {
@@ -243,6 +204,37 @@ impl Publication {
         document.into_iter().chain(metadata.into_iter().flatten()).collect()
     }
 
+    /// Reads the document and the metadata, and tells this version of them from all others.
+    async fn texts(&self, ctx: &Context) -> Result<Result<(Texts, String), ConditionReport>, Error> {
+        let namespace = self.namespace().unwrap_or_default();
+        let mut document = self.spec.api_spec.inline.clone().map(String::into_bytes);
+        let (mut permission_set, mut connected_app) = (None, None);
+        let mut version = version_of(&self.metadata);
+        let sources = [
+            ("spec.apiSpec.configMapKeyRef", self.spec.api_spec.config_map_key_ref.as_ref(), &mut document),
+            ("spec.permissionSet.metadataConfigMapKeyRef", metadata(&self.spec.permission_set), &mut permission_set),
+            ("spec.connectedApp.metadataConfigMapKeyRef", metadata(&self.spec.connected_app), &mut connected_app),
+        ];
+        for (field, at, text) in sources {
+            let Some(at) = at else { continue };
+            match config_map(ctx, &namespace, field, at).await? {
+                Ok(read) => {
+                    *text = Some(read.content);
+                    version = format!("{version}:{}", read.version);
+                }
+                Err(report) => return Ok(Err(report)),
+            }
+        }
+        Ok(Ok((Texts { document: document.unwrap_or_default(), permission_set, connected_app }, version)))
+    }
+
+    /// Checks and packs. A document may be large and deep, so this has a thread of its own.
+    async fn pack(&self, texts: Texts) -> Result<Result<PublicationPayload, ConditionReport>, Error> {
+        let spec = self.spec.clone();
+        let pack = move || PublicationPayload::new(&spec, &texts);
+        tokio::task::spawn_blocking(pack).await.map_err(|_| Error::Unpacked)
+    }
+
     /// Reads what is published, which is a whole list of it.
     async fn read(&self, ctx: &Context, addon: &Key, connection: &str, app: &str) -> Result<(), RemoteError> {
         let began = ctx.clock.now();
@@ -261,22 +253,4 @@ impl Publication {
 
 fn metadata(of: &Option<NamedOrMetadata>) -> Option<&ConfigMapKeyRef> {
     of.as_ref().and_then(NamedOrMetadata::metadata)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_digest_is_kept_for_as_long_as_the_publication_is_there() {
-        let key = |name: &str| Key { kind: Publication::KIND, namespace: "crm".to_owned(), name: name.to_owned() };
-        let judged = ValidatedDigests::default();
-        assert_eq!(judged.good(&key("a")), None);
-        judged.keep(key("a"), "1", |_| true);
-        judged.keep(key("b"), "1", |_| true);
-        judged.keep(key("a"), "2", |_| true);
-        assert_eq!((judged.good(&key("a")).as_deref(), judged.good(&key("b")).as_deref()), (Some("2"), Some("1")));
-        judged.keep(key("c"), "3", |known| known.name != "b");
-        assert_eq!((judged.good(&key("a")).as_deref(), judged.good(&key("b"))), (Some("2"), None));
-    }
 }

@@ -3,6 +3,7 @@
 //! Pure. `control::kind` calls it; it starts and stops the poller.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::conditions::{ConditionReport, say};
 use crate::crd::{AppLinkAddonStatus, ConditionType, ManagementPolicy, Reason, condition};
@@ -12,48 +13,49 @@ use crate::plan::state::ReconcileState;
 use crate::plan::{Plan, Step};
 
 /// All that an AppLinkAddon's plan depends on.
-#[derive(Clone, Debug)]
-pub struct Input<'a> {
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Snapshot {
     /// `spec.managementPolicy`
     pub management: ManagementPolicy,
     /// Whether the spec and its Secret can be used, or why not.
-    pub desired: Result<(), ConditionReport>,
-    /// What was found.
-    pub live: &'a AddonObservation,
-    /// Objects that must go first, as people name them.
-    pub dependents: &'a [String],
-    /// What is remembered.
-    pub state: &'a ReconcileState,
+    pub inputs: Result<(), ConditionReport>,
+    /// What the poller found.
+    pub observation: AddonObservation,
+    /// Resources that must be deleted first.
+    pub dependents: Vec<String>,
+    /// What the object and this process remember.
+    pub state: ReconcileState,
     /// The status as it is.
-    pub status: &'a AppLinkAddonStatus,
-    /// Now.
+    pub status: AppLinkAddonStatus,
+    /// The time.
     pub now: Timestamp,
 }
 
 /// What to do next for an AppLinkAddon, and what to say of it.
 #[must_use]
-pub fn plan(input: &Input<'_>) -> Plan<AppLinkAddonStatus> {
-    let mut status = input.status.clone();
-    if let Some(token) = &input.state.replace {
+pub fn plan(snapshot: &Snapshot) -> Plan<AppLinkAddonStatus> {
+    let mut status = snapshot.status.clone();
+    if let Some(token) = &snapshot.state.replace {
         status.last_handled_replace = Some(token.clone());
     }
-    let decision = if input.state.deleting { plan_deletion(input, &mut status) } else { decide(input, &mut status) };
+    let decision =
+        if snapshot.state.deleting { plan_deletion(snapshot, &mut status) } else { decide(snapshot, &mut status) };
     Plan { steps: decision.steps, update: decision.update, requeue_after: decision.requeue_after, status }
 }
 
-fn plan_deletion(input: &Input<'_>, status: &mut AppLinkAddonStatus) -> Decision {
-    let state = input.state;
+fn plan_deletion(snapshot: &Snapshot, status: &mut AppLinkAddonStatus) -> Decision {
+    let state = &snapshot.state;
     if !state.finalizer {
         return Decision::unchanged();
     }
-    let free = state.force_orphan || input.management == ManagementPolicy::Observe || input.dependents.is_empty();
+    let free = state.force_orphan || snapshot.management == ManagementPolicy::Observe || snapshot.dependents.is_empty();
     if free {
         return Decision::steps(vec![Step::RemoveFinalizer { orphaned: None }]);
     }
-    unknown_reachability(input, status);
-    let names = shortened(input.dependents);
+    unknown_reachability(snapshot, status);
+    let names = shortened(&snapshot.dependents);
     let text = format!("these need the add-on and must be deleted first: {names}");
-    let text = match cause(input) {
+    let text = match cause(snapshot) {
         Some(cause) => format!("{text}. They cannot be deleted from AppLink now ({}): {}", cause.reason, cause.message),
         None => text,
     };
@@ -61,9 +63,9 @@ fn plan_deletion(input: &Input<'_>, status: &mut AppLinkAddonStatus) -> Decision
 }
 
 /// Why the add-on cannot be used now. One that is followed works on with the token it has, whatever became of its Secret.
-fn cause<'a>(input: &'a Input<'_>) -> Option<&'a ConditionReport> {
-    let live = input.live;
-    let unfollowed = || input.desired.as_ref().err().filter(|_| live.facts.is_none());
+fn cause(snapshot: &Snapshot) -> Option<&ConditionReport> {
+    let live = &snapshot.observation;
+    let unfollowed = || snapshot.inputs.as_ref().err().filter(|_| live.facts.is_none());
     live.problem.as_ref().or_else(unfollowed)
 }
 
@@ -77,22 +79,22 @@ pub(super) fn shortened(names: &[String]) -> String {
     }
 }
 
-fn decide(input: &Input<'_>, status: &mut AppLinkAddonStatus) -> Decision {
-    let observes = input.management == ManagementPolicy::Observe;
-    if observes && input.state.finalizer {
+fn decide(snapshot: &Snapshot, status: &mut AppLinkAddonStatus) -> Decision {
+    let observes = snapshot.management == ManagementPolicy::Observe;
+    if observes && snapshot.state.finalizer {
         return Decision::steps(vec![Step::RemoveFinalizer { orphaned: None }]);
     }
-    if !observes && !input.state.finalizer {
+    if !observes && !snapshot.state.finalizer {
         return Decision::steps(vec![Step::AddFinalizer]);
     }
-    if let Err(report) = &input.desired {
-        unknown_reachability(input, status);
+    if let Err(report) = &snapshot.inputs {
+        unknown_reachability(snapshot, status);
         let may_come = report.reason == Reason::SecretNotFound;
-        let wait = may_come.then(|| grace(input.state, input.now)).flatten();
+        let wait = may_come.then(|| grace(&snapshot.state, snapshot.now)).flatten();
         return wait.unwrap_or_else(|| Decision::report(report.clone()));
     }
-    let live = input.live;
-    let asked = input.state.requested && live.at.is_none_or(|at| at < input.state.changed_at);
+    let live = &snapshot.observation;
+    let asked = snapshot.state.requested && live.at.is_none_or(|at| at < snapshot.state.changed_at);
     if asked || (live.facts.is_none() && live.problem.is_none()) {
         return Decision::steps(vec![Step::Poll]);
     }
@@ -105,9 +107,9 @@ fn decide(input: &Input<'_>, status: &mut AppLinkAddonStatus) -> Decision {
     }
     status.connections = live.connections.or(status.connections);
     status.authorizations = live.authorizations.or(status.authorizations);
-    reachable(input, status);
+    reachable(snapshot, status);
     match &live.problem {
-        Some(report) => unusable_addon(input, report),
+        Some(report) => unusable_addon(snapshot, report),
         None => {
             let name = status.addon_name.as_deref().unwrap_or_default();
             let text = match live.facts.as_ref().and_then(|facts| facts.renamed_to.as_ref()) {
@@ -129,12 +131,12 @@ fn record(status: &mut AppLinkAddonStatus, facts: &AddonFacts) {
 }
 
 /// An outage leaves an add-on Ready, and what lives on it too, until it has lasted too long.
-fn unusable_addon(input: &Input<'_>, report: &ConditionReport) -> Decision {
+fn unusable_addon(snapshot: &Snapshot, report: &ConditionReport) -> Decision {
     let outage = report.reason.is_outage();
-    if outage && input.live.stale {
+    if outage && snapshot.observation.stale {
         return Decision::report(ConditionReport::unknown(report.reason, report.message.clone()));
     }
-    if outage && input.state.ready {
+    if outage && snapshot.state.ready {
         let text = "the add-on was found; condition Reachable tells why it does not answer now";
         return Decision::report(ConditionReport::ready(Reason::AddonReady, text));
     }
@@ -143,18 +145,18 @@ fn unusable_addon(input: &Input<'_>, report: &ConditionReport) -> Decision {
 
 /// Drops what was said of AppLink where something else is wrong, so that nobody knows whether it would answer. Tells whether
 /// that is so.
-fn unknown_reachability(input: &Input<'_>, status: &mut AppLinkAddonStatus) -> bool {
-    let unknown = cause(input).is_some_and(|cause| !cause.reason.is_outage());
+fn unknown_reachability(snapshot: &Snapshot, status: &mut AppLinkAddonStatus) -> bool {
+    let unknown = cause(snapshot).is_some_and(|cause| !cause.reason.is_outage());
     if unknown {
         status.conditions.retain(|c| c.type_ != ConditionType::Reachable.as_str());
     }
     unknown
 }
 
-fn reachable(input: &Input<'_>, status: &mut AppLinkAddonStatus) {
-    let (now, generation) = (input.now, input.state.generation);
-    let live = input.live;
-    if unknown_reachability(input, status) {
+fn reachable(snapshot: &Snapshot, status: &mut AppLinkAddonStatus) {
+    let (now, generation) = (snapshot.now, snapshot.state.generation);
+    let live = &snapshot.observation;
+    if unknown_reachability(snapshot, status) {
         return;
     }
     let (value, reason, message) = match (&live.problem, &live.constrained, &live.list_problem) {

@@ -3,6 +3,7 @@
 //!
 //! Pure. The credential itself never comes here: the plan sees whose the Secret is, and when it was last written.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +12,7 @@ use super::org_access;
 use crate::conditions::{ConditionReport, ReadyStatus, StatusUpdate};
 use crate::crd::{AuthorizationStatus, OrgAccessStatus, Reason};
 use crate::facts::Phase;
-use crate::plan::desired::{Match, compare};
+use crate::plan::inputs::{Match, compare};
 use crate::plan::remote::{OwnedSecret, elapsed};
 use crate::plan::state::{ReadFailure, ReconcileState};
 use crate::plan::{Plan, Step};
@@ -20,7 +21,7 @@ use crate::plan::{Plan, Step};
 const REFRESH: SignedDuration = SignedDuration::from_mins(5);
 
 /// The Secret of a credential.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CredentialsSecret {
     /// Its name.
     pub secret: String,
@@ -31,33 +32,33 @@ pub struct CredentialsSecret {
 }
 
 /// All that an Authorization's plan depends on.
-#[derive(Clone, Debug)]
-pub struct Input<'a> {
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Snapshot {
     /// What connections have, too.
-    pub grant: org_access::Input<'a>,
-    /// Where the user wants the credential kept.
-    pub wanted: Option<&'a CredentialsSecret>,
-    /// Where it is kept, as the status records it.
-    pub kept: Option<&'a CredentialsSecret>,
+    pub access: org_access::Snapshot,
+    /// The Secret that the spec names for the credential.
+    pub wanted: Option<CredentialsSecret>,
+    /// The Secret that the status records.
+    pub kept: Option<CredentialsSecret>,
     /// The status as it is.
-    pub status: &'a AuthorizationStatus,
+    pub status: AuthorizationStatus,
 }
 
 /// What to do next for an Authorization, and what to say of it.
 #[must_use]
-pub fn plan(input: &Input<'_>) -> Plan<AuthorizationStatus> {
-    let plan = org_access::plan(&input.grant);
+pub fn plan(snapshot: &Snapshot) -> Plan<AuthorizationStatus> {
+    let plan = org_access::plan(&snapshot.access);
     // What is said is said of what the new status records; until then the old one counts.
     let standing = match &plan.update {
         StatusUpdate::SetConditions(said) if matches!(said.reason, Reason::AdoptionRefused | Reason::NameConflict) => {
             Some(false)
         }
-        StatusUpdate::SetConditions(_) => standing(input, &plan.status),
-        _ => standing(input, &input.status.grant),
+        StatusUpdate::SetConditions(_) => standing(snapshot, &plan.status),
+        _ => standing(snapshot, &snapshot.status.grant),
     };
-    if let Some(secret) = superfluous(input, &plan, standing) {
+    if let Some(secret) = superfluous(snapshot, &plan, standing) {
         let steps = vec![Step::DeleteCredentialsSecret { secret: secret.to_owned() }];
-        return Plan { steps, update: StatusUpdate::Unchanged, requeue_after: None, status: input.status.clone() };
+        return Plan { steps, update: StatusUpdate::Unchanged, requeue_after: None, status: snapshot.status.clone() };
     }
     let good = match &plan.update {
         StatusUpdate::SetConditions(said) => {
@@ -66,11 +67,11 @@ pub fn plan(input: &Input<'_>) -> Plan<AuthorizationStatus> {
         _ => false,
     };
     let id = plan.status.remote.id.clone();
-    match (input.wanted, id) {
+    match (&snapshot.wanted, id) {
         (Some(wanted), Some(id)) if good && plan.steps.is_empty() && standing == Some(true) => {
-            keep(input, wanted, &id, plan)
+            keep(snapshot, wanted, &id, plan)
         }
-        _ => done(plan, input.kept),
+        _ => done(plan, snapshot.kept.as_ref()),
     }
 }
 
@@ -90,59 +91,60 @@ fn is_ours(kept: &CredentialsSecret) -> bool {
 }
 
 /// A Secret of ours with a credential that is to be kept in it no longer.
-fn superfluous<'a>(input: &Input<'a>, plan: &Plan<OrgAccessStatus>, standing: Option<bool>) -> Option<&'a str> {
-    let ends = input.grant.state.deleting
+fn superfluous<'a>(snapshot: &'a Snapshot, plan: &Plan<OrgAccessStatus>, standing: Option<bool>) -> Option<&'a str> {
+    let ends = snapshot.access.state.deleting
         && plan.steps.iter().any(|step| matches!(step, Step::Delete { .. } | Step::RemoveFinalizer { .. }));
     let is_over = |kept: &CredentialsSecret| {
-        let elsewhere = input.wanted.is_none_or(|wanted| wanted.secret != kept.secret);
-        ends || !input.grant.policies.suspend && (elsewhere || standing == Some(false))
+        let elsewhere = snapshot.wanted.as_ref().is_none_or(|wanted| wanted.secret != kept.secret);
+        ends || !snapshot.access.policies.suspend && (elsewhere || standing == Some(false))
     };
     // One that was written may not be recorded yet.
-    let both = [input.kept, input.wanted].into_iter().flatten();
+    let both = [&snapshot.kept, &snapshot.wanted].into_iter().flatten();
     let removable = |kept: &&CredentialsSecret| {
-        (is_ours(kept) || kept.there == OwnedSecret::NoOwner) && !left_behind(input, &kept.secret)
+        (is_ours(kept) || kept.there == OwnedSecret::NoOwner) && !left_behind(snapshot, &kept.secret)
     };
-    let mut over = both.filter(|kept| removable(kept) && kept.secret != input.grant.secret && is_over(kept));
-    over.next().map(|kept| kept.secret.as_str()).or_else(|| renamed(input))
+    let mut over =
+        both.filter(|kept| removable(kept) && kept.secret != snapshot.access.oauth_secret_name && is_over(kept));
+    over.next().map(|kept| kept.secret.as_str()).or_else(|| renamed(snapshot))
 }
 
 /// The Secret that was written under a name that is wanted no longer, and that no status came to record.
-fn renamed<'a>(input: &Input<'a>) -> Option<&'a str> {
-    let state = input.grant.state;
+fn renamed(snapshot: &Snapshot) -> Option<&str> {
+    let state = &snapshot.access.state;
     let written = &state.credentials.written.as_ref()?.secret;
     let known = |kept: &CredentialsSecret| kept.secret == *written;
-    let is_known = input.kept.is_some_and(known) || input.wanted.is_some_and(known);
-    (!is_known && !input.grant.policies.suspend && !left_behind(input, written)).then_some(written.as_str())
+    let is_known = snapshot.kept.as_ref().is_some_and(known) || snapshot.wanted.as_ref().is_some_and(known);
+    (!is_known && !snapshot.access.policies.suspend && !left_behind(snapshot, written)).then_some(written.as_str())
 }
 
 /// Whether the Secret could not be deleted, and the deletion of its owner must not wait for that.
-fn left_behind(input: &Input<'_>, secret: &str) -> bool {
-    let state = input.grant.state;
+fn left_behind(snapshot: &Snapshot, secret: &str) -> bool {
+    let state = &snapshot.access.state;
     state.deleting && state.credentials.undeletable.iter().any(|left| left == secret)
 }
 
 /// Whether what this status records is authorized, and for whom it is to be; nothing where that is not known.
-fn standing(input: &Input<'_>, status: &OrgAccessStatus) -> Option<bool> {
-    let (status, live) = (&status.remote, input.grant.live);
+fn standing(snapshot: &Snapshot, status: &OrgAccessStatus) -> Option<bool> {
+    let (status, live) = (&status.remote, &snapshot.access.lookup);
     let Some(id) = status.id.as_ref() else { return live.complete.then_some(false) };
     // The silence of a list is not the end of it.
     let Some(seen) = live.of_id(id) else { return live.deleted_ids.contains(id).then_some(false) };
     let org = status.org.clone().unwrap_or_else(|| seen.object.org.clone());
-    let expected = !matches!(compare(&org, input.grant.access.expect.as_ref()), Match::Differs(_));
+    let expected = !matches!(compare(&org, snapshot.access.spec.expect.as_ref()), Match::Differs(_));
     Some(seen.object.phase == Phase::Ready && expected)
 }
 
 /// How to keep the credential of what is authorized.
 fn keep(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     wanted: &CredentialsSecret,
     id: &str,
     plan: Plan<OrgAccessStatus>,
 ) -> Plan<AuthorizationStatus> {
-    let (state, now) = (input.grant.state, input.grant.now);
+    let (state, now) = (&snapshot.access.state, snapshot.access.now);
     if wanted.there == OwnedSecret::NoOwner && !wanted.reserved {
         let steps = vec![Step::SetSecretOwner { secret: wanted.secret.clone() }];
-        return Plan { steps, update: StatusUpdate::Unchanged, requeue_after: None, status: input.status.clone() };
+        return Plan { steps, update: StatusUpdate::Unchanged, requeue_after: None, status: snapshot.status.clone() };
     }
     let say = |report: ConditionReport| Plan { update: report.into(), ..plan.clone() };
     if let Some(report) = no_place(wanted) {
@@ -155,9 +157,9 @@ fn keep(
     }
     let Some(failure) = state.credentials.failure.as_ref().filter(|failure| rests(failure, state, now)) else {
         let steps = vec![Step::WriteCredentialsSecret { id: id.to_owned(), secret: wanted.secret.clone() }];
-        return Plan { steps, update: StatusUpdate::Unchanged, requeue_after: None, status: input.status.clone() };
+        return Plan { steps, update: StatusUpdate::Unchanged, requeue_after: None, status: snapshot.status.clone() };
     };
-    let update = untouched(input, wanted, &plan.update, failure);
+    let update = untouched(snapshot, wanted, &plan.update, failure);
     done(sooner(Plan { update, ..plan }, elapsed(now, failure.until)), Some(wanted))
 }
 
@@ -204,12 +206,12 @@ fn rests(failure: &ReadFailure, state: &ReconcileState, now: Timestamp) -> bool 
 /// What to say while the credential cannot be read: what was Ready stays so, and tells what is wrong where nobody else
 /// does.
 fn untouched(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     wanted: &CredentialsSecret,
     said: &StatusUpdate,
     failure: &ReadFailure,
 ) -> StatusUpdate {
-    let (state, trouble) = (input.grant.state, &failure.report);
+    let (state, trouble) = (&snapshot.access.state, &failure.report);
     let StatusUpdate::SetConditions(said) = said else { return said.clone() };
     if said.ready != ReadyStatus::True {
         return said.clone().into();
@@ -218,7 +220,7 @@ fn untouched(
         return trouble.clone().into();
     }
     // An outage is the add-on's to tell.
-    if trouble.reason.is_outage() && elapsed(failure.since, input.grant.now) < REFRESH {
+    if trouble.reason.is_outage() && elapsed(failure.since, snapshot.access.now) < REFRESH {
         return if state.is_observed() { said.clone().into() } else { StatusUpdate::Unchanged };
     }
     let what = if is_ours(wanted) { "may be out of date" } else { "is missing" };

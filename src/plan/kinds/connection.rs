@@ -4,13 +4,14 @@
 //! who live on it learn from here whether it can serve.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::addon::shortened;
 use super::org_access;
 use crate::conditions::{ConditionReport, StatusUpdate};
 use crate::crd::{ConditionType, ConnectionSpec, ConnectionStatus, OrgAccessStatus, Provider, Reason, condition};
 use crate::facts::{Lookup, Phase, RemoteOrgAccess, TargetListing};
-use crate::plan::desired::{Match, compare};
+use crate::plan::inputs::{Match, compare};
 use crate::plan::remote::{ConnectionState, elapsed};
 use crate::plan::{Plan, Step};
 
@@ -23,42 +24,42 @@ const FRESH: SignedDuration = SignedDuration::from_secs(30);
 const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// A resource that lives on a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Dependent {
     /// As people name it.
     pub object: String,
     /// The id of its data action target, where it stands for one.
     pub target: Option<Option<String>>,
     /// Whether it stands between the connection and its end.
-    pub holds: bool,
+    pub has_finalizer: bool,
     /// Whether it is being deleted.
-    pub leaving: bool,
+    pub deleting: bool,
 }
 
 /// All that a Connection's plan depends on.
-#[derive(Clone, Debug)]
-pub struct Input<'a> {
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Snapshot {
     /// What authorizations have, too.
-    pub grant: org_access::Input<'a>,
-    /// What lives on it in this cluster.
-    pub dependents: &'a [Dependent],
-    /// What lives on it in AppLink and would go with it.
-    pub targets: &'a TargetListing,
+    pub access: org_access::Snapshot,
+    /// Resources of this cluster that depend on it.
+    pub dependents: Vec<Dependent>,
+    /// Data action targets in AppLink that would be deleted with it.
+    pub targets: TargetListing,
     /// Whether its namespace is being deleted, as far as that matters and could be read.
     pub namespace_ends: bool,
     /// The status as it is.
-    pub status: &'a ConnectionStatus,
+    pub status: ConnectionStatus,
 }
 
 /// What to do next for a Connection, and what to say of it.
 #[must_use]
-pub fn plan(input: &Input<'_>) -> Plan<ConnectionStatus> {
-    let plan = spare(input, org_access::plan(&input.grant));
-    let same = plan.status.remote.id == input.status.grant.remote.id;
-    let released = released(input, same);
-    let news = released != input.status.released_targets;
+pub fn plan(snapshot: &Snapshot) -> Plan<ConnectionStatus> {
+    let plan = spare(snapshot, org_access::plan(&snapshot.access));
+    let same = plan.status.remote.id == snapshot.status.grant.remote.id;
+    let released = released(snapshot, same);
+    let news = released != snapshot.status.released_targets;
     if news && plan.update == StatusUpdate::Unchanged && plan.steps.iter().all(Step::waits) {
-        let status = ConnectionStatus { released_targets: released, ..input.status.clone() };
+        let status = ConnectionStatus { released_targets: released, ..snapshot.status.clone() };
         return Plan { steps: plan.steps, update: StatusUpdate::FactsOnly, requeue_after: plan.requeue_after, status };
     }
     let status = ConnectionStatus { grant: plan.status, released_targets: released };
@@ -67,13 +68,13 @@ pub fn plan(input: &Input<'_>) -> Plan<ConnectionStatus> {
 
 /// The targets that nobody stands for any more, so that the connection may take them with it. Written down before their
 /// resources go.
-fn released(input: &Input<'_>, same: bool) -> Vec<String> {
-    let ids = |leaving: bool| {
-        let these = input.dependents.iter().filter(move |d| d.leaving == leaving);
+fn released(snapshot: &Snapshot, same: bool) -> Vec<String> {
+    let ids = |deleting: bool| {
+        let these = snapshot.dependents.iter().filter(move |d| d.deleting == deleting);
         these.filter_map(|d| d.target.clone().flatten())
     };
     let mut all: Vec<String> =
-        input.status.released_targets.iter().filter(|_| same).cloned().chain(ids(true)).collect();
+        snapshot.status.released_targets.iter().filter(|_| same).cloned().chain(ids(true)).collect();
     all.retain(|id| !ids(false).any(|kept| kept == *id));
     all.sort();
     all.dedup();
@@ -81,8 +82,8 @@ fn released(input: &Input<'_>, same: bool) -> Vec<String> {
 }
 
 /// Holds up what would take from others what they live on.
-fn spare(input: &Input<'_>, plan: Plan<OrgAccessStatus>) -> Plan<OrgAccessStatus> {
-    let state = input.grant.state;
+fn spare(snapshot: &Snapshot, plan: Plan<OrgAccessStatus>) -> Plan<OrgAccessStatus> {
+    let state = &snapshot.access.state;
     let deletes = plan.steps.iter().find_map(|step| match step {
         Step::Delete { id } => Some(id.clone()),
         _ => None,
@@ -97,17 +98,17 @@ fn spare(input: &Input<'_>, plan: Plan<OrgAccessStatus>) -> Plan<OrgAccessStatus
             status: plan.status.clone(),
         }
     };
-    if state.deleting && ends && !state.force_orphan && !input.grant.policies.observes() {
-        let users = users(input);
+    if state.deleting && ends && !state.force_orphan && !snapshot.access.policies.observes() {
+        let users = users(snapshot);
         if !users.is_empty() {
             let text = format!("these live on the connection and must be deleted first: {}", shortened(&users));
-            let cascades = input.dependents.iter().any(|d| d.target.is_some() && d.holds && !d.leaving);
+            let cascades = snapshot.dependents.iter().any(|d| d.target.is_some() && d.has_finalizer && !d.deleting);
             return blocked(if cascades && deletes.is_some() { format!("{text}. {CASCADE}") } else { text });
         }
     }
-    let Some(id) = deletes.filter(|id| !state.confirm_cascade && may_have_targets(input, id)) else { return plan };
-    let fresh = |at: &Timestamp| *at >= state.changed_at && elapsed(*at, input.grant.now) < FRESH;
-    if !input.targets.at.as_ref().is_some_and(fresh) {
+    let Some(id) = deletes.filter(|id| !state.confirm_cascade && may_have_targets(snapshot, id)) else { return plan };
+    let fresh = |at: &Timestamp| *at >= state.changed_at && elapsed(*at, snapshot.access.now) < FRESH;
+    if !snapshot.targets.at.as_ref().is_some_and(fresh) {
         return Plan {
             steps: vec![Step::ListTargets { id }],
             update: StatusUpdate::Unchanged,
@@ -115,47 +116,48 @@ fn spare(input: &Input<'_>, plan: Plan<OrgAccessStatus>) -> Plan<OrgAccessStatus
             status: plan.status,
         };
     }
-    let stake = at_stake(input);
+    let stake = at_stake(snapshot);
     if stake.is_empty() {
         return plan;
     }
     blocked(format!(
         "connection {} cannot go without its data action targets, and these would be deleted with it: {}. {CASCADE}",
-        input.grant.name,
+        snapshot.access.name,
         shortened(&stake)
     ))
 }
 
 /// What must be deleted before the connection. Targets cannot be: they may be let go of, or go with it by the user's word,
 /// as they do where their own namespace ends.
-fn users(input: &Input<'_>) -> Vec<String> {
-    let along = input.grant.state.confirm_cascade || input.namespace_ends;
-    let holds = |d: &&Dependent| d.holds && !(d.target.is_some() && along);
-    let mut users: Vec<_> = input.dependents.iter().filter(holds).map(|d| d.object.clone()).collect();
+fn users(snapshot: &Snapshot) -> Vec<String> {
+    let along = snapshot.access.state.confirm_cascade || snapshot.namespace_ends;
+    let holds = |d: &&Dependent| d.has_finalizer && !(d.target.is_some() && along);
+    let mut users: Vec<_> = snapshot.dependents.iter().filter(holds).map(|d| d.object.clone()).collect();
     users.sort();
     users
 }
 
 /// Whether there can be targets on the connection of this id: only where it is one to Data Cloud that was connected.
-fn may_have_targets(input: &Input<'_>, id: &str) -> bool {
-    let seen = input.grant.live.of_id(id).map(|seen| seen.object.phase);
-    let was_ready = input.status.grant.remote.established_at.is_some() || seen == Some(Phase::Ready);
-    input.grant.access.provider == Provider::DataCloud && was_ready && seen != Some(Phase::Deleted)
+fn may_have_targets(snapshot: &Snapshot, id: &str) -> bool {
+    let seen = snapshot.access.lookup.of_id(id).map(|seen| seen.object.phase);
+    let was_ready = snapshot.status.grant.remote.established_at.is_some() || seen == Some(Phase::Ready);
+    snapshot.access.spec.provider == Provider::DataCloud && was_ready && seen != Some(Phase::Deleted)
 }
 
 /// The targets that would go although nobody let go of them.
-fn at_stake(input: &Input<'_>) -> Vec<String> {
-    let mut free = released(input, true);
-    if input.namespace_ends {
-        free.extend(input.dependents.iter().filter_map(|d| d.target.clone().flatten()));
+fn at_stake(snapshot: &Snapshot) -> Vec<String> {
+    let mut free = released(snapshot, true);
+    if snapshot.namespace_ends {
+        free.extend(snapshot.dependents.iter().filter_map(|d| d.target.clone().flatten()));
     }
-    let seen = input.targets.seen.iter().filter(|(id, _)| !free.contains(id));
+    let seen = snapshot.targets.seen.iter().filter(|(id, _)| !free.contains(id));
     // A service that has no list does not show them.
     let unseen = |d: &&Dependent| {
         let id = d.target.clone().flatten();
-        d.holds && id.is_some_and(|id| !free.contains(&id) && !input.targets.seen.iter().any(|(seen, _)| *seen == id))
+        d.has_finalizer
+            && id.is_some_and(|id| !free.contains(&id) && !snapshot.targets.seen.iter().any(|(seen, _)| *seen == id))
     };
-    let declared = input.dependents.iter().filter(unseen);
+    let declared = snapshot.dependents.iter().filter(unseen);
     let mut stake: Vec<_> = seen.map(|(_, name)| name.clone()).chain(declared.map(|d| d.object.clone())).collect();
     stake.sort();
     stake
@@ -167,7 +169,7 @@ pub fn parent(
     name: &str,
     spec: &ConnectionSpec,
     status: &ConnectionStatus,
-    leaving: bool,
+    deleting: bool,
     live: &Lookup<RemoteOrgAccess>,
     (noun, wanted): (&str, Provider),
 ) -> ConnectionState {
@@ -201,6 +203,6 @@ pub fn parent(
     match compare(&org, spec.access.expect.as_ref()) {
         Match::Differs(what) => wait(format!("leads to {what}")),
         Match::Unknown => wait("does not tell yet to which org it leads".to_owned()),
-        Match::Matches => ConnectionState::Ready { id: id.clone(), name: name.to_owned(), leaving },
+        Match::Matches => ConnectionState::Ready { id: id.clone(), name: name.to_owned(), deleting },
     }
 }

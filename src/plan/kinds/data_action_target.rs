@@ -4,11 +4,12 @@
 //! has put down that it was let go of.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::conditions::ConditionReport;
-use crate::crd::{DataActionTargetSpec, DataActionTargetStatus, Reason};
+use crate::crd::{DataActionTargetStatus, Reason};
 use crate::facts::{Lookup, Observed, Phase, RemoteDataActionTarget};
-use crate::plan::desired::digest;
+use crate::plan::inputs::digest;
 use crate::plan::policies::Policies;
 use crate::plan::remote::name_claim::NameClaim;
 use crate::plan::remote::recorded::{
@@ -24,83 +25,95 @@ const APP_ID_UNSET: &str = "config var HEROKU_APP_ID is not set on the app, whic
                             heroku config:set HEROKU_APP_ID=<the app's UUID>";
 
 /// All that a DataActionTarget's plan depends on.
-#[derive(Clone, Debug)]
-pub struct Input<'a> {
-    /// What the user wrote.
-    pub spec: &'a DataActionTargetSpec,
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Snapshot {
     /// Name of the target in AppLink.
-    pub name: &'a str,
+    pub name: String,
+    /// `spec.label`
+    pub label: String,
+    /// `spec.targetEndpoint`
+    pub endpoint: String,
     /// The policies of the spec, under the add-on's ceiling.
     pub policies: Policies,
     /// Name of the AppLinkAddon.
-    pub owner_name: &'a str,
+    pub owner_name: String,
     /// The add-on.
-    pub addon: &'a OwnerState,
+    pub owner: OwnerState,
     /// The connection.
-    pub parent: &'a ConnectionState,
+    pub connection: ConnectionState,
     /// Whether config var `HEROKU_APP_ID` of the app is set, as far as is known.
     pub app_id_set: bool,
-    /// Whether the connection, when this is deleted, knows that its target was let go of, or need not know.
+    /// Whether the Connection has recorded that the target is released, or need not record it.
     pub released: bool,
     /// Whether the connection that it was made on is known to be gone, and the target with it.
     pub connection_gone: bool,
-    /// What is live under the recorded id and the name.
-    pub live: &'a Lookup<RemoteDataActionTarget>,
-    /// Others that want the name.
-    pub name_claims: &'a [NameClaim],
-    /// What is remembered.
-    pub state: &'a ReconcileState,
+    /// What is known under the recorded id and the name.
+    pub lookup: Lookup<RemoteDataActionTarget>,
+    /// Other resources that want the name.
+    pub name_claims: Vec<NameClaim>,
+    /// What the object and this process remember.
+    pub state: ReconcileState,
     /// The status as it is.
-    pub status: &'a DataActionTargetStatus,
-    /// Now.
+    pub status: DataActionTargetStatus,
+    /// The time.
     pub now: Timestamp,
+}
+
+/// Digest of what a creation sends.
+#[must_use]
+pub fn digest_of(label: &str, name: &str, endpoint: &str) -> String {
+    digest(&["target", label, name, endpoint, "webhook"])
 }
 
 /// What to do next for a DataActionTarget, and what to say of it.
 #[must_use]
-pub fn plan(input: &Input<'_>) -> Plan<DataActionTargetStatus> {
-    let before = reset_if_moved(input.status, input.status.connection_id.as_deref(), input.parent.id(), input.state);
-    let lives = |id: &str| input.live.of_id(id).is_some();
-    let mut plan = with_recorded_outcome(&before, input.state, lives, |recorded, status| {
-        let ctx = ctx(input, recorded);
-        ctx.list_outage(decide(input, &ctx, status))
+pub fn plan(snapshot: &Snapshot) -> Plan<DataActionTargetStatus> {
+    let before = reset_if_moved(
+        &snapshot.status,
+        snapshot.status.connection_id.as_deref(),
+        snapshot.connection.id(),
+        &snapshot.state,
+    );
+    let lives = |id: &str| snapshot.lookup.of_id(id).is_some();
+    let mut plan = with_recorded_outcome(&before, &snapshot.state, lives, |recorded, status| {
+        let ctx = ctx(snapshot, recorded);
+        ctx.list_outage(decide(snapshot, &ctx, status))
     });
     // There is nothing that could be replaced.
-    if let Some(token) = &input.state.replace {
+    if let Some(token) = &snapshot.state.replace {
         plan.status.remote.last_handled_replace = Some(token.clone());
     }
     plan
 }
 
-fn ctx<'a>(input: &'a Input<'a>, recorded: &'a RecordedStatus) -> RemoteContext<'a, RemoteDataActionTarget> {
+fn ctx<'a>(snapshot: &'a Snapshot, recorded: &'a RecordedStatus) -> RemoteContext<'a, RemoteDataActionTarget> {
     // While the connection is out of sight, the word that was given tells which one it spoke of.
-    let intended = || input.state.intent.as_ref()?.parent.as_deref();
+    let intended = || snapshot.state.intent.as_ref()?.parent.as_deref();
     RemoteContext {
         noun: "data action target",
-        name: input.name,
-        display_name: input.name,
-        parent: input.parent.id().or(input.status.connection_id.as_deref()).or_else(intended),
-        owner_name: input.owner_name,
-        policies: input.policies,
-        owner: input.addon,
-        lookup: input.live,
+        name: &snapshot.name,
+        display_name: &snapshot.name,
+        parent: snapshot.connection.id().or(snapshot.status.connection_id.as_deref()).or_else(intended),
+        owner_name: &snapshot.owner_name,
+        policies: snapshot.policies,
+        owner: &snapshot.owner,
+        lookup: &snapshot.lookup,
         recorded,
-        state: input.state,
-        now: input.now,
+        state: &snapshot.state,
+        now: snapshot.now,
     }
 }
 
 fn decide(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     ctx: &RemoteContext<'_, RemoteDataActionTarget>,
     status: &mut DataActionTargetStatus,
 ) -> Decision {
-    let spec = input.spec;
-    let fits = |remote: &RemoteDataActionTarget| unlike(spec, remote).is_none();
+    let fits = |remote: &RemoteDataActionTarget| unlike(snapshot, remote).is_none();
     if ctx.state.deleting {
-        return plan_deletion(input, ctx, fits, status);
+        return plan_deletion(snapshot, ctx, fits, status);
     }
-    let hash = digest(&["target", &spec.label, input.name, &spec.target_endpoint, "webhook"]);
+    let hash = digest_of(&snapshot.label, &snapshot.name, &snapshot.endpoint);
     if ctx.recorded.applied_hash.is_some() && !ctx.policies.observes() && ctx.metadata_wiped() {
         return Decision::steps(vec![Step::WriteIntent { intent: ctx.restored_intent(&hash) }]);
     }
@@ -111,16 +124,16 @@ fn decide(
         return Decision::steps(vec![Step::RemoveFinalizer { orphaned: None }]);
     }
     if let Some(decision) = ctx
-        .connection_error(input.parent)
+        .connection_error(&snapshot.connection)
         .or_else(|| ctx.owner_error())
-        .or_else(|| ctx.connection_not_ready(input.parent))
+        .or_else(|| ctx.connection_not_ready(&snapshot.connection))
     {
         return decision;
     }
     if ctx.policies.observes() {
-        return observe(input, ctx, status);
+        return observe(snapshot, ctx, status);
     }
-    if let Some(decision) = conflict(input, ctx).or_else(|| ctx.after_outcome()) {
+    if let Some(decision) = conflict(snapshot, ctx).or_else(|| ctx.after_outcome()) {
         return decision;
     }
     let (seen, applied) = match ctx.ownership(fits) {
@@ -131,15 +144,15 @@ fn decide(
             (seen, intent.map(|intent| intent.hash.clone()))
         }
         Ownership::Foreign(seen) => {
-            if let Some(decision) = ctx.adopt(seen, &hash, |seen| unlike(spec, &seen.object)) {
-                return ctx.deny_new_if_deleting(input.parent, decision);
+            if let Some(decision) = ctx.adopt(seen, &hash, |seen| unlike(snapshot, &seen.object)) {
+                return ctx.deny_new_if_deleting(&snapshot.connection, decision);
             }
             *status = take_ownership(status, ctx.open_intent());
             (seen, None)
         }
-        Ownership::Unclaimed => return ctx.deny_new_if_deleting(input.parent, ctx.create(&hash)),
+        Ownership::Unclaimed => return ctx.deny_new_if_deleting(&snapshot.connection, ctx.create(&hash)),
     };
-    facts(input, ctx, status, &seen.object);
+    facts(snapshot, ctx, status, &seen.object);
     status.remote.applied_hash = Some(readable(applied.as_deref(), &hash));
     if ctx.metadata_wiped() {
         return Decision::steps(vec![Step::WriteIntent { intent: ctx.restored_intent(&hash) }]);
@@ -147,24 +160,24 @@ fn decide(
     if ctx.outdated(seen) {
         return Decision::steps(vec![Step::Poll]);
     }
-    judge(input, ctx, seen)
+    judge(snapshot, ctx, seen)
 }
 
 /// In what a remote target differs from the declared one, as far as the service tells.
-fn unlike(spec: &DataActionTargetSpec, remote: &RemoteDataActionTarget) -> Option<String> {
+fn unlike(snapshot: &Snapshot, remote: &RemoteDataActionTarget) -> Option<String> {
     let differs = |what: &str, told: Option<&String>, wanted: &str| {
         told.filter(|told| *told != wanted).map(|told| format!("its {what} is {told:?}, not {wanted:?}"))
     };
-    differs("label", remote.label.as_ref(), &spec.label)
-        .or_else(|| differs("endpoint", remote.endpoint.as_ref(), &spec.target_endpoint))
+    differs("label", remote.label.as_ref(), &snapshot.label)
+        .or_else(|| differs("endpoint", remote.endpoint.as_ref(), &snapshot.endpoint))
         .or_else(|| {
             let kind = remote.kind.as_deref().filter(|kind| !kind.eq_ignore_ascii_case("webhook"))?;
             Some(format!("its type is {kind}, not Webhook"))
         })
 }
 
-fn conflict(input: &Input<'_>, ctx: &RemoteContext<'_, RemoteDataActionTarget>) -> Option<Decision> {
-    ctx.conflict(&input.status.remote, input.name_claims, |winner| {
+fn conflict(snapshot: &Snapshot, ctx: &RemoteContext<'_, RemoteDataActionTarget>) -> Option<Decision> {
+    ctx.conflict(&snapshot.status.remote, &snapshot.name_claims, |winner| {
         format!(
             "DataActionTarget {winner} holds the name {} on this connection (names that differ only in case count as one): \
              choose another apiName, or delete one of the two",
@@ -174,18 +187,18 @@ fn conflict(input: &Input<'_>, ctx: &RemoteContext<'_, RemoteDataActionTarget>) 
 }
 
 fn observe(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     ctx: &RemoteContext<'_, RemoteDataActionTarget>,
     status: &mut DataActionTargetStatus,
 ) -> Decision {
     let by_id = status.remote.id.as_deref().and_then(|id| ctx.lookup.of_id(id));
     match by_id.or_else(|| ctx.lookup.of_name(ctx.name).first().copied()) {
         Some(seen) => {
-            facts(input, ctx, status, &seen.object);
+            facts(snapshot, ctx, status, &seen.object);
             if ctx.outdated(seen) {
                 return Decision::steps(vec![Step::Poll]);
             }
-            judge(input, ctx, seen)
+            judge(snapshot, ctx, seen)
         }
         None if !ctx.lookup.complete => Decision::steps(vec![Step::Poll]),
         None => {
@@ -198,7 +211,7 @@ fn observe(
 
 /// How to let go of a target: there is no call that deletes one. Its connection may take it along once it knows.
 fn plan_deletion(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     ctx: &RemoteContext<'_, RemoteDataActionTarget>,
     fits: impl Fn(&RemoteDataActionTarget) -> bool,
     status: &mut DataActionTargetStatus,
@@ -209,28 +222,30 @@ fn plan_deletion(
         return decision;
     }
     let id = ctx.recorded.id.as_deref();
-    if input.connection_gone {
+    if snapshot.connection_gone {
         return release(None);
     }
     let seen = match id {
         Some(_) => None,
         None if ctx.create_intent().is_none() => return release(None),
         // What the last word may have brought about is looked for; where nobody can look, it may be left behind.
-        None => match (ctx.ownership(fits), input.addon) {
+        None => match (ctx.ownership(fits), &snapshot.owner) {
             (Ownership::Recorded(seen) | Ownership::Intended(seen), _) => Some(seen),
             (Ownership::Foreign(_), _) => return release(None),
             (Ownership::Unclaimed, OwnerState::Unobserved) => return Decision::unchanged(),
-            (Ownership::Unclaimed, _) if *input.parent == ConnectionState::Unconfirmed => return Decision::unchanged(),
-            (Ownership::Unclaimed, _) if input.parent.id().is_none() => return release(Some(ctx.name)),
+            (Ownership::Unclaimed, _) if snapshot.connection == ConnectionState::Unconfirmed => {
+                return Decision::unchanged();
+            }
+            (Ownership::Unclaimed, _) if snapshot.connection.id().is_none() => return release(Some(ctx.name)),
             (Ownership::Unclaimed, _) => return unmade(ctx, release(None)),
         },
     };
     if let Some(seen) = seen {
         // Its connection learns of it by the status.
         *status = take_ownership(status, ctx.open_intent());
-        facts(input, ctx, status, &seen.object);
+        facts(snapshot, ctx, status, &seen.object);
     }
-    if input.released {
+    if snapshot.released {
         return release(id.or_else(|| Some(&seen?.object.id)));
     }
     let text = format!("letting go of data action target {}: its connection is to put that down first", ctx.name);
@@ -248,14 +263,14 @@ fn unmade(ctx: &RemoteContext<'_, RemoteDataActionTarget>, release: Decision) ->
 }
 
 fn judge(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     ctx: &RemoteContext<'_, RemoteDataActionTarget>,
     seen: &Observed<RemoteDataActionTarget>,
 ) -> Decision {
     let (name, remote) = (ctx.name, &seen.object);
     match remote.phase {
         Phase::Ready => {
-            let but = if input.app_id_set { String::new() } else { format!("; but {APP_ID_UNSET}") };
+            let but = if snapshot.app_id_set { String::new() } else { format!("; but {APP_ID_UNSET}") };
             Decision::report(ConditionReport::ready(
                 Reason::Created,
                 format!("data action target {name} is created{but}"),
@@ -263,8 +278,11 @@ fn judge(
         }
         Phase::Failed => {
             let cause = remote.error.as_deref().unwrap_or("AppLink gives no cause");
-            let first =
-                if input.app_id_set { "check that config var HEROKU_APP_ID is the app's UUID" } else { APP_ID_UNSET };
+            let first = if snapshot.app_id_set {
+                "check that config var HEROKU_APP_ID is the app's UUID"
+            } else {
+                APP_ID_UNSET
+            };
             let text = format!(
                 "AppLink says that data action target {name} failed: {cause}. It can neither be tried again nor deleted: \
                  {first}, then create another DataActionTarget with another apiName, or have the connection replaced, with \
@@ -285,13 +303,13 @@ fn judge(
 
 /// Writes the remote facts into the status.
 fn facts(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     ctx: &RemoteContext<'_, RemoteDataActionTarget>,
     status: &mut DataActionTargetStatus,
     seen: &RemoteDataActionTarget,
 ) {
     reset_for_id(status, &seen.id);
-    status.connection_id = input.parent.id().map(str::to_owned).or_else(|| status.connection_id.take());
+    status.connection_id = snapshot.connection.id().map(str::to_owned).or_else(|| status.connection_id.take());
     let remote = &mut status.remote;
     remote.addon_id = ctx.owner_id().map(str::to_owned).or_else(|| remote.addon_id.take());
     remote.remote_status = Some(seen.status.clone());

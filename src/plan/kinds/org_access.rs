@@ -6,12 +6,13 @@
 mod conditions;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use self::conditions::judge;
 use crate::conditions::{ConditionReport, ReadyStatus, StatusUpdate};
 use crate::crd::{AuthSpec, OrgAccessStatus, Reason, ReplacePolicy};
 use crate::facts::{AuthMethod, Lookup, Observed, OrgAccessKind, Phase, RemoteOrgAccess};
-use crate::plan::desired::{DesiredOrgAccess, MatchCriteria, changed};
+use crate::plan::inputs::{MatchCriteria, OrgAccessInputs, changed};
 use crate::plan::policies::Policies;
 use crate::plan::remote::name_claim::NameClaim;
 use crate::plan::remote::recorded::{
@@ -25,78 +26,78 @@ use crate::plan::{Plan, Step};
 /// Something that is connecting is looked at once more before it is deleted, unless it was just now.
 const GLANCE: SignedDuration = SignedDuration::from_secs(2);
 
-/// All that the plan of granted access depends on.
-#[derive(Clone, Debug)]
-pub struct Input<'a> {
+/// All that the plan of a connection or an authorization depends on.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Snapshot {
     /// Connection or authorization.
     pub kind: OrgAccessKind,
     /// Remote name.
-    pub name: &'a str,
+    pub name: String,
     /// Name of the AppLinkAddon.
-    pub owner_name: &'a str,
-    /// What the user wrote.
-    pub access: &'a AuthSpec,
+    pub owner_name: String,
+    /// Provider, auth method and expected org, as in the spec.
+    pub spec: AuthSpec,
     /// The policies of the spec, under the add-on's ceiling.
     pub policies: Policies,
     /// The add-on.
-    pub addon: &'a OwnerState,
-    /// What is declared, or why that cannot be used.
-    pub desired: &'a Result<DesiredOrgAccess, ConditionReport>,
-    /// Name of the Secret by which a link is handed over.
-    pub secret: &'a str,
-    /// What stands under that name.
-    pub oauth_secret_state: &'a OwnedSecret,
-    /// What is live under the recorded id and the name.
-    pub live: &'a Lookup<RemoteOrgAccess>,
-    /// Others that want the name.
-    pub name_claims: &'a [NameClaim],
-    /// What is remembered.
-    pub state: &'a ReconcileState,
+    pub owner: OwnerState,
+    /// Digest of the inputs, or why they cannot be used.
+    pub inputs: Result<OrgAccessInputs, ConditionReport>,
+    /// Name of the Secret for a consent link.
+    pub oauth_secret_name: String,
+    /// State of that Secret.
+    pub oauth_secret: OwnedSecret,
+    /// What is known under the recorded id and the name.
+    pub lookup: Lookup<RemoteOrgAccess>,
+    /// Other resources that want the name.
+    pub name_claims: Vec<NameClaim>,
+    /// What the object and this process remember.
+    pub state: ReconcileState,
     /// The status as it is.
-    pub status: &'a OrgAccessStatus,
-    /// Now.
+    pub status: OrgAccessStatus,
+    /// The time.
     pub now: Timestamp,
 }
 
 /// What to do next for a connection or an authorization, and what to say of it.
 #[must_use]
-pub fn plan(input: &Input<'_>) -> Plan<OrgAccessStatus> {
-    let lives = |id: &str| input.live.of_id(id).is_some();
-    with_recorded_outcome(&up_to_date(input), input.state, lives, |recorded, status| {
-        let ctx = ctx(input, recorded);
-        ctx.list_outage(decide(input, &ctx, status))
+pub fn plan(snapshot: &Snapshot) -> Plan<OrgAccessStatus> {
+    let lives = |id: &str| snapshot.lookup.of_id(id).is_some();
+    with_recorded_outcome(&up_to_date(snapshot), &snapshot.state, lives, |recorded, status| {
+        let ctx = ctx(snapshot, recorded);
+        ctx.list_outage(decide(snapshot, &ctx, status))
     })
 }
 
 /// The status, with a digest of the former kind brought up to date where it speaks of the inputs that there are.
-fn up_to_date(input: &Input<'_>) -> OrgAccessStatus {
-    let mut status = input.status.clone();
-    if let Ok(desired) = input.desired
-        && status.remote.applied_hash.as_ref() == Some(&desired.former_hash)
+fn up_to_date(snapshot: &Snapshot) -> OrgAccessStatus {
+    let mut status = snapshot.status.clone();
+    if let Ok(inputs) = &snapshot.inputs
+        && status.remote.applied_hash.as_ref() == Some(&inputs.former_hash)
     {
-        status.remote.applied_hash = Some(desired.hash.clone());
+        status.remote.applied_hash = Some(inputs.hash.clone());
     }
     status
 }
 
-fn ctx<'a>(input: &'a Input<'a>, recorded: &'a RecordedStatus) -> RemoteContext<'a, RemoteOrgAccess> {
+fn ctx<'a>(snapshot: &'a Snapshot, recorded: &'a RecordedStatus) -> RemoteContext<'a, RemoteOrgAccess> {
     RemoteContext {
-        noun: input.kind.noun(),
-        name: input.name,
-        display_name: input.name,
+        noun: snapshot.kind.noun(),
+        name: &snapshot.name,
+        display_name: &snapshot.name,
         parent: None,
-        owner_name: input.owner_name,
-        policies: input.policies,
-        owner: input.addon,
-        lookup: input.live,
+        owner_name: &snapshot.owner_name,
+        policies: snapshot.policies,
+        owner: &snapshot.owner,
+        lookup: &snapshot.lookup,
         recorded,
-        state: input.state,
-        now: input.now,
+        state: &snapshot.state,
+        now: snapshot.now,
     }
 }
 
-fn decide(input: &Input<'_>, ctx: &RemoteContext<'_, RemoteOrgAccess>, status: &mut OrgAccessStatus) -> Decision {
-    let like = MatchCriteria::of(input.access);
+fn decide(snapshot: &Snapshot, ctx: &RemoteContext<'_, RemoteOrgAccess>, status: &mut OrgAccessStatus) -> Decision {
+    let like = MatchCriteria::of(&snapshot.spec);
     let fits = |remote: &RemoteOrgAccess| fits(&like, remote);
     if ctx.state.deleting {
         return ctx.plan_deletion(fits);
@@ -110,13 +111,13 @@ fn decide(input: &Input<'_>, ctx: &RemoteContext<'_, RemoteOrgAccess>, status: &
         return Decision::suspended();
     }
     if ctx.policies.observes() {
-        return observe(input, ctx, status);
+        return observe(snapshot, ctx, status);
     }
-    let desired = match input.desired {
-        Ok(desired) => desired,
-        Err(report) => return unusable(input, ctx, report, status),
+    let inputs = match &snapshot.inputs {
+        Ok(inputs) => inputs,
+        Err(report) => return unusable(snapshot, ctx, report, status),
     };
-    if let Some(decision) = ctx.owner_error().or_else(|| conflict(input, ctx)).or_else(|| ctx.after_outcome()) {
+    if let Some(decision) = ctx.owner_error().or_else(|| conflict(snapshot, ctx)).or_else(|| ctx.after_outcome()) {
         return decision;
     }
     let (seen, applied) = match ctx.ownership(fits) {
@@ -127,21 +128,21 @@ fn decide(input: &Input<'_>, ctx: &RemoteContext<'_, RemoteOrgAccess>, status: &
             (seen, intent.map(|intent| intent.hash.clone()))
         }
         Ownership::Foreign(seen) => {
-            if let Some(decision) = ctx.adopt(seen, &desired.hash, |seen| ctx.adoption_mismatch(seen, &like)) {
+            if let Some(decision) = ctx.adopt(seen, &inputs.hash, |seen| ctx.adoption_mismatch(seen, &like)) {
                 return decision;
             }
             *status = take_ownership(status, ctx.open_intent());
             (seen, None)
         }
-        Ownership::Unclaimed => return vacant(input, ctx, desired, status),
+        Ownership::Unclaimed => return vacant(snapshot, ctx, inputs, status),
     };
-    record_ownership(status, &seen.object, ctx, applied.as_deref(), &desired.hash);
-    keep(input, ctx, seen, desired, status)
+    record_ownership(status, &seen.object, ctx, applied.as_deref(), &inputs.hash);
+    keep(snapshot, ctx, seen, inputs, status)
 }
 
 /// What to say where an input cannot be used: that, and that what was made from an earlier one has failed, if so.
 fn unusable(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     ctx: &RemoteContext<'_, RemoteOrgAccess>,
     report: &ConditionReport,
     status: &mut OrgAccessStatus,
@@ -157,7 +158,7 @@ fn unusable(
         return decision;
     }
     facts(status, &seen.object, ctx);
-    let StatusUpdate::SetConditions(failed) = judge(input, ctx, seen, status).update else { return decision };
+    let StatusUpdate::SetConditions(failed) = judge(snapshot, ctx, seen, status).update else { return decision };
     // What never connected needs a usable input, and no more; what worked once has a cause of its own.
     let (first, second) = if ctx.recorded.was_ready { (failed, report) } else { (report.clone(), &failed) };
     let text = format!("{}. Also, {}", first.message.trim_end_matches('.'), second.message);
@@ -174,44 +175,44 @@ fn fits(like: &MatchCriteria<'_>, remote: &RemoteOrgAccess) -> bool {
 
 /// What to do where nothing bears the name.
 fn vacant(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     ctx: &RemoteContext<'_, RemoteOrgAccess>,
-    desired: &DesiredOrgAccess,
+    inputs: &OrgAccessInputs,
     status: &mut OrgAccessStatus,
 ) -> Decision {
-    if desired.method() == AuthMethod::OAuth {
-        if let Some(decision) = ctx.secret_conflict(input.secret, input.oauth_secret_state) {
+    if inputs.auth_method == AuthMethod::OAuth {
+        if let Some(decision) = ctx.secret_conflict(&snapshot.oauth_secret_name, &snapshot.oauth_secret) {
             return decision;
         }
         // A link is asked for once; what was begun with it and went away unused is for the user to begin anew.
         let unused = ctx.recorded.id.is_some() && !ctx.recorded.was_ready && ctx.open_intent().is_none();
-        let same = !changed(ctx.recorded.applied_hash.as_deref(), &desired.hash);
+        let same = !changed(ctx.recorded.applied_hash.as_deref(), &inputs.hash);
         if unused && same && !ctx.requested() && ctx.lookup.complete && ctx.unconfirmed().is_none() {
-            if withdrawable(input) {
+            if withdrawable(snapshot) {
                 return Decision::steps(vec![Step::DeleteOAuthSecret]);
             }
             status.oauth_secret_name = None;
             return ctx.consent_target_gone();
         }
     }
-    ctx.create(&desired.hash)
+    ctx.create(&inputs.hash)
 }
 
-fn withdrawable(input: &Input<'_>) -> bool {
-    matches!(input.oauth_secret_state, OwnedSecret::Owned { .. } | OwnedSecret::NoOwner)
+fn withdrawable(snapshot: &Snapshot) -> bool {
+    matches!(snapshot.oauth_secret, OwnedSecret::Owned { .. } | OwnedSecret::NoOwner)
 }
 
 /// What to do with one that is ours.
 fn keep(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     ctx: &RemoteContext<'_, RemoteOrgAccess>,
     seen: &Observed<RemoteOrgAccess>,
-    desired: &DesiredOrgAccess,
+    inputs: &OrgAccessInputs,
     status: &mut OrgAccessStatus,
 ) -> Decision {
     let remote = &seen.object;
     if ctx.metadata_wiped() {
-        return Decision::steps(vec![Step::WriteIntent { intent: ctx.restored_intent(&desired.hash) }]);
+        return Decision::steps(vec![Step::WriteIntent { intent: ctx.restored_intent(&inputs.hash) }]);
     }
     if ctx.create_intent().is_some_and(|intent| ctx.recorded.id.is_some() && !ctx.observed_since(seen, intent)) {
         return Decision::steps(vec![Step::Get { id: remote.id.clone() }]);
@@ -228,27 +229,27 @@ fn keep(
         let text = format!("{} {} is being disconnected by somebody else; it will be created anew", ctx.noun, ctx.name);
         return Decision::await_remote(ConditionReport::in_progress(Reason::Creating, text));
     }
-    if withdrawable(input) && !consents(remote, desired, status) {
+    if withdrawable(snapshot) && !consents(remote, inputs, status) {
         return Decision::steps(vec![Step::DeleteOAuthSecret]);
     }
-    if let Some(decision) = replace(input, ctx, seen, desired, status, &replaced) {
+    if let Some(decision) = replace(snapshot, ctx, seen, inputs, status, &replaced) {
         return decision;
     }
-    if consents(remote, desired, status) {
+    if consents(remote, inputs, status) {
         // Who asks wants to know whether it still waits.
         if ctx.outdated(seen) && ctx.state.requested {
             return Decision::steps(vec![Step::Poll]);
         }
-        let handed = *input.oauth_secret_state == OwnedSecret::Owned { id: Some(remote.id.clone()) };
-        status.oauth_secret_name = handed.then(|| input.secret.to_owned());
-        return ctx.await_consent(seen, input.secret, input.oauth_secret_state, &desired.hash);
+        let handed = snapshot.oauth_secret == OwnedSecret::Owned { id: Some(remote.id.clone()) };
+        status.oauth_secret_name = handed.then(|| snapshot.oauth_secret_name.to_owned());
+        return ctx.await_consent(seen, &snapshot.oauth_secret_name, &snapshot.oauth_secret, &inputs.hash);
     }
     status.oauth_secret_name = None;
-    let replaceable = changed(status.remote.applied_hash.as_deref(), &desired.hash);
+    let replaceable = changed(status.remote.applied_hash.as_deref(), &inputs.hash);
     if ctx.outdated(seen) && !replaceable {
         return Decision::steps(vec![Step::Poll]);
     }
-    let decision = judge(input, ctx, seen, status);
+    let decision = judge(snapshot, ctx, seen, status);
     if replaceable { replacement_required(ctx, seen.object.phase, decision) } else { decision }
 }
 
@@ -273,27 +274,27 @@ fn replacement_required(ctx: &RemoteContext<'_, RemoteOrgAccess>, phase: Phase, 
 }
 
 /// Whether a person's consent is waited for.
-fn consents(remote: &RemoteOrgAccess, desired: &DesiredOrgAccess, status: &OrgAccessStatus) -> bool {
-    remote.phase == Phase::Pending && desired.method() == AuthMethod::OAuth && status.remote.established_at.is_none()
+fn consents(remote: &RemoteOrgAccess, inputs: &OrgAccessInputs, status: &OrgAccessStatus) -> bool {
+    remote.phase == Phase::Pending && inputs.auth_method == AuthMethod::OAuth && status.remote.established_at.is_none()
 }
 
 /// AppLink has no update. What once connected is taken away for a changed input only where the user says so; what never
 /// did is made anew.
 fn replace(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     ctx: &RemoteContext<'_, RemoteOrgAccess>,
     seen: &Observed<RemoteOrgAccess>,
-    desired: &DesiredOrgAccess,
+    inputs: &OrgAccessInputs,
     status: &OrgAccessStatus,
     replaced: &ConditionReport,
 ) -> Option<Decision> {
     let remote = &seen.object;
-    let changed = changed(status.remote.applied_hash.as_deref(), &desired.hash);
-    let begun = ctx.replacement_intent(&remote.id).is_some_and(|intent| intent.hash == desired.hash);
+    let changed = changed(status.remote.applied_hash.as_deref(), &inputs.hash);
+    let begun = ctx.replacement_intent(&remote.id).is_some_and(|intent| intent.hash == inputs.hash);
     let wanted = if status.remote.established_at.is_some() {
         changed && ctx.policies.replacement == ReplacePolicy::DeleteAndRecreate
     } else {
-        let over = consents(remote, desired, status) && ctx.consent_expired();
+        let over = consents(remote, inputs, status) && ctx.consent_expired();
         changed || begun || (over && ctx.state.requested)
     };
     if wanted || ctx.replacement_requested() {
@@ -301,15 +302,15 @@ fn replace(
         if remote.phase == Phase::Pending && elapsed(seen.at, ctx.now) > GLANCE {
             return Some(Decision::steps(vec![Step::Get { id: remote.id.clone() }]));
         }
-        let blocked = (desired.method() == AuthMethod::OAuth)
-            .then(|| ctx.secret_conflict(input.secret, input.oauth_secret_state));
-        return Some(blocked.flatten().unwrap_or_else(|| ctx.replace(&remote.id, &desired.hash, replaced)));
+        let blocked = (inputs.auth_method == AuthMethod::OAuth)
+            .then(|| ctx.secret_conflict(&snapshot.oauth_secret_name, &snapshot.oauth_secret));
+        return Some(blocked.flatten().unwrap_or_else(|| ctx.replace(&remote.id, &inputs.hash, replaced)));
     }
     None
 }
 
 /// What is watched and never touched.
-fn observe(input: &Input<'_>, ctx: &RemoteContext<'_, RemoteOrgAccess>, status: &mut OrgAccessStatus) -> Decision {
+fn observe(snapshot: &Snapshot, ctx: &RemoteContext<'_, RemoteOrgAccess>, status: &mut OrgAccessStatus) -> Decision {
     if ctx.state.finalizer {
         return Decision::steps(vec![Step::RemoveFinalizer { orphaned: None }]);
     }
@@ -324,7 +325,7 @@ fn observe(input: &Input<'_>, ctx: &RemoteContext<'_, RemoteOrgAccess>, status: 
             if ctx.outdated(seen) {
                 return Decision::steps(vec![Step::Poll]);
             }
-            judge(input, ctx, seen, status)
+            judge(snapshot, ctx, seen, status)
         }
         None if !ctx.lookup.complete => Decision::steps(vec![Step::Poll]),
         None => {
@@ -336,12 +337,12 @@ fn observe(input: &Input<'_>, ctx: &RemoteContext<'_, RemoteOrgAccess>, status: 
 }
 
 /// Another resource holds the name.
-fn conflict(input: &Input<'_>, ctx: &RemoteContext<'_, RemoteOrgAccess>) -> Option<Decision> {
-    let (kind, field) = match input.kind {
+fn conflict(snapshot: &Snapshot, ctx: &RemoteContext<'_, RemoteOrgAccess>) -> Option<Decision> {
+    let (kind, field) = match snapshot.kind {
         OrgAccessKind::Connection => ("Connection", "connectionName"),
         OrgAccessKind::Authorization => ("Authorization", "developerName"),
     };
-    ctx.conflict(&input.status.remote, input.name_claims, |winner| {
+    ctx.conflict(&snapshot.status.remote, &snapshot.name_claims, |winner| {
         format!(
             "{kind} {winner} holds the name {} on this add-on (names that differ only in case count as one): choose another \
              {field}, or delete one of the two",

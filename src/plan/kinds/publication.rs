@@ -3,14 +3,16 @@
 //! Pure. Its identity is (connection, app), so its id within a connection is the app's. What is published cannot be read;
 //! that it was modified can, and whether by us.
 
+mod modified;
+
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::{Deserialize, Serialize};
 
 use crate::conditions::{ConditionReport, StatusUpdate, whole_seconds};
-use crate::crd::{AdoptionPolicy, PublicationSpec, PublicationStatus, Reason, ReplacePolicy};
+use crate::crd::{AdoptionPolicy, PublicationStatus, Reason, ReplacePolicy};
 use crate::facts::{Lookup, Observed, RemoteObject, RemotePublication};
-use crate::plan::desired::changed;
-use crate::plan::desired::publication::DesiredPublication;
+use crate::plan::inputs::changed;
+use crate::plan::inputs::publication::PublicationInputs;
 use crate::plan::policies::Policies;
 use crate::plan::remote::name_claim::NameClaim;
 use crate::plan::remote::recorded::{
@@ -21,6 +23,7 @@ use crate::plan::remote::{
 };
 use crate::plan::state::{CallOutcome, ReconcileState};
 use crate::plan::{Plan, Step};
+use modified::facts;
 
 /// A service may show only after so long that it was published to.
 const LAG: SignedDuration = SignedDuration::from_mins(5);
@@ -28,77 +31,86 @@ const LAG: SignedDuration = SignedDuration::from_mins(5);
 const THERE: &str = "published";
 
 /// All that a Publication's plan depends on.
-#[derive(Clone, Debug)]
-pub struct Input<'a> {
-    /// What the user wrote.
-    pub spec: &'a PublicationSpec,
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Snapshot {
+    /// `spec.clientName`
+    pub client_name: String,
     /// The policies of the spec, under the add-on's ceiling.
     pub policies: Policies,
     /// Name of the AppLinkAddon.
-    pub owner_name: &'a str,
+    pub owner_name: String,
     /// The add-on.
-    pub addon: &'a OwnerState,
+    pub owner: OwnerState,
     /// UUID of the app, once it is known.
-    pub app: &'a str,
+    pub app: String,
     /// The connection.
-    pub parent: &'a ConnectionState,
+    pub connection: ConnectionState,
     /// Whether the connection that it was published through is known to be gone, and the publication with it.
     pub connection_gone: bool,
-    /// What is declared, or why that cannot be used.
-    pub desired: &'a Result<DesiredPublication, ConditionReport>,
-    /// What is live of the app on the connection.
-    pub live: &'a Lookup<RemotePublication>,
-    /// Others that want to publish the app there.
-    pub name_claims: &'a [NameClaim],
-    /// What is remembered.
-    pub state: &'a ReconcileState,
+    /// Digest of the inputs, or why they cannot be used.
+    pub inputs: Result<PublicationInputs, ConditionReport>,
+    /// What is known of the app's publication on the connection.
+    pub lookup: Lookup<RemotePublication>,
+    /// Other resources that publish the app there.
+    pub name_claims: Vec<NameClaim>,
+    /// What the object and this process remember.
+    pub state: ReconcileState,
     /// The status as it is.
-    pub status: &'a PublicationStatus,
-    /// Now.
+    pub status: PublicationStatus,
+    /// The time.
     pub now: Timestamp,
 }
 
 /// What to do next for a Publication, and what to say of it.
 #[must_use]
-pub fn plan(input: &Input<'_>) -> Plan<PublicationStatus> {
-    let before = reset_if_moved(input.status, input.status.connection_id.as_deref(), input.parent.id(), input.state);
-    let lives = |id: &str| input.live.of_id(id).is_some();
-    with_recorded_outcome(&before, input.state, lives, |recorded, status| {
-        if recorded.id.is_none() && matches!(input.state.last_outcome, Some(CallOutcome::Refused { .. })) {
+pub fn plan(snapshot: &Snapshot) -> Plan<PublicationStatus> {
+    let before = reset_if_moved(
+        &snapshot.status,
+        snapshot.status.connection_id.as_deref(),
+        snapshot.connection.id(),
+        &snapshot.state,
+    );
+    let lives = |id: &str| snapshot.lookup.of_id(id).is_some();
+    with_recorded_outcome(&before, &snapshot.state, lives, |recorded, status| {
+        if recorded.id.is_none() && matches!(snapshot.state.last_outcome, Some(CallOutcome::Refused { .. })) {
             // It may have been refused since the connection is gone; what outlived that is known by this on the next one.
             status.modified_at.clone_from(&before.modified_at);
         }
-        let ctx = ctx(input, recorded);
-        ctx.list_outage(decide(input, &ctx, status))
+        let ctx = ctx(snapshot, recorded);
+        ctx.list_outage(decide(snapshot, &ctx, status))
     })
 }
 
-fn ctx<'a>(input: &'a Input<'a>, recorded: &'a RecordedStatus) -> RemoteContext<'a, RemotePublication> {
+fn ctx<'a>(snapshot: &'a Snapshot, recorded: &'a RecordedStatus) -> RemoteContext<'a, RemotePublication> {
     RemoteContext {
         noun: "publication",
-        name: input.app,
-        display_name: &input.spec.client_name,
-        parent: connection(input),
-        owner_name: input.owner_name,
-        policies: input.policies,
-        owner: input.addon,
-        lookup: input.live,
+        name: &snapshot.app,
+        display_name: &snapshot.client_name,
+        parent: connection(snapshot),
+        owner_name: &snapshot.owner_name,
+        policies: snapshot.policies,
+        owner: &snapshot.owner,
+        lookup: &snapshot.lookup,
         recorded,
-        state: input.state,
-        now: input.now,
+        state: &snapshot.state,
+        now: snapshot.now,
     }
 }
 
 /// The connection that is spoken of: on the way out, the one that it was last to be published through.
-fn connection<'a>(input: &'a Input<'_>) -> Option<&'a str> {
-    let recorded = input.status.connection_id.as_deref();
-    let given = input.state.intent.as_ref().and_then(|intent| intent.parent.as_deref());
-    if input.state.deleting { given.or(recorded).or(input.parent.id()) } else { input.parent.id().or(recorded) }
+fn connection(snapshot: &Snapshot) -> Option<&str> {
+    let recorded = snapshot.status.connection_id.as_deref();
+    let given = snapshot.state.intent.as_ref().and_then(|intent| intent.parent.as_deref());
+    if snapshot.state.deleting {
+        given.or(recorded).or(snapshot.connection.id())
+    } else {
+        snapshot.connection.id().or(recorded)
+    }
 }
 
-fn decide(input: &Input<'_>, ctx: &RemoteContext<'_, RemotePublication>, status: &mut PublicationStatus) -> Decision {
+fn decide(snapshot: &Snapshot, ctx: &RemoteContext<'_, RemotePublication>, status: &mut PublicationStatus) -> Decision {
     if ctx.state.deleting {
-        return plan_deletion(input, ctx, status);
+        return plan_deletion(snapshot, ctx, status);
     }
     if let Some(hash) =
         ctx.recorded.applied_hash.as_deref().filter(|_| !ctx.policies.observes() && ctx.metadata_wiped())
@@ -111,37 +123,37 @@ fn decide(input: &Input<'_>, ctx: &RemoteContext<'_, RemotePublication>, status:
     if ctx.policies.observes() && ctx.state.finalizer {
         return Decision::steps(vec![Step::RemoveFinalizer { orphaned: None }]);
     }
-    if let Some(decision) = ctx.connection_error(input.parent) {
+    if let Some(decision) = ctx.connection_error(&snapshot.connection) {
         return decision;
     }
-    let desired = match input.desired {
+    let inputs = match &snapshot.inputs {
         _ if ctx.policies.observes() => None,
-        Ok(desired) => Some(desired),
+        Ok(inputs) => Some(inputs),
         Err(report) if report.reason == Reason::ConfigMapNotFound => {
             return ctx.missing_dependency(report.reason, report.message.clone());
         }
         Err(report) => return Decision::report(report.clone()),
     };
-    if let Some(decision) = ctx.owner_error().or_else(|| ctx.connection_not_ready(input.parent)) {
+    if let Some(decision) = ctx.owner_error().or_else(|| ctx.connection_not_ready(&snapshot.connection)) {
         return decision;
     }
-    let Some(desired) = desired else { return observe(input, ctx, status) };
-    if let Some(decision) = conflict(input, ctx).or_else(|| ctx.after_outcome()) {
+    let Some(inputs) = inputs else { return observe(snapshot, ctx, status) };
+    if let Some(decision) = conflict(snapshot, ctx).or_else(|| ctx.after_outcome()) {
         return decision;
     }
     let decision = match ctx.lookup.of_name(ctx.name).first() {
-        Some(seen) => present(input, ctx, seen, desired, status),
-        None => vacant(ctx, desired, status),
+        Some(seen) => present(snapshot, ctx, seen, inputs, status),
+        None => vacant(ctx, inputs, status),
     };
-    ctx.deny_new_if_deleting(input.parent, decision)
+    ctx.deny_new_if_deleting(&snapshot.connection, decision)
 }
 
 /// What to do where something is published.
 fn present(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     ctx: &RemoteContext<'_, RemotePublication>,
     seen: &Observed<RemotePublication>,
-    desired: &DesiredPublication,
+    inputs: &PublicationInputs,
     status: &mut PublicationStatus,
 ) -> Decision {
     let took_effect = ctx.create_intent().filter(|intent| ctx.took_effect(seen, intent));
@@ -152,13 +164,13 @@ fn present(
     } else if recorded {
         status.remote.applied_hash.take()
     } else {
-        return adopt(input, ctx, seen, &desired.hash);
+        return adopt(snapshot, ctx, seen, &inputs.hash);
     };
-    let drifted = facts(input, ctx, status, seen);
-    let failure = applied.as_deref() != Some(readable(applied.as_deref(), &desired.hash).as_str());
+    let drifted = facts(snapshot, ctx, status, seen);
+    let failure = applied.as_deref() != Some(readable(applied.as_deref(), &inputs.hash).as_str());
     status.remote.applied_hash = applied;
     let unanswered = took_effect.is_none() && ctx.create_intent().is_some();
-    let decision = keep(ctx, seen, desired, status, (failure, drifted, unanswered));
+    let decision = keep(ctx, seen, inputs, status, (failure, drifted, unanswered));
     if took_effect.is_some() && decision.steps.iter().any(Step::mutates) {
         // That it is ours is put down before anything is done on the strength of it.
         return Decision { update: StatusUpdate::FactsOnly, ..Decision::unchanged() };
@@ -168,15 +180,15 @@ fn present(
 
 /// What was there first cannot be read, so it is published over once.
 fn adopt(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     ctx: &RemoteContext<'_, RemotePublication>,
     seen: &Observed<RemotePublication>,
     hash: &str,
 ) -> Decision {
     // Some services keep what is published when its connection goes, and show it on the next one.
-    let known = &input.status.remote;
+    let known = &snapshot.status.remote;
     let ours = known.applied_hash.is_some() || known.answered_attempt.is_some();
-    if ours && input.status.modified_at.is_some() && input.status.modified_at == seen.object.modified_at {
+    if ours && snapshot.status.modified_at.is_some() && snapshot.status.modified_at == seen.object.modified_at {
         return ctx.publish(seen, hash, PublishReason::Moved);
     }
     let begun = ctx.create_intent().is_some();
@@ -194,15 +206,15 @@ fn adopt(
 /// What to do where nothing is published.
 fn vacant(
     ctx: &RemoteContext<'_, RemotePublication>,
-    desired: &DesiredPublication,
+    inputs: &PublicationInputs,
     status: &mut PublicationStatus,
 ) -> Decision {
     match unseen(ctx, status) {
-        Some(left) if !changed(ctx.recorded.applied_hash.as_deref(), &desired.hash) => {
+        Some(left) if !changed(ctx.recorded.applied_hash.as_deref(), &inputs.hash) => {
             let text = "published; waiting until AppLink shows it";
             Decision::await_remote(ConditionReport::in_progress(Reason::Publishing, text)).requeue_after(left)
         }
-        _ => ctx.create(&desired.hash),
+        _ => ctx.create(&inputs.hash),
     }
 }
 
@@ -211,44 +223,44 @@ fn unseen(ctx: &RemoteContext<'_, RemotePublication>, status: &mut PublicationSt
     // An answer of old may speak of another connection.
     ctx.recorded.applied_hash.as_ref()?;
     if matches!(ctx.state.last_outcome, Some(CallOutcome::Created { .. })) && ctx.create_intent().is_none() {
-        status.last_published_at.get_or_insert_with(|| Time(whole_seconds(ctx.now)));
+        status.last_published_at.get_or_insert_with(|| whole_seconds(ctx.now));
     }
     let at = status.last_published_at.as_ref().filter(|_| status.remote.remote_status.is_none())?;
-    Some(LAG - elapsed(at.0, ctx.now)).filter(SignedDuration::is_positive)
+    Some(LAG - elapsed(*at, ctx.now)).filter(SignedDuration::is_positive)
 }
 
 /// What to do with a publication that is ours.
 fn keep(
     ctx: &RemoteContext<'_, RemotePublication>,
     seen: &Observed<RemotePublication>,
-    desired: &DesiredPublication,
+    inputs: &PublicationInputs,
     status: &PublicationStatus,
     (failure, drifted, unanswered): (bool, bool, bool),
 ) -> Decision {
     if ctx.metadata_wiped() {
-        return Decision::steps(vec![Step::WriteIntent { intent: ctx.restored_intent(&desired.hash) }]);
+        return Decision::steps(vec![Step::WriteIntent { intent: ctx.restored_intent(&inputs.hash) }]);
     }
     let replaced =
         ConditionReport::in_progress(Reason::Publishing, "being replaced: waiting until the old one is gone");
     if let Some(decision) = ctx.await_own_deletion(seen, &replaced) {
         return decision;
     }
-    let changed = failure || changed(status.remote.applied_hash.as_deref(), &desired.hash);
+    let changed = failure || changed(status.remote.applied_hash.as_deref(), &inputs.hash);
     if ctx.replacement_requested() || ctx.replacement_intent(seen.object.id()).is_some() {
-        return ctx.replace(seen.object.id(), &desired.hash, &replaced);
+        return ctx.replace(seen.object.id(), &inputs.hash, &replaced);
     }
     if changed || drifted || unanswered {
         let conflicts = matches!(&ctx.state.last_outcome, Some(CallOutcome::Refused { conflict: true, .. }));
         if conflicts && ctx.policies.replacement == ReplacePolicy::DeleteAndRecreate {
-            return ctx.replace(seen.object.id(), &desired.hash, &replaced);
+            return ctx.replace(seen.object.id(), &inputs.hash, &replaced);
         }
         let again = if drifted && !changed { PublishReason::Drifted } else { PublishReason::Changed };
-        return ctx.publish(seen, &desired.hash, again);
+        return ctx.publish(seen, &inputs.hash, again);
     }
     if ctx.outdated(seen) {
         return Decision::steps(vec![Step::Poll]);
     }
-    let said = ConditionReport::ready(Reason::Published, format!("the API is published as {}", desired.client_name));
+    let said = ConditionReport::ready(Reason::Published, format!("the API is published as {}", ctx.display_name));
     poll_until_visible(seen, status, Decision::report(said), ctx.now)
 }
 
@@ -261,12 +273,12 @@ fn poll_until_visible(
 ) -> Decision {
     let awaited = status.modified_at.is_none() && seen.object.modified_at.is_some();
     let Some(at) = status.last_published_at.as_ref().filter(|_| awaited) else { return said };
-    let left = LAG - elapsed(at.0, now);
+    let left = LAG - elapsed(*at, now);
     if left.is_positive() { said.requeue_after(left) } else { Decision { steps: vec![Step::Poll], ..said } }
 }
 
-fn conflict(input: &Input<'_>, ctx: &RemoteContext<'_, RemotePublication>) -> Option<Decision> {
-    ctx.conflict(&input.status.remote, input.name_claims, |winner| {
+fn conflict(snapshot: &Snapshot, ctx: &RemoteContext<'_, RemotePublication>) -> Option<Decision> {
+    ctx.conflict(&snapshot.status.remote, &snapshot.name_claims, |winner| {
         format!(
             "Publication {winner} publishes the same app over the same connection, and AppLink keeps one for the two of \
              them: delete one of the two"
@@ -274,10 +286,14 @@ fn conflict(input: &Input<'_>, ctx: &RemoteContext<'_, RemotePublication>) -> Op
     })
 }
 
-fn observe(input: &Input<'_>, ctx: &RemoteContext<'_, RemotePublication>, status: &mut PublicationStatus) -> Decision {
+fn observe(
+    snapshot: &Snapshot,
+    ctx: &RemoteContext<'_, RemotePublication>,
+    status: &mut PublicationStatus,
+) -> Decision {
     match ctx.lookup.of_name(ctx.name).first() {
         Some(seen) => {
-            facts(input, ctx, status, seen);
+            facts(snapshot, ctx, status, seen);
             if ctx.outdated(seen) {
                 return Decision::steps(vec![Step::Poll]);
             }
@@ -297,12 +313,12 @@ fn observe(input: &Input<'_>, ctx: &RemoteContext<'_, RemotePublication>, status
 
 /// A publication is deleted by its connection and its app; one whose connection is gone cannot be, and is gone with it.
 fn plan_deletion(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     ctx: &RemoteContext<'_, RemotePublication>,
     status: &mut PublicationStatus,
 ) -> Decision {
     let bound = ctx.state.finalizer && !ctx.state.force_orphan && !ctx.policies.suspend;
-    if bound && input.connection_gone {
+    if bound && snapshot.connection_gone {
         return Decision::steps(vec![Step::RemoveFinalizer { orphaned: None }]);
     }
     let there = ctx.lookup.of_name(ctx.name).first().copied();
@@ -323,7 +339,7 @@ fn plan_deletion(
             Decision::await_remote(ConditionReport::in_progress(Reason::Deleting, text)).requeue_after(left)
         }
         // A pass leaves out connections that are not in working order.
-        (Some(Step::Poll), _) if input.parent.id() != ctx.parent => {
+        (Some(Step::Poll), _) if snapshot.connection.id() != ctx.parent => {
             Decision { steps: vec![Step::Get { id: ctx.name.to_owned() }], ..decision }
         }
         _ => decision,
@@ -332,62 +348,4 @@ fn plan_deletion(
 
 fn deleted(ctx: &RemoteContext<'_, RemotePublication>) -> bool {
     matches!(ctx.state.last_outcome, Some(CallOutcome::Deleting { .. }))
-}
-
-/// Writes the remote facts into the status, and tells whether somebody else published since we did.
-fn facts(
-    input: &Input<'_>,
-    ctx: &RemoteContext<'_, RemotePublication>,
-    status: &mut PublicationStatus,
-    observed: &Observed<RemotePublication>,
-) -> bool {
-    let seen = &observed.object;
-    let fresh = status.remote.remote_status.is_none();
-    status.connection_id = input.parent.id().map(str::to_owned).or_else(|| status.connection_id.take());
-    merge_known(seen.external_service_id.as_ref(), &mut status.external_service_id);
-    merge_known(seen.external_service_name.as_ref(), &mut status.external_service_name);
-    let remote = &mut status.remote;
-    remote.id = Some(seen.id.clone());
-    remote.addon_id = ctx.owner_id().map(str::to_owned).or_else(|| remote.addon_id.take());
-    remote.remote_status = Some(THERE.to_owned());
-    merge_known(seen.created_at.as_ref(), &mut remote.created_at);
-    merge_known(seen.created_by.as_ref(), &mut remote.created_by);
-    if let Some(org) = &seen.org_id {
-        remote.org.get_or_insert_default().id = Some(org.clone());
-    }
-    establish(remote, ctx.now);
-    if ctx.policies.observes() {
-        return false;
-    }
-    if fresh {
-        status.last_published_at.get_or_insert_with(|| Time(whole_seconds(ctx.now)));
-    }
-    modified(ctx, status, observed)
-}
-
-/// Takes in when the publication was last modified, and tells whether by somebody else.
-fn modified(
-    ctx: &RemoteContext<'_, RemotePublication>,
-    status: &mut PublicationStatus,
-    observed: &Observed<RemotePublication>,
-) -> bool {
-    let Some(told) = &observed.object.modified_at else { return false };
-    if let Some(known) = &status.modified_at {
-        return known != told && !same_moment(known, told);
-    }
-    let intent = ctx.state.intent.as_ref();
-    let before = intent.and_then(|intent| intent.seen.as_ref());
-    let shown = before != Some(told) && intent.is_none_or(|intent| observed.at >= intent.at);
-    // One that does not show by then never will.
-    let quiet = status.last_published_at.as_ref().is_none_or(|at| elapsed(at.0, observed.at) >= LAG);
-    if shown || quiet {
-        status.modified_at = Some(told.clone());
-    }
-    false
-}
-
-/// Whether both say the same moment, each in its own way.
-fn same_moment(one: &str, other: &str) -> bool {
-    let read = |text: &str| text.parse::<Timestamp>().ok();
-    read(one).zip(read(other)).is_some_and(|(one, other)| one == other)
 }

@@ -7,7 +7,7 @@ use crate::conditions::ConditionReport;
 use crate::crd::{AdoptionPolicy, Reason};
 use crate::facts::{AuthMethod, Observed, Phase, RemoteObject, RemoteOrgAccess};
 use crate::plan::Step;
-use crate::plan::desired::{Match, MatchCriteria, compare};
+use crate::plan::inputs::{Match, MatchCriteria, compare};
 use crate::plan::state::Intent;
 
 impl<R: RemoteObject> RemoteContext<'_, R> {

@@ -7,9 +7,10 @@ use crate::conditions::ConditionReport;
 use crate::crd::Reason;
 use crate::facts::RemoteObject;
 use crate::plan::Step;
+use serde::{Deserialize, Serialize};
 
 /// The connection that a resource refers to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ConnectionState {
     /// There is no such Connection.
     Missing {
@@ -29,7 +30,7 @@ pub enum ConnectionState {
         /// Its name.
         name: String,
         /// Whether its resource is being deleted: what lives on it stays, but nothing new comes.
-        leaving: bool,
+        deleting: bool,
     },
 }
 
@@ -78,7 +79,7 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
     #[must_use]
     pub fn deny_new_if_deleting(&self, parent: &ConnectionState, decision: Decision) -> Decision {
         match parent {
-            ConnectionState::Ready { name, leaving: true, .. } if decision.steps.iter().any(Step::mutates) => {
+            ConnectionState::Ready { name, deleting: true, .. } if decision.steps.iter().any(Step::mutates) => {
                 let text = format!("Connection {name} is being deleted; nothing is made on it any more");
                 Decision::report(ConditionReport::in_progress(Reason::ConnectionNotReady, text))
             }

@@ -4,6 +4,7 @@
 //! [`RemoteContext::await_user`].
 
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 
 use super::{Decision, RemoteContext, elapsed};
 use crate::conditions::ConditionReport;
@@ -16,7 +17,7 @@ use crate::plan::state::CallOutcome;
 const CONSENT_LIMIT: SignedDuration = SignedDuration::from_mins(15);
 
 /// What stands under the name of the Secret by which a link is handed over.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OwnedSecret {
     /// Nothing.
     #[default]

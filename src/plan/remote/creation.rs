@@ -10,7 +10,7 @@ use crate::conditions::{ConditionReport, StatusUpdate};
 use crate::crd::Reason;
 use crate::facts::{Observed, Phase, RemoteObject};
 use crate::plan::Step;
-use crate::plan::desired::changed;
+use crate::plan::inputs::changed;
 use crate::plan::state::{CallOutcome, Intent};
 
 /// A list that proves something is waited for so long before that is told.
@@ -212,11 +212,11 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
     /// a GET by name, since a listing may lag.
     pub(super) fn prove_not_created(&self) -> Option<Decision> {
         let intent = self.create_intent()?;
-        let over = matches!(&self.state.last_outcome, Some(CallOutcome::Lost { over: true, attempt, .. }) if *attempt == intent.attempt);
+        let finished = matches!(&self.state.last_outcome, Some(CallOutcome::Lost { finished: true, attempt, .. }) if *attempt == intent.attempt);
         // What was disconnected answers to its name, too.
         let tombstone = |seen: &Observed<R>| seen.object.phase() == Phase::Deleted && self.observed_since(seen, intent);
         let asked = self.lookup.absent_by_get || self.lookup.observed.iter().any(tombstone);
-        if !over || (self.lookup.listed && asked) {
+        if !finished || (self.lookup.listed && asked) {
             return None;
         }
         Some(match self.lookup.listed {

@@ -17,6 +17,7 @@ pub use connection::ConnectionState;
 pub use consent::OwnedSecret;
 pub use publication::PublishReason;
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -49,7 +50,7 @@ const CONTEST_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is known of the add-on that the object lives on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum OwnerState {
     /// There is no such AppLinkAddon.
     Missing,
@@ -72,7 +73,7 @@ pub enum OwnerState {
 }
 
 /// What a status records of the remote object, the same in every kind that has an id.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RecordedStatus {
     /// `status.id`
     pub id: Option<String>,

@@ -3,6 +3,7 @@
 //! Pure. The kinds' plans ask it, `control` looks for the rivals.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{Decision, RemoteContext};
 use crate::conditions::ConditionReport;
@@ -11,7 +12,7 @@ use crate::facts::RemoteObject;
 use crate::plan::state::{Intent, ReconcileState};
 
 /// Another resource that wants the same name at the same place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NameClaim {
     /// `namespace/name`
     pub object: String,

@@ -4,21 +4,21 @@
 //! lost shows in that having moved. The kinds' plans call [`RemoteContext::publish`].
 
 use jiff::SignedDuration;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{CONTEST_LIMIT, Decision, REFUSAL_REST, RemoteContext, elapsed};
 use crate::conditions::{ConditionReport, StatusUpdate};
 use crate::crd::Reason;
 use crate::facts::{Observed, RemoteObject};
 use crate::plan::Step;
-use crate::plan::desired::changed;
+use crate::plan::inputs::changed;
 use crate::plan::state::{CallOutcome, Intent};
 
 /// What is written over was looked at no longer ago than this.
 const GLANCE: SignedDuration = SignedDuration::from_secs(2);
 
 /// Why something is written over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, Serialize, Hash)]
 #[serde(rename_all = "camelCase")]
 pub enum PublishReason {
     /// What it is made from changed.

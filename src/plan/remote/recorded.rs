@@ -2,12 +2,10 @@
 //!
 //! Pure. The kinds' plans call [`settle`] and write what they see with the rest.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
 use super::{Decision, RecordedStatus};
 use crate::conditions::{Progress, StatusUpdate, whole_seconds};
 use crate::crd::{Org, RecordsRemote, RemoteStatus};
-use crate::plan::desired::changed;
+use crate::plan::inputs::changed;
 use crate::plan::state::{CallOutcome, Intent, ReconcileState};
 use crate::plan::{Plan, Step};
 
@@ -191,5 +189,5 @@ pub fn merge_org(told: &Org, known: &mut Option<Org>) {
 
 /// Notes when the remote object was first seen in working order.
 pub fn establish(status: &mut RemoteStatus, now: jiff::Timestamp) {
-    status.established_at.get_or_insert_with(|| Time(whole_seconds(now)));
+    status.established_at.get_or_insert_with(|| whole_seconds(now));
 }

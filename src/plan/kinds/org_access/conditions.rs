@@ -2,25 +2,25 @@
 //!
 //! Pure. `kinds::org_access` asks it once nothing is left to be done.
 
-use super::Input;
+use super::Snapshot;
 use crate::conditions::ConditionReport;
 use crate::crd::{OrgAccessStatus, Reason};
 use crate::facts::{Observed, OrgAccessKind, Phase, RemoteOrgAccess};
 use crate::plan::Step;
-use crate::plan::desired::{Match, compare};
+use crate::plan::inputs::{Match, compare};
 use crate::plan::remote::{Decision, RemoteContext};
 
 /// What to say, by its phase.
 pub(super) fn judge(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     ctx: &RemoteContext<'_, RemoteOrgAccess>,
     seen: &Observed<RemoteOrgAccess>,
     status: &OrgAccessStatus,
 ) -> Decision {
     let name = ctx.name;
     match seen.object.phase {
-        Phase::Ready => connected(input, ctx, seen, status),
-        Phase::Failed => Decision::report(failed(input, &seen.object)),
+        Phase::Ready => connected(snapshot, ctx, seen, status),
+        Phase::Failed => Decision::report(failed(snapshot, &seen.object)),
         Phase::Pending => {
             let remedy = "set a new value of applink.dev/replace to delete it and begin anew, or ask Heroku support";
             ctx.in_progress(Reason::Connecting, &seen.object.status, remedy)
@@ -33,17 +33,17 @@ pub(super) fn judge(
 }
 
 fn connected(
-    input: &Input<'_>,
+    snapshot: &Snapshot,
     ctx: &RemoteContext<'_, RemoteOrgAccess>,
     seen: &Observed<RemoteOrgAccess>,
     status: &OrgAccessStatus,
 ) -> Decision {
     let (noun, name) = (ctx.noun, ctx.name);
-    let (reason, up) = match input.kind {
+    let (reason, up) = match snapshot.kind {
         OrgAccessKind::Connection => (Reason::Connected, "connected"),
         OrgAccessKind::Authorization => (Reason::Authorized, "authorized"),
     };
-    match compare(&status.remote.org.clone().unwrap_or_default(), input.access.expect.as_ref()) {
+    match compare(&status.remote.org.clone().unwrap_or_default(), snapshot.spec.expect.as_ref()) {
         Match::Matches => Decision::report(ConditionReport::ready(reason, format!("{noun} {name} is {up}"))),
         Match::Differs(what) => {
             let text = format!(
@@ -63,17 +63,17 @@ fn connected(
     }
 }
 
-fn failed(input: &Input<'_>, remote: &RemoteOrgAccess) -> ConditionReport {
+fn failed(snapshot: &Snapshot, remote: &RemoteOrgAccess) -> ConditionReport {
     let cause = remote.error.as_deref().unwrap_or("AppLink gives no cause");
-    let inputs = match input.access.jwt {
+    let inputs = match snapshot.spec.jwt {
         Some(_) => "Check clientID, username, loginURL and the private key against the connected app in Salesforce. ",
         None => "",
     };
     let text = format!(
         "AppLink says that {noun} {} failed: {cause}. {inputs}A new value of applink.dev/replace has it deleted and made \
          anew",
-        input.name,
-        noun = input.kind.noun()
+        snapshot.name,
+        noun = snapshot.kind.noun()
     );
     ConditionReport::stalled(Reason::RemoteFailed, text)
 }

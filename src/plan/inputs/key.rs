@@ -76,7 +76,7 @@ fn pem(key: &PrivateKeyDer<'_>) -> SecretString {
 }
 
 #[cfg(test)]
-pub(in crate::plan::desired) mod tests {
+pub(in crate::plan::inputs) mod tests {
     use std::sync::LazyLock;
 
     use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
@@ -98,7 +98,7 @@ pub(in crate::plan::desired) mod tests {
     });
 
     /// A key of its own at each call.
-    pub(in crate::plan::desired) fn generated() -> String {
+    pub(in crate::plan::inputs) fn generated() -> String {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
         block("PRIVATE KEY", AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).unwrap().as_ref(), 64)
     }

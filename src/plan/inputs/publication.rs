@@ -2,6 +2,8 @@
 //!
 //! Pure. `control::kind::publication` reads the ConfigMaps; `openapi` judges the document, `archive` packs it.
 
+use serde::{Deserialize, Serialize};
+
 use super::digest;
 use crate::conditions::ConditionReport;
 use crate::crd::{ConfigMapKeyRef, NamedOrMetadata, PublicationSpec, Reason};
@@ -10,7 +12,7 @@ use crate::document::openapi::Document;
 
 /// A publication as declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DesiredPublication {
+pub struct PublicationPayload {
     /// `client_name`
     pub client_name: String,
     /// `authorization_permission_set_name`
@@ -25,6 +27,13 @@ pub struct DesiredPublication {
     pub hash: String,
 }
 
+/// What a plan needs to know of the inputs of a [`PublicationPayload`]: no content.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PublicationInputs {
+    /// Digest of all that is published.
+    pub hash: String,
+}
+
 /// What the ConfigMaps hold that a spec refers to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texts {
@@ -36,13 +45,12 @@ pub struct Texts {
     pub connected_app: Option<Vec<u8>>,
 }
 
-impl DesiredPublication {
-    /// What the spec declares with these texts. The document of one whose digest is that of one found `good` before is not
-    /// judged again, since a large one takes much longer to judge than to digest.
+impl PublicationPayload {
+    /// What the spec declares with these texts: checked and packed.
     ///
     /// # Errors
     /// The verdict to show where one of them is unusable.
-    pub fn new(spec: &PublicationSpec, texts: &Texts, good: Option<&str>) -> Result<Self, ConditionReport> {
+    pub fn new(spec: &PublicationSpec, texts: &Texts) -> Result<Self, ConditionReport> {
         let from = spec.api_spec.config_map_key_ref.as_ref();
         let unusable = |at: Option<&ConfigMapKeyRef>, why: String| {
             let place =
@@ -52,9 +60,7 @@ impl DesiredPublication {
         let document = Document::read(&texts.document, from.map(|at| at.key.as_str()));
         let document = document.map_err(|why| unusable(from, why))?;
         let hash = digest_of(spec, &document, texts);
-        if good != Some(&hash) {
-            document.judge().map_err(|why| unusable(from, why))?;
-        }
+        document.judge().map_err(|why| unusable(from, why))?;
         let metadata = [
             (&texts.permission_set, &spec.permission_set, "PermissionSet"),
             (&texts.connected_app, &spec.connected_app, "ConnectedApp"),
@@ -82,6 +88,14 @@ impl DesiredPublication {
     }
 }
 
+impl PublicationPayload {
+    /// What a plan needs of it.
+    #[must_use]
+    pub fn inputs(&self) -> PublicationInputs {
+        PublicationInputs { hash: self.hash.clone() }
+    }
+}
+
 /// Over what goes into the archive rather than over its bytes: another version of the packer changes nothing.
 fn digest_of(spec: &PublicationSpec, document: &Document, texts: &Texts) -> String {
     let text = |part: Option<&Vec<u8>>| part.map(|part| String::from_utf8_lossy(part).into_owned()).unwrap_or_default();
@@ -100,31 +114,4 @@ fn digest_of(spec: &PublicationSpec, document: &Document, texts: &Texts) -> Stri
 
 fn name(of: Option<&NamedOrMetadata>) -> Option<&str> {
     of?.name.as_deref().map(str::trim)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn only_what_was_found_good_as_it_is_is_not_judged_again() {
-        let spec = |client: &str| -> PublicationSpec {
-            let spec = json!({"connectionRef": {"name": "c"}, "clientName": client, "apiSpec": {"inline": ""}});
-            serde_json::from_value(spec).unwrap()
-        };
-        let texts = |document: &str| Texts { document: document.into(), ..Texts::default() };
-        let good = "openapi: 3.0.3\ninfo: {display_name: t, version: '1'}\npaths: {}\n";
-        let hash = DesiredPublication::new(&spec("Orders"), &texts(good), None).unwrap().hash;
-        let again = DesiredPublication::new(&spec("Orders"), &texts(good), Some(&hash));
-        assert_eq!(again, DesiredPublication::new(&spec("Orders"), &texts(good), None));
-        let bad = Document::read(b"swagger: '2.0'", None).unwrap();
-        let hash = digest_of(&spec("Orders"), &bad, &texts(&bad.text));
-        let judged = |client: &str, text: &str| DesiredPublication::new(&spec(client), &texts(text), Some(&hash));
-        assert!(judged("Orders", &bad.text).is_ok(), "as somebody vouches for it");
-        for (client, text) in [("Carts", bad.text.as_str()), ("Orders", "swagger: '2.1'"), ("Orders", "")] {
-            assert_eq!(judged(client, text).unwrap_err().reason, Reason::InvalidSpec, "{client} {text}");
-        }
-    }
 }

@@ -7,6 +7,7 @@ mod key;
 pub mod publication;
 
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -22,7 +23,7 @@ const LONGEST_NAME: usize = 253;
 
 /// A connection or an authorization as declared.
 #[derive(Clone, Debug)]
-pub struct DesiredOrgAccess {
+pub struct OrgAccessPayload {
     /// Remote name.
     pub name: String,
     /// Salesforce or Data Cloud.
@@ -30,16 +31,27 @@ pub struct DesiredOrgAccess {
     /// Where to log in.
     pub login_url: String,
     /// How access is had.
-    pub login: AuthInputs,
+    pub login: AuthPayload,
     /// Digest of all that AppLink takes and never tells, in canonical form.
     pub hash: String,
     /// The same as it was made before inputs were brought into canonical form. One that is recorded is no change.
     pub former_hash: String,
 }
 
+/// What a plan needs to know of the inputs of an [`OrgAccessPayload`]: no secret.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OrgAccessInputs {
+    /// JWT or OAuth.
+    pub auth_method: AuthMethod,
+    /// Digest of all that AppLink takes and never returns, in canonical form.
+    pub hash: String,
+    /// Digest of the same inputs as earlier versions computed it. A status that records this one shows no change.
+    pub former_hash: String,
+}
+
 /// How to get access to an org.
 #[derive(Clone, Debug)]
-pub enum AuthInputs {
+pub enum AuthPayload {
     /// As a robot.
     Jwt {
         /// Salesforce user.
@@ -55,7 +67,7 @@ pub enum AuthInputs {
     OAuth,
 }
 
-impl DesiredOrgAccess {
+impl OrgAccessPayload {
     /// By JWT, from what is declared and the private key that it refers to.
     ///
     /// # Errors
@@ -70,7 +82,7 @@ impl DesiredOrgAccess {
         let folded = username.to_ascii_lowercase();
         let hash = digest(&["jwt", &login_url, client_id, &folded, alias.trim(), &private_key.identity]);
         let former_hash = digest(&["jwt", &access.login_url, &jwt.client_id, &jwt.username, alias, &former_text(key)]);
-        let login = AuthInputs::Jwt {
+        let login = AuthPayload::Jwt {
             username: username.to_owned(),
             client_id: client_id.to_owned(),
             alias: Some(alias.trim()).filter(|alias| !alias.is_empty()).map(str::to_owned),
@@ -98,16 +110,23 @@ impl DesiredOrgAccess {
             hash: digest(&["oauth", &login_url]),
             former_hash: digest(&["oauth", &access.login_url]),
             login_url,
-            login: AuthInputs::OAuth,
+            login: AuthPayload::OAuth,
         })
+    }
+
+    /// What a plan needs of it.
+    #[must_use]
+    pub fn inputs(&self) -> OrgAccessInputs {
+        let (hash, former_hash) = (self.hash.clone(), self.former_hash.clone());
+        OrgAccessInputs { auth_method: self.auth_method(), hash, former_hash }
     }
 
     /// JWT or OAuth.
     #[must_use]
-    pub fn method(&self) -> AuthMethod {
+    pub fn auth_method(&self) -> AuthMethod {
         match self.login {
-            AuthInputs::Jwt { .. } => AuthMethod::Jwt,
-            AuthInputs::OAuth => AuthMethod::OAuth,
+            AuthPayload::Jwt { .. } => AuthMethod::Jwt,
+            AuthPayload::OAuth => AuthMethod::OAuth,
         }
     }
 }
@@ -214,7 +233,7 @@ mod tests {
 
     fn hash(access: &AuthSpec, key: &str) -> Result<String, ConditionReport> {
         let jwt = access.jwt.as_ref().unwrap();
-        DesiredOrgAccess::by_jwt("prod", access, jwt, &SecretString::from(key)).map(|desired| desired.hash)
+        OrgAccessPayload::by_jwt("prod", access, jwt, &SecretString::from(key)).map(|desired| desired.hash)
     }
 
     static KEY: LazyLock<String> = LazyLock::new(generated);
@@ -256,7 +275,7 @@ mod tests {
         }
         let oauth = |url: &str| {
             let access = access(|s| (s["jwt"], s["oauth"], s["loginURL"]) = (json!(null), json!({}), json!(url)));
-            DesiredOrgAccess::by_oauth("prod", &access, "x").unwrap()
+            OrgAccessPayload::by_oauth("prod", &access, "x").unwrap()
         };
         let (plain, other) = (oauth("https://my.example.com/path"), oauth("https://MY.example.com:443/path/"));
         assert_eq!((&plain.hash, &plain.login_url), (&other.hash, &other.login_url));
@@ -278,11 +297,11 @@ mod tests {
     #[test]
     fn oauth_has_a_digest_of_its_own_and_needs_a_secret_that_can_be() {
         let oauth = access(|s| (s["jwt"], s["oauth"]) = (json!(null), json!({})));
-        let one = DesiredOrgAccess::by_oauth("prod", &oauth, "prod-connection-oauth").unwrap().hash;
+        let one = OrgAccessPayload::by_oauth("prod", &oauth, "prod-connection-oauth").unwrap().hash;
         let sandbox = access(|s| s["loginURL"] = json!("https://test.salesforce.com"));
-        assert_ne!(one, DesiredOrgAccess::by_oauth("prod", &sandbox, "x").unwrap().hash);
+        assert_ne!(one, OrgAccessPayload::by_oauth("prod", &sandbox, "x").unwrap().hash);
         assert_ne!(one, hash(&access(|_| {}), &KEY).unwrap());
-        let report = DesiredOrgAccess::by_oauth("prod", &oauth, &"x".repeat(254)).unwrap_err();
+        let report = OrgAccessPayload::by_oauth("prod", &oauth, &"x".repeat(254)).unwrap_err();
         assert_eq!(report.reason, Reason::InvalidSpec);
     }
 
@@ -328,7 +347,7 @@ mod tests {
     fn debug_shows_no_key() {
         let access = access(|_| {});
         let desired =
-            DesiredOrgAccess::by_jwt("prod", &access, access.jwt.as_ref().unwrap(), &SecretString::from(KEY.as_str()))
+            OrgAccessPayload::by_jwt("prod", &access, access.jwt.as_ref().unwrap(), &SecretString::from(KEY.as_str()))
                 .unwrap();
         assert!(!format!("{desired:?}").contains(KEY.lines().nth(1).unwrap()));
     }
