@@ -1,5 +1,5 @@
 # The commands of this project, each a line or two; `make help` lists them. What needs more than that is a script:
-# tests/controlplane/ensure.sh, tests/sdk/ensure.sh, deploy/demo.sh, .ci/run.
+# tests/controlplane/ensure.sh, simulator/tests/sdk/ensure.sh, deploy/demo.sh, .ci/run.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -7,6 +7,8 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 ensure := tests/controlplane/ensure.sh
+# Not `-p xtask`: that would compile the dependencies once more, with fewer features than `cargo build` here has.
+xtask := cargo run --quiet --bin xtask --
 # For the parts of the Go module that compile in seconds: with the standard library alone, or (health) with what
 # build-controlplane has compiled before. The rest takes minutes.
 go_quick := cd tests/controlplane && CGO_ENABLED=0 go
@@ -33,22 +35,22 @@ test: ## every test there is; the first time it builds a Kubernetes control plan
 
 .PHONY: check
 check: ## format, lints, docs, and that crds/ and docs/ are what the code says
-	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --test e2e --test sdk -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --no-deps --lib
-	cargo run --quiet --bin applink-operator -- crds --dir crds --check
-	cargo run --quiet --bin applink-operator -- docs --dir docs --check
+	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --no-deps --lib --workspace
+	$(xtask) crds --check
+	$(xtask) docs --check
 	@unformatted=$$(gofmt -l tests/controlplane); [ -z "$$unformatted" ] || { echo "gofmt -w is wanted by: $$unformatted"; exit 1; }
 	@$(go_quick) vet ./cluster ./assets
 
 .PHONY: crds
 crds: ## write crds/ from the code
-	cargo run --quiet --bin applink-operator -- crds --dir crds
+	$(xtask) crds
 
 .PHONY: docs
 docs: ## write the generated parts of docs/ from the code
-	cargo run --quiet --bin applink-operator -- docs --dir docs
+	$(xtask) docs
 
 .PHONY: demo
 demo: ## see it work: control plane, simulator and operator, with a story (DEMO_EXIT=1 ends it, DEMO_KUBECONFIG=file uses your cluster)
@@ -82,7 +84,7 @@ clean: ## remove what was built here; .tools, which takes long to build, stays
 
 # Below is what the commands above call.
 
-.PHONY: build-controlplane build-tests
+.PHONY: build-controlplane build-tests build-simulator
 build-controlplane:
 	@$(ensure) >/dev/null
 
@@ -90,15 +92,20 @@ build-tests:
 	cargo test --no-run
 	cargo test --no-run --test e2e --test sdk
 
+# What `cargo test --test e2e` starts but does not build. As a part of the tests it is built with the features that they
+# have, so that nothing is compiled twice.
+build-simulator:
+	cargo test --quiet --no-run --test binary
+
 .PHONY: test-e2e test-rest test-sdk
-test-e2e:
+test-e2e: build-simulator
 	APPLINK_CONTROLPLANE="$$($(ensure))" RUST_TEST_THREADS=6 cargo test --quiet --test e2e
 
 test-rest:
 	cargo test
 
 test-sdk:
-	sdks=$$(tests/sdk/ensure.sh); APPLINK_SDKS="$$sdks" cargo test --quiet --test sdk
+	sdks=$$(simulator/tests/sdk/ensure.sh); APPLINK_SDKS="$$sdks" cargo test --quiet --test sdk
 
 $(deny_bin):
 	cargo install --locked --root $(@D:/bin=) cargo-deny@$(deny_version)

@@ -162,7 +162,7 @@ build() {
         tell "Building the operator and the simulator"
     fi
     # A progress bar would overwrite the lines of the other build.
-    CARGO_TERM_PROGRESS_WHEN=never cargo build --bins || fail "cargo build failed, see above"
+    CARGO_TERM_PROGRESS_WHEN=never cargo build --bin applink-operator --bin applink-simulator || fail "cargo build failed, see above"
     if [ -n "$control_plane_build" ]; then
         wait "$control_plane_build" || fail "the control plane could not be built, see above"
         control_plane_build=

@@ -2,8 +2,7 @@
 //!
 //! One way through: what is declared ([`crd`]), what is live ([`observe`]) and what is remembered go into one pure
 //! [`plan`]; one shell ([`control`]) carries out its first step, and plans again. [`wire`], [`transport`], [`heroku`]
-//! and [`applink`] lead to the two remote APIs, as far as [`budget`] lets them; [`simulator`] plays both of them, and shares
-//! no type with the rest. [`kubeconfig`] leads to the API server.
+//! and [`applink`] lead to the two remote APIs, as far as [`budget`] lets them. [`kubeconfig`] leads to the API server.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -15,7 +14,6 @@ pub mod clock;
 pub mod conditions;
 pub mod control;
 pub mod crd;
-pub mod docs;
 pub mod document;
 pub mod facts;
 pub mod heroku;
@@ -24,7 +22,6 @@ pub mod metrics;
 pub mod observe;
 pub mod plan;
 pub mod readiness;
-pub mod simulator;
 pub mod telemetry;
 pub mod transport;
 pub mod wire;

@@ -53,9 +53,7 @@ pub enum TransportError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// The host is not one that credentials may be sent to.
-    #[error(
-        "host {0} is not one that the operator may send a token to; start it with --allowed-host {0} to permit that"
-    )]
+    #[error("host {0} is not one that the operator may send a token to; add --allowed-host {0} to permit that")]
     Host(String),
     /// No URL that can be called.
     #[error("{0} is not a URL that can be called")]

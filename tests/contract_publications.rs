@@ -13,10 +13,10 @@ use applink_operator::document::openapi::Document;
 use applink_operator::facts::RemotePublication;
 use applink_operator::heroku::{AddonResolver, AddonSelector, RemoteError};
 use applink_operator::metrics::Metrics;
-use applink_operator::simulator::{
+use applink_operator::transport::{AllowedHosts, Http, network};
+use applink_simulator::{
     Collection, Edition, Grant, NewAccess, NewPublication, Org, Planted, Provider, Seed, Settings, Simulator, Status,
 };
-use applink_operator::transport::{AllowedHosts, Http, network};
 use axum::Router;
 use axum::extract::Request;
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::CONSENT_MARKS;
+use applink_simulator::CONSENT_MARKS;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};

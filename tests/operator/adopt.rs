@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Dialect, Org, Status};
+use applink_simulator::{Dialect, Org, Status};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, JwtFailure, What, Where};
+use applink_simulator::{Fault, JwtFailure, What, Where};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use applink_operator::budget::Limits;
-use applink_operator::simulator::{Api, RequestRecord, Seed, Where};
+use applink_simulator::{Api, RequestRecord, Seed, Where};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -252,7 +252,7 @@ async fn a_pause_of_the_account_is_kept_by_all_of_its_add_ons_and_by_no_other() 
     let says = |object: Option<&Value>| object.is_some_and(|o| says(o, "True", "AddonReady"));
     world.api.wait_until("applinkaddons", NS, "stranger", says, 2 * SECOND).await;
     world.pass(world.clock.until(at + SignedDuration::from_secs(139))).await;
-    let digest = |token| applink_operator::simulator::Token::new(token).digest();
+    let digest = |token| applink_simulator::Token::new(token).digest();
     let of = |token| times(&world, |r| platform(r) && r.at > at && r.token_digest == Some(digest(token)));
     let pause = of(Seed::HEROKU_TOKEN).first().expect("it goes on").duration_since(at);
     assert!((137..=138).contains(&pause.as_secs()), "{pause:?}");

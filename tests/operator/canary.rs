@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{
+use applink_simulator::{
     ACCESS_TOKEN_MARK, CONSENT_MARKS, Fault, JwtFailure, RemoteError, Seed, Status, Token, What, Where,
 };
 use base64::prelude::{BASE64_STANDARD, Engine};

@@ -1,6 +1,6 @@
 //! The status and the Events name the present cause: not an outdated one, and not somebody else's Secret as one's own.
 
-use applink_operator::simulator::{RemoteError, Status};
+use applink_simulator::{RemoteError, Status};
 use serde_json::json;
 
 use crate::authorization::{NAME as AUTHORIZATION, authorization};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Org, PendingOrg, RemoteError, Status};
+use applink_simulator::{Org, PendingOrg, RemoteError, Status};
 use serde_json::{Value, json};
 
 use crate::world::{HOUR, NS, SOON, World, message, progress, says};

@@ -1,7 +1,7 @@
 //! What a pass costs with all kinds: two list calls, and one for each connection that something lives on, however much that
 //! is; and nothing is written at rest.
 
-use applink_operator::simulator::Api;
+use applink_simulator::Api;
 use serde_json::json;
 
 use crate::lodgers::publication;

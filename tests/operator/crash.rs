@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{DeleteAnswer, Dialect, OneAnswer, Settings, UnknownAnswer};
+use applink_simulator::{DeleteAnswer, Dialect, OneAnswer, Settings, UnknownAnswer};
 use serde_json::json;
 
 use crate::tap::Point;

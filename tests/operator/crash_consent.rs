@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Dialect, Settings, Status, TakenName};
+use applink_simulator::{Dialect, Settings, Status, TakenName};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ async fn consented(world: &World) {
         let target = world.secret(SECRET).map(|s| s["metadata"]["annotations"]["applink.dev/link-for"].clone());
         if waits && let Some(target) = target {
             let id = target.as_str().expect("an id").parse().expect("a UUID");
-            let (now, org) = (world.clock.now(), applink_operator::simulator::Org::of("admin@example.com"));
+            let (now, org) = (world.clock.now(), applink_simulator::Org::of("admin@example.com"));
             // A link that was replaced leads nowhere.
             let _ = world.sim.world(|w| w.consent(id, org, now));
         }

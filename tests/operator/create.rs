@@ -1,6 +1,6 @@
 //! From apply to Ready while nothing goes wrong: what is sent and written, in every dialect and every order.
 
-use applink_operator::simulator::{Dialect, Grant};
+use applink_simulator::{Dialect, Grant};
 use serde_json::{Value, json};
 
 use crate::world::{ADDON, NS, SOON, World, addon, condition, connection, message, pem, progress};
@@ -79,7 +79,7 @@ async fn one_apply_in_the_worst_order_costs_a_connection_no_more_than_the_best()
     world.pass(SOON / 100).await;
     world.api.apply(addon(ADDON));
     world.pass(SOON / 100).await;
-    world.api.set_secret(NS, "heroku-api", &[("token", applink_operator::simulator::Seed::HEROKU_TOKEN)]);
+    world.api.set_secret(NS, "heroku-api", &[("token", applink_simulator::Seed::HEROKU_TOKEN)]);
     world.pass(SOON / 100).await;
     world.key("good");
     world.until("production", "True", "Connected").await;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Api, Fault, Seed, SsoFreshness, SsoVariant, Token, Where};
+use applink_simulator::{Api, Fault, Seed, SsoFreshness, SsoVariant, Token, Where};
 use serde_json::json;
 
 use crate::look::on_applink;
@@ -55,7 +55,7 @@ async fn a_rotated_token_of_the_add_on_is_found_by_itself() {
     let world = World::with_connection().await;
     world.pass(HOUR).await;
     world.api.clear_writes();
-    let rotate = |world: &mut applink_operator::simulator::World| {
+    let rotate = |world: &mut applink_simulator::World| {
         world.addon_mut(Seed::ADDON_NAME).expect("it is there").token = Token::new("rotated-0123456789abcdef");
     };
     world.sim.world(rotate);

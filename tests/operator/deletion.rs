@@ -174,7 +174,7 @@ async fn a_deletion_names_the_secret_that_it_waits_for() {
         let text = message(&object);
         assert!(text.contains(named) && !text.contains("must be deleted first"), "{text}");
     }
-    world.api.set_secret(NS, "heroku-api", &[("token", applink_operator::simulator::Seed::HEROKU_TOKEN)]);
+    world.api.set_secret(NS, "heroku-api", &[("token", applink_simulator::Seed::HEROKU_TOKEN)]);
     until_gone(&world, "connections", "production").await;
     until_gone(&world, "connections", "staging").await;
     until_gone(&world, "applinkaddons", ADDON).await;

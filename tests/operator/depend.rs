@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Addon, AddonState, Api, App, Attachment, Seed, Token};
+use applink_simulator::{Addon, AddonState, Api, App, Attachment, Seed, Token};
 use serde_json::{Value, json};
 
 use crate::world::{ADDON, HOUR, NS, SOON, World, message, progress, says};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, What, Where};
+use applink_simulator::{Fault, What, Where};
 use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::time::Instant;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, Status, What, Where};
+use applink_simulator::{Fault, Status, What, Where};
 use serde_json::{Value, json};
 
 use crate::target::{CLOUD, CLOUD_REMOTE, UPDATES, cloud, target};

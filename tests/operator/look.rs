@@ -3,7 +3,7 @@
 //!
 //! Looks only; part of `World`.
 
-use applink_operator::simulator::{
+use applink_simulator::{
     Access, Collection, Fault, Grant, NewAccess, Org, Planted, Provider, RequestRecord, Seed, Simulator, Status, What,
     Where,
 };

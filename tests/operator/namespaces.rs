@@ -31,7 +31,7 @@ fn with_namespaces(namespaces: &[&str]) -> World {
     let mut world = World::new();
     world.options.namespaces = namespaces.iter().map(|&namespace| namespace.to_owned()).collect();
     for (n, namespace) in namespaces.iter().enumerate() {
-        world.api.set_secret(namespace, "heroku-api", &[("token", applink_operator::simulator::Seed::HEROKU_TOKEN)]);
+        world.api.set_secret(namespace, "heroku-api", &[("token", applink_simulator::Seed::HEROKU_TOKEN)]);
         world.api.set_secret(namespace, "sf-jwt", &[("server.key", &pem("good"))]);
         world.api.apply(in_namespace(addon(ADDON), namespace));
         world.api.apply(in_namespace(connection("production", &format!("org{n:02}")), namespace));

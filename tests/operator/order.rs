@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, Seed, What, Where};
+use applink_simulator::{Fault, Seed, What, Where};
 use serde_json::json;
 
 use crate::look::on_post;

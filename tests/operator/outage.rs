@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Api, Fault, RequestRecord, What, Where};
+use applink_simulator::{Api, Fault, RequestRecord, What, Where};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 

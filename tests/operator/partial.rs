@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, Where};
+use applink_simulator::{Fault, Where};
 use serde_json::{Value, json};
 
 use crate::authorization::{NAME as USER, authorization};

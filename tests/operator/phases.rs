@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{RemoteError, Status};
+use applink_simulator::{RemoteError, Status};
 use serde_json::json;
 
 use crate::world::{HOUR, NS, SOON, World, addon, condition, digest, message, pem, progress, says};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::Seed;
+use applink_simulator::Seed;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, Republish, What, Where};
+use applink_simulator::{Fault, Republish, What, Where};
 use serde_json::json;
 
 use crate::look::{answer, on_post};

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use applink_operator::plan::inputs::publication::{PublicationPayload, Texts};
-use applink_operator::simulator::{Republish, Settings};
+use applink_simulator::{Republish, Settings};
 use serde_json::{Value, json};
 
 use crate::crash::{Flow, Service, survived};
@@ -184,7 +184,7 @@ struct Adopt;
 impl Flow for Adopt {
     async fn prepare(&self, service: Service) -> World {
         let world = connected(service).await;
-        world.plant_publication("productionOrg", applink_operator::simulator::Seed::APP_ID);
+        world.plant_publication("productionOrg", applink_simulator::Seed::APP_ID);
         world.pass(Duration::from_secs(3600)).await;
         world
     }

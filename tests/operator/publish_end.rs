@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, Status, What, Where};
+use applink_simulator::{Fault, Status, What, Where};
 use serde_json::{Value, json};
 
 use crate::look::{answer, on_applink, on_post};
@@ -23,7 +23,7 @@ async fn it_is_deleted_by_its_connection_and_its_app() {
     let world = World::with_publication().await;
     gone_with(&world).await;
     let connection = world.only("productionOrg").id;
-    let path = format!("/connections/salesforce/{connection}/apps/{}", applink_operator::simulator::Seed::APP_ID);
+    let path = format!("/connections/salesforce/{connection}/apps/{}", applink_simulator::Seed::APP_ID);
     assert_eq!(world.asked(|r| r.mutating && r.path.ends_with(&path)), 1);
     assert_eq!((world.mutations(), world.told(API, "Deleted")), (1, 1));
 }
@@ -209,7 +209,7 @@ async fn what_an_unanswered_call_made_is_deleted_whatever_befell_its_connection_
             let mut world = World::with_connection().await;
             world.document("1.0.0");
             if adopts {
-                world.plant_publication("productionOrg", applink_operator::simulator::Seed::APP_ID);
+                world.plant_publication("productionOrg", applink_simulator::Seed::APP_ID);
                 world.pass(HOUR).await;
             }
             world.fault(on_post(Fault::new(Where::After, What::Reset)).times(1));

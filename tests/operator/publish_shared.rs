@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::Republish;
+use applink_simulator::Republish;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use crate::publishing::{API, CLIENT, publication, publication_with};
 use crate::world::{HOUR, LATER, NS, SOON, World, addon, connection, message, progress, says};
 
 const ANOTHER_APP: Uuid = Uuid::from_u128(42);
-const OWN_APP: Uuid = applink_operator::simulator::Seed::APP_ID;
+const OWN_APP: Uuid = applink_simulator::Seed::APP_ID;
 
 /// Something that somebody else published before.
 async fn occupied() -> World {
@@ -162,11 +162,7 @@ async fn of_two_for_one_connection_the_second_waits_until_the_first_goes() {
         for orphan in [false, true] {
             let world = World::with_publication().await;
             if second.namespace == "other" {
-                world.api.set_secret(
-                    "other",
-                    "heroku-api",
-                    &[("token", applink_operator::simulator::Seed::HEROKU_TOKEN)],
-                );
+                world.api.set_secret("other", "heroku-api", &[("token", applink_simulator::Seed::HEROKU_TOKEN)]);
             }
             second.manifests.iter().for_each(|manifest| drop(world.api.apply(manifest.clone())));
             let until = async |status: &str, reason: &str, at_most: Duration| {

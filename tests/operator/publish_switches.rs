@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::Seed;
+use applink_simulator::Seed;
 use serde_json::{Value, json};
 
 use crate::publishing::{API, CLIENT, publication_with};
@@ -73,7 +73,7 @@ async fn live(switches: Value) {
         world.pass(Duration::from_secs(900)).await;
         let object = world.get_publication(API);
         assert!(says(&object, "True", "Published"), "{switches} {what}: {object:#}");
-        let apps = |r: &applink_operator::simulator::RequestRecord| r.committed && r.path.ends_with("/apps");
+        let apps = |r: &applink_simulator::RequestRecord| r.committed && r.path.ends_with("/apps");
         assert_eq!((world.asked(|r| r.mutating && apps(r)), world.unpublishes()), mutations, "{switches} {what}");
         assert_eq!(world.only_published().1.upload.client_name, CLIENT);
     };

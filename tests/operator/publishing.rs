@@ -4,9 +4,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{
-    Edition, NewPublication, Publication, PublicationSettings, RequestRecord, Seed, Upload,
-};
+use applink_simulator::{Edition, NewPublication, Publication, PublicationSettings, RequestRecord, Seed, Upload};
 use http::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;

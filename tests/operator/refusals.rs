@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::Fault;
+use applink_simulator::Fault;
 use serde_json::{Value, json};
 
 use crate::look::{on_applink, on_post, refusal};

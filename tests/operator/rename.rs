@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{App, Seed};
+use applink_simulator::{App, Seed};
 use serde_json::json;
 
 use crate::publishing::API;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Dialect, Settings, Status, TakenName};
+use applink_simulator::{Dialect, Settings, Status, TakenName};
 use serde_json::{Value, json};
 
 use crate::look::{answer, on_applink};
 use crate::world::{HOUR, NS, SOON, World, digest, message, pem, progress, says};
-use applink_operator::simulator::Where;
+use applink_simulator::Where;
 
 fn anew() -> Value {
     json!({"replacePolicy": "DeleteAndRecreate"})

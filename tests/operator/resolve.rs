@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Addon, Api, Fault, Seed, Token, Where};
+use applink_simulator::{Addon, Api, Fault, Seed, Token, Where};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Api, RequestRecord};
+use applink_simulator::{Api, RequestRecord};
 use jiff::Timestamp;
 use serde_json::json;
 

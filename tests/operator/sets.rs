@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::Simulator;
+use applink_simulator::Simulator;
 use axum::body::{Body, to_bytes};
 use http::Request;
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Api, Seed, Token};
+use applink_simulator::{Api, Seed, Token};
 use serde_json::{Value, json};
 
 use crate::world::{ADDON, HOUR, NS, SOON, World, addon, condition, says, with_spec};

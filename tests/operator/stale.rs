@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Status, Where};
+use applink_simulator::{Status, Where};
 
 use crate::world::{HOUR, LATER, NS, SOON, World, message, progress, says};
 

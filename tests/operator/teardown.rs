@@ -90,7 +90,7 @@ fn left(world: &World) -> Vec<String> {
     let now = world.clock.now();
     world.sim.world(|world| {
         let connections = world.connections().filter(|c| c.status_at(now).is_some()).map(|c| c.name.clone());
-        let authorizations = applink_operator::simulator::Collection::Authorizations;
+        let authorizations = applink_simulator::Collection::Authorizations;
         let authorizations = world.accesses(authorizations).filter(|a| a.status_at(now).is_some());
         let mut left: Vec<_> = connections.chain(authorizations.map(|a| a.name.clone())).collect();
         left.extend(world.targets(now).map(|target| target.api_name.clone()));

@@ -4,7 +4,7 @@
 
 use std::future::Future;
 
-use applink_operator::simulator::Settings;
+use applink_simulator::Settings;
 use serde_json::{Value, json};
 
 use crate::world::World;

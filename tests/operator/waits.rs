@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, What, Where};
+use applink_simulator::{Fault, What, Where};
 use http::Method;
 use serde_json::{Value, json};
 

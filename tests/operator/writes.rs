@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, What, Where};
+use applink_simulator::{Fault, What, Where};
 use serde_json::{Value, json};
 
 use crate::look::on_post;

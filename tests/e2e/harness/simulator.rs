@@ -2,8 +2,9 @@
 //!
 //! Judges nothing. Each `Scene` has one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -11,8 +12,34 @@ use serde_json::{Value, json};
 use super::process::Process;
 use super::{PATIENCE, text, until};
 
+const BUILD: &str = "make build-simulator";
+
 /// The Heroku token that it accepts.
 pub const TOKEN: &str = "HRKU-e2e-canary-token";
+
+/// The simulator's program, which cargo puts beside the operator's but does not build for the tests of the operator.
+fn program() -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_applink-operator")).with_file_name("applink-simulator");
+    let built = program.metadata().and_then(|file| file.modified());
+    let built = built.unwrap_or_else(|error| panic!("{}: {error}; run `{BUILD}`", program.display()));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulator/src");
+    if let Some(newer) = changed_since(&source, built) {
+        panic!("{} is newer than {}; run `{BUILD}`", newer.display(), program.display());
+    }
+    program
+}
+
+/// A source file that changed after this time. Unit tests are not part of the program.
+fn changed_since(dir: &Path, built: SystemTime) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").path());
+    entries.filter(|path| !path.ends_with("tests")).find_map(|path| {
+        if path.is_dir() {
+            return changed_since(&path, built);
+        }
+        let changed = path.metadata().and_then(|file| file.modified()).expect("when it changed");
+        (changed > built).then_some(path)
+    })
+}
 
 /// One simulator.
 pub struct Simulator {
@@ -24,7 +51,7 @@ pub struct Simulator {
 
 impl Simulator {
     pub fn start(dir: &Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_applink-simulator"));
+        let mut command = Command::new(program());
         command.args(["--listen", "127.0.0.1:0", "--stop-with-stdin", "--heroku-token", TOKEN]);
         let mut process = Process::stops_with_stdin(&mut command, &dir.join("simulator.log"));
         let line = process.first_line(PATIENCE);

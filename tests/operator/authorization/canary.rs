@@ -1,6 +1,6 @@
 //! No token, key or link of an authorization is in anything that anybody reads but the Secrets made for them.
 
-use applink_operator::simulator::{ACCESS_TOKEN_MARK, Fault, Seed, Status, What, Where};
+use applink_simulator::{ACCESS_TOKEN_MARK, Fault, Seed, Status, What, Where};
 use serde_json::json;
 
 use super::{KEPT, World, by_oauth, keeping, on_reading};

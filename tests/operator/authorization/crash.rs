@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Dialect, Settings, Status};
+use applink_simulator::{Dialect, Settings, Status};
 use serde_json::{Value, json};
 
 use super::{KEPT, LINK, NAME, World, by_oauth, keeping};
@@ -94,7 +94,7 @@ impl Flow for Consent {
             let waits = condition(&object, "Ready").is_some_and(|c| c["reason"] == "AwaitingUser");
             if waits && world.secret(LINK).is_some_and(|s| !s["data"]["url"].is_null()) {
                 for one in world.stored() {
-                    let (now, org) = (world.clock.now(), applink_operator::simulator::Org::of("admin@example.com"));
+                    let (now, org) = (world.clock.now(), applink_simulator::Org::of("admin@example.com"));
                     // A link that was replaced leads nowhere.
                     let _ = world.sim.world(|w| w.consent(one.id, org, now));
                 }

@@ -1,6 +1,6 @@
 //! The Secret that keeps a credential: what is in it, when it is written, and when it goes.
 
-use applink_operator::simulator::{AccessToken, Status};
+use applink_simulator::{AccessToken, Status};
 use serde_json::{Value, json};
 
 use super::{KEPT, NAME, REFRESH, World, applied, by_oauth, keeping, kept};
@@ -219,7 +219,7 @@ async fn it_goes_with_its_owner_whatever_becomes_of_what_is_remote() {
                 .sim
                 .faults(|faults| {
                     faults.add(crate::look::on_applink(crate::look::answer(
-                        applink_operator::simulator::Where::Before,
+                        applink_simulator::Where::Before,
                         500,
                         None,
                         None,

@@ -1,7 +1,7 @@
 //! How authorizations come about, by key and by person, for both services; what becomes of them when something around
 //! them changes; and how they go.
 
-use applink_operator::simulator::{RemoteError, Status};
+use applink_simulator::{RemoteError, Status};
 use serde_json::{Value, json};
 
 use super::{LINK, NAME, REMOTE, World, applied, by_oauth};

@@ -14,7 +14,7 @@ mod writes;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use applink_operator::simulator::{
+use applink_simulator::{
     Access, Api, Collection, Fault, Grant, NewAccess, Org, Planted, Provider, RequestRecord, Seed, Status,
 };
 use base64::prelude::{BASE64_STANDARD, Engine};

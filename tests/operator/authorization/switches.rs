@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::Org;
+use applink_simulator::Org;
 use serde_json::{Value, json};
 
 use super::{KEPT, authorization, by_oauth, keeping};

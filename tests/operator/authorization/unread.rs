@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, Status, What, Where};
+use applink_simulator::{Fault, Status, What, Where};
 use serde_json::{Value, json};
 
 use super::{KEPT, NAME, REFRESH, World, is_reading, keeping, kept, on_reading};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, TargetList, Where};
+use applink_simulator::{Fault, TargetList, Where};
 use serde_json::{Value, json};
 
 use super::{CLOUD, CLOUD_REMOTE, OTHER_APP, UPDATES, UPDATES_REMOTE, target};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Settings, Status, TargetList};
+use applink_simulator::{Settings, Status, TargetList};
 use serde_json::{Value, json};
 
 use super::{CLOUD, CLOUD_REMOTE, UPDATES, UPDATES_REMOTE, cloud};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{
+use applink_simulator::{
     Fault, NewTarget, Seed, TakenByAnotherApp, TargetFailure, TargetKind, TargetWords, What, Where,
 };
 use serde_json::json;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::TargetStatus;
+use applink_simulator::TargetStatus;
 use serde_json::json;
 
 use super::{CLOUD, CLOUD_REMOTE, UPDATES, UPDATES_REMOTE};

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, What, Where};
+use applink_simulator::{Fault, What, Where};
 use serde_json::{Value, json};
 
 use super::{CLOUD, CLOUD_REMOTE, UPDATES, UPDATES_REMOTE, target};

@@ -12,7 +12,7 @@ mod unlisted;
 
 use std::time::Duration;
 
-use applink_operator::simulator::{App, NewTarget, Seed, Settings, Target, TargetKind, TargetStatus};
+use applink_simulator::{App, NewTarget, Seed, Settings, Target, TargetKind, TargetStatus};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

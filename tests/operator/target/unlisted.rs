@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{TakenByAnotherApp, TargetList};
+use applink_simulator::{TakenByAnotherApp, TargetList};
 use serde_json::Value;
 
 use super::{CLOUD, OTHER_APP, UPDATES, UPDATES_REMOTE, target};

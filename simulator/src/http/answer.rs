@@ -1,0 +1,149 @@
+//! What all three APIs share: the error shape `{id, message}`, bodies read as JSON, and where a request was sent to.
+//!
+//! Must not echo what it could not read: it may hold a key. Called by every file in this folder.
+
+use axum::Json;
+use axum::body::to_bytes;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::state::StateError;
+
+/// The header that tells what is left of a rate limit.
+pub(super) const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+
+/// What a handler returns.
+pub(super) type Answer = Result<Response, ApiError>;
+
+/// An error as Heroku writes it.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    pub(super) status: StatusCode,
+    pub(super) id: &'static str,
+    pub(super) message: String,
+}
+
+impl ApiError {
+    pub(super) fn new(status: StatusCode, id: &'static str, message: impl Into<String>) -> Self {
+        Self { status, id, message: message.into() }
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    pub(super) fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub(super) fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+    }
+
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", message)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = Json(json!({"id": self.id, "message": self.message}));
+        (self.status, body).into_response()
+    }
+}
+
+impl From<StateError> for ApiError {
+    fn from(error: StateError) -> Self {
+        let message = error.to_string();
+        match error {
+            StateError::InvalidName(..)
+            | StateError::InvalidClientName(_)
+            | StateError::InvalidApiName(_)
+            | StateError::Upload(_)
+            | StateError::NotConnected(_)
+            | StateError::NotUnique(_)
+            | StateError::KeyUnusable => Self::invalid(message),
+            StateError::NameTaken(..)
+            | StateError::AliasTaken
+            | StateError::AlreadyPublished
+            | StateError::TargetTaken(_)
+            | StateError::Exists(_)
+            | StateError::NotAwaitingConsent => Self::new(StatusCode::CONFLICT, "conflict", message),
+            StateError::KeyRefused => Self::unauthorized(message),
+            StateError::NoRecord => Self::new(StatusCode::NOT_FOUND, "record_not_found", message),
+            StateError::NotFound(_) => Self::not_found(message),
+            StateError::RateLimited | StateError::AddonRateLimited { .. } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit", message)
+            }
+            StateError::SsoUnreadable | StateError::SsoForeign | StateError::SsoStale { .. } => {
+                Self::forbidden(message)
+            }
+        }
+    }
+}
+
+pub(super) async fn no_route(uri: Uri) -> ApiError {
+    ApiError::not_found(format!("The simulator has no route {}.", uri.path()))
+}
+
+/// Gives axum's own refusals (a method that a route lacks, a path that is no UTF-8, a body too
+/// large) the JSON shape of all others.
+pub(super) async fn as_json(response: Response) -> Response {
+    let status = response.status();
+    let json = response.headers().get(header::CONTENT_TYPE);
+    let json = json.is_some_and(|kind| kind == "application/json");
+    if json || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let text = to_bytes(response.into_body(), 4096).await;
+    let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+    let reason = status.canonical_reason().unwrap_or("error");
+    let id = reason.to_lowercase().replace([' ', '-'], "_");
+    let message = if text.is_empty() { reason } else { &text };
+    (status, Json(json!({"id": id, "message": message}))).into_response()
+}
+
+/// A body that must be a JSON object.
+pub(super) fn object(body: &Bytes) -> Result<Map<String, Value>, ApiError> {
+    // serde_json's messages quote no content while the target is any value at all.
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| ApiError::bad_request(format!("The body is not JSON: {error}.")))?;
+    match value {
+        Value::Object(fields) => Ok(fields),
+        _ => Err(ApiError::bad_request("The body must be a JSON object.")),
+    }
+}
+
+/// What a `Content-Type` names, without its parameters, in lowercase.
+pub(super) fn media_type(kind: &str) -> String {
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The media type of a request; empty where it names none.
+pub(super) fn content_type(headers: &HeaderMap) -> String {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    media_type(kind.unwrap_or_default())
+}
+
+/// The origin that a request was sent to.
+pub(super) fn reached_at(headers: &HeaderMap, uri: &Uri) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or(uri.authority().map(|authority| authority.as_str()));
+    format!("{}://{}", uri.scheme_str().unwrap_or("http"), host.unwrap_or("localhost"))
+}
+
+/// A moment as AppLink writes it: the Python SDK insists on the fraction.
+pub(super) fn stamp(at: Timestamp) -> String {
+    format!("{at:.6}")
+}

@@ -1,0 +1,220 @@
+//! AppLink's publication endpoints, and how a publication is spelled.
+//!
+//! Must not keep what is uploaded longer than it takes to read it. Called by the router of `applink`.
+
+use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
+use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, Uri};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::accesses::{listed_at, required};
+use super::answer::{Answer, ApiError, content_type, media_type, object};
+use super::applink::{Caller, call, call_to_change};
+use super::mixed::{spelled, stamp_in};
+use super::shape::{deleted, list_of, success};
+use super::spelling::omit;
+use crate::Simulator;
+use crate::settings::{Dialect, OmittedOfPublication, PublishAnswer, UnknownApp};
+use crate::state::{Access, Archive, Edition, NewPublication, Provider, Publication, StateError, Upload, World};
+
+/// The keys of the app, the HerokuAppLink record, and the external service's id and name: in the article's sample.
+const REFERENCE: [&str; 4] = ["app_id", "heroku_app_link_id", "external_service_id", "external_service_name"];
+/// The same in the plugin's type.
+const CLI: [&str; 4] = ["app_uuid", "heroku_applink_id", "esr_id", "esr_name"];
+/// What goes where an object has some of each; the article's table has `heroku_applink_id` beside `external_service_id`.
+const SPARE: [&[&str]; 4] = [&["app_id"], &["heroku_app_link_id"], &["esr_id"], &["external_service_name"]];
+
+/// More than the files may have uncompressed.
+const MOST_BYTES: usize = 32 << 20;
+
+pub(super) fn routes() -> Router<Simulator> {
+    let publish = post(publish).layer(DefaultBodyLimit::max(MOST_BYTES));
+    Router::new()
+        .route("/addons/{addon}/connections/salesforce/{key}/apps", publish.get(list))
+        .route("/addons/{addon}/connections/salesforce/{key}/apps/{app}", get(list_app).delete(delete))
+}
+
+fn asked_for<'a>(world: &'a World, caller: &Caller, key: &str, now: Timestamp) -> Result<&'a Access, StateError> {
+    world.connection_to(Provider::Salesforce, caller.addon, key, now)
+}
+
+async fn publish(
+    State(simulator): State<Simulator>,
+    Path((addon, key)): Path<(String, String)>,
+    headers: HeaderMap,
+    parts: Result<Multipart, MultipartRejection>,
+) -> Answer {
+    let upload = read(&headers, parts).await;
+    call_to_change(&simulator, &addon, &headers, |world, caller, now| {
+        let connection = asked_for(world, caller, &key, now)?.id;
+        let id = world.publish(NewPublication { connection, app: caller.app, upload: upload? }, now)?;
+        published(world, id)
+    })
+}
+
+fn published(world: &World, id: Uuid) -> Result<Response, ApiError> {
+    let (publication, edition) = world.publication(id)?;
+    let switches = &world.settings.publications;
+    let status = success(switches.publish_status);
+    let of_dialect = match world.settings.dialect_of(publication.serial) {
+        Dialect::Reference => PublishAnswer::IdObject,
+        Dialect::Cli | Dialect::Mixed => PublishAnswer::EmptyArray,
+    };
+    let body = match switches.publish_answer.unwrap_or(of_dialect) {
+        PublishAnswer::IdObject => json!({"id": edition.external_service_id}),
+        PublishAnswer::Array => {
+            let connection = world.access(publication.connection())?;
+            json!([publication_body(world, connection, publication, edition)])
+        }
+        PublishAnswer::EmptyArray => json!([]),
+        PublishAnswer::Empty => return Ok(status.into_response()),
+    };
+    Ok((status, Json(body)).into_response())
+}
+
+async fn list(
+    State(simulator): State<Simulator>,
+    Path((addon, key)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Answer {
+    call(&simulator, &addon, &headers, |world, caller, now| {
+        let connection = asked_for(world, caller, &key, now)?;
+        let all = world.publications_through(connection, listed_at(world, now));
+        let bodies = all.map(|(p, edition)| publication_body(world, connection, p, edition));
+        Ok(list_of(bodies.collect(), &world.settings, &uri))
+    })
+}
+
+async fn list_app(
+    State(simulator): State<Simulator>,
+    Path((addon, key, app)): Path<(String, String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Answer {
+    call(&simulator, &addon, &headers, |world, caller, now| {
+        let connection = asked_for(world, caller, &key, now)?;
+        let of_app = world.publications_of(connection, &app, listed_at(world, now));
+        let bodies: Vec<_> = of_app.map(|(p, edition)| publication_body(world, connection, p, edition)).collect();
+        match world.settings.publications.list_unknown_app {
+            UnknownApp::NotFound if bodies.is_empty() => Err(StateError::NoRecord.into()),
+            UnknownApp::NotFound | UnknownApp::Empty => Ok(list_of(bodies, &world.settings, &uri)),
+        }
+    })
+}
+
+async fn delete(
+    State(simulator): State<Simulator>,
+    Path((addon, key, app)): Path<(String, String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    call_to_change(&simulator, &addon, &headers, |world, caller, now| {
+        let connection = asked_for(world, caller, &key, now)?;
+        let (publication, edition) = world.publications_of(connection, &app, now).next().ok_or(StateError::NoRecord)?;
+        let (connection_id, app) = (connection.id, publication.app);
+        let body = publication_body(world, connection, publication, edition);
+        world.unpublish(connection_id, app, now)?;
+        Ok(deleted(world.settings.publications.unpublish_answer, body))
+    })
+}
+
+/// Reads the two parts, in either order.
+async fn read(headers: &HeaderMap, parts: Result<Multipart, MultipartRejection>) -> Result<Upload, ApiError> {
+    if content_type(headers) != "multipart/form-data" {
+        return Err(ApiError::unsupported("Content-Type must be multipart/form-data."));
+    }
+    let mut parts = parts.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
+    let (mut metadata, mut request) = (None, None);
+    while let Some(part) = parts.next_field().await.map_err(broken)? {
+        let name = part.name().unwrap_or_default().to_owned();
+        let place = match name.as_str() {
+            "metadata" => &mut metadata,
+            "app_request" => &mut request,
+            _ => return Err(ApiError::invalid(format!("There must be no part {name:?}"))),
+        };
+        if place.is_some() {
+            return Err(ApiError::invalid(format!("{name} must be there once")));
+        }
+        *place = Some(content(part, &name).await?);
+    }
+    let required = |part: Option<Bytes>, name| part.ok_or_else(|| ApiError::invalid(format!("{name} is required")));
+    let (metadata, request) = (required(metadata, "metadata")?, object(&required(request, "app_request")?)?);
+    let optional = |name| match request.get(name) {
+        Some(_) => required_text(&request, name).map(Some),
+        None => Ok(None),
+    };
+    Ok(Upload {
+        client_name: required_text(&request, "client_name")?,
+        permission_set: optional("authorization_permission_set_name")?,
+        connected_app: optional("authorization_connected_app_name")?,
+        external_client_app: optional("authorization_external_client_app_name")?,
+        archive: Archive::read(&metadata).map_err(StateError::from)?,
+    })
+}
+
+fn required_text(fields: &Map<String, Value>, name: &str) -> Result<String, ApiError> {
+    required(fields, name).map(str::to_owned)
+}
+
+/// The bytes of a part, which may leave out what kind they are.
+async fn content(part: Field<'_>, name: &str) -> Result<Bytes, ApiError> {
+    let expected = if name == "metadata" { "application/zip" } else { "application/json" };
+    if part.content_type().is_some_and(|kind| media_type(kind) != expected) {
+        return Err(ApiError::unsupported(format!("{name} must be {expected}.")));
+    }
+    part.bytes().await.map_err(broken)
+}
+
+fn broken(error: MultipartError) -> ApiError {
+    match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", error.body_text())
+        }
+        _ => ApiError::bad_request(error.body_text()),
+    }
+}
+
+/// A publication as one of its editions: in the article's words, those of its sample, or in the CLI's.
+fn publication_body(world: &World, connection: &Access, publication: &Publication, edition: &Edition) -> Value {
+    let in_words = |[app, link, service_id, service_name]: [&str; 4]| {
+        let mut body = Map::new();
+        let mut put = |name: &str, value: &str| body.insert(name.to_owned(), json!(value));
+        put(app, &publication.app.to_string());
+        put(link, &publication.heroku_applink_id);
+        put(service_id, &edition.external_service_id);
+        put(service_name, &edition.upload.client_name);
+        put("connection_name", &connection.name);
+        put("org_id", &publication.org_id);
+        put("created_at", &stamp_in(world.settings.dialect, publication.created_at));
+        put("created_by", &publication.created_by);
+        put("last_modified_at", &stamp_in(world.settings.dialect, edition.at));
+        put("last_modified_by", &edition.by);
+        body
+    };
+    let reference = || {
+        let mut body = in_words(REFERENCE);
+        body.insert("app_name".to_owned(), json!(publication.app_name));
+        body
+    };
+    let mut body = spelled(&world.settings, publication.serial, reference, || in_words(CLI), &SPARE);
+    for omitted in &world.settings.publications.omitted {
+        let names: &[&str] = match omitted {
+            OmittedOfPublication::Provenance => &["created_at", "created_by", "last_modified_at", "last_modified_by"],
+            OmittedOfPublication::LastModified => &["last_modified_at", "last_modified_by"],
+            OmittedOfPublication::ConnectionName => &["connection_name"],
+            OmittedOfPublication::OrgId => &["org_id"],
+            OmittedOfPublication::HerokuAppLink => &[REFERENCE[1], CLI[1]],
+            OmittedOfPublication::ExternalService => &[REFERENCE[2], REFERENCE[3], CLI[2], CLI[3]],
+        };
+        for name in names {
+            omit(&mut body, &[name], world.settings.omitted_as);
+        }
+    }
+    body.into()
+}

@@ -1,0 +1,59 @@
+//! What is left of a rate limit: a bucket of requests that refills by the minute.
+//!
+//! Must not know whose limit it is. Called by `account` and, for AppLink's own limit, by `http::applink`.
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::{StateError, World};
+use crate::settings::seconds;
+
+/// A limit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rate {
+    /// Requests that may be saved up.
+    pub(super) limit: u32,
+    /// Requests that come back per minute.
+    pub(super) per_minute: u32,
+}
+
+/// Requests left, and when that was so; none before the first request.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Budget(Option<(f64, Timestamp)>);
+
+impl Budget {
+    /// How many requests are left.
+    pub(super) fn remaining(self, rate: Rate, now: Timestamp) -> u32 {
+        self.refilled(rate, now) as u32
+    }
+
+    /// Spends one request, or tells how long to wait for one.
+    pub(super) fn spend(&mut self, rate: Rate, now: Timestamp) -> Result<(), SignedDuration> {
+        let left = self.refilled(rate, now);
+        if left < 1.0 {
+            return Err(seconds((1.0 - left) * 60.0 / f64::from(rate.per_minute)));
+        }
+        self.0 = Some((left - 1.0, now));
+        Ok(())
+    }
+
+    fn refilled(self, rate: Rate, now: Timestamp) -> f64 {
+        let full = f64::from(rate.limit);
+        let Some((left, at)) = self.0 else {
+            return full;
+        };
+        let minutes = now.duration_since(at).as_secs_f64().max(0.0) / 60.0;
+        (left + minutes * f64::from(rate.per_minute)).min(full)
+    }
+}
+
+impl World {
+    /// Spends one of an add-on's requests to AppLink, where they are limited; returns how many are left.
+    pub(crate) fn spend_on_applink(&mut self, addon: Uuid, now: Timestamp) -> Result<Option<u32>, StateError> {
+        let Some(limit) = self.settings.applink_rate_limit else { return Ok(None) };
+        let rate = Rate { limit, per_minute: self.settings.applink_rate_refill_per_minute };
+        let budget = self.budgets.entry(addon).or_default();
+        budget.spend(rate, now).map_err(|wait| StateError::AddonRateLimited { wait })?;
+        Ok(Some(budget.remaining(rate, now)))
+    }
+}

@@ -1,0 +1,91 @@
+//! The commands of this repository that are no part of the product: they write `crds/` and the generated parts of
+//! `docs/`, or check that those files are up to date.
+//!
+//! Called as `cargo run -p xtask -- COMMAND` by the Makefile.
+
+mod crds;
+mod docs;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use clap::{Args, Parser, Subcommand};
+
+/// Writes what this repository generates from its code.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write crds/: the custom resource definitions, a file each, and a kustomization of them.
+    Crds(Mode),
+    /// Write the part of each page of docs/ below its mark.
+    Docs(Mode),
+}
+
+#[derive(Args)]
+struct Mode {
+    /// Write nothing; fail if a file is out of date.
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Crds(mode) => crds(&mode),
+        Command::Docs(mode) => docs(&mode),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A directory of the repository, whatever the working directory is.
+fn directory(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
+}
+
+fn crds(mode: &Mode) -> anyhow::Result<()> {
+    let files = crds::files()?.into_iter().map(|(name, text)| (directory("crds").join(name), text)).collect::<Vec<_>>();
+    write_or_check(&files, mode, "make crds")
+}
+
+fn docs(mode: &Mode) -> anyhow::Result<()> {
+    let mut files = Vec::new();
+    for page in docs::pages() {
+        let path = directory("docs").join(&page.file);
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            result => result.with_context(|| format!("cannot read {}", path.display()))?,
+        };
+        files.push((path, page.refreshed(&text).map_err(|text| anyhow!(text))?));
+    }
+    write_or_check(&files, mode, "make docs")
+}
+
+/// Writes the files, or fails with the names of those that are out of date and the command that writes them.
+fn write_or_check(files: &[(PathBuf, String)], mode: &Mode, command: &str) -> anyhow::Result<()> {
+    let mut stale = Vec::new();
+    for (path, text) in files {
+        if !mode.check {
+            path.parent()
+                .map_or(Ok(()), std::fs::create_dir_all)
+                .and_then(|()| std::fs::write(path, text))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        } else if std::fs::read_to_string(path).ok().as_ref() != Some(text) {
+            stale.push(path.display().to_string());
+        }
+    }
+    match stale.as_slice() {
+        [] => Ok(()),
+        _ => Err(anyhow!("out of date: {}; run `{command}`", stale.join(", "))),
+    }
+}
