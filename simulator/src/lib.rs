@@ -17,14 +17,12 @@ mod faults;
 mod http;
 mod requests;
 mod seed;
+mod serve;
 mod settings;
+mod simulator;
 mod state;
 mod tls;
 mod token;
-
-use std::sync::{Arc, Mutex, PoisonError};
-
-use jiff::Timestamp;
 
 pub use self::faults::{Fault, FaultError, Faults, What, Where};
 pub use self::requests::{Api, RequestLog, RequestRecord};
@@ -37,6 +35,7 @@ pub use self::settings::{
     TakenAlias, TakenByAnotherApp, TakenName, TakenTarget, TargetFailure, TargetList, TargetSettings, TargetWords,
     UnknownAnswer, UnknownApp,
 };
+pub use self::simulator::{Clock, Simulator};
 pub use self::state::{
     ACCESS_TOKEN_MARK, Access, Account, Addon, AddonState, App, Archive, ArchiveEntry, Attachment, CONSENT_MARKS,
     Collection, Edition, Grant, NewAccess, NewPublication, NewTarget, Org, Planted, Provider, Publication, RemoteError,
@@ -44,78 +43,3 @@ pub use self::state::{
 };
 pub use self::tls::{Tls, TlsError};
 pub use self::token::Token;
-
-/// Where a simulator reads the time; tests on tokio's paused clock bring their own.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-
-/// A running simulator. Clones share one world.
-#[derive(Clone)]
-pub struct Simulator {
-    core: Arc<Mutex<Core>>,
-    clock: Clock,
-}
-
-struct Core {
-    world: World,
-    faults: Faults,
-    requests: RequestLog,
-}
-
-impl Simulator {
-    /// A simulator on real time.
-    pub fn new(seed: Seed) -> Self {
-        Self::with_clock(seed, Arc::new(Timestamp::now))
-    }
-
-    /// A simulator that reads the time from `clock`.
-    pub fn with_clock(seed: Seed, clock: Clock) -> Self {
-        let core = Core { world: World::new(seed), faults: Faults::default(), requests: RequestLog::default() };
-        Self { core: Arc::new(Mutex::new(core)), clock }
-    }
-
-    /// The time as this simulator sees it.
-    pub fn now(&self) -> Timestamp {
-        (self.clock)()
-    }
-
-    /// The Platform API, the AppLink API and the control API, on one port.
-    pub fn router(&self) -> axum::Router {
-        http::router(self.clone())
-    }
-
-    /// Serves [`Self::router`] until the future is dropped.
-    pub async fn serve(&self, listener: tokio::net::TcpListener) -> std::io::Result<()> {
-        axum::serve(listener, self.router()).await
-    }
-
-    /// The same by HTTPS.
-    pub async fn serve_tls(&self, listener: tokio::net::TcpListener, tls: &Tls) -> std::io::Result<()> {
-        let router = self.router().layer(axum::middleware::map_request(tls::by_https));
-        axum::serve(tls::TlsListener::new(listener, tls), router).await
-    }
-
-    /// Looks at the world, or changes it behind everyone's back. The closure must not call back
-    /// into this simulator, except for [`Self::now`].
-    pub fn world<R>(&self, act: impl FnOnce(&mut World) -> R) -> R {
-        self.with(|core| act(&mut core.world))
-    }
-
-    /// Reads or changes the switches.
-    pub fn settings<R>(&self, act: impl FnOnce(&mut Settings) -> R) -> R {
-        self.with(|core| act(&mut core.world.settings))
-    }
-
-    /// Reads or changes the faults.
-    pub fn faults<R>(&self, act: impl FnOnce(&mut Faults) -> R) -> R {
-        self.with(|core| act(&mut core.faults))
-    }
-
-    /// Reads or clears the request log.
-    pub fn requests<R>(&self, act: impl FnOnce(&mut RequestLog) -> R) -> R {
-        self.with(|core| act(&mut core.requests))
-    }
-
-    fn with<R>(&self, act: impl FnOnce(&mut Core) -> R) -> R {
-        act(&mut self.core.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}

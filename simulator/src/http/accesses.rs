@@ -1,7 +1,7 @@
 //! AppLink's endpoints of connections and authorizations.
 //!
 //! Must not keep, return or quote a private key: its digest is all that gets past this file.
-//! Called by the router of `applink`.
+//! Called by the router.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -9,19 +9,20 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use http::{HeaderMap, Uri};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Map, Value, json};
-use url::Url;
 use uuid::Uuid;
 
-use super::answer::{Answer, ApiError, content_type, object, reached_at};
-use super::applink::{Caller, call, call_for_credentials, call_to_change};
-use super::dialect::{View, access_body};
+use super::answer::{Answer, ApiError};
+use super::dialect::access_body;
 use super::shape::{deleted, list_of, success};
 use crate::Simulator;
-use crate::settings::{AccessToken, DeleteAnswer, Dialect, OneAnswer, UnknownAnswer, seconds};
+use crate::http::door::{Caller, call, call_for_credentials, call_to_change};
+use crate::http::request::{fields, listed_at, login_url, reached_at, required};
+use crate::http::spelling::View;
+use crate::settings::{AccessToken, DeleteAnswer, Dialect, OneAnswer, UnknownAnswer};
 use crate::state::{Collection, Grant, NewAccess, Provider, StateError, World};
 use crate::token::sha256_hex;
 
@@ -51,12 +52,6 @@ async fn list(
         let bodies: Vec<_> = all.map(|a| access_body(world, a, at, View::Listed)).collect();
         Ok(list_of(bodies, &world.settings, &uri))
     })
-}
-
-/// The moment that lists show.
-pub(super) fn listed_at(world: &World, now: Timestamp) -> Timestamp {
-    let lag = SignedDuration::ZERO - seconds(world.settings.list_lag_seconds);
-    now.checked_add(lag).unwrap_or(Timestamp::MIN)
 }
 
 async fn read(
@@ -206,33 +201,6 @@ fn asked_for(
 fn made(world: &World, id: Uuid, now: Timestamp) -> Result<Response, ApiError> {
     let body = access_body(world, world.access(id)?, now, View::Created);
     Ok((success(world.settings.create_answer), Json(body)).into_response())
-}
-
-pub(super) fn fields(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, ApiError> {
-    if content_type(headers) != "application/json" {
-        return Err(ApiError::unsupported("Content-Type must be application/json."));
-    }
-    object(body)
-}
-
-pub(super) fn required<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<&'a str, ApiError> {
-    match fields.get(name) {
-        Some(Value::String(text)) if !text.trim().is_empty() => Ok(text),
-        Some(Value::String(_)) => Err(ApiError::invalid(format!("{name} must not be empty"))),
-        Some(_) => Err(ApiError::invalid(format!("{name} must be a string"))),
-        None => Err(ApiError::invalid(format!("{name} is required"))),
-    }
-}
-
-/// The CLI leaves an absent `login_url` out: `null` is refused.
-pub(super) fn login_url(fields: &Map<String, Value>) -> Result<Url, ApiError> {
-    let text = match fields.get("login_url") {
-        Some(_) => required(fields, "login_url")?,
-        None => "https://login.salesforce.com",
-    };
-    let url = Url::parse(text).ok();
-    url.filter(|url| matches!(url.scheme(), "https" | "http"))
-        .ok_or_else(|| ApiError::invalid("login_url must be an https URL"))
 }
 
 /// What is left of a key: the SHA-256 of its PEM text, trimmed; none where it is no private key.

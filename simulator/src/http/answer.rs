@@ -5,10 +5,9 @@
 use axum::Json;
 use axum::body::to_bytes;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use http::{HeaderName, StatusCode, Uri, header};
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::state::StateError;
 
@@ -114,36 +113,15 @@ pub(super) async fn as_json(response: Response) -> Response {
     (status, Json(json!({"id": id, "message": message}))).into_response()
 }
 
-/// A body that must be a JSON object.
-pub(super) fn object(body: &Bytes) -> Result<Map<String, Value>, ApiError> {
-    // serde_json's messages quote no content while the target is any value at all.
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| ApiError::bad_request(format!("The body is not JSON: {error}.")))?;
-    match value {
-        Value::Object(fields) => Ok(fields),
-        _ => Err(ApiError::bad_request("The body must be a JSON object.")),
-    }
-}
-
-/// What a `Content-Type` names, without its parameters, in lowercase.
-pub(super) fn media_type(kind: &str) -> String {
-    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-/// The media type of a request; empty where it names none.
-pub(super) fn content_type(headers: &HeaderMap) -> String {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    media_type(kind.unwrap_or_default())
-}
-
-/// The origin that a request was sent to.
-pub(super) fn reached_at(headers: &HeaderMap, uri: &Uri) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.or(uri.authority().map(|authority| authority.as_str()));
-    format!("{}://{}", uri.scheme_str().unwrap_or("http"), host.unwrap_or("localhost"))
-}
-
 /// A moment as AppLink writes it: the Python SDK insists on the fraction.
 pub(super) fn stamp(at: Timestamp) -> String {
     format!("{at:.6}")
+}
+
+pub(super) fn created(body: Value) -> Response {
+    (StatusCode::CREATED, Json(body)).into_response()
+}
+
+pub(super) fn no_content() -> Response {
+    StatusCode::NO_CONTENT.into_response()
 }

@@ -8,27 +8,13 @@ use serde_json::{Map, Value, json};
 
 use super::mixed::{spelled, stamp_in};
 use super::spelling;
+use super::spelling::View;
 use crate::settings::{DeleteStatus, Dialect, LinkServed, Settings};
 use crate::state::{Access, Collection, Grant, Org, Provider, RemoteError, Status, World};
 
 /// What goes where an object has some keys of each spelling.
 const SPARE: [&[&str]; 4] =
     [&["org", "api_verion"], &["org", "user_auth", "username"], &["org", "user_id"], &["org", "access_token"]];
-
-/// The answer that an access appears in; the reference's fields differ from one to the other.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum View {
-    /// A POST's.
-    Created,
-    /// The list by add-on.
-    Listed,
-    /// The list by app.
-    ListedByApp,
-    /// A GET of one.
-    Detail,
-    /// A DELETE's.
-    Deleted,
-}
 
 /// An access as it was at a moment.
 pub(super) fn access_body(world: &World, access: &Access, at: Timestamp, view: View) -> Value {

@@ -11,12 +11,13 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
 use crate::Simulator;
 use crate::faults::{Fault, What, Where};
+use crate::http::request::bearer;
 use crate::requests::{Api, RequestRecord};
 use crate::token::Token;
 
@@ -64,13 +65,6 @@ pub(super) async fn intercept(State(simulator): State<Simulator>, request: Reque
         simulator.requests(|log| log.amend(seq, |record| record.status = status));
     }
     answer
-}
-
-/// The bearer token of a request.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 async fn inflict(fault: Fault, answer: Option<Response>) -> Option<Response> {

@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answer::{Answer, ApiError, REMAINING, media_type, reached_at};
-use super::intercept::bearer;
+use super::answer::{Answer, ApiError, REMAINING};
 use crate::Simulator;
+use crate::http::request::{bearer, media_type, reached_at};
 use crate::settings::SsoVariant;
 use crate::state::{Addon, App, Attachment, World};
 

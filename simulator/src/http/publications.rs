@@ -1,6 +1,6 @@
 //! AppLink's publication endpoints, and how a publication is spelled.
 //!
-//! Must not keep what is uploaded longer than it takes to read it. Called by the router of `applink`.
+//! Must not keep what is uploaded longer than it takes to read it. Called by the router.
 
 use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
@@ -13,13 +13,13 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::accesses::{listed_at, required};
-use super::answer::{Answer, ApiError, content_type, media_type, object};
-use super::applink::{Caller, call, call_to_change};
+use super::answer::{Answer, ApiError};
 use super::mixed::{spelled, stamp_in};
 use super::shape::{deleted, list_of, success};
 use super::spelling::omit;
 use crate::Simulator;
+use crate::http::door::{Caller, call, call_to_change};
+use crate::http::request::{content_type, listed_at, media_type, object, required};
 use crate::settings::{Dialect, OmittedOfPublication, PublishAnswer, UnknownApp};
 use crate::state::{Access, Archive, Edition, NewPublication, Provider, Publication, StateError, Upload, World};
 

@@ -7,9 +7,23 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::dialect::View;
 use crate::settings::{ListedAddonId, NamePlace, Omitted, OmittedAs, PendingOrg, Settings, StatusKey, StatusWords};
 use crate::state::{Access, Org, SOMEBODY, Status};
+
+/// The answer that an access appears in; the reference's fields differ from one to the other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    /// A POST's.
+    Created,
+    /// The list by add-on.
+    Listed,
+    /// The list by app.
+    ListedByApp,
+    /// A GET of one.
+    Detail,
+    /// A DELETE's.
+    Deleted,
+}
 
 /// The org that an answer shows.
 pub(super) fn shown_org(settings: &Settings, access: &Access, at: Timestamp, org: Option<Org>) -> Option<Org> {

@@ -1,6 +1,6 @@
 //! AppLink's endpoints for data action targets, and how a target is spelled.
 //!
-//! Must not change or remove one: AppLink has no way to. Called by the router of `applink`.
+//! Must not change or remove one: AppLink has no way to. Called by the router.
 
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
@@ -12,12 +12,12 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::accesses::{fields, listed_at, required};
 use super::answer::{Answer, ApiError};
-use super::applink::{Caller, call, call_to_change};
 use super::mixed::spelled;
 use super::shape::{list_of, success};
 use crate::Simulator;
+use crate::http::door::{Caller, call, call_to_change};
+use crate::http::request::{fields, listed_at, required};
 use crate::settings::{ChangeRefusal, Dialect, Settings, StatusKey, TargetList, TargetWords};
 use crate::state::{Access, NewTarget, Provider, Target, TargetKind, World};
 

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use url::Url;
 use uuid::Uuid;
 
-use super::consent::ConsentLink;
-use super::{Collection, Org};
+use super::collection::{Collection, Provider};
+use super::consent_link::ConsentLink;
+use super::salesforce::Org;
 use crate::token::sha256_hex;
 
 /// In every access token that an answer carries, so that a leak is easily found.
@@ -44,34 +45,6 @@ pub struct Access {
     // What the access token lasts for.
     pub(super) session: Uuid,
     pub(super) history: Vec<Transition>,
-}
-
-/// What kind of org an access leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provider {
-    /// A Salesforce org.
-    Salesforce,
-    /// A Data Cloud org.
-    DataCloud,
-}
-
-impl Provider {
-    /// The provider of a path segment.
-    pub fn of_segment(segment: &str) -> Option<Self> {
-        match segment {
-            "salesforce" => Some(Self::Salesforce),
-            "datacloud" => Some(Self::DataCloud),
-            _ => None,
-        }
-    }
-
-    /// Its path segment.
-    pub fn segment(self) -> &'static str {
-        match self {
-            Self::Salesforce => "salesforce",
-            Self::DataCloud => "datacloud",
-        }
-    }
 }
 
 /// How access was granted.
@@ -247,4 +220,38 @@ impl Access {
         self.history.retain(|t| t.at <= now);
         self.history.extend(course);
     }
+}
+
+/// What a POST asks for.
+#[derive(Debug, Clone)]
+pub struct NewAccess {
+    /// Which of the two it shall be.
+    pub collection: Collection,
+    /// The add-on.
+    pub addon: Uuid,
+    /// The app on whose behalf.
+    pub app: Uuid,
+    /// `connection_name` or `developer_name`.
+    pub name: String,
+    /// What kind of org.
+    pub provider: Provider,
+    /// Where the user logs in.
+    pub login_url: Url,
+    /// How access is granted.
+    pub grant: Grant,
+}
+
+/// What a planted access has beside a POST's inputs.
+#[derive(Debug, Clone)]
+pub struct Planted {
+    /// Its inputs; the rule for names does not hold here.
+    pub new: NewAccess,
+    /// The status that it keeps until something changes it.
+    pub status: Status,
+    /// Its error.
+    pub error: Option<RemoteError>,
+    /// The org that it leads to.
+    pub org: Option<Org>,
+    /// Who is told to have created it; absent: the account.
+    pub created_by: Option<String>,
 }

@@ -5,12 +5,12 @@
 //! `http::accesses`, the control API and the tests.
 
 use jiff::{SignedDuration, Timestamp};
-use url::Url;
 use uuid::Uuid;
 
+use super::access::{NewAccess, Planted};
+use super::addon::is_id;
 use super::names::Claim;
-use super::places::is_id;
-use super::{Access, Collection, Grant, Org, Provider, RemoteError, StateError, Status, Transition, World};
+use super::{Access, Collection, Grant, Org, RemoteError, StateError, Status, Transition, World};
 use crate::settings::{Dialect, JwtFailure, StatusAfterDelete, seconds};
 
 /// How long what is gone is remembered, for lists that lag.
@@ -18,40 +18,6 @@ pub(super) const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
 
 /// Where links lead of accesses that were not made over HTTP.
 const NOWHERE: &str = "http://localhost";
-
-/// What a POST asks for.
-#[derive(Debug, Clone)]
-pub struct NewAccess {
-    /// Which of the two it shall be.
-    pub collection: Collection,
-    /// The add-on.
-    pub addon: Uuid,
-    /// The app on whose behalf.
-    pub app: Uuid,
-    /// `connection_name` or `developer_name`.
-    pub name: String,
-    /// What kind of org.
-    pub provider: Provider,
-    /// Where the user logs in.
-    pub login_url: Url,
-    /// How access is granted.
-    pub grant: Grant,
-}
-
-/// What a planted access has beside a POST's inputs.
-#[derive(Debug, Clone)]
-pub struct Planted {
-    /// Its inputs; the rule for names does not hold here.
-    pub new: NewAccess,
-    /// The status that it keeps until something changes it.
-    pub status: Status,
-    /// Its error.
-    pub error: Option<RemoteError>,
-    /// The org that it leads to.
-    pub org: Option<Org>,
-    /// Who is told to have created it; absent: the account.
-    pub created_by: Option<String>,
-}
 
 impl World {
     /// Every access of a collection that is remembered, those that are gone included.

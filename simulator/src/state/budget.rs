@@ -1,11 +1,9 @@
 //! What is left of a rate limit: a bucket of requests that refills by the minute.
 //!
-//! Must not know whose limit it is. Called by `account` and, for AppLink's own limit, by `http::applink`.
+//! Must not know whose limit it is. Called by `account` and, for AppLink's own limit, by `apps`.
 
 use jiff::{SignedDuration, Timestamp};
-use uuid::Uuid;
 
-use super::{StateError, World};
 use crate::settings::seconds;
 
 /// A limit.
@@ -44,16 +42,5 @@ impl Budget {
         };
         let minutes = now.duration_since(at).as_secs_f64().max(0.0) / 60.0;
         (left + minutes * f64::from(rate.per_minute)).min(full)
-    }
-}
-
-impl World {
-    /// Spends one of an add-on's requests to AppLink, where they are limited; returns how many are left.
-    pub(crate) fn spend_on_applink(&mut self, addon: Uuid, now: Timestamp) -> Result<Option<u32>, StateError> {
-        let Some(limit) = self.settings.applink_rate_limit else { return Ok(None) };
-        let rate = Rate { limit, per_minute: self.settings.applink_rate_refill_per_minute };
-        let budget = self.budgets.entry(addon).or_default();
-        budget.spend(rate, now).map_err(|wait| StateError::AddonRateLimited { wait })?;
-        Ok(Some(budget.remaining(rate, now)))
     }
 }

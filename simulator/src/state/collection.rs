@@ -3,8 +3,6 @@
 //!
 //! Must not know what is in them. Called by `access` and by everything that asks for a collection.
 
-use super::Provider;
-
 /// A collection of access: each has its own path, its own words, and names of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Collection {
@@ -45,5 +43,33 @@ impl Collection {
     /// Whether a JWT opens this provider's orgs: for a connection to Data Cloud there is no route.
     pub fn takes_jwt(self, provider: Provider) -> bool {
         (self, provider) != (Self::Connections, Provider::DataCloud)
+    }
+}
+
+/// What kind of org an access leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// A Salesforce org.
+    Salesforce,
+    /// A Data Cloud org.
+    DataCloud,
+}
+
+impl Provider {
+    /// The provider of a path segment.
+    pub fn of_segment(segment: &str) -> Option<Self> {
+        match segment {
+            "salesforce" => Some(Self::Salesforce),
+            "datacloud" => Some(Self::DataCloud),
+            _ => None,
+        }
+    }
+
+    /// Its path segment.
+    pub fn segment(self) -> &'static str {
+        match self {
+            Self::Salesforce => "salesforce",
+            Self::DataCloud => "datacloud",
+        }
     }
 }

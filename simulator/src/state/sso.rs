@@ -2,7 +2,7 @@
 //!
 //! Nothing is remembered: a payload proves itself, since its tokens are digests over the add-on,
 //! this world's salt and a timestamp. (The real `resource_token` is a SHA-1; clients carry it
-//! unread.) Must not know HTTP. Called by `http::platform` and `http::applink`.
+//! unread.) Must not know HTTP. Called by `http::platform` and `http::door`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -13,10 +13,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{created, no_content, parse, places, views};
+use super::{places, views};
 use crate::Simulator;
-use crate::http::accesses::login_url as login_url_of;
-use crate::http::answer::{Answer, ApiError, reached_at};
+use crate::http::answer::{Answer, ApiError, created, no_content};
+use crate::http::request::{login_url as login_url_of, parse, reached_at};
 use crate::state::{
     Collection, Grant, NewAccess, Org, Planted, Provider, RemoteError, SOMEBODY, StateError, Status, World, is_id,
 };

@@ -18,14 +18,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
 use axum::{Json, Router};
 use bytes::Bytes;
-use http::StatusCode;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, ApiError, object, stamp};
+use super::answer::{Answer, ApiError, created, no_content, stamp};
 use crate::Simulator;
 use crate::faults::Fault;
+use crate::http::request::{object, parse};
 use crate::state::Collection;
 
 pub(super) fn routes() -> Router<Simulator> {
@@ -39,20 +38,6 @@ pub(super) fn routes() -> Router<Simulator> {
         .merge(publications::routes())
         .merge(targets::routes())
         .merge(places::routes())
-}
-
-/// A JSON body, of which an empty one is an empty object.
-fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
-    let body: &[u8] = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| ApiError::bad_request(error.to_string()))
-}
-
-fn created(body: Value) -> Response {
-    (StatusCode::CREATED, Json(body)).into_response()
-}
-
-fn no_content() -> Response {
-    StatusCode::NO_CONTENT.into_response()
 }
 
 async fn world(State(simulator): State<Simulator>) -> Json<Value> {

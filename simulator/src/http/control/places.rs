@@ -13,9 +13,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{created, no_content, parse, views};
+use super::views;
 use crate::Simulator;
-use crate::http::answer::{Answer, ApiError};
+use crate::http::answer::{Answer, ApiError, created, no_content};
+use crate::http::request::parse;
 use crate::state::{Addon, AddonState, App, Attachment, World};
 use crate::token::Token;
 

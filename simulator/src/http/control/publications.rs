@@ -12,9 +12,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{accesses, created, no_content, parse};
+use super::accesses;
 use crate::Simulator;
-use crate::http::answer::{Answer, ApiError, stamp};
+use crate::http::answer::{Answer, ApiError, created, no_content, stamp};
+use crate::http::request::parse;
 use crate::state::{ArchiveEntry, Collection, Edition, NewPublication, Publication, StateError, Upload, World, is_id};
 
 /// Who publishes when nobody says who it is.

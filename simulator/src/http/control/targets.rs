@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::accesses::{self, ErrorBody};
-use super::{created, no_content, parse};
 use crate::Simulator;
-use crate::http::answer::{Answer, ApiError, stamp};
+use crate::http::answer::{Answer, ApiError, created, no_content, stamp};
+use crate::http::request::parse;
 use crate::state::{Collection, NewTarget, RemoteError, StateError, Target, TargetKind, TargetStatus, World, is_id};
 
 pub(super) fn routes() -> Router<Simulator> {

@@ -10,7 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use super::*;
+use crate::seed::Seed;
 use crate::settings::{Dialect, JwtFailure};
+use uuid::Uuid;
 
 const T0: Timestamp = Timestamp::UNIX_EPOCH;
 

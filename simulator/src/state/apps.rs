@@ -1,102 +1,15 @@
 //! Apps, add-ons, attachments and the config vars that follow from them.
 //!
-//! Must not know HTTP. Called by `http::platform`, `http::applink` and the control API.
+//! Must not know HTTP. Called by `http::platform`, `http::door` and the control API.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::addon::{Addon, AddonState, App, Attachment, is_called};
+use super::budget::Rate;
 use super::{StateError, World};
-use crate::token::Token;
-
-/// A Heroku app.
-#[derive(Debug, Clone)]
-pub struct App {
-    /// Its id.
-    pub id: Uuid,
-    /// Its name.
-    pub name: String,
-    /// Config vars beside those of its add-ons; one of the same name wins over an add-on's.
-    pub config_vars: BTreeMap<String, String>,
-}
-
-/// An add-on.
-#[derive(Debug, Clone)]
-pub struct Addon {
-    /// Its id.
-    pub id: Uuid,
-    /// Its name.
-    pub name: String,
-    /// The name of its service.
-    pub service: String,
-    /// Where it is in its life.
-    pub state: AddonState,
-    /// Its `_TOKEN`.
-    pub token: Token,
-    /// Whether AppLink refuses that token, although the config var still has it.
-    pub token_revoked: bool,
-    /// The app that owns it.
-    pub owner: Uuid,
-    /// Where it is attached.
-    pub attachments: Vec<Attachment>,
-}
-
-/// An add-on's attachment to an app.
-#[derive(Debug, Clone)]
-pub struct Attachment {
-    /// Its id.
-    pub id: Uuid,
-    /// The app.
-    pub app: Uuid,
-    /// Its name: the prefix of the config vars.
-    pub name: String,
-}
-
-/// Where an add-on is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum AddonState {
-    /// Without config vars yet.
-    Provisioning,
-    /// In working order.
-    Provisioned,
-    /// Gone, in all but name.
-    Deprovisioned,
-}
-
-impl AddonState {
-    /// As the Platform API writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Provisioning => "provisioning",
-            Self::Provisioned => "provisioned",
-            Self::Deprovisioned => "deprovisioned",
-        }
-    }
-}
-
-impl Addon {
-    /// Its attachment to an app.
-    pub fn attachment_to(&self, app: Uuid) -> Option<&Attachment> {
-        self.attachments.iter().find(|a| a.app == app)
-    }
-
-    /// Whether it is an AppLink add-on, staging ones included.
-    pub fn is_applink(&self) -> bool {
-        self.service.starts_with("heroku-applink")
-    }
-}
-
-/// Whether a text is this id, be it in capitals.
-pub(crate) fn is_id(id: Uuid, text: &str) -> bool {
-    id.to_string().eq_ignore_ascii_case(text)
-}
-
-/// Whether a path segment means the thing of this id and name.
-fn is_called(id: Uuid, name: &str, key: &str) -> bool {
-    name == key || is_id(id, key)
-}
 
 impl World {
     /// The app of this id or name.
@@ -190,5 +103,16 @@ impl World {
         }
         vars.extend(app.config_vars.clone());
         vars
+    }
+}
+
+impl World {
+    /// Spends one of an add-on's requests to AppLink, where they are limited; returns how many are left.
+    pub(crate) fn spend_on_applink(&mut self, addon: Uuid, now: Timestamp) -> Result<Option<u32>, StateError> {
+        let Some(limit) = self.settings.applink_rate_limit else { return Ok(None) };
+        let rate = Rate { limit, per_minute: self.settings.applink_rate_refill_per_minute };
+        let budget = self.budgets.entry(addon).or_default();
+        budget.spend(rate, now).map_err(|wait| StateError::AddonRateLimited { wait })?;
+        Ok(Some(budget.remaining(rate, now)))
     }
 }

@@ -1,8 +1,15 @@
-//! The rooms of the library, and who may use whom: reads the `use` lines and the paths of `src`.
+//! The rooms of the operator, and which of them may use which; and what holds for the source files of all crates.
 //!
-//! Runs nothing. A line of code that reaches into a room it must not know fails here, with its file and line.
+//! Reads the code and runs nothing. A line that uses a room that it must not know fails here, with its file and line.
+//!
+//! - this file: the rules. `source`: files without comments, texts and tests. `imports`: what modules use of each other.
+//!   `circles`: modules that use each other.
 
-use std::collections::BTreeMap;
+mod circles;
+mod imports;
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What each room may use of the crate. Rooms that are not named may use anything.
@@ -48,29 +55,40 @@ const IMPURE: [&str; 8] =
     ["tokio", "reqwest", "tracing", "kube::Client", "kube::Api", "std::fs", "std::env", "async fn"];
 const PURE: [&str; 6] = ["conditions", "crd", "document", "facts", "plan", "wire"];
 
-fn sources(dir: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
-        .filter(|path| path.extension().is_some_and(|e| e == "rs"))
-        .collect()
+/// The crates of the workspace by their folders.
+const CRATES: [&str; 3] = ["src", "simulator/src", "xtask/src"];
+
+/// Modules of the operator that import from each other in a circle, with all below them. These are being cut: nothing may
+/// be added here.
+const CIRCULAR: [&str; 8] = [
+    "crate::control",
+    "crate::metrics",
+    "crate::observe",
+    "crate::plan::desired::openapi",
+    "crate::plan::diff::grant",
+    "crate::plan::remote",
+    "crate::plan::step",
+    "crate::transport",
+];
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Every source file with the room it is in.
+/// Every source file of the operator with its room.
 fn rooms() -> BTreeMap<PathBuf, String> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = root("src");
     let room = |path: &Path| {
         let inner = path.strip_prefix(&src).unwrap();
         inner.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
     };
-    sources(&src).into_iter().map(|path| (path.clone(), room(&path))).collect()
+    source::files(&src).into_iter().map(|path| (path.clone(), room(&path))).collect()
 }
 
-/// The lines of a file that are code, up to its tests.
+/// The lines of a file, without comments, texts and tests.
 fn code(path: &Path) -> Vec<(usize, String)> {
-    let text = std::fs::read_to_string(path).unwrap();
-    let lines = text.lines().enumerate().map(|(n, line)| (n + 1, line.trim().to_owned()));
-    lines.take_while(|(_, line)| line != "#[cfg(test)]").filter(|(_, line)| !line.starts_with("//")).collect()
+    let text = source::read(path);
+    text.lines().enumerate().map(|(n, line)| (n + 1, line.trim().to_owned())).collect()
 }
 
 /// The rooms that a line names by `crate::room`.
@@ -105,7 +123,7 @@ fn every_room_is_known_here() {
     let known = ["lib", "main"];
     for (path, room) in rooms() {
         let listed = ROOMS.iter().any(|(name, _)| *name == room) || known.contains(&room.as_str());
-        assert!(listed, "{}: say in tests/rooms.rs what {room} may use", path.display());
+        assert!(listed, "{}: say in tests/rooms/main.rs what {room} may use", path.display());
     }
 }
 
@@ -119,10 +137,42 @@ fn pure_rooms_do_no_input_or_output() {
     }
 }
 
+/// Whether a module is this one or below it.
+fn is_within(module: &str, parent: &str) -> bool {
+    module.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+#[test]
+fn no_modules_import_from_each_other_in_a_circle() {
+    let mut circular = BTreeSet::new();
+    for folder in CRATES {
+        let uses = imports::uses(&imports::modules(&root(folder)));
+        assert!(uses.values().any(|used| !used.is_empty()), "the imports in {folder} are no longer found");
+        for circle in circles::circles(&uses) {
+            let known = |module: &String| CIRCULAR.into_iter().find(|known| is_within(module, known));
+            let known: Option<Vec<_>> = circle.iter().map(|module| known(module).filter(|_| folder == "src")).collect();
+            assert!(known.is_some(), "{folder}: these modules import from each other in a circle: {circle:#?}");
+            circular.extend(known.into_iter().flatten());
+        }
+    }
+    let cut: Vec<_> = CIRCULAR.into_iter().filter(|known| !circular.contains(known)).collect();
+    assert!(cut.is_empty(), "no circle is left in {cut:?}: take it out of CIRCULAR");
+}
+
+#[test]
+fn the_operator_and_the_simulator_share_nothing() {
+    let manifest = std::fs::read_to_string(root("simulator/Cargo.toml")).unwrap();
+    assert!(!manifest.contains("applink-operator"), "the simulator must not use the operator");
+    for path in rooms().into_keys() {
+        let found = source::read(&path).contains("applink_simulator");
+        assert!(!found, "{}: only tests may use the simulator", path.display());
+    }
+}
+
 #[test]
 fn files_are_short_and_say_what_they_are() {
-    let tests = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
-    for path in rooms().into_keys().chain(tests) {
+    let folders = CRATES.into_iter().chain(["tests", "simulator/tests"]);
+    for path in folders.flat_map(|folder| source::files(&root(folder))) {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("//! "), "{} begins without saying what it is", path.display());
         assert!(text.lines().count() < 400, "{} is too long", path.display());
@@ -134,10 +184,10 @@ const CLOCKS: [&str; 2] = ["Instant", "SystemTime"];
 
 #[test]
 fn no_test_asserts_how_long_anything_takes_in_real_time() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let tests = root("tests");
     // It needs the clock to give up.
     let harness = tests.join("e2e/harness");
-    for path in sources(&tests).into_iter().filter(|path| !path.starts_with(&harness)) {
+    for path in source::files(&tests).into_iter().filter(|path| !path.starts_with(&harness)) {
         for (number, line) in code(&path).into_iter().filter(|(_, line)| line.contains("std::time::")) {
             let clock = CLOCKS.iter().find(|clock| line.contains(**clock));
             assert_eq!(clock, None, "{}:{number}: use virtual time, or wait on a condition", path.display());

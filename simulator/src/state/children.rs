@@ -5,16 +5,8 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::connection_ref::ConnectionRef;
 use super::{Access, Collection, Provider, StateError, Status, Transition, World};
-
-/// What ties a publication or a data action target to its connection: broken once that disconnects or goes, and for
-/// good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tie {
-    pub(super) connection: Uuid,
-    // How many transitions the connection had behind it.
-    since: usize,
-}
 
 impl World {
     /// The connection that a path means below the segment of this provider, whatever its status.
@@ -45,7 +37,7 @@ impl World {
     }
 
     /// Whether a tie holds at a moment.
-    pub(super) fn holds(&self, tie: Tie, at: Timestamp) -> bool {
+    pub(super) fn holds(&self, tie: ConnectionRef, at: Timestamp) -> bool {
         let ends = |t: &Transition| matches!(t.to, None | Some(Status::Disconnected));
         let connection = self.access(tie.connection);
         connection.is_ok_and(|c| !c.history().iter().skip(tie.since).any(|t| t.at <= at && ends(t)))
@@ -55,13 +47,5 @@ impl World {
     pub(super) fn app_name(&self, id: Uuid) -> String {
         let app = self.apps.iter().find(|app| app.id == id);
         app.map(|app| app.name.clone()).unwrap_or_default()
-    }
-}
-
-impl Access {
-    /// Ties something to it.
-    pub(super) fn tie(&self, now: Timestamp) -> Tie {
-        let since = self.history().iter().filter(|t| t.at <= now).count();
-        Tie { connection: self.id, since }
     }
 }

@@ -1,9 +1,8 @@
-//! The AppLink API's door: who may call, on behalf of which app, and how often. And its routes.
+//! Admission to the AppLink API: who may call, on behalf of which app, and how often.
 //!
 //! Must not accept a Heroku token, unless a switch says so: the CLI's history says that AppLink refuses it. Called by
-//! the router; whoever has routes below an add-on calls [`call`].
+//! every handler of a route below an add-on.
 
-use axum::Router;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,15 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::answer::{Answer, ApiError, REMAINING};
-use super::intercept::bearer;
-use super::{accesses, publications, targets};
+use super::request::bearer;
 use crate::Simulator;
 use crate::settings::{AcceptedBearer, AddonSegment, RetryAfter, Settings, SsoCheck, SsoFreshness, SsoRefusal};
 use crate::state::{Addon, Sso, StateError, World, is_id};
-
-pub(super) fn routes() -> Router<Simulator> {
-    accesses::routes().merge(publications::routes()).merge(targets::routes())
-}
 
 /// On whose behalf a request comes.
 pub(super) struct Caller {
