@@ -15,7 +15,8 @@ use applink_operator::heroku::{AddonResolver, AddonSelector, RemoteError};
 use applink_operator::metrics::Metrics;
 use applink_operator::transport::{AllowedHosts, Http, network};
 use applink_simulator::{
-    Collection, Edition, Grant, NewAccess, NewPublication, Org, Planted, Provider, Seed, Settings, Simulator, Status,
+    AuthMethod, Collection, Edition, NewOrgAccess, NewPublication, Org, Planted, Provider, Seed, Settings, Simulator,
+    Status,
 };
 use axum::Router;
 use axum::extract::Request;
@@ -43,14 +44,14 @@ async fn bench(settings: Value) -> Bench {
 }
 
 fn planted() -> Planted {
-    let new = NewAccess {
+    let new = NewOrgAccess {
         collection: Collection::Connections,
         addon: Seed::ADDON_ID,
         app: Seed::APP_ID,
         name: "productionOrg".to_owned(),
         provider: Provider::Salesforce,
         login_url: "https://login.salesforce.com".parse().expect("a URL"),
-        grant: Grant::Jwt {
+        auth_method: AuthMethod::Jwt {
             alias: "alias".to_owned(),
             client_id: "3MVG9".to_owned(),
             username: "ci@example.com".to_owned(),

@@ -1,7 +1,7 @@
-//! What shall go wrong: rules that pick requests and say what becomes of them.
+//! Fault rules: which requests fail, and how.
 //!
-//! Must not do the damage itself: `http::intercept` asks here what strikes a request, and does it.
-//! Filled by the tests and the control API.
+//! Must not apply a fault: `http::intercept` asks here which rules match a request, and applies them. The tests and the
+//! control API add rules.
 
 use std::collections::BTreeMap;
 
@@ -10,31 +10,28 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-/// One rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fault {
-    /// Its name; drawn when empty.
+    /// Generated when empty.
     #[serde(default)]
     pub id: String,
-    /// Strikes this method only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// Strikes paths that contain this.
+    /// Matches only paths that contain this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_contains: Option<String>,
-    /// Strikes paths that begin with this.
+    /// Matches only paths that begin with this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_prefix: Option<String>,
     /// Before or after the request takes effect.
     #[serde(default, rename = "where")]
     pub place: Where,
-    /// What happens.
     pub what: What,
-    /// How often it strikes; for ever when absent.
+    /// How many requests it applies to. Absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
-    /// How often it struck.
+    /// How many requests it was applied to.
     #[serde(default)]
     pub hits: u64,
 }
@@ -43,10 +40,10 @@ pub struct Fault {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Where {
-    /// Nothing was done yet; unless it is a mere delay, nothing ever will be.
+    /// The request does not take effect, unless the fault is a delay.
     #[default]
     Before,
-    /// The world has changed; only the answer suffers.
+    /// The request takes effect. Only the response is changed.
     After,
 }
 
@@ -54,31 +51,27 @@ pub enum Where {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum What {
-    /// This answer in place of the real one.
+    /// Answers with this response instead of the real one.
     Status {
         /// The status code, 200 to 599.
         code: u16,
         /// Headers, such as `Retry-After`.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         headers: BTreeMap<String, String>,
-        /// A text is sent as it is, as `text/html`; anything else as JSON. Absent: an error that
-        /// names the fault.
+        /// A string is sent unchanged as `text/html`, anything else as JSON. Absent: an error that names the fault.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<Value>,
     },
-    /// A pause, on tokio's clock.
-    Delay {
-        /// Milliseconds.
-        ms: u64,
-    },
-    /// The connection closes without an answer; in-process, the answer's body fails at once.
+    /// Waits, on tokio's clock.
+    Delay { ms: u64 },
+    /// Closes the connection without a response. In-process, reading the body fails at once.
     Reset,
-    /// The body breaks off in the middle of what `Content-Length` announced.
+    /// Sends less of the body than `Content-Length` says.
     Truncate,
 }
 
 impl Fault {
-    /// A fault that strikes every request, for ever.
+    /// A fault that applies to every request.
     pub fn new(place: Where, what: What) -> Self {
         Self {
             id: String::new(),
@@ -99,19 +92,18 @@ impl Fault {
         Self::new(place, What::Status { code, headers, body })
     }
 
-    /// Strikes this method only.
     pub fn method(mut self, method: &str) -> Self {
         self.method = Some(method.to_owned());
         self
     }
 
-    /// Strikes paths that contain this.
+    /// Matches only paths that contain this.
     pub fn path_contains(mut self, part: &str) -> Self {
         self.path_contains = Some(part.to_owned());
         self
     }
 
-    /// Strikes this often, then no more.
+    /// Limits the number of requests it applies to.
     pub fn times(mut self, times: u64) -> Self {
         self.times = Some(times);
         self
@@ -130,7 +122,7 @@ impl Fault {
         Ok(())
     }
 
-    fn strikes(&self, place: Where, method: &Method, path: &str) -> bool {
+    fn matches(&self, place: Where, method: &Method, path: &str) -> bool {
         self.place == place
             && self.times.is_none_or(|times| self.hits < times)
             && (self.method.as_deref()).is_none_or(|m| m.eq_ignore_ascii_case(method.as_str()))
@@ -142,7 +134,7 @@ impl Fault {
 /// Why a fault was refused.
 #[derive(Debug, Error)]
 pub enum FaultError {
-    /// Not a status code that can be answered.
+    /// Not a status code that can be sent.
     #[error("what.status.code: {0} is not a status code from 200 to 599")]
     Code(u16),
     /// Not a header that can be sent.
@@ -153,7 +145,7 @@ pub enum FaultError {
     Taken(String),
 }
 
-/// The rules, in the order in which they are tried.
+/// The rules, in the order in which they are matched.
 #[derive(Debug, Default)]
 pub struct Faults {
     rules: Vec<Fault>,
@@ -177,36 +169,35 @@ impl Faults {
         Ok(id)
     }
 
-    /// Removes a rule; false when there is none of this id.
+    /// Removes a rule. Returns false if there is no rule with this id.
     pub fn remove(&mut self, id: &str) -> bool {
         let before = self.rules.len();
         self.rules.retain(|fault| fault.id != id);
         self.rules.len() < before
     }
 
-    /// Removes every rule.
     pub fn clear(&mut self) {
         self.rules.clear();
     }
 
-    /// The rules, those that have struck their last included.
+    /// All rules, used up or not.
     pub fn iter(&self) -> impl Iterator<Item = &Fault> {
         self.rules.iter()
     }
 
-    /// What strikes this request here: any delays, then at most one thing that settles its fate.
-    pub(super) fn strike(&mut self, place: Where, method: &Method, path: &str) -> Vec<Fault> {
-        let mut struck = Vec::new();
+    /// The rules that apply to this request: any number of delays, then at most one other. Counts a hit for each.
+    pub(super) fn take_matching(&mut self, place: Where, method: &Method, path: &str) -> Vec<Fault> {
+        let mut matched = Vec::new();
         for fault in &mut self.rules {
-            if fault.strikes(place, method, path) {
+            if fault.matches(place, method, path) {
                 fault.hits += 1;
-                struck.push(fault.clone());
+                matched.push(fault.clone());
                 if !matches!(fault.what, What::Delay { .. }) {
                     break;
                 }
             }
         }
-        struck
+        matched
     }
 }
 
@@ -215,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_match_count_and_stop_at_the_first_that_settles() {
+    fn rules_match_and_stop_at_the_first_that_is_no_delay() {
         let mut faults = Faults::default();
         let delay = Fault::new(Where::Before, What::Delay { ms: 5 }).times(1);
         faults.add(delay).unwrap();
@@ -223,8 +214,8 @@ mod tests {
         faults.add(post.path_contains("/jwt")).unwrap();
         faults.add(Fault::new(Where::Before, What::Reset)).unwrap();
         let mut ids = |place, method, path| {
-            let struck = faults.strike(place, &method, path);
-            struck.into_iter().map(|f| f.id).collect::<Vec<_>>()
+            let matched = faults.take_matching(place, &method, path);
+            matched.into_iter().map(|f| f.id).collect::<Vec<_>>()
         };
         let post_jwt = (Method::POST, "/connections/salesforce/jwt");
         let first = ids(Where::Before, post_jwt.0.clone(), post_jwt.1);
@@ -235,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_refused() {
+    fn invalid_faults_are_refused() {
         let mut faults = Faults::default();
         assert!(matches!(faults.add(Fault::status(Where::After, 101)), Err(FaultError::Code(101))));
         let mut fault = Fault::status(Where::After, 429);

@@ -1,17 +1,21 @@
 //! Heroku AppLink and the part of the Heroku Platform API around it, as their documentation and the
 //! Heroku CLI describe them, for tests and for `make demo`.
 //!
-//! It must share no type with the rest of the crate: a client and a simulator built on the same
-//! types would be wrong together. Hence only `super::` and `self::` paths below this folder.
+//! It shares no type with the operator: a client and a simulator built on the same types would have the same
+//! mistakes.
 //!
 //! Called by the tests, in-process through [`Simulator::router`], and by the `applink-simulator`
 //! binary, on a socket.
 //!
-//! - `state`: the world (accounts, apps, add-ons, connections and what hangs on them, authorizations), pure: time is
-//!   passed in.
-//! - `settings`: the switches for everything that the documentation leaves open.
-//! - `faults`: what shall go wrong, and when. `requests`: what was asked.
-//! - `http`: both APIs and the control API under `/_control/`. `tls`: the same by HTTPS.
+//! - `state`: the simulated world: accounts, apps, add-ons, connections with their children, authorizations. Pure: the
+//!   caller passes the time.
+//! - `settings`: a setting for each thing that the documentation leaves open.
+//! - `faults`: injected faults. `requests`: the request log.
+//! - `simulator`: all of these behind one lock.
+//! - `http`: both APIs, and the control API under `/_control/`. `serve`, `tls`: serving them over HTTP and HTTPS.
+
+// The fields of the simulated service need no explanation.
+#![allow(missing_docs)]
 
 mod faults;
 mod http;
@@ -37,9 +41,10 @@ pub use self::settings::{
 };
 pub use self::simulator::{Clock, Simulator};
 pub use self::state::{
-    ACCESS_TOKEN_MARK, Access, Account, Addon, AddonState, App, Archive, ArchiveEntry, Attachment, CONSENT_MARKS,
-    Collection, Edition, Grant, NewAccess, NewPublication, NewTarget, Org, Planted, Provider, Publication, RemoteError,
-    StateError, Status, Target, TargetKind, TargetStatus, TargetTransition, Transition, Upload, UploadError, World,
+    ACCESS_TOKEN_MARK, Account, Addon, AddonState, App, Archive, ArchiveEntry, Attachment, AuthMethod, CONSENT_MARKS,
+    Collection, Edition, NewOrgAccess, NewPublication, NewTarget, Org, OrgAccess, Planted, Provider, Publication,
+    RemoteError, StateError, Status, Target, TargetKind, TargetStatus, TargetTransition, Transition, Upload,
+    UploadError, World,
 };
 pub use self::tls::{Tls, TlsError};
 pub use self::token::Token;

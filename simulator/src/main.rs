@@ -1,6 +1,6 @@
 //! `applink-simulator`: serves the simulated Platform and AppLink APIs on a socket.
 //!
-//! Must not be reachable from other machines unless asked to: its control API wants no token.
+//! Must not be reachable from other machines unless a flag allows it: its control API needs no token.
 //! Called by `make demo`, the end-to-end tests and people.
 
 use std::error::Error;
@@ -21,11 +21,11 @@ use tokio::sync::oneshot;
 #[derive(Parser)]
 #[command(name = "applink-simulator", version)]
 struct Args {
-    /// Address to listen on; port 0 takes a free one
+    /// Address to listen on; port 0 selects a free port
     #[arg(long, env = "APPLINK_SIMULATOR_LISTEN", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 
-    /// Allow an address that other machines can reach, although the control API wants no token
+    /// Allow an address that other machines can reach, although the control API needs no token
     #[arg(long)]
     listen_anywhere: bool,
 
@@ -43,11 +43,11 @@ struct Args {
     #[arg(long)]
     tls: bool,
 
-    /// One more host name or address that this certificate is good for; repeat it for several
+    /// Another host name or address for this certificate; repeatable
     #[arg(long, requires = "tls", value_name = "HOST")]
     tls_host: Vec<String>,
 
-    /// Where to write the certificate of the authority that signed it, for clients to trust
+    /// Where to write the authority's certificate, for clients to trust
     #[arg(long, requires = "tls", value_name = "FILE", default_value = "applink-simulator-ca.pem")]
     tls_ca_file: PathBuf,
 
@@ -55,11 +55,11 @@ struct Args {
     #[arg(long, requires = "tls_key", conflicts_with_all = ["tls_host", "tls_ca_file"], value_name = "FILE")]
     tls_cert: Option<PathBuf>,
 
-    /// The private key of --tls-cert, a PEM file too
+    /// The private key of --tls-cert, a PEM file
     #[arg(long, requires = "tls_cert", value_name = "FILE")]
     tls_key: Option<PathBuf>,
 
-    /// Stop when standard input ends, so that no simulator outlives the test that started it
+    /// Stop when standard input ends, so that the simulator does not outlive a test
     #[arg(long)]
     stop_with_stdin: bool,
 }
@@ -77,7 +77,7 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     if !args.listen.ip().is_loopback() && !args.listen_anywhere {
-        let message = format!("{} is reachable from other machines; --listen-anywhere allows that", args.listen);
+        let message = format!("{} is reachable from other machines; add --listen-anywhere to permit that", args.listen);
         return Err(message.into());
     }
     let mut terminated = signal(SignalKind::terminate())?;
@@ -93,7 +93,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
             None => simulator.serve(listener).await,
         }
     };
-    // Requests in flight are dropped: a fault may hold them for hours.
+    // Drops requests in flight: a fault may delay them for hours.
     tokio::select! {
         served = serving => Ok(served?),
         _ = terminated.recv() => Ok(()),
@@ -102,7 +102,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// What HTTPS is served with, where it is. The certificate to trust is written before anybody can ask.
+/// The certificate and key for HTTPS. Writes the authority's certificate before the simulator listens.
 fn tls(args: &Args) -> Result<Option<Tls>, Box<dyn Error>> {
     if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
         let made = Tls::given(&read(certificate)?, &read(key)?);
@@ -122,7 +122,7 @@ fn read(file: &Path) -> Result<Vec<u8>, String> {
     fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))
 }
 
-/// The first line is for programs.
+/// Programs read the first line.
 fn announce(args: &Args, address: SocketAddr, tls: Option<&Tls>) -> io::Result<()> {
     let mut stdout = io::stdout();
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -134,7 +134,7 @@ fn announce(args: &Args, address: SocketAddr, tls: Option<&Tls>) -> io::Result<(
     stdout.flush()
 }
 
-/// Reads on a thread of its own: tokio's standard input would keep the process from ending.
+/// Reads on a separate thread: tokio's standard input would prevent the process from ending.
 async fn end_of_stdin() {
     let (ended, end) = oneshot::channel::<()>();
     std::thread::spawn(move || {

@@ -1,15 +1,14 @@
-//! The request log: what was asked, what was answered, and whether it changed the world.
+//! The request log: each request, its response status, and whether it changed the world.
 //!
-//! Must not hold bodies or tokens. Written by `http::intercept`; read by the tests and the control
-//! API.
+//! Must not hold bodies or tokens. `http::intercept` writes it; the tests and the control API read it.
 
 use std::collections::VecDeque;
 
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 
-/// How many requests are remembered.
-const KEPT: usize = 100_000;
+/// How many requests the log keeps.
+const CAPACITY: usize = 100_000;
 
 /// Which API a request was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,19 +36,16 @@ pub struct RequestRecord {
     pub seq: u64,
     /// When it arrived.
     pub at: Timestamp,
-    /// Its method.
     pub method: Method,
-    /// Its path.
     pub path: String,
-    /// The API it was for.
     pub api: Api,
-    /// The status that was answered: none yet, or none ever after a reset.
+    /// The response status. None before the response, and after a reset.
     pub status: Option<StatusCode>,
     /// Whether its method asks for a change.
     pub mutating: bool,
-    /// Whether it made that change, whatever became of the answer.
+    /// Whether it made that change, even if the response was lost.
     pub committed: bool,
-    /// The digest of its bearer token, accepted or not.
+    /// The digest of its bearer token, valid or not.
     pub token_digest: Option<String>,
 }
 
@@ -61,17 +57,16 @@ pub struct RequestLog {
 }
 
 impl RequestLog {
-    /// The requests, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &RequestRecord> {
         self.records.iter()
     }
 
-    /// How many of the remembered requests satisfy a condition.
+    /// How many of the kept requests satisfy a condition.
     pub fn count(&self, wanted: impl Fn(&RequestRecord) -> bool) -> usize {
         self.iter().filter(|record| wanted(record)).count()
     }
 
-    /// Forgets all requests.
+    /// Removes all requests.
     pub fn clear(&mut self) {
         self.records.clear();
     }
@@ -79,7 +74,7 @@ impl RequestLog {
     pub(super) fn open(&mut self, mut record: RequestRecord) -> u64 {
         self.last_seq += 1;
         record.seq = self.last_seq;
-        if self.records.len() == KEPT {
+        if self.records.len() == CAPACITY {
             self.records.pop_front();
         }
         self.records.push_back(record);
@@ -112,15 +107,15 @@ mod tests {
             committed: false,
             token_digest: None,
         };
-        for _ in 0..KEPT + 2 {
+        for _ in 0..CAPACITY + 2 {
             log.open(record.clone());
         }
-        assert_eq!(log.count(|_| true), KEPT);
+        assert_eq!(log.count(|_| true), CAPACITY);
         assert_eq!(log.iter().next().map(|r| r.seq), Some(3));
         log.amend(5, |r| r.status = Some(StatusCode::OK));
         assert_eq!(log.iter().nth(2).and_then(|r| r.status), Some(StatusCode::OK));
         log.amend(1, |_| unreachable!("forgotten"));
         log.clear();
-        assert_eq!(log.open(record), KEPT as u64 + 3);
+        assert_eq!(log.open(record), CAPACITY as u64 + 3);
     }
 }

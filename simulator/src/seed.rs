@@ -1,6 +1,6 @@
 //! The world that a simulator starts with.
 //!
-//! Must not draw random ids: tests and the demo rely on the fixed ones. Called by the tests and the
+//! Must not use random ids: tests and the demo rely on fixed ones. Called by the tests and the
 //! binary.
 
 use std::collections::BTreeMap;
@@ -11,19 +11,16 @@ use super::settings::Settings;
 use super::state::{Addon, AddonState, App, Attachment};
 use super::token::Token;
 
-/// What a world is made from. The default is the world of the binary: one account with one app,
-/// one AppLink add-on attached as `HEROKU_APPLINK`, and a database that is none of our business.
+/// The initial contents of a world. The default is what the binary starts with: one account with one app, one AppLink
+/// add-on attached as `HEROKU_APPLINK`, and a database add-on that has nothing to do with AppLink.
 #[derive(Debug, Clone)]
 pub struct Seed {
-    /// The account's email address.
     pub email: String,
     /// The tokens that the Platform API accepts.
     pub heroku_tokens: Vec<Token>,
-    /// The account's apps.
     pub apps: Vec<App>,
     /// The account's add-ons, with their attachments.
     pub addons: Vec<Addon>,
-    /// The switches.
     pub settings: Settings,
 }
 

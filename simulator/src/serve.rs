@@ -19,7 +19,7 @@ impl Simulator {
         axum::serve(listener, self.router()).await
     }
 
-    /// The same by HTTPS.
+    /// Serves [`Self::router`] over HTTPS until the future is dropped.
     pub async fn serve_tls(&self, listener: TcpListener, tls: &Tls) -> std::io::Result<()> {
         let router = self.router().layer(map_request(tls::by_https));
         axum::serve(TlsListener::new(listener, tls), router).await

@@ -12,7 +12,7 @@ use crate::seed::Seed;
 use crate::settings::Settings;
 use crate::state::World;
 
-/// Where a simulator reads the time; tests on tokio's paused clock bring their own.
+/// The clock of a simulator. Tests on tokio's paused clock pass their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// A running simulator. Clones share one world.
@@ -29,7 +29,7 @@ struct Core {
 }
 
 impl Simulator {
-    /// A simulator on real time.
+    /// A simulator that uses the system clock.
     pub fn new(seed: Seed) -> Self {
         Self::with_clock(seed, Arc::new(Timestamp::now))
     }
@@ -40,18 +40,18 @@ impl Simulator {
         Self { core: Arc::new(Mutex::new(core)), clock }
     }
 
-    /// The time as this simulator sees it.
+    /// The current time of this simulator.
     pub fn now(&self) -> Timestamp {
         (self.clock)()
     }
 
-    /// Looks at the world, or changes it behind everyone's back. The closure must not call back
-    /// into this simulator, except for [`Self::now`].
+    /// Reads or changes the world directly, without a request. The closure must not call this simulator, except for
+    /// [`Self::now`].
     pub fn world<R>(&self, act: impl FnOnce(&mut World) -> R) -> R {
         self.with(|core| act(&mut core.world))
     }
 
-    /// Reads or changes the switches.
+    /// Reads or changes the settings.
     pub fn settings<R>(&self, act: impl FnOnce(&mut Settings) -> R) -> R {
         self.with(|core| act(&mut core.world.settings))
     }

@@ -1,6 +1,6 @@
-//! HTTPS: a certificate of the simulator's own, or one that it is given, and a listener that shakes hands.
+//! HTTPS: with a generated certificate or a given one.
 //!
-//! Must not be used for anything but trials: the key lives as long as the process and nobody vouches for it. Called by
+//! For tests and trials only: a generated key lives as long as the process, and no public authority signs it. Called by
 //! the binary, through `Simulator::serve_tls`.
 
 use std::net::SocketAddr;
@@ -29,13 +29,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// The names that a certificate of our own is always good for.
-const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
-/// For a client that connects and says nothing.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// The names that every generated certificate covers.
+const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// How long a client may take for its handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const DAYS: i64 = 365;
 
-/// What HTTPS is served with.
+/// The certificate and key to serve HTTPS with.
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
@@ -45,10 +45,10 @@ pub struct Tls {
 /// Why HTTPS cannot be served.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// No certificate could be made.
+    /// The certificate could not be generated.
     #[error("cannot make a certificate for these names: {0}")]
     Make(#[from] rcgen::Error),
-    /// What should be a certificate or a key is none.
+    /// Not a certificate or a key in PEM format.
     #[error("no {0} in PEM format: {1}")]
     Pem(&'static str, rustls_pki_types::pem::Error),
     /// The certificate and the key cannot be used together.
@@ -57,10 +57,10 @@ pub enum TlsError {
 }
 
 impl Tls {
-    /// A new certificate for this machine and for these host names and addresses, by a new authority.
+    /// Generates an authority, and a certificate signed by it for this machine and these host names and addresses.
     ///
     /// # Errors
-    /// Where one of them is neither.
+    /// If one of them is neither a host name nor an address.
     pub fn generated(hosts: &[String]) -> Result<Self, TlsError> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "AppLink simulator CA");
@@ -68,7 +68,7 @@ impl Tls {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let authority = CertifiedIssuer::self_signed(valid_for_a_year(params), KeyPair::generate()?)?;
 
-        let names: Vec<_> = LOCAL.map(str::to_owned).into_iter().chain(hosts.iter().cloned()).collect();
+        let names: Vec<_> = LOCAL_NAMES.map(str::to_owned).into_iter().chain(hosts.iter().cloned()).collect();
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name.push(DnType::CommonName, "AppLink simulator");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -81,10 +81,10 @@ impl Tls {
         Ok(tls)
     }
 
-    /// A certificate, followed by those that it is signed by, and its key, as PEM texts.
+    /// Uses a certificate chain, the server's certificate first, and its key, both in PEM format.
     ///
     /// # Errors
-    /// Where one of them is missing, or they do not belong together.
+    /// If one of them is missing, or they do not belong together.
     pub fn given(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificates).collect();
         let certificates = certificates.map_err(|error| TlsError::Pem("certificate", error))?;
@@ -92,7 +92,7 @@ impl Tls {
         Self::serving(certificates, key)
     }
 
-    /// The certificate of the new authority as PEM text, for clients to trust; none where a certificate was given.
+    /// The certificate of the generated authority in PEM format, for clients to trust. None if a certificate was given.
     pub fn authority(&self) -> Option<&str> {
         self.authority.as_deref()
     }
@@ -106,7 +106,7 @@ impl Tls {
     }
 }
 
-/// From yesterday on, since clocks differ. Some clients refuse certificates that are good for longer.
+/// Valid from yesterday on, because clocks differ. Some clients refuse certificates with a longer validity.
 fn valid_for_a_year(mut params: CertificateParams) -> CertificateParams {
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let midnight =
@@ -118,7 +118,7 @@ fn valid_for_a_year(mut params: CertificateParams) -> CertificateParams {
 
 type Accepted = (TlsStream<TcpStream>, SocketAddr);
 
-/// Takes connections and shakes hands with several at a time, so that a slow client holds up no other.
+/// Accepts connections with concurrent handshakes, so that a slow client does not block the others.
 pub(super) struct TlsListener {
     tcp: TcpListener,
     acceptor: TlsAcceptor,
@@ -139,11 +139,11 @@ impl Listener for TlsListener {
         loop {
             tokio::select! {
                 (stream, from) = Listener::accept(&mut self.tcp) => {
-                    let shaken = tokio::time::timeout(HANDSHAKE, self.acceptor.accept(stream));
-                    self.handshakes.push(async move { Some((shaken.await.ok()?.ok()?, from)) }.boxed());
+                    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.acceptor.accept(stream));
+                    self.handshakes.push(async move { Some((handshake.await.ok()?.ok()?, from)) }.boxed());
                 }
-                Some(shaken) = self.handshakes.next(), if !self.handshakes.is_empty() => {
-                    if let Some(accepted) = shaken {
+                Some(handshake) = self.handshakes.next(), if !self.handshakes.is_empty() => {
+                    if let Some(accepted) = handshake {
                         return accepted;
                     }
                 }
@@ -156,7 +156,7 @@ impl Listener for TlsListener {
     }
 }
 
-/// Notes in a request's URI that it came by HTTPS: the links in answers go by it.
+/// Sets the scheme in the URI of a request that came over HTTPS. The links in responses are built from it.
 pub(super) async fn by_https(mut request: Request) -> Request {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let authority = host.and_then(|host| host.parse::<Authority>().ok());

@@ -1,7 +1,6 @@
-//! A bearer token of the simulated world, which `Debug` shows as a digest only.
+//! A bearer token of the simulated world. `Debug` shows its digest only.
 //!
-//! Must not be serialised: the control API hands out digests too, except for a token that it was
-//! just asked to make. Called by `state` and `http`.
+//! Must not be serialised: the control API returns digests too, except for a token that the request created. Called by `state` and `http`.
 
 use std::fmt;
 
@@ -13,22 +12,20 @@ use uuid::Uuid;
 pub struct Token(String);
 
 impl Token {
-    /// Wraps a token's text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// A fresh opaque hex token, as AppLink hands them out.
+    /// A random hex token like AppLink's.
     pub fn random() -> Self {
         Self(format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()))
     }
 
-    /// The text itself.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The first 12 hex digits of the SHA-256: tells tokens apart and gives none away.
+    /// The first 12 hex digits of the SHA-256: identifies a token without revealing it.
     pub fn digest(&self) -> String {
         let mut digest = sha256_hex(&self.0);
         digest.truncate(12);

@@ -1,6 +1,4 @@
-//! The simulator as a program: what it calls itself, and how it serves HTTPS.
-//!
-//! What it answers is tested beside its code, in simulator/src. Real processes, real sockets.
+//! The binary: its command line, and HTTPS. Tests of the APIs are in simulator/src.
 
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
@@ -9,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use applink_simulator::{Seed, Settings};
 use serde_json::Value;
 
-/// A simulator that stops when its standard input ends, so also with this process.
+/// A simulator that stops when its standard input ends, so it does not outlive this process.
 struct Process {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -51,7 +49,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A directory of a test's own.
+/// An empty directory for one test.
 fn directory(name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&dir);
@@ -59,7 +57,7 @@ fn directory(name: &str) -> PathBuf {
     dir
 }
 
-/// Asks for the app, trusting this authority alone.
+/// Gets the app, trusting only this authority.
 async fn app(url: &str, authority: &[u8]) -> reqwest::Result<u16> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let authority = reqwest::Certificate::from_pem(authority).expect("a certificate");
@@ -71,7 +69,7 @@ async fn app(url: &str, authority: &[u8]) -> reqwest::Result<u16> {
 }
 
 #[test]
-fn it_calls_itself_by_its_own_name() {
+fn version_and_help_name_the_simulator() {
     let version = run(&["--version"]);
     let told = String::from_utf8_lossy(&version.stdout).into_owned();
     assert_eq!(told.trim(), format!("applink-simulator {}", env!("CARGO_PKG_VERSION")));
@@ -80,7 +78,7 @@ fn it_calls_itself_by_its_own_name() {
 }
 
 #[tokio::test]
-async fn it_serves_https_and_says_whom_to_trust() {
+async fn https_with_a_generated_certificate() {
     let file = directory("https").join("ca.pem");
     let mut process = Process::start(&["--tls", "--tls-ca-file", file.to_str().expect("text")]);
     let url = process.line("listening on ");
@@ -97,7 +95,7 @@ async fn it_serves_https_and_says_whom_to_trust() {
 }
 
 #[tokio::test]
-async fn it_serves_https_with_a_certificate_that_it_is_given() {
+async fn https_with_a_given_certificate() {
     let dir = directory("given");
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let (certificate, key) = (dir.join("tls.crt"), dir.join("tls.key"));
@@ -114,28 +112,28 @@ async fn it_serves_https_with_a_certificate_that_it_is_given() {
     assert!(!stderr(&swapped).contains("BEGIN"), "{}", stderr(&swapped));
 }
 
-/// The switches of an object with their defaults, those of the objects in it included.
-fn switches(settings: &Value) -> Vec<(String, Value)> {
+/// The settings in an object with their defaults, including those in nested objects.
+fn settings_in(settings: &Value) -> Vec<(String, Value)> {
     let fields = settings.as_object().expect("an object").iter();
     let inner = |name: &str| matches!(name, "publications" | "dataActionTargets");
     fields
-        .flat_map(|(name, value)| if inner(name) { switches(value) } else { vec![(name.clone(), value.clone())] })
+        .flat_map(|(name, value)| if inner(name) { settings_in(value) } else { vec![(name.clone(), value.clone())] })
         .collect()
 }
 
 #[test]
-fn the_page_has_a_row_for_each_switch_with_its_default() {
+fn the_page_documents_each_setting_with_its_default() {
     let page =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/simulator.md")).expect("a page");
     let table = page.split_once("### How answers look").expect("its tables").1;
     let mut rows = table.lines().filter(|row| row.starts_with("| `")).map(str::to_owned).collect::<Vec<_>>();
-    for (name, default) in switches(&serde_json::to_value(Settings::default()).expect("JSON")) {
+    for (name, default) in settings_in(&serde_json::to_value(Settings::default()).expect("JSON")) {
         let shown = match &default {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.as_f64().map_or_else(String::new, |number| number.to_string()),
             other => other.to_string(),
         };
-        // What is null stands for nothing, or for what the dialect does.
+        // Null means nothing, or what the dialect does.
         let wanted = |row: &String| {
             let fits = row.starts_with(&format!("| `{name}` | `{shown}` |"));
             fits || (default.is_null() && row.starts_with(&format!("| `{name}` | by ")))
@@ -144,11 +142,11 @@ fn the_page_has_a_row_for_each_switch_with_its_default() {
         let found = found.unwrap_or_else(|| panic!("docs/simulator.md has no row of {name} with the default {shown}"));
         rows.remove(found);
     }
-    assert_eq!(rows, Vec::<String>::new(), "switches that there are none of");
+    assert_eq!(rows, Vec::<String>::new(), "the page has settings that do not exist");
 }
 
 #[test]
-fn what_cannot_be_served_by_https_is_said_with_the_flag() {
+fn tls_errors_name_the_flag() {
     let missing = directory("missing").join("none");
     let missing = missing.to_str().expect("text");
     let unwritable = format!("{missing}/ca.pem");

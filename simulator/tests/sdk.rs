@@ -1,7 +1,6 @@
-//! The official AppLink SDKs for Python and Node, unmodified, read authorizations from the simulator in a process of
-//! its own: what they are given is what it holds.
+//! The official AppLink SDKs for Python and Node, unmodified, read authorizations from a simulator process.
 //!
-//! Needs the SDKs, which simulator/tests/sdk/ensure.sh installs: APPLINK_SDKS names where. Knows nothing of the operator.
+//! `simulator/tests/sdk/ensure.sh` installs the SDKs and prints the directory for APPLINK_SDKS.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -14,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 const PEM: &str = "-----BEGIN PRIVATE KEY-----\nQ0FOQVJZLUtFWQ==\n-----END PRIVATE KEY-----\n";
 
-/// A simulator, and a client of it. It stops when its standard input ends, so also with this process.
+/// A simulator and a client. The simulator stops when its standard input ends, so it does not outlive this process.
 struct Bench {
     url: String,
     http: reqwest::Client,
@@ -44,7 +43,7 @@ impl Bench {
         Self { url, http, process }
     }
 
-    /// One request, which must succeed.
+    /// Sends a request, which must succeed.
     async fn ask(&self, method: &str, url: &str, headers: &[(&str, String)], body: Option<Value>) -> Value {
         let mut request = self.http.request(method.parse().expect("a method"), url);
         for (name, value) in headers {
@@ -71,12 +70,12 @@ impl Bench {
         self.ask("GET", &format!("{}/apps/{}{path}", self.url, Seed::APP_NAME), &headers, None).await
     }
 
-    /// What the app finds in its environment.
+    /// The config vars of the app.
     async fn environment(&self) -> BTreeMap<String, String> {
         serde_json::from_value(self.platform("/config-vars", "3").await).expect("config vars")
     }
 
-    /// Makes an authorization, as the Heroku CLI does.
+    /// Creates an authorization like the Heroku CLI.
     async fn authorize(&self, provider: &str, name: &str) {
         let vars = self.environment().await;
         let sso = self.platform(&format!("/addons/{}/sso", Seed::ADDON_ID), "3.sdk").await;
@@ -93,12 +92,12 @@ impl Bench {
         self.ask("POST", &url, &headers, Some(body)).await;
     }
 
-    /// What the simulator holds.
+    /// The authorization as the control API shows it.
     async fn held(&self, name: &str) -> Value {
         self.control("GET", &format!("/authorizations/{name}"), None).await
     }
 
-    /// Runs the reader of an SDK in the app's environment.
+    /// Runs the script of an SDK with the config vars of the app.
     async fn run(&self, sdk: Sdk, keys: &[&str]) -> Output {
         let script = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk").join(name);
         let mut command = match sdk {
@@ -109,7 +108,7 @@ impl Bench {
         command.envs(self.environment().await).output().expect("the reader runs")
     }
 
-    /// What an SDK gives for each of these names or aliases.
+    /// The result of an SDK for each of these names or aliases.
     async fn read(&self, sdk: Sdk, keys: &[&str]) -> Vec<Map<String, Value>> {
         let output = self.run(sdk, keys).await;
         let (told, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -139,7 +138,7 @@ fn sdks() -> PathBuf {
         .into()
 }
 
-/// The alias that the Heroku CLI gives by default.
+/// The default alias of the Heroku CLI.
 fn alias(name: &str) -> String {
     format!("applink:{name}")
 }
@@ -148,8 +147,8 @@ fn digest(token: &Value) -> String {
     Token::new(token.as_str().expect("a token")).digest()
 }
 
-/// Compares what an SDK gave with what the simulator holds.
-fn judge(sdk: Sdk, told: &Map<String, Value>, held: &Value, version: &str) {
+/// Compares the result of an SDK with the authorization.
+fn compare(sdk: Sdk, told: &Map<String, Value>, held: &Value, version: &str) {
     for field in ["orgId", "instanceUrl", "username", "userId"] {
         assert_eq!(told[field], held[field], "{sdk:?}: {field}");
     }
@@ -178,14 +177,14 @@ async fn both_sdks_read_what_the_simulator_holds_by_name_and_by_alias() {
             for sdk in [Sdk::Python, Sdk::Node] {
                 let read = bench.read(sdk, &[name, &alias(name)]).await;
                 assert_eq!(read.len(), 2);
-                read.iter().for_each(|told| judge(sdk, told, &held, version));
+                read.iter().for_each(|told| compare(sdk, told, &held, version));
             }
         }
     }
 }
 
 #[tokio::test]
-async fn both_sdks_read_one_that_waits_for_consent_as_empty() {
+async fn both_sdks_read_empty_fields_before_consent() {
     for dialect in ["cli", "reference"] {
         let bench = Bench::start();
         bench.control("PATCH", "/settings", Some(json!({"dialect": dialect}))).await;
@@ -201,7 +200,7 @@ async fn both_sdks_read_one_that_waits_for_consent_as_empty() {
 }
 
 #[tokio::test]
-async fn both_sdks_get_another_token_once_the_first_has_expired() {
+async fn both_sdks_get_a_new_token_after_expiry() {
     let bench = Bench::start();
     bench.authorize("salesforce", "batchUser").await;
     for sdk in [Sdk::Python, Sdk::Node] {
@@ -215,7 +214,7 @@ async fn both_sdks_get_another_token_once_the_first_has_expired() {
 }
 
 #[tokio::test]
-async fn both_sdks_tell_that_there_is_no_such_authorization() {
+async fn both_sdks_report_an_unknown_authorization() {
     let bench = Bench::start();
     bench.control("PATCH", "/settings", Some(json!({"errorShape": "titleDetail"}))).await;
     for (sdk, message) in [(Sdk::Python, "404"), (Sdk::Node, "Not Found - record not found")] {

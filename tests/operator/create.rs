@@ -1,6 +1,6 @@
 //! From apply to Ready while nothing goes wrong: what is sent and written, in every dialect and every order.
 
-use applink_simulator::{Dialect, Grant};
+use applink_simulator::{AuthMethod, Dialect};
 use serde_json::{Value, json};
 
 use crate::world::{ADDON, NS, SOON, World, addon, condition, connection, message, pem, progress};
@@ -60,7 +60,7 @@ async fn what_is_sent_is_what_was_declared() {
     world.until("production", "True", "Connected").await;
     let remote = world.only("productionOrg");
     assert_eq!(remote.login_url.as_str(), "https://login.salesforce.com/");
-    let Grant::Jwt { alias, client_id, username, key_digest } = remote.grant else { panic!("by JWT") };
+    let AuthMethod::Jwt { alias, client_id, username, key_digest } = remote.auth_method else { panic!("by JWT") };
     assert_eq!((client_id.as_str(), username.as_str()), ("3MVG9canary", "ci@example.com"));
     assert_eq!(key_digest, Some(crate::world::digest(&pem("good"))));
     let uid = world.get("production")["metadata"]["uid"].as_str().expect("a uid").to_owned();

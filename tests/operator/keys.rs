@@ -142,7 +142,7 @@ async fn blanks_of_an_older_manifest_are_trimmed() {
     );
     world.until("production", "True", "Connected").await;
     let sent = world.only("productionOrg");
-    let shown = format!("{:?}", sent.grant);
+    let shown = format!("{:?}", sent.auth_method);
     assert!(
         shown.contains("\"ci@example.com\"") && shown.contains("\"3MVG9canary\"") && shown.contains("\"robot\""),
         "{shown}"

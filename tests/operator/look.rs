@@ -4,8 +4,8 @@
 //! Looks only; part of `World`.
 
 use applink_simulator::{
-    Access, Collection, Fault, Grant, NewAccess, Org, Planted, Provider, RequestRecord, Seed, Simulator, Status, What,
-    Where,
+    AuthMethod, Collection, Fault, NewOrgAccess, Org, OrgAccess, Planted, Provider, RequestRecord, Seed, Simulator,
+    Status, What, Where,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -118,9 +118,9 @@ impl World {
     // What is there remotely.
 
     /// The connections that are there now, those that were disconnected left out.
-    pub fn remote(&self) -> Vec<Access> {
+    pub fn remote(&self) -> Vec<OrgAccess> {
         let now = self.clock.now();
-        let there = |c: &&Access| {
+        let there = |c: &&OrgAccess| {
             let status = c.status_at(now);
             status.is_some() && status != Some(&Status::Disconnected)
         };
@@ -128,7 +128,7 @@ impl World {
     }
 
     /// The one connection of this name; panics unless it is the only one.
-    pub fn only(&self, remote: &str) -> Access {
+    pub fn only(&self, remote: &str) -> OrgAccess {
         let mut found: Vec<_> = self.remote().into_iter().filter(|c| c.name == remote).collect();
         assert_eq!(found.len(), 1, "there is one {remote}, and one only: {found:#?}");
         found.remove(0)
@@ -188,14 +188,14 @@ pub fn on_post(fault: Fault) -> Fault {
 /// Somebody else's connection of this name, made then; gives its id.
 pub fn plant(sim: &Simulator, remote: &str, at: Timestamp) -> String {
     let planted = Planted {
-        new: NewAccess {
+        new: NewOrgAccess {
             collection: Collection::Connections,
             addon: Seed::ADDON_ID,
             app: Seed::APP_ID,
             name: remote.to_owned(),
             provider: Provider::Salesforce,
             login_url: "https://login.salesforce.com".parse().expect("a URL"),
-            grant: Grant::Jwt {
+            auth_method: AuthMethod::Jwt {
                 alias: "theirs".to_owned(),
                 client_id: "3MVG9theirs".to_owned(),
                 username: "ci@example.com".to_owned(),

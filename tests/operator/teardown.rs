@@ -91,7 +91,7 @@ fn left(world: &World) -> Vec<String> {
     world.sim.world(|world| {
         let connections = world.connections().filter(|c| c.status_at(now).is_some()).map(|c| c.name.clone());
         let authorizations = applink_simulator::Collection::Authorizations;
-        let authorizations = world.accesses(authorizations).filter(|a| a.status_at(now).is_some());
+        let authorizations = world.org_accesses(authorizations).filter(|a| a.status_at(now).is_some());
         let mut left: Vec<_> = connections.chain(authorizations.map(|a| a.name.clone())).collect();
         left.extend(world.targets(now).map(|target| target.api_name.clone()));
         left.extend(world.publications(now).map(|(publication, _)| publication.app.to_string()));

@@ -1,6 +1,6 @@
-//! What all three APIs share: the error shape `{id, message}`, bodies read as JSON, and where a request was sent to.
+//! What all three APIs respond with: errors of the shape `{id, message}`, and common successes.
 //!
-//! Must not echo what it could not read: it may hold a key. Called by every file in this folder.
+//! Called by every file in this folder.
 
 use axum::Json;
 use axum::body::to_bytes;
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use crate::state::StateError;
 
-/// The header that tells what is left of a rate limit.
+/// The header with the rest of the rate limit.
 pub(super) const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 
-/// What a handler returns.
-pub(super) type Answer = Result<Response, ApiError>;
+/// The result of a handler.
+pub(super) type HandlerResult = Result<Response, ApiError>;
 
-/// An error as Heroku writes it.
+/// An error in Heroku's format.
 #[derive(Debug)]
 pub(super) struct ApiError {
     pub(super) status: StatusCode,
@@ -85,7 +85,7 @@ impl From<StateError> for ApiError {
             StateError::RateLimited | StateError::AddonRateLimited { .. } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit", message)
             }
-            StateError::SsoUnreadable | StateError::SsoForeign | StateError::SsoStale { .. } => {
+            StateError::SsoUnreadable | StateError::SsoOtherAddon | StateError::SsoStale { .. } => {
                 Self::forbidden(message)
             }
         }
@@ -96,8 +96,7 @@ pub(super) async fn no_route(uri: Uri) -> ApiError {
     ApiError::not_found(format!("The simulator has no route {}.", uri.path()))
 }
 
-/// Gives axum's own refusals (a method that a route lacks, a path that is no UTF-8, a body too
-/// large) the JSON shape of all others.
+/// Turns axum's own errors (method not allowed, invalid path, body too large) into JSON errors.
 pub(super) async fn as_json(response: Response) -> Response {
     let status = response.status();
     let json = response.headers().get(header::CONTENT_TYPE);
@@ -113,8 +112,8 @@ pub(super) async fn as_json(response: Response) -> Response {
     (status, Json(json!({"id": id, "message": message}))).into_response()
 }
 
-/// A moment as AppLink writes it: the Python SDK insists on the fraction.
-pub(super) fn stamp(at: Timestamp) -> String {
+/// A time in AppLink's format. The Python SDK requires the fraction.
+pub(super) fn timestamp(at: Timestamp) -> String {
     format!("{at:.6}")
 }
 

@@ -1,44 +1,45 @@
-//! How a connection or an authorization is spelled: as the Dev Center article does, or as the Heroku CLI plugin's types
-//! and fixtures do.
+//! The body of a connection or an authorization in each dialect: that of the Dev Center article, and that of the types and
+//! fixtures of the Heroku CLI plugin.
 //!
-//! Must not tidy up: the misspellings and gaps are the point. Called by `accesses`.
+//! Must not correct misspellings or fill gaps: clients have to cope with them. Called by `org_accesses`.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::mixed::{spelled, stamp_in};
-use super::spelling;
-use super::spelling::View;
+use super::mixed::{body_in_dialect, timestamp_in};
+use super::overrides;
+use super::overrides::View;
 use crate::settings::{DeleteStatus, Dialect, LinkServed, Settings};
-use crate::state::{Access, Collection, Grant, Org, Provider, RemoteError, Status, World};
+use crate::state::{AuthMethod, Collection, Org, OrgAccess, Provider, RemoteError, Status, World};
 
-/// What goes where an object has some keys of each spelling.
-const SPARE: [&[&str]; 4] =
+/// The fields to drop from an object with some keys of each dialect.
+const DROPPED_IN_CROSSED: [&[&str]; 4] =
     [&["org", "api_verion"], &["org", "user_auth", "username"], &["org", "user_id"], &["org", "access_token"]];
 
-/// An access as it was at a moment.
-pub(super) fn access_body(world: &World, access: &Access, at: Timestamp, view: View) -> Value {
+/// The body of a connection or an authorization as it was at some time.
+pub(super) fn org_access_body(world: &World, access: &OrgAccess, at: Timestamp, view: View) -> Value {
     let settings = &world.settings;
     let org = access.org_at(at).cloned();
-    let picture = Picture { settings, access, at, view, org: spelling::shown_org(settings, access, at, org) };
-    let mut body = spelled(settings, access.serial, || picture.reference(), || picture.cli(), &SPARE);
+    let writer = BodyWriter { settings, access, at, view, org: overrides::shown_org(settings, access, at, org) };
+    let mut body =
+        body_in_dialect(settings, access.serial, || writer.reference(), || writer.cli(), &DROPPED_IN_CROSSED);
     if access.collection == Collection::Authorizations && view == View::Detail {
-        picture.add_what_sdks_read(&mut body);
+        writer.add_what_sdks_read(&mut body);
     }
-    spelling::respell(settings, access, at, view, &mut body);
+    overrides::apply_overrides(settings, access, at, view, &mut body);
     body.into()
 }
 
-/// What an answer shows, before it is spelled.
-struct Picture<'a> {
+/// Writes a body in each dialect.
+struct BodyWriter<'a> {
     settings: &'a Settings,
-    access: &'a Access,
+    access: &'a OrgAccess,
     at: Timestamp,
     view: View,
     org: Option<Org>,
 }
 
-impl Picture<'_> {
+impl BodyWriter<'_> {
     fn reference(&self) -> Map<String, Value> {
         let Self { access, at, view, .. } = *self;
         let mut body = Map::new();
@@ -55,7 +56,7 @@ impl Picture<'_> {
         let authorization = access.collection == Collection::Authorizations;
         if !authorization {
             put("addon_id", json!(access.addon.to_string()));
-            put("connection_method", json!(access.grant.method()));
+            put("connection_method", json!(access.auth_method.method()));
         }
         if !authorization && view != View::Listed {
             put("app_id", json!(access.app.to_string()));
@@ -64,11 +65,11 @@ impl Picture<'_> {
             put("app_name", json!(access.created_via_app));
         }
         if authorization || view != View::Listed {
-            put("created_at", json!(self.stamp(access.created_at())));
+            put("created_at", json!(self.timestamp(access.created_at())));
         }
         let whole = view == View::Detail || (authorization && view == View::Listed);
         if whole || view == View::ListedByApp {
-            put("last_modified_at", json!(self.stamp(access.modified_at(at))));
+            put("last_modified_at", json!(self.timestamp(access.modified_at(at))));
         }
         if whole {
             put("created_by", json!(access.created_by));
@@ -84,7 +85,7 @@ impl Picture<'_> {
         let (name_field, name) = (self.access.collection.name_field(), &self.access.name);
         let kind = match self.access.provider {
             Provider::Salesforce => "SalesforceOrg",
-            // The article's list has the older spelling.
+            // The article's list has an older spelling.
             Provider::DataCloud if self.view == View::Listed => "DatacloudOrg",
             Provider::DataCloud => "DataCloudOrg",
         };
@@ -108,25 +109,25 @@ impl Picture<'_> {
         put("id", json!(access.id.to_string()));
         put("status", json!(self.status()));
         put("org", self.cli_org());
-        put("created_at", json!(self.stamp(access.created_at())));
+        put("created_at", json!(self.timestamp(access.created_at())));
         put("created_by", json!(access.created_by));
-        put("last_modified_at", json!(self.stamp(access.modified_at(at))));
+        put("last_modified_at", json!(self.timestamp(access.modified_at(at))));
         put("last_modified_by", json!(access.created_by));
         put("created_via_app", json!(access.created_via_app));
         if let Some(error) = self.error() {
             put("error", json!({"id": error.id, "message": error.message}));
         }
-        match access.grant {
-            Grant::OAuth => {
+        match access.auth_method {
+            AuthMethod::OAuth => {
                 put("redirect_uri", json!(self.link()));
             }
-            // Only the type of this one answer has these.
-            Grant::Jwt { .. } if view == View::Created => {
+            // Only the type of this response has these.
+            AuthMethod::Jwt { .. } if view == View::Created => {
                 put("app_id", json!(access.app.to_string()));
                 put("addon_id", json!(access.addon.to_string()));
                 put("connection_method", json!("JWT"));
             }
-            Grant::Jwt { .. } => {}
+            AuthMethod::Jwt { .. } => {}
         }
         body
     }
@@ -156,8 +157,8 @@ impl Picture<'_> {
         json!({"username": org.username, "user_id": org.user_id, "access_token": self.access.token_for(org)})
     }
 
-    /// The SDKs fail without these, so the one answer that they ask for has them in any dialect, empty as long as nobody
-    /// has consented. The Python SDK puts a `v` before the version itself.
+    /// Adds the fields without which the SDKs fail, in every dialect. They are empty before somebody consents. The Python
+    /// SDK adds the `v` of the version itself.
     fn add_what_sdks_read(&self, body: &mut Map<String, Value>) {
         let Some(Value::Object(shown)) = body.get_mut("org") else { return };
         let (user_auth, api_version) = match &self.org {
@@ -171,7 +172,7 @@ impl Picture<'_> {
         }
     }
 
-    /// The dialects come from two releases.
+    /// The sources of the dialects describe different releases.
     fn api_version(&self) -> &'static str {
         match self.settings.dialect_of(self.access.serial) {
             Dialect::Reference => "57.0",
@@ -179,8 +180,8 @@ impl Picture<'_> {
         }
     }
 
-    fn stamp(&self, at: Option<Timestamp>) -> Option<String> {
-        at.map(|at| stamp_in(self.settings.dialect, at))
+    fn timestamp(&self, at: Option<Timestamp>) -> Option<String> {
+        at.map(|at| timestamp_in(self.settings.dialect, at))
     }
 
     fn status(&self) -> &str {
@@ -188,19 +189,19 @@ impl Picture<'_> {
             DeleteStatus::Disconnected if self.view == View::Deleted => None,
             DeleteStatus::Actual | DeleteStatus::Disconnected => self.access.status_at(self.at),
         };
-        // One that a DELETE has removed at once is told to be disconnected, too.
+        // An object that a DELETE removed at once is shown as disconnected.
         actual.unwrap_or(&Status::Disconnected).word(self.access.collection)
     }
 
-    /// In the fixtures, an authorization that is disconnected has an error.
+    /// In the fixtures, a disconnected authorization has an error.
     fn error(&self) -> Option<RemoteError> {
-        let told = self.access.error_at(self.at).cloned();
+        let actual = self.access.error_at(self.at).cloned();
         let disconnected = self.access.status_at(self.at) == Some(&Status::Disconnected);
         let broken = self.access.collection == Collection::Authorizations && disconnected;
-        told.or_else(|| broken.then(|| RemoteError::new("org_connection_failed", "The org is disconnected.")))
+        actual.or_else(|| broken.then(|| RemoteError::new("org_connection_failed", "The org is disconnected.")))
     }
 
-    /// Where a person is asked for consent, in the answers that have it.
+    /// The consent link, if this response has it.
     fn link(&self) -> Option<String> {
         let default = match self.settings.dialect_of(self.access.serial) {
             Dialect::Reference => LinkServed::Once,

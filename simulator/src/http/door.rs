@@ -1,6 +1,6 @@
 //! Admission to the AppLink API: who may call, on behalf of which app, and how often.
 //!
-//! Must not accept a Heroku token, unless a switch says so: the CLI's history says that AppLink refuses it. Called by
+//! Must not accept a Heroku token unless a setting says so: the history of the CLI says that AppLink refuses it. Called by
 //! every handler of a route below an add-on.
 
 use axum::response::{IntoResponse, Response};
@@ -11,66 +11,65 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::answer::{Answer, ApiError, REMAINING};
+use super::answer::{ApiError, HandlerResult, REMAINING};
 use super::request::bearer;
 use crate::Simulator;
 use crate::settings::{AcceptedBearer, AddonSegment, RetryAfter, Settings, SsoCheck, SsoFreshness, SsoRefusal};
 use crate::state::{Addon, Sso, StateError, World, is_id};
 
-/// On whose behalf a request comes.
+/// Who sends a request.
 pub(super) struct Caller {
     pub(super) addon: Uuid,
     pub(super) app: Uuid,
 }
 
-/// What somebody comes for.
+/// The purpose of a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    /// To see what there is.
+    /// It changes nothing.
     Reading,
-    /// To change it.
     Change,
-    /// For the credentials of an authorization, as an app does.
+    /// An app fetches the credentials of an authorization.
     Credentials,
 }
 
-/// Does what every route does that changes nothing: lets in who may come, then acts on the world.
-pub(super) fn call(
+/// Handles a request that changes nothing: checks the caller, then runs `act`.
+pub(super) fn serve_read(
     simulator: &Simulator,
     addon: &str,
     headers: &HeaderMap,
     act: impl FnOnce(&mut World, &Caller, Timestamp) -> Result<Response, ApiError>,
-) -> Answer {
-    call_for(Purpose::Reading, simulator, addon, headers, act)
+) -> HandlerResult {
+    serve(Purpose::Reading, simulator, addon, headers, act)
 }
 
-/// [`call`] for what changes something.
-pub(super) fn call_to_change(
+/// Handles a request that changes something.
+pub(super) fn serve_change(
     simulator: &Simulator,
     addon: &str,
     headers: &HeaderMap,
     act: impl FnOnce(&mut World, &Caller, Timestamp) -> Result<Response, ApiError>,
-) -> Answer {
-    call_for(Purpose::Change, simulator, addon, headers, act)
+) -> HandlerResult {
+    serve(Purpose::Change, simulator, addon, headers, act)
 }
 
-/// [`call`] for the route that the SDKs call: they have no `x-addon-sso`.
-pub(super) fn call_for_credentials(
+/// Handles a request of the SDKs, which have no `x-addon-sso`.
+pub(super) fn serve_credentials(
     simulator: &Simulator,
     addon: &str,
     headers: &HeaderMap,
     act: impl FnOnce(&mut World, &Caller, Timestamp) -> Result<Response, ApiError>,
-) -> Answer {
-    call_for(Purpose::Credentials, simulator, addon, headers, act)
+) -> HandlerResult {
+    serve(Purpose::Credentials, simulator, addon, headers, act)
 }
 
-fn call_for(
+fn serve(
     purpose: Purpose,
     simulator: &Simulator,
     addon: &str,
     headers: &HeaderMap,
     act: impl FnOnce(&mut World, &Caller, Timestamp) -> Result<Response, ApiError>,
-) -> Answer {
+) -> HandlerResult {
     let now = simulator.now();
     simulator.world(|world| {
         let caller = authenticate(world, purpose, addon, headers, now)?;
@@ -80,33 +79,34 @@ fn call_for(
             Err(error) => Err(error.clone().into()),
         };
         let mut response = answer.into_response();
-        response.headers_mut().extend(limit_headers(&world.settings, budget, now));
+        response.headers_mut().extend(rate_limit_headers(&world.settings, budget, now));
         Ok(response)
     })
 }
 
-/// What an answer tells about AppLink's own rate limit.
-fn limit_headers(
+/// The headers about AppLink's rate limit.
+fn rate_limit_headers(
     settings: &Settings,
     budget: Result<Option<u32>, StateError>,
     now: Timestamp,
 ) -> Vec<(HeaderName, HeaderValue)> {
-    let mut told = Vec::new();
+    let mut rate_headers = Vec::new();
     let remaining = match budget {
         Ok(remaining) => remaining,
         Err(StateError::AddonRateLimited { wait }) => {
-            told.extend(retry_after(settings.applink_retry_after, wait, now).map(|at| (header::RETRY_AFTER, at)));
+            rate_headers
+                .extend(retry_after(settings.applink_retry_after, wait, now).map(|at| (header::RETRY_AFTER, at)));
             Some(0)
         }
         Err(_) => None,
     };
     if let Some(remaining) = remaining.filter(|_| settings.applink_tells_remaining) {
-        told.push((REMAINING, remaining.into()));
+        rate_headers.push((REMAINING, remaining.into()));
     }
-    told
+    rate_headers
 }
 
-/// In whole seconds, and not for ever.
+/// In whole seconds, at most an hour.
 fn retry_after(shape: RetryAfter, wait: SignedDuration, now: Timestamp) -> Option<HeaderValue> {
     let seconds = (wait.as_secs_f64().ceil() as i64).clamp(1, 3600);
     match shape {
@@ -164,7 +164,7 @@ fn check_bearer(world: &World, addon: &Addon, headers: &HeaderMap) -> Result<(),
     }
 }
 
-/// Whether a payload was issued for the add-on; where `fresh_at` is given, also not long before.
+/// Checks `x-addon-sso`. If `fresh_at` is given, it must not be too old.
 fn check_sso(world: &World, addon: &Addon, headers: &HeaderMap, fresh_at: Option<Timestamp>) -> Result<(), ApiError> {
     let sso = headers.get("x-addon-sso").ok_or_else(|| ApiError::unauthorized("x-addon-sso is missing."))?;
     let sso: Option<Sso> = STANDARD.decode(sso).ok().and_then(|json| serde_json::from_slice(&json).ok());

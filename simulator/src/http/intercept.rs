@@ -1,7 +1,6 @@
-//! Around both APIs: writes the request log and lets faults strike, before and after a request
-//! takes effect.
+//! Middleware of both APIs: writes the request log, and applies faults before and after a request takes effect.
 //!
-//! Must not read request bodies. Called by axum as a middleware; the control API is out of reach.
+//! Must not read request bodies. Does not apply to the control API.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,20 +14,20 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
+use super::request::bearer;
 use crate::Simulator;
 use crate::faults::{Fault, What, Where};
-use crate::http::request::bearer;
 use crate::requests::{Api, RequestRecord};
 use crate::token::Token;
 
-/// Marks a response that stands for no answer at all.
+/// Marks a response that is never sent.
 #[derive(Clone)]
-struct Unanswered;
+struct NoResponse;
 
-/// Why a body breaks off.
+/// The error of an aborted body.
 #[derive(Debug, thiserror::Error)]
-#[error("the simulator closes the connection here")]
-struct BrokenOff;
+#[error("the simulator aborts this body")]
+struct BodyAborted;
 
 pub(super) async fn intercept(State(simulator): State<Simulator>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -44,30 +43,30 @@ pub(super) async fn intercept(State(simulator): State<Simulator>, request: Reque
         path: path.clone(),
     };
     let seq = simulator.requests(|log| log.open(record));
-    let strikes = |place| simulator.faults(|faults| faults.strike(place, &method, &path));
+    let matches = |place| simulator.faults(|faults| faults.take_matching(place, &method, &path));
 
     let mut answer = None;
-    for fault in strikes(Where::Before) {
-        answer = inflict(fault, answer).await;
+    for fault in matches(Where::Before) {
+        answer = apply_fault(fault, answer).await;
     }
     if answer.is_none() {
         let response = next.run(request).await;
         let committed = !method.is_safe() && response.status().is_success();
         simulator.requests(|log| log.amend(seq, |record| record.committed = committed));
         answer = Some(response);
-        for fault in strikes(Where::After) {
-            answer = inflict(fault, answer).await;
+        for fault in matches(Where::After) {
+            answer = apply_fault(fault, answer).await;
         }
     }
     let answer = answer.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response());
-    if answer.extensions().get::<Unanswered>().is_none() {
+    if answer.extensions().get::<NoResponse>().is_none() {
         let status = Some(answer.status());
         simulator.requests(|log| log.amend(seq, |record| record.status = status));
     }
     answer
 }
 
-async fn inflict(fault: Fault, answer: Option<Response>) -> Option<Response> {
+async fn apply_fault(fault: Fault, answer: Option<Response>) -> Option<Response> {
     match fault.what {
         What::Delay { ms } => {
             tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -84,7 +83,7 @@ fn status(fault: &str, code: u16, headers: &BTreeMap<String, String>, body: Opti
         Some(Value::String(text)) => ("text/html; charset=utf-8", text),
         Some(body) => ("application/json", body.to_string()),
         None => {
-            let message = format!("The simulator was told to answer so by {fault}.");
+            let message = format!("The simulator injected this error: {fault}.");
             let body = json!({"id": "simulated_fault", "message": message});
             ("application/json", body.to_string())
         }
@@ -94,7 +93,7 @@ fn status(fault: &str, code: u16, headers: &BTreeMap<String, String>, body: Opti
     let kind = HeaderValue::from_static(kind);
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     for (name, value) in headers {
-        // Both were tried when the fault was added.
+        // Both were checked when the fault was added.
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             response.headers_mut().insert(name, value);
         }
@@ -102,40 +101,40 @@ fn status(fault: &str, code: u16, headers: &BTreeMap<String, String>, body: Opti
     response
 }
 
-/// Hyper drops a connection whose body fails before it flushed the head, so that a client gets no
-/// byte; in-process, reading the body fails.
+/// Hyper closes the connection if the body fails before the head is flushed, so the client receives nothing. In-process,
+/// reading the body fails.
 fn reset() -> Response {
-    let mut response = Response::new(broken_off(Bytes::new(), false));
-    response.extensions_mut().insert(Unanswered);
+    let mut response = Response::new(aborted_body(Bytes::new(), false));
+    response.extensions_mut().insert(NoResponse);
     response
 }
 
-/// An answer that breaks off half-way through its body; with none to spoil, one is made up.
+/// Half of a response's body, or of a made-up one if there is no response.
 async fn truncated(answer: Option<Response>) -> Response {
     let answer = answer.unwrap_or_else(|| axum::Json(json!({"id": ""})).into_response());
     let (mut parts, body) = answer.into_parts();
     let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let announced = HeaderValue::from(whole.len() + 1);
     parts.headers.insert(header::CONTENT_LENGTH, announced);
-    // A 204 has no body to break off.
+    // A 204 has no body to truncate.
     if parts.status == StatusCode::NO_CONTENT {
         parts.status = StatusCode::OK;
     }
     let half = whole.slice(..whole.len() / 2);
-    Response::from_parts(parts, broken_off(half, true))
+    Response::from_parts(parts, aborted_body(half, true))
 }
 
-/// A body that fails after these bytes: once they have been sent, if they are to arrive.
-fn broken_off(bytes: Bytes, flush: bool) -> Body {
+/// A body that fails after these bytes. With `flush`, it sends them first.
+fn aborted_body(bytes: Bytes, flush: bool) -> Body {
     let body = Full::new(bytes)
         .map_err(|never| match never {})
-        // Hides the size, which hyper would hold against `Content-Length`.
+        // Hides the size, which hyper would compare with `Content-Length`.
         .map_frame(|frame| frame)
         .with_trailers(async move {
             if flush {
                 tokio::task::yield_now().await;
             }
-            Some(Err(BrokenOff))
+            Some(Err(BodyAborted))
         });
     Body::new(body)
 }

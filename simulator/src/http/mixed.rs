@@ -1,30 +1,31 @@
-//! The mixed dialect: objects with the keys of both spellings, or some of each, and with fields that neither has.
+//! The mixed dialect: objects with the keys of both dialects, or some of each, and with fields that neither has.
 //!
-//! Must not know what an object is about: it changes what the two spellings wrote. Called by `dialect`, `publications`
+//! Must not depend on the kind of object. Called by `dialect`, `publications`
 //! and `targets`.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::answer::stamp;
-use super::spelling::omit;
-use crate::settings::{Dialect, OmittedAs, Settings, Spelling};
+use super::answer::timestamp;
+use super::overrides::omit;
+use crate::settings::{Dialect, KeySet, OmittedAs, Settings};
 
-/// What one object is spelled like, by its serial number; `spare` are the keys that go where one of each is wanted.
-pub(super) fn spelled(
+/// The body of an object in the dialect of its serial number. `dropped` are the fields to drop if it gets some
+/// keys of each dialect.
+pub(super) fn body_in_dialect(
     settings: &Settings,
     serial: u64,
     reference: impl FnOnce() -> Map<String, Value>,
     cli: impl FnOnce() -> Map<String, Value>,
-    spare: &[&[&str]],
+    dropped: &[&[&str]],
 ) -> Map<String, Value> {
-    let mut body = match settings.spelling_of(serial) {
-        Spelling::Reference => reference(),
-        Spelling::Cli => cli(),
-        Spelling::Both => merged(reference(), cli()),
-        Spelling::Crossed => {
+    let mut body = match settings.key_set_of(serial) {
+        KeySet::Reference => reference(),
+        KeySet::Cli => cli(),
+        KeySet::Both => merged(reference(), cli()),
+        KeySet::Crossed => {
             let mut body = merged(reference(), cli());
-            for path in spare {
+            for path in dropped {
                 omit(&mut body, path, OmittedAs::Absent);
             }
             body
@@ -36,15 +37,15 @@ pub(super) fn spelled(
     body
 }
 
-/// A moment as the dialect writes it: the mixed one without a fraction.
-pub(super) fn stamp_in(dialect: Dialect, at: Timestamp) -> String {
+/// A time in the format of the dialect. The mixed one has no fraction.
+pub(super) fn timestamp_in(dialect: Dialect, at: Timestamp) -> String {
     match dialect {
         Dialect::Mixed => format!("{at:.0}"),
-        Dialect::Reference | Dialect::Cli => stamp(at),
+        Dialect::Reference | Dialect::Cli => timestamp(at),
     }
 }
 
-/// All keys of both; the value of the first counts where both have one.
+/// All keys of both. If both have a key, the value of the first counts.
 fn merged(mut one: Map<String, Value>, other: Map<String, Value>) -> Map<String, Value> {
     for (key, value) in other {
         match (one.get_mut(&key), value) {
@@ -58,7 +59,7 @@ fn merged(mut one: Map<String, Value>, other: Map<String, Value>) -> Map<String,
     one
 }
 
-/// What a later release may add, of every type.
+/// Adds fields of several types, as a later release may.
 fn add_unknown(body: &mut Map<String, Value>) {
     let later = [("revision", json!(3)), ("labels", json!(["later"])), ("links", json!({"self": null}))];
     body.extend(later.map(|(key, value)| (key.to_owned(), value)));

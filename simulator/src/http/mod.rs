@@ -1,17 +1,16 @@
 //! HTTP: the Platform API, the AppLink API, the consent page and the control API on one port.
 //!
-//! Must not decide what becomes of the world: the handlers read requests, call `state`, and write
-//! answers. Called through `Simulator::router`.
+//! Must not contain the rules of the service: handlers read requests, call `state`, and write responses. Called through
+//! `Simulator::router`.
 //!
-//! - `platform`: `/apps/...`, `/account/...`. `door`: who may call `/addons/...`. `request`, `answer`: what
-//!   all handlers read and write.
-//! - `accesses`: AppLink's endpoints of connections and authorizations. `publications`, `targets`: those of what hangs on
-//!   connections. `shape`: status codes, pages and errors. `dialect`, `spelling`: how a connection or authorization is
-//!   spelled. `mixed`: how anything is that mixes two spellings.
-//! - `intercept`: request log and faults, around both APIs.
+//! - `platform`: `/apps/...`, `/account/...`. `door`: who may call `/addons/...`.
+//! - `request`, `answer`: what all handlers read and write.
+//! - `org_accesses`: AppLink's endpoints of connections and authorizations. `publications`, `targets`: those of
+//!   the children of connections. `shape`: status codes, pages and errors. `dialect`: the body of a connection or an
+//!   authorization. `overrides`: what settings change in it. `mixed`: bodies that mix the keys of two dialects.
+//! - `intercept`: the request log and faults, for both APIs.
 //! - `consent`: `/consent/...`, Salesforce's side, for browsers. `control`: `/_control/...`.
 
-mod accesses;
 mod answer;
 mod consent;
 mod control;
@@ -19,11 +18,12 @@ mod dialect;
 mod door;
 mod intercept;
 mod mixed;
+mod org_accesses;
+mod overrides;
 mod platform;
 mod publications;
 mod request;
 mod shape;
-mod spelling;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -36,7 +36,7 @@ use crate::Simulator;
 pub(super) fn router(simulator: Simulator) -> Router {
     let apis = Router::new()
         .merge(platform::routes())
-        .merge(accesses::routes())
+        .merge(org_accesses::routes())
         .merge(publications::routes())
         .merge(targets::routes())
         .fallback(answer::no_route)

@@ -1,7 +1,7 @@
-//! The Heroku Platform API, as far as it leads to AppLink: app, add-ons, attachments, config vars,
-//! add-on SSO and the rate limit.
+//! The part of the Heroku Platform API that leads to AppLink: app, add-ons, attachments, config vars, add-on SSO and the
+//! rate limit.
 //!
-//! Must not accept anything but a Heroku token. Called by the router.
+//! Must accept Heroku tokens only. Called by the router.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answer::{Answer, ApiError, REMAINING};
+use super::answer::{ApiError, HandlerResult, REMAINING};
+use super::request::{bearer, media_type, request_origin};
 use crate::Simulator;
-use crate::http::request::{bearer, media_type, reached_at};
 use crate::settings::SsoVariant;
 use crate::state::{Addon, App, Attachment, World};
 
@@ -30,13 +30,13 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/apps/{app}/addons/{addon}/sso", get(sso))
 }
 
-/// Does what every route does: checks the token and the version, counts, and tells what is left.
-fn call(
+/// Handles a request: checks the token and the version, applies the rate limit, runs `read`.
+fn serve(
     simulator: &Simulator,
     headers: &HeaderMap,
     spends: bool,
     read: impl FnOnce(&World, &str, Timestamp) -> Result<Value, ApiError>,
-) -> Answer {
+) -> HandlerResult {
     let now = simulator.now();
     simulator.world(|world| {
         if !bearer(headers).is_some_and(|token| world.account.accepts(token)) {
@@ -68,15 +68,15 @@ fn version(headers: &HeaderMap) -> Result<&str, ApiError> {
     })
 }
 
-async fn rate_limits(State(simulator): State<Simulator>, headers: HeaderMap) -> Answer {
-    call(&simulator, &headers, false, |world, _, now| {
+async fn rate_limits(State(simulator): State<Simulator>, headers: HeaderMap) -> HandlerResult {
+    serve(&simulator, &headers, false, |world, _, now| {
         let remaining = world.account.remaining(&world.settings, now);
         Ok(json!({"remaining": remaining}))
     })
 }
 
-async fn app(State(simulator): State<Simulator>, Path(app): Path<String>, headers: HeaderMap) -> Answer {
-    call(&simulator, &headers, true, |world, _, _| {
+async fn app(State(simulator): State<Simulator>, Path(app): Path<String>, headers: HeaderMap) -> HandlerResult {
+    serve(&simulator, &headers, true, |world, _, _| {
         let app = world.app(&app)?;
         Ok(json!({
             "id": app.id.to_string(),
@@ -89,16 +89,16 @@ async fn app(State(simulator): State<Simulator>, Path(app): Path<String>, header
     })
 }
 
-async fn addons(State(simulator): State<Simulator>, Path(app): Path<String>, headers: HeaderMap) -> Answer {
-    call(&simulator, &headers, true, |world, _, _| {
+async fn addons(State(simulator): State<Simulator>, Path(app): Path<String>, headers: HeaderMap) -> HandlerResult {
+    serve(&simulator, &headers, true, |world, _, _| {
         let app = world.app(&app)?;
         let attached = world.attached_to(app.id);
         Ok(attached.map(|(addon, _)| addon_body(world, addon)).collect())
     })
 }
 
-async fn attachments(State(simulator): State<Simulator>, Path(app): Path<String>, headers: HeaderMap) -> Answer {
-    call(&simulator, &headers, true, |world, _, _| {
+async fn attachments(State(simulator): State<Simulator>, Path(app): Path<String>, headers: HeaderMap) -> HandlerResult {
+    serve(&simulator, &headers, true, |world, _, _| {
         let app = world.app(&app)?;
         let attached = world.attached_to(app.id);
         let bodies = attached.map(|(addon, attachment)| attachment_body(world, app, addon, attachment));
@@ -111,9 +111,9 @@ async fn config_vars(
     Path(app): Path<String>,
     uri: Uri,
     headers: HeaderMap,
-) -> Answer {
-    let origin = reached_at(&headers, &uri);
-    call(&simulator, &headers, true, |world, _, _| {
+) -> HandlerResult {
+    let origin = request_origin(&headers, &uri);
+    serve(&simulator, &headers, true, |world, _, _| {
         let app = world.app(&app)?;
         Ok(json!(world.config_vars(app, &origin)))
     })
@@ -123,8 +123,8 @@ async fn sso(
     State(simulator): State<Simulator>,
     Path((app, addon)): Path<(String, String)>,
     headers: HeaderMap,
-) -> Answer {
-    call(&simulator, &headers, true, |world, version, now| {
+) -> HandlerResult {
+    serve(&simulator, &headers, true, |world, version, now| {
         let app = world.app(&app)?;
         let addon = world.addon(&addon)?;
         // The plain version 3 has no such route.

@@ -1,6 +1,6 @@
-//! AppLink's publication endpoints, and how a publication is spelled.
+//! AppLink's endpoints for publications, and the body of one.
 //!
-//! Must not keep what is uploaded longer than it takes to read it. Called by the router.
+//! Must not keep an upload after reading it. Called by the router.
 
 use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
@@ -13,22 +13,23 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::answer::{Answer, ApiError};
-use super::mixed::{spelled, stamp_in};
+use super::answer::{ApiError, HandlerResult};
+use super::door::{Caller, serve_change, serve_read};
+use super::mixed::{body_in_dialect, timestamp_in};
+use super::overrides::omit;
+use super::request::{content_type, json_object, list_time, media_type, required_str};
 use super::shape::{deleted, list_of, success};
-use super::spelling::omit;
 use crate::Simulator;
-use crate::http::door::{Caller, call, call_to_change};
-use crate::http::request::{content_type, listed_at, media_type, object, required};
 use crate::settings::{Dialect, OmittedOfPublication, PublishAnswer, UnknownApp};
-use crate::state::{Access, Archive, Edition, NewPublication, Provider, Publication, StateError, Upload, World};
+use crate::state::{Archive, Edition, NewPublication, OrgAccess, Provider, Publication, StateError, Upload, World};
 
 /// The keys of the app, the HerokuAppLink record, and the external service's id and name: in the article's sample.
 const REFERENCE: [&str; 4] = ["app_id", "heroku_app_link_id", "external_service_id", "external_service_name"];
-/// The same in the plugin's type.
+/// The same keys in the type of the plugin.
 const CLI: [&str; 4] = ["app_uuid", "heroku_applink_id", "esr_id", "esr_name"];
-/// What goes where an object has some of each; the article's table has `heroku_applink_id` beside `external_service_id`.
-const SPARE: [&[&str]; 4] = [&["app_id"], &["heroku_app_link_id"], &["esr_id"], &["external_service_name"]];
+/// The fields to drop from an object with some keys of each dialect. The table of the article has `heroku_applink_id` beside `external_service_id`.
+const DROPPED_IN_CROSSED: [&[&str]; 4] =
+    [&["app_id"], &["heroku_app_link_id"], &["esr_id"], &["external_service_name"]];
 
 /// More than the files may have uncompressed.
 const MOST_BYTES: usize = 32 << 20;
@@ -40,7 +41,12 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/addons/{addon}/connections/salesforce/{key}/apps/{app}", get(list_app).delete(delete))
 }
 
-fn asked_for<'a>(world: &'a World, caller: &Caller, key: &str, now: Timestamp) -> Result<&'a Access, StateError> {
+fn connection_of_path<'a>(
+    world: &'a World,
+    caller: &Caller,
+    key: &str,
+    now: Timestamp,
+) -> Result<&'a OrgAccess, StateError> {
     world.connection_to(Provider::Salesforce, caller.addon, key, now)
 }
 
@@ -49,16 +55,16 @@ async fn publish(
     Path((addon, key)): Path<(String, String)>,
     headers: HeaderMap,
     parts: Result<Multipart, MultipartRejection>,
-) -> Answer {
+) -> HandlerResult {
     let upload = read(&headers, parts).await;
-    call_to_change(&simulator, &addon, &headers, |world, caller, now| {
-        let connection = asked_for(world, caller, &key, now)?.id;
+    serve_change(&simulator, &addon, &headers, |world, caller, now| {
+        let connection = connection_of_path(world, caller, &key, now)?.id;
         let id = world.publish(NewPublication { connection, app: caller.app, upload: upload? }, now)?;
-        published(world, id)
+        publications_created(world, id)
     })
 }
 
-fn published(world: &World, id: Uuid) -> Result<Response, ApiError> {
+fn publications_created(world: &World, id: Uuid) -> Result<Response, ApiError> {
     let (publication, edition) = world.publication(id)?;
     let switches = &world.settings.publications;
     let status = success(switches.publish_status);
@@ -69,7 +75,7 @@ fn published(world: &World, id: Uuid) -> Result<Response, ApiError> {
     let body = match switches.publish_answer.unwrap_or(of_dialect) {
         PublishAnswer::IdObject => json!({"id": edition.external_service_id}),
         PublishAnswer::Array => {
-            let connection = world.access(publication.connection())?;
+            let connection = world.org_access(publication.connection())?;
             json!([publication_body(world, connection, publication, edition)])
         }
         PublishAnswer::EmptyArray => json!([]),
@@ -83,10 +89,10 @@ async fn list(
     Path((addon, key)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
-) -> Answer {
-    call(&simulator, &addon, &headers, |world, caller, now| {
-        let connection = asked_for(world, caller, &key, now)?;
-        let all = world.publications_through(connection, listed_at(world, now));
+) -> HandlerResult {
+    serve_read(&simulator, &addon, &headers, |world, caller, now| {
+        let connection = connection_of_path(world, caller, &key, now)?;
+        let all = world.publications_through(connection, list_time(world, now));
         let bodies = all.map(|(p, edition)| publication_body(world, connection, p, edition));
         Ok(list_of(bodies.collect(), &world.settings, &uri))
     })
@@ -97,10 +103,10 @@ async fn list_app(
     Path((addon, key, app)): Path<(String, String, String)>,
     uri: Uri,
     headers: HeaderMap,
-) -> Answer {
-    call(&simulator, &addon, &headers, |world, caller, now| {
-        let connection = asked_for(world, caller, &key, now)?;
-        let of_app = world.publications_of(connection, &app, listed_at(world, now));
+) -> HandlerResult {
+    serve_read(&simulator, &addon, &headers, |world, caller, now| {
+        let connection = connection_of_path(world, caller, &key, now)?;
+        let of_app = world.publications_of(connection, &app, list_time(world, now));
         let bodies: Vec<_> = of_app.map(|(p, edition)| publication_body(world, connection, p, edition)).collect();
         match world.settings.publications.list_unknown_app {
             UnknownApp::NotFound if bodies.is_empty() => Err(StateError::NoRecord.into()),
@@ -113,9 +119,9 @@ async fn delete(
     State(simulator): State<Simulator>,
     Path((addon, key, app)): Path<(String, String, String)>,
     headers: HeaderMap,
-) -> Answer {
-    call_to_change(&simulator, &addon, &headers, |world, caller, now| {
-        let connection = asked_for(world, caller, &key, now)?;
+) -> HandlerResult {
+    serve_change(&simulator, &addon, &headers, |world, caller, now| {
+        let connection = connection_of_path(world, caller, &key, now)?;
         let (publication, edition) = world.publications_of(connection, &app, now).next().ok_or(StateError::NoRecord)?;
         let (connection_id, app) = (connection.id, publication.app);
         let body = publication_body(world, connection, publication, edition);
@@ -131,7 +137,7 @@ async fn read(headers: &HeaderMap, parts: Result<Multipart, MultipartRejection>)
     }
     let mut parts = parts.map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
     let (mut metadata, mut request) = (None, None);
-    while let Some(part) = parts.next_field().await.map_err(broken)? {
+    while let Some(part) = parts.next_field().await.map_err(part_error)? {
         let name = part.name().unwrap_or_default().to_owned();
         let place = match name.as_str() {
             "metadata" => &mut metadata,
@@ -141,10 +147,10 @@ async fn read(headers: &HeaderMap, parts: Result<Multipart, MultipartRejection>)
         if place.is_some() {
             return Err(ApiError::invalid(format!("{name} must be there once")));
         }
-        *place = Some(content(part, &name).await?);
+        *place = Some(part_bytes(part, &name).await?);
     }
-    let required = |part: Option<Bytes>, name| part.ok_or_else(|| ApiError::invalid(format!("{name} is required")));
-    let (metadata, request) = (required(metadata, "metadata")?, object(&required(request, "app_request")?)?);
+    let present = |part: Option<Bytes>, name| part.ok_or_else(|| ApiError::invalid(format!("{name} is required")));
+    let (metadata, request) = (present(metadata, "metadata")?, json_object(&present(request, "app_request")?)?);
     let optional = |name| match request.get(name) {
         Some(_) => required_text(&request, name).map(Some),
         None => Ok(None),
@@ -159,19 +165,19 @@ async fn read(headers: &HeaderMap, parts: Result<Multipart, MultipartRejection>)
 }
 
 fn required_text(fields: &Map<String, Value>, name: &str) -> Result<String, ApiError> {
-    required(fields, name).map(str::to_owned)
+    required_str(fields, name).map(str::to_owned)
 }
 
-/// The bytes of a part, which may leave out what kind they are.
-async fn content(part: Field<'_>, name: &str) -> Result<Bytes, ApiError> {
+/// The bytes of a part, which need not have a `Content-Type`.
+async fn part_bytes(part: Field<'_>, name: &str) -> Result<Bytes, ApiError> {
     let expected = if name == "metadata" { "application/zip" } else { "application/json" };
     if part.content_type().is_some_and(|kind| media_type(kind) != expected) {
         return Err(ApiError::unsupported(format!("{name} must be {expected}.")));
     }
-    part.bytes().await.map_err(broken)
+    part.bytes().await.map_err(part_error)
 }
 
-fn broken(error: MultipartError) -> ApiError {
+fn part_error(error: MultipartError) -> ApiError {
     match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", error.body_text())
@@ -180,8 +186,8 @@ fn broken(error: MultipartError) -> ApiError {
     }
 }
 
-/// A publication as one of its editions: in the article's words, those of its sample, or in the CLI's.
-fn publication_body(world: &World, connection: &Access, publication: &Publication, edition: &Edition) -> Value {
+/// The body of a publication in each dialect.
+fn publication_body(world: &World, connection: &OrgAccess, publication: &Publication, edition: &Edition) -> Value {
     let in_words = |[app, link, service_id, service_name]: [&str; 4]| {
         let mut body = Map::new();
         let mut put = |name: &str, value: &str| body.insert(name.to_owned(), json!(value));
@@ -191,9 +197,9 @@ fn publication_body(world: &World, connection: &Access, publication: &Publicatio
         put(service_name, &edition.upload.client_name);
         put("connection_name", &connection.name);
         put("org_id", &publication.org_id);
-        put("created_at", &stamp_in(world.settings.dialect, publication.created_at));
+        put("created_at", &timestamp_in(world.settings.dialect, publication.created_at));
         put("created_by", &publication.created_by);
-        put("last_modified_at", &stamp_in(world.settings.dialect, edition.at));
+        put("last_modified_at", &timestamp_in(world.settings.dialect, edition.at));
         put("last_modified_by", &edition.by);
         body
     };
@@ -202,7 +208,8 @@ fn publication_body(world: &World, connection: &Access, publication: &Publicatio
         body.insert("app_name".to_owned(), json!(publication.app_name));
         body
     };
-    let mut body = spelled(&world.settings, publication.serial, reference, || in_words(CLI), &SPARE);
+    let mut body =
+        body_in_dialect(&world.settings, publication.serial, reference, || in_words(CLI), &DROPPED_IN_CROSSED);
     for omitted in &world.settings.publications.omitted {
         let names: &[&str] = match omitted {
             OmittedOfPublication::Provenance => &["created_at", "created_by", "last_modified_at", "last_modified_by"],

@@ -1,8 +1,6 @@
-//! The shape of AppLink's answers, whatever they are about: status codes, lists that are cut off, and the bodies of
-//! errors.
+//! The form of AppLink's responses: status codes, truncated lists, and errors.
 //!
-//! Must not touch the Platform API's answers, nor what a fault answers. Called by the router and by the files that
-//! answer for AppLink.
+//! Must not change responses of the Platform API or of faults. Called by the router and AppLink's handlers.
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -17,7 +15,7 @@ use crate::settings::{CreateAnswer, DeleteAnswer, ErrorShape, PageHeader, Settin
 
 const NEXT_RANGE: HeaderName = HeaderName::from_static("next-range");
 
-/// The status of a POST that worked.
+/// The status of a successful POST.
 pub(super) fn success(answer: CreateAnswer) -> StatusCode {
     match answer {
         CreateAnswer::Ok => StatusCode::OK,
@@ -26,7 +24,7 @@ pub(super) fn success(answer: CreateAnswer) -> StatusCode {
     }
 }
 
-/// The answer to a DELETE that worked; `body` is what was deleted.
+/// The response to a successful DELETE. `body` is the deleted object.
 pub(super) fn deleted(answer: DeleteAnswer, body: Value) -> Response {
     match answer {
         DeleteAnswer::Accepted => (StatusCode::ACCEPTED, Json(body)).into_response(),
@@ -60,7 +58,7 @@ pub(super) fn list_of(mut items: Vec<Value>, settings: &Settings, uri: &Uri) -> 
     }
 }
 
-/// Gives the errors below `/addons/` the shape that is set.
+/// Gives errors below `/addons/` the form in the settings.
 pub(super) async fn errors(State(simulator): State<Simulator>, request: Request, next: Next) -> Response {
     let applink = request.uri().path().starts_with("/addons/");
     let response = next.run(request).await;

@@ -1,6 +1,6 @@
-//! AppLink's endpoints for data action targets, and how a target is spelled.
+//! AppLink's endpoints for data action targets, and the body of one.
 //!
-//! Must not change or remove one: AppLink has no way to. Called by the router.
+//! Must not change or remove one: AppLink cannot. Called by the router.
 
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
@@ -12,14 +12,14 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::answer::{Answer, ApiError};
-use super::mixed::spelled;
+use super::answer::{ApiError, HandlerResult};
+use super::door::{Caller, serve_change, serve_read};
+use super::mixed::body_in_dialect;
+use super::request::{json_fields, list_time, required_str};
 use super::shape::{list_of, success};
 use crate::Simulator;
-use crate::http::door::{Caller, call, call_to_change};
-use crate::http::request::{fields, listed_at, required};
 use crate::settings::{ChangeRefusal, Dialect, Settings, StatusKey, TargetList, TargetWords};
-use crate::state::{Access, NewTarget, Provider, Target, TargetKind, World};
+use crate::state::{NewTarget, OrgAccess, Provider, Target, TargetKind, World};
 
 pub(super) fn routes() -> Router<Simulator> {
     let collection = "/addons/{addon}/connections/datacloud/{key}/data_action_targets";
@@ -28,12 +28,11 @@ pub(super) fn routes() -> Router<Simulator> {
         .route(&format!("{collection}/{{target}}"), get(read).put(change).patch(change).delete(change))
 }
 
-/// The answer that a target appears in.
+/// The response that a body is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum View {
     /// A POST's.
     Created,
-    /// The list.
     Listed,
     /// A GET of one.
     Detail,
@@ -44,13 +43,13 @@ async fn list(
     Path((addon, key)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
-) -> Answer {
-    call(&simulator, &addon, &headers, |world, caller, now| {
+) -> HandlerResult {
+    serve_read(&simulator, &addon, &headers, |world, caller, now| {
         if world.settings.data_action_targets.list == TargetList::Missing {
             return Err(ApiError::not_found("There is no list of data action targets."));
         }
         let connection = world.connection_to(Provider::DataCloud, caller.addon, &key, now)?;
-        let at = listed_at(world, now);
+        let at = list_time(world, now);
         let all = world.targets_of(connection, at);
         let bodies = all.map(|target| target_body(world, connection, target, at, View::Listed));
         Ok(list_of(bodies.collect(), &world.settings, &uri))
@@ -62,31 +61,31 @@ async fn create(
     Path((addon, key)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
-) -> Answer {
-    call_to_change(&simulator, &addon, &headers, |world, caller, now| {
+) -> HandlerResult {
+    serve_change(&simulator, &addon, &headers, |world, caller, now| {
         let connection = world.connection_to(Provider::DataCloud, caller.addon, &key, now)?.id;
-        let new = asked_for(connection, caller, &fields(&headers, &body)?)?;
+        let new = new_target(connection, caller, &json_fields(&headers, &body)?)?;
         let id = world.create_target(new, now)?;
-        let body = target_body(world, world.access(connection)?, world.target(id, now)?, now, View::Created);
+        let body = target_body(world, world.org_access(connection)?, world.target(id, now)?, now, View::Created);
         let status = success(world.settings.data_action_targets.create_answer);
         Ok((status, Json(body)).into_response())
     })
 }
 
-fn asked_for(connection: Uuid, caller: &Caller, fields: &Map<String, Value>) -> Result<NewTarget, ApiError> {
+fn new_target(connection: Uuid, caller: &Caller, fields: &Map<String, Value>) -> Result<NewTarget, ApiError> {
     let kind = match fields.get("type") {
-        Some(_) => TargetKind::of_word(required(fields, "type")?),
+        Some(_) => TargetKind::of_word(required_str(fields, "type")?),
         None => Some(TargetKind::Webhook),
     };
-    let endpoint = required(fields, "target_endpoint")?;
+    let endpoint = required_str(fields, "target_endpoint")?;
     if !endpoint.starts_with('/') {
         return Err(ApiError::invalid("target_endpoint must be a path that starts with /"));
     }
     Ok(NewTarget {
         connection,
         app: caller.app,
-        label: required(fields, "label")?.to_owned(),
-        api_name: required(fields, "api_name")?.to_owned(),
+        label: required_str(fields, "label")?.to_owned(),
+        api_name: required_str(fields, "api_name")?.to_owned(),
         endpoint: endpoint.to_owned(),
         kind: kind.ok_or_else(|| ApiError::invalid("type must be webhook or event"))?,
     })
@@ -96,8 +95,8 @@ async fn read(
     State(simulator): State<Simulator>,
     Path((addon, key, target)): Path<(String, String, String)>,
     headers: HeaderMap,
-) -> Answer {
-    call(&simulator, &addon, &headers, |world, caller, now| {
+) -> HandlerResult {
+    serve_read(&simulator, &addon, &headers, |world, caller, now| {
         let connection = world.connection_to(Provider::DataCloud, caller.addon, &key, now)?;
         let target = world.find_target(connection, &target, caller.app, now)?;
         Ok(Json(target_body(world, connection, target, now, View::Detail)).into_response())
@@ -108,8 +107,8 @@ async fn change(
     State(simulator): State<Simulator>,
     Path((addon, _, _)): Path<(String, String, String)>,
     headers: HeaderMap,
-) -> Answer {
-    call_to_change(&simulator, &addon, &headers, |world, _, _| {
+) -> HandlerResult {
+    serve_change(&simulator, &addon, &headers, |world, _, _| {
         let message = "Data action targets can be neither changed nor deleted.";
         Err(match world.settings.data_action_targets.change_refusal {
             ChangeRefusal::NotFound => ApiError::not_found(message),
@@ -120,9 +119,9 @@ async fn change(
     })
 }
 
-/// A target as it was at a moment: in the article's words, or in those of the CLI's two types.
-fn target_body(world: &World, connection: &Access, target: &Target, at: Timestamp, view: View) -> Value {
-    let told = told(target, at, view);
+/// The body of a target as it was at some time, in each dialect.
+fn target_body(world: &World, connection: &OrgAccess, target: &Target, at: Timestamp, view: View) -> Value {
+    let shown_status = shown_status(target, at, view);
     let common = |dialect, kind: &str| {
         let mut body = map(json!({
             "id": target.id.to_string(),
@@ -131,7 +130,7 @@ fn target_body(world: &World, connection: &Access, target: &Target, at: Timestam
             "target_endpoint": target.endpoint,
             "type": kind,
         }));
-        let (key, word) = status(&world.settings, dialect, told);
+        let (key, word) = status(&world.settings, dialect, shown_status);
         body.insert(key.to_owned(), word.into());
         body
     };
@@ -154,15 +153,15 @@ fn target_body(world: &World, connection: &Access, target: &Target, at: Timestam
         }
         body
     };
-    let mut spare: Vec<&[&str]> = Vec::new();
-    // A list has no other field for the app, and a switch may leave no other one for the status.
+    let mut dropped: Vec<&[&str]> = Vec::new();
+    // A list has no other field for the app, and a setting may leave no other one for the status.
     if view != View::Listed {
-        spare.push(&["app_id"]);
+        dropped.push(&["app_id"]);
     }
     if world.settings.data_action_targets.status_key.is_none() {
-        spare.push(&["status"]);
+        dropped.push(&["status"]);
     }
-    spelled(&world.settings, target.serial, reference, cli, &spare).into()
+    body_in_dialect(&world.settings, target.serial, reference, cli, &dropped).into()
 }
 
 fn map(object: Value) -> Map<String, Value> {
@@ -172,8 +171,8 @@ fn map(object: Value) -> Map<String, Value> {
     }
 }
 
-/// What the CLI's type of one target has in place of ids.
-fn details(connection: &Access, target: &Target, at: Timestamp, view: View) -> Map<String, Value> {
+/// The fields that the CLI's type of one target has instead of ids.
+fn details(connection: &OrgAccess, target: &Target, at: Timestamp, view: View) -> Map<String, Value> {
     let url = format!("https://{}.herokuapp.com/", target.app_name);
     let org = connection.org_at(at);
     let mut body = map(json!({
@@ -191,8 +190,8 @@ fn details(connection: &Access, target: &Target, at: Timestamp, view: View) -> M
     body
 }
 
-/// The status in an answer: a POST tells what it began, even where that takes no time.
-fn told(target: &Target, at: Timestamp, view: View) -> &str {
+/// The status in a response. A POST returns the first one, even if creation takes no time.
+fn shown_status(target: &Target, at: Timestamp, view: View) -> &str {
     let begins = view == View::Created && target.created_at() == Some(at);
     let status = match target.history().first() {
         Some(first) if begins => first.to.as_ref(),

@@ -1,10 +1,10 @@
-//! Switches for how answers look: whose spelling, which shape.
+//! Settings for the form of responses: keys, words, status codes, shapes.
 //!
-//! Must not act. Part of `Settings`; read by `http`.
+//! Data only. Part of `Settings`; read by `http`.
 
 use serde::{Deserialize, Serialize};
 
-/// Whose spelling the answers follow.
+/// Which source the responses follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Dialect {
@@ -12,21 +12,21 @@ pub enum Dialect {
     Reference,
     /// The types and fixtures of the Heroku CLI plugin.
     Cli,
-    /// Objects take turns in the order of their creation: some keys of each, all keys of both, the article's, the
-    /// plugin's. Timestamps have no fraction, and there are fields that neither has.
+    /// Objects alternate in the order of their creation: some keys of each source, all keys of both, the article's, the
+    /// plugin's. Timestamps have no fraction, and there are fields that neither source has.
     Mixed,
 }
 
-/// Whose keys one object has.
+/// Which keys an object has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Spelling {
+pub(crate) enum KeySet {
     /// The article's.
     Reference,
     /// The plugin's.
     Cli,
-    /// For each thing the key of one of them.
+    /// For each field the key of one source.
     Crossed,
-    /// For each thing the keys of both.
+    /// For each field the keys of both sources.
     Both,
 }
 
@@ -34,7 +34,6 @@ pub(crate) enum Spelling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum OneAnswer {
-    /// The connection.
     Object,
     /// An array of everything that matches.
     Array,
@@ -50,7 +49,6 @@ pub enum UnknownAnswer {
     EmptyList,
 }
 
-/// How a DELETE answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DeleteAnswer {
@@ -68,15 +66,15 @@ pub enum DeleteAnswer {
     NoContent,
 }
 
-/// Which answers have the link to where consent is asked for.
+/// Which responses have the consent link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LinkServed {
-    /// That of the POST only.
+    /// Only the POST's.
     Once,
-    /// Lists and GETs too, as long as consent is waited for.
+    /// Lists and GETs too, until somebody consents.
     Always,
-    /// The same, and even when it no longer is.
+    /// All of them, also after somebody consented.
     Forever,
 }
 
@@ -104,11 +102,11 @@ pub enum StatusKey {
     State,
 }
 
-/// What `org` is of a connection that is `connecting`.
+/// The `org` of a connection that is `connecting`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PendingOrg {
-    /// What the dialect makes of it: ids that are empty or absent, before anybody consented.
+    /// As the dialect has it: before consent, ids are empty or absent.
     Dialect,
     /// Nothing at all.
     Absent,
@@ -116,9 +114,9 @@ pub enum PendingOrg {
     Null,
     /// `{}`
     Empty,
-    /// An object with the name and the type, and `null` for what is not known yet.
+    /// An object with the name and the type, and `null` for the rest.
     Nulls,
-    /// An org, be it not the one that is chosen in the end.
+    /// A made-up org, which need not be the one that connects.
     Filled,
 }
 
@@ -130,11 +128,10 @@ pub enum NamePlace {
     Org,
     /// Beside `org`.
     Top,
-    /// In both places.
     Both,
 }
 
-/// Fields that answers may lack.
+/// Fields that a setting can remove from responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Omitted {
@@ -144,19 +141,17 @@ pub enum Omitted {
     Method,
     /// `org.type`
     OrgType,
-    /// The user through whom the org was reached.
+    /// The user of the connection.
     User,
-    /// The access token.
     AccessToken,
 }
 
-/// How a field is lacking.
+/// How a response lacks a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum OmittedAs {
-    /// Its key is not there.
+    /// The key is absent.
     Absent,
-    /// It is `null`.
     Null,
 }
 
@@ -164,7 +159,7 @@ pub enum OmittedAs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ListedAddonId {
-    /// Theirs, where the dialect has it.
+    /// The right one, if the dialect has this field.
     Own,
     /// Another add-on's.
     Foreign,
@@ -174,13 +169,13 @@ pub enum ListedAddonId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DeleteStatus {
-    /// The true one: as a rule `disconnecting`.
+    /// The real one, usually `disconnecting`.
     Actual,
-    /// `disconnected`, while it is not yet so.
+    /// `disconnected`, although it is not yet.
     Disconnected,
 }
 
-/// The status of what was deleted until it is gone.
+/// The status after a DELETE until the object is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum StatusAfterDelete {
@@ -190,7 +185,7 @@ pub enum StatusAfterDelete {
     Disconnected,
 }
 
-/// The status code of a POST that worked.
+/// The status code of a successful POST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum CreateAnswer {
@@ -202,7 +197,7 @@ pub enum CreateAnswer {
     Accepted,
 }
 
-/// How a list that is cut off tells that there is more.
+/// How a truncated list says that there is more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PageHeader {
@@ -222,8 +217,7 @@ pub enum ErrorShape {
     TitleDetail,
     /// `{error}`
     Error,
-    /// A page, as routers answer.
+    /// An HTML page like that of a router.
     Html,
-    /// None.
     Empty,
 }

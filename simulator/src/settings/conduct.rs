@@ -1,6 +1,6 @@
-//! Switches for what the service does and whom it lets in.
+//! Settings for what the service does and whom it accepts.
 //!
-//! Must not act. Part of `Settings`; read by `state` and `http`.
+//! Data only. Part of `Settings`; read by `state` and `http`.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,9 +26,9 @@ pub enum TakenName {
     Conflict,
     /// 422 `validation_failed`.
     Unprocessable,
-    /// The connection of that name starts over with the new inputs and keeps its id.
+    /// The existing connection gets the new inputs and keeps its id.
     Upsert,
-    /// The connection of that name stays as it is and is the answer.
+    /// The existing connection is returned unchanged.
     Existing,
     /// A second connection of the same name.
     Duplicate,
@@ -38,7 +38,7 @@ pub enum TakenName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TakenAlias {
-    /// What it would do with another.
+    /// It succeeds.
     Allowed,
     /// 409 `conflict`.
     Conflict,
@@ -46,13 +46,12 @@ pub enum TakenAlias {
     Unprocessable,
 }
 
-/// What becomes of a name that breaks the rule.
+/// What happens to a name that breaks the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NameRule {
     /// 422 `validation_failed`.
     Enforced,
-    /// Nothing.
     Ignored,
 }
 
@@ -60,34 +59,34 @@ pub enum NameRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NameCase {
-    /// To the letter.
+    /// Case-sensitively.
     Sensitive,
-    /// Without regard to case.
+    /// Case-insensitively.
     Insensitive,
 }
 
 /// The two variants of the Platform API under which the SSO route exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SsoVariant {
-    /// What the CLI plugin asks for.
+    /// The one that the CLI plugin requests.
     #[serde(rename = "3.sdk")]
     Sdk,
-    /// What the Dev Center article asks for.
+    /// The one that the Dev Center article requests.
     #[serde(rename = "3.add-ons-sso")]
     AddonsSso,
 }
 
-/// What becomes of an OAuth connection whose link has run out.
+/// What happens to an OAuth connection when its link expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Abandoned {
     /// It stays `connecting`.
     Keep,
-    /// It turns `failed`.
+    /// It becomes `failed`.
     Fail,
-    /// It is gone.
+    /// It is removed.
     Vanish,
-    /// It is a tombstone.
+    /// It becomes a tombstone.
     Disconnected,
 }
 
@@ -99,33 +98,32 @@ pub enum AcceptedBearer {
     AddonToken,
     /// One of the Heroku account.
     HerokuToken,
-    /// Both.
     Either,
 }
 
-/// Whether AppLink looks at `x-addon-sso`.
+/// Whether AppLink checks `x-addon-sso`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SsoCheck {
-    /// Every call must carry one that is good, but the GET of one authorization: the SDKs send none.
+    /// Every call needs a valid one, except the GET of one authorization: the SDKs do not send it.
     Management,
-    /// That call too.
+    /// Every call needs one.
     Always,
     /// No call needs one.
     Never,
 }
 
-/// Which calls an `x-addon-sso` must be fresh for, where AppLink looks at it.
+/// Which calls need a recent `x-addon-sso`, if AppLink checks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SsoFreshness {
-    /// POST and DELETE. The Heroku CLI fetches one payload and polls with it for as long as a person takes to consent.
+    /// POST and DELETE. The Heroku CLI fetches one payload and polls with it until a person consents.
     WritesOnly,
     /// GET too.
     EveryCall,
 }
 
-/// How an `x-addon-sso` is refused that is stale, not for this add-on, or cannot be decoded.
+/// How AppLink refuses an `x-addon-sso` that is too old, for another add-on, or cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SsoRefusal {
@@ -135,11 +133,11 @@ pub enum SsoRefusal {
     Unauthorized,
 }
 
-/// How long an access token is the same.
+/// How long an access token stays the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AccessToken {
-    /// Until it is made to expire.
+    /// Until it expires.
     Stable,
     /// Until the next GET of one connection or authorization.
     Fresh,
@@ -151,7 +149,6 @@ pub enum AccessToken {
 pub enum AddonSegment {
     /// The id or the name.
     IdOrName,
-    /// The id.
     Id,
 }
 
@@ -159,7 +156,7 @@ pub enum AddonSegment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RetryAfter {
-    /// There is none.
+    /// It is absent.
     Absent,
     /// A number of seconds.
     Seconds,

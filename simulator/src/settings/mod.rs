@@ -1,10 +1,10 @@
-//! The switches: one for each thing that the documentation leaves open or that its sources tell
-//! differently, so that a client can be tried against every reading.
+//! The settings: one for each thing that the documentation leaves open or contradicts itself about, so that a client can
+//! be tested against every variant.
 //!
-//! Must not act: `state` and `http` read them. Called by the control API and the tests.
+//! Data only: `state` and `http` read it. Called by the control API and the tests.
 //!
-//! - this file: all of them, one JSON object. `answers`: the choices for how answers look. `conduct`: those for what the
-//!   service does and whom it lets in. `publications`, `targets`: an object each in that object.
+//! - this file: all of them, one JSON object. `answers`: the form of responses. `conduct`: what the service does and whom
+//!   it accepts. `publications`, `targets`: the nested objects.
 
 mod answers;
 mod conduct;
@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use url::Url;
 
-pub(super) use self::answers::Spelling;
+pub(super) use self::answers::KeySet;
 pub use self::answers::{
     CreateAnswer, DeleteAnswer, DeleteStatus, Dialect, ErrorShape, LinkServed, ListedAddonId, NamePlace, Omitted,
     OmittedAs, OneAnswer, PageHeader, PendingOrg, StatusAfterDelete, StatusKey, StatusWords, UnknownAnswer,
@@ -33,40 +33,40 @@ pub use self::targets::{
     ChangeRefusal, TakenByAnotherApp, TakenTarget, TargetFailure, TargetList, TargetSettings, TargetWords,
 };
 
-/// Every switch. JSON names are the camelCase ones. What is said of connections holds for authorizations too, unless
-/// both are named.
+/// All settings. Their JSON names are in camelCase. Settings of connections apply to authorizations too, unless they name
+/// both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Settings {
-    /// Whose spelling the answers follow.
+    /// Which source the responses follow.
     pub dialect: Dialect,
     /// Seconds until a JWT connection connects; absent: 0 in the CLI dialect, 1 in the reference's.
     pub connect_seconds: Option<f64>,
     /// Seconds for which the link of an OAuth connection works.
     pub consent_seconds: f64,
-    /// What becomes of an OAuth connection whose link has run out.
+    /// What happens to an OAuth connection when its link expires.
     pub abandoned: Abandoned,
-    /// Which answers have that link; absent: the POST's in the reference dialect, all of them in the CLI's as long as
-    /// consent is waited for.
+    /// Which responses have that link. Absent: only the POST's in the reference dialect; all of them in the CLI's until
+    /// somebody consents.
     pub link_served: Option<LinkServed>,
     /// The words for a connection's status.
     pub status_words: StatusWords,
     /// The key of that status.
     pub status_key: StatusKey,
-    /// What `org` is of a connection that is `connecting`.
+    /// The `org` of a connection that is `connecting`.
     pub pending_org: PendingOrg,
     /// Where `connection_name` stands.
     pub name_place: NamePlace,
-    /// What every answer about a connection lacks.
+    /// Fields that responses about connections lack.
     pub omitted: Vec<Omitted>,
-    /// How it lacks that.
+    /// How a response lacks a field.
     pub omitted_as: OmittedAs,
     /// The `addon_id` of connections in the list by add-on.
     pub listed_addon_id: ListedAddonId,
-    /// The status of what was deleted until it is gone; absent: `disconnected` in the reference dialect, `disconnecting`
+    /// The status after a DELETE until the object is gone. Absent: `disconnected` in the reference dialect, `disconnecting`
     /// in the CLI's.
     pub status_after_delete: Option<StatusAfterDelete>,
-    /// Seconds that this lasts; absent: 1, but none for an authorization that would be `disconnecting`.
+    /// Seconds until it is gone. Absent: 1, or 0 for an authorization that would be `disconnecting`.
     pub disconnect_seconds: Option<f64>,
     /// How a JWT connection fails when its key is not accepted.
     pub jwt_failure: JwtFailure,
@@ -75,15 +75,15 @@ pub struct Settings {
     pub accepted_keys: Vec<String>,
     /// What a POST with a taken name does.
     pub taken_name: TakenName,
-    /// What a POST with an alias does that another connection or authorization of the add-on has.
+    /// What a POST does if another connection or authorization of the add-on has its alias.
     pub taken_alias: TakenAlias,
-    /// Whether a POST's name must obey the rule that the CLI prints.
+    /// Whether the name in a POST must obey the rule that the CLI prints.
     pub name_rule: NameRule,
-    /// Whether names that differ in case only are two, in POSTs and in paths.
+    /// Whether names are case-sensitive, in POSTs and in paths.
     pub name_case: NameCase,
     /// Whether a failed connection keeps its name taken.
     pub failed_hold_names: bool,
-    /// Whether an authorization keeps its name from connections too, and a connection its from authorizations.
+    /// Whether connections and authorizations share one set of names.
     pub authorizations_hold_names: bool,
     /// Whether a deleted connection stays listed as `disconnected`.
     pub keep_disconnected: bool,
@@ -91,9 +91,9 @@ pub struct Settings {
     pub tombstones_hold_names: bool,
     /// How the GET of one connection or authorization answers.
     pub get_one: OneAnswer,
-    /// How the same GET answers when it matches nothing.
+    /// How this GET answers when nothing matches.
     pub get_unknown: UnknownAnswer,
-    /// The status code of a POST that worked.
+    /// The status code of a successful POST.
     pub create_answer: CreateAnswer,
     /// How a DELETE answers; absent: `noContent` in the reference dialect; in the CLI's, `accepted` for a connection and
     /// `emptyObject` for an authorization.
@@ -102,46 +102,46 @@ pub struct Settings {
     pub delete_status: DeleteStatus,
     /// The body of AppLink's errors.
     pub error_shape: ErrorShape,
-    /// How many items a list shows; absent: all. There is no way to the others.
+    /// How many items a list returns. Absent: all. The rest cannot be fetched.
     pub page_size: Option<NonZeroUsize>,
-    /// How a list that is cut off tells that there is more.
+    /// How a truncated list says that there is more.
     pub page_header: PageHeader,
-    /// Lists show the world as it was this many seconds ago (up to an hour).
+    /// How many seconds lists lag behind, at most 3600.
     pub list_lag_seconds: f64,
     /// Which bearer token AppLink accepts.
     pub accepted_bearer: AcceptedBearer,
     /// What `{addon}` may be in a path.
     pub addon_segment: AddonSegment,
-    /// How long an access token is the same.
+    /// How long an access token stays the same.
     pub access_token: AccessToken,
-    /// Whether AppLink looks at `x-addon-sso`.
+    /// Whether AppLink checks `x-addon-sso`.
     pub sso_check: SsoCheck,
-    /// Which calls it must be fresh for.
+    /// Which calls need a recent one.
     pub sso_freshness: SsoFreshness,
-    /// How an `x-addon-sso` is refused that is stale, not for this add-on, or cannot be decoded.
+    /// How AppLink refuses an `x-addon-sso` that is too old, for another add-on, or cannot be decoded.
     pub sso_refusal: SsoRefusal,
-    /// How many seconds old a fresh one may be.
+    /// The maximum age of a recent one, in seconds.
     pub sso_window_seconds: f64,
     /// The `Accept` variant that the Platform API's SSO route refuses.
     pub refused_sso_variant: Option<SsoVariant>,
-    /// Origin of every `_API_URL` and every link; absent: where the request for the config vars, or the POST, was
-    /// sent to.
+    /// The origin of every `_API_URL` and every link. Absent: the origin to which the request for the config vars, or the
+    /// POST, was sent.
     pub api_origin: Option<String>,
-    /// Platform API requests that an account may save up.
+    /// The size of an account's budget of Platform API requests.
     pub rate_limit: u32,
-    /// Platform API requests that an account gains per minute.
+    /// How many Platform API requests an account regains per minute.
     pub rate_refill_per_minute: u32,
-    /// AppLink requests that an add-on may save up; absent: no limit.
+    /// The size of an add-on's budget of AppLink requests. Absent: no limit.
     pub applink_rate_limit: Option<u32>,
-    /// AppLink requests that an add-on gains per minute.
+    /// How many AppLink requests an add-on regains per minute.
     pub applink_rate_refill_per_minute: u32,
     /// The `Retry-After` of AppLink's 429.
     pub applink_retry_after: RetryAfter,
-    /// Whether AppLink tells in `RateLimit-Remaining` what is left.
+    /// Whether AppLink sends `RateLimit-Remaining`.
     pub applink_tells_remaining: bool,
-    /// What concerns publications alone.
+    /// Settings of publications.
     pub publications: PublicationSettings,
-    /// What concerns data action targets alone.
+    /// Settings of data action targets.
     pub data_action_targets: TargetSettings,
 }
 
@@ -202,7 +202,7 @@ impl Default for Settings {
     }
 }
 
-/// Why settings were refused.
+/// Why a change of the settings was refused.
 #[derive(Debug, Error)]
 pub enum SettingsError {
     /// An unknown field or a value of the wrong shape.
@@ -219,8 +219,7 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// These settings with the given fields replaced, also inside the objects that they have; `null` clears an optional
-    /// one.
+    /// These settings with the given fields replaced, also in nested objects. `null` clears an optional field.
     pub fn merged(&self, patch: Map<String, Value>) -> Result<Self, SettingsError> {
         let mut fields = serde_json::to_value(self)?;
         for (name, value) in patch {
@@ -267,17 +266,17 @@ impl Settings {
         Ok(())
     }
 
-    /// Whose keys the object with this serial number among its kind has.
-    pub(super) fn spelling_of(&self, serial: u64) -> Spelling {
+    /// Which keys the object with this serial number has.
+    pub(super) fn key_set_of(&self, serial: u64) -> KeySet {
         match (self.dialect, serial % 4) {
-            (Dialect::Reference, _) | (Dialect::Mixed, 2) => Spelling::Reference,
-            (Dialect::Cli, _) | (Dialect::Mixed, 3) => Spelling::Cli,
-            (Dialect::Mixed, 0) => Spelling::Crossed,
-            (Dialect::Mixed, _) => Spelling::Both,
+            (Dialect::Reference, _) | (Dialect::Mixed, 2) => KeySet::Reference,
+            (Dialect::Cli, _) | (Dialect::Mixed, 3) => KeySet::Cli,
+            (Dialect::Mixed, 0) => KeySet::Crossed,
+            (Dialect::Mixed, _) => KeySet::Both,
         }
     }
 
-    /// Whom the service follows in all but spelling with the object of this serial number: never `Mixed`.
+    /// The dialect of the object with this serial number in everything but its keys. Never `Mixed`.
     pub(super) fn dialect_of(&self, serial: u64) -> Dialect {
         match self.dialect {
             Dialect::Mixed if serial.is_multiple_of(2) => Dialect::Reference,
@@ -286,12 +285,12 @@ impl Settings {
         }
     }
 
-    /// The origin to hand out where this simulator was reached under another one.
+    /// The origin for URLs in responses: the setting, or the origin of the request.
     pub(super) fn origin_or<'a>(&'a self, reached: &'a str) -> &'a str {
         self.api_origin.as_deref().unwrap_or(reached).trim_end_matches('/')
     }
 
-    /// How long the JWT connection with this serial number takes to connect.
+    /// How long a JWT connection with this serial number takes to connect.
     pub(super) fn connect_delay(&self, serial: u64) -> SignedDuration {
         let default = match self.dialect_of(serial) {
             Dialect::Reference => 1.0,
@@ -305,7 +304,7 @@ fn is_lower_hex(byte: u8) -> bool {
     byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
 }
 
-/// A duration from a setting; what is not a positive number counts as none at all.
+/// A duration from a setting. Anything but a positive number is zero.
 pub(super) fn seconds(value: f64) -> SignedDuration {
     if value > 0.0 {
         SignedDuration::try_from_secs_f64(value).unwrap_or(SignedDuration::MAX)
@@ -337,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_field_is_named() {
+    fn errors_name_the_field() {
         for (text, named) in [
             (r#"{"dialekt":"cli"}"#, "dialekt"),
             (r#"{"disconnectSeconds":-1}"#, "disconnectSeconds"),
@@ -357,14 +356,14 @@ mod tests {
     }
 
     #[test]
-    fn mixed_alternates() {
+    fn the_mixed_dialect_alternates() {
         let settings = patch(r#"{"dialect":"mixed"}"#).unwrap();
         assert_eq!(settings.dialect_of(2), Dialect::Reference);
         assert_eq!(settings.dialect_of(3), Dialect::Cli);
         assert_eq!(settings.connect_delay(2), SignedDuration::from_secs(1));
         assert_eq!(settings.connect_delay(3), SignedDuration::ZERO);
-        let turns = [0, 1, 2, 3, 4].map(|serial| settings.spelling_of(serial));
-        let [crossed, both] = [Spelling::Crossed, Spelling::Both];
-        assert_eq!(turns, [crossed, both, Spelling::Reference, Spelling::Cli, crossed]);
+        let turns = [0, 1, 2, 3, 4].map(|serial| settings.key_set_of(serial));
+        let [crossed, both] = [KeySet::Crossed, KeySet::Both];
+        assert_eq!(turns, [crossed, both, KeySet::Reference, KeySet::Cli, crossed]);
     }
 }

@@ -1,34 +1,33 @@
-//! Switches for publications: the object `publications` in the settings.
+//! Settings for publications: the object `publications` in the settings.
 //!
-//! Must not act. Part of `Settings`; read by `state` and `http`.
+//! Data only. Part of `Settings`; read by `state` and `http`.
 
 use serde::{Deserialize, Serialize};
 
 use super::{CreateAnswer, DeleteAnswer};
 
-/// Every switch for publications. JSON names are the camelCase ones.
+/// All settings of publications. Their JSON names are in camelCase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PublicationSettings {
-    /// What a POST does for an app that is published already.
+    /// What a POST does if the app is already published.
     pub republish: Republish,
-    /// Seconds until what a POST published shows.
+    /// Seconds until a POST is visible.
     pub publish_seconds: f64,
-    /// The status code of a POST that worked.
+    /// The status code of a successful POST.
     pub publish_status: CreateAnswer,
-    /// The body of that answer; absent: the external service's id in the reference dialect, an empty array in the CLI's.
+    /// The body of its response. Absent: the external service's id in the reference dialect, an empty array in the CLI's.
     pub publish_answer: Option<PublishAnswer>,
-    /// How a DELETE answers.
     pub unpublish_answer: DeleteAnswer,
-    /// How a GET by app answers when there is none.
+    /// How a GET by app answers if the app has no publication.
     pub list_unknown_app: UnknownApp,
-    /// What every answer lacks, in the way that `omittedAs` says.
+    /// Fields that responses lack, as `omittedAs` says.
     pub omitted: Vec<OmittedOfPublication>,
-    /// Whether a repeat with equal content counts as a modification.
+    /// Whether publishing equal content again changes the modification date.
     pub touch_on_republish: bool,
-    /// Whether a repeat keeps the id of the external service.
+    /// Whether publishing again keeps the id of the external service.
     pub esr_id_stable: bool,
-    /// Whether publications go with their connection; else they wait for the next one to the same org.
+    /// Whether publications are removed with their connection. If not, the next connection to the same org has them.
     pub disconnect_unpublishes: bool,
 }
 
@@ -49,7 +48,7 @@ impl Default for PublicationSettings {
     }
 }
 
-/// What a POST does for an app that is published already.
+/// What a POST does if the app is already published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Republish {
@@ -61,7 +60,7 @@ pub enum Republish {
     Unprocessable,
 }
 
-/// The body that answers a POST that worked.
+/// The body of the response to a successful POST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PublishAnswer {
@@ -71,7 +70,6 @@ pub enum PublishAnswer {
     Array,
     /// `[]`
     EmptyArray,
-    /// None.
     Empty,
 }
 
@@ -85,7 +83,7 @@ pub enum UnknownApp {
     NotFound,
 }
 
-/// Fields that answers may lack.
+/// Fields that a setting can remove from responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum OmittedOfPublication {

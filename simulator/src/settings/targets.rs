@@ -1,30 +1,30 @@
-//! Switches for data action targets: the object `dataActionTargets` in the settings.
+//! Settings for data action targets: the object `dataActionTargets` in the settings.
 //!
-//! Must not act. Part of `Settings`; read by `state` and `http`.
+//! Data only. Part of `Settings`; read by `state` and `http`.
 
 use serde::{Deserialize, Serialize};
 
 use super::{CreateAnswer, StatusKey};
 
-/// Every switch for data action targets. JSON names are the camelCase ones.
+/// All settings of data action targets. Their JSON names are in camelCase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TargetSettings {
-    /// Seconds until a target is created, or has failed. A POST answers `pending` even where it takes none.
+    /// Seconds until a target is created or has failed. A POST answers `pending` even if this is 0.
     pub seconds: f64,
-    /// The error with which creations fail; absent: they work.
+    /// The error with which creations fail. Absent: they succeed.
     pub failure: Option<TargetFailure>,
-    /// What a POST does with an `api_name` that the app has used on this connection.
+    /// What a POST does if the app already has a target of this `api_name` on the connection.
     pub taken: TakenTarget,
-    /// What it does with one that another app has used on this connection.
+    /// What it does if another app has one.
     pub taken_by_another_app: TakenByAnotherApp,
-    /// The status code of a POST that worked.
+    /// The status code of a successful POST.
     pub create_answer: CreateAnswer,
     /// The key of the status; absent: `state` in the reference dialect, `status` in the CLI's.
     pub status_key: Option<StatusKey>,
-    /// The words for it; absent: with capitals in the reference dialect, lowercase in the CLI's.
+    /// Its values. Absent: with capitals in the reference dialect, lowercase in the CLI's.
     pub status_words: Option<TargetWords>,
-    /// Whether the list, which is documented nowhere, exists.
+    /// Whether the list, which is not documented, exists.
     pub list: TargetList,
     /// How DELETE, PUT and PATCH are refused.
     pub change_refusal: ChangeRefusal,
@@ -50,9 +50,7 @@ impl Default for TargetSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetFailure {
-    /// Its `id`.
     pub id: String,
-    /// Its `message`.
     pub message: String,
 }
 
@@ -64,7 +62,7 @@ pub enum TakenTarget {
     Conflict,
     /// A second target of the same name.
     Second,
-    /// The target of that name stays as it is and is the answer.
+    /// The existing target is returned unchanged.
     Existing,
 }
 
@@ -74,7 +72,7 @@ pub enum TakenTarget {
 pub enum TakenByAnotherApp {
     /// 409 `conflict`.
     Conflict,
-    /// What it would do with another name.
+    /// It succeeds.
     Allowed,
 }
 
@@ -92,7 +90,6 @@ pub enum TargetWords {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TargetList {
-    /// It does.
     Served,
     /// 404.
     Missing,

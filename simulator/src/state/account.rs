@@ -1,6 +1,6 @@
-//! The Heroku account: who it is, which tokens it accepts, and how many requests it has left.
+//! The Heroku account: its tokens and its rate limit.
 //!
-//! Must not know HTTP. Called by `http::platform` and the control API.
+//! Must not use HTTP. Called by `http::platform` and the control API.
 
 use jiff::Timestamp;
 
@@ -9,12 +9,10 @@ use super::budget::{Budget, Rate};
 use crate::settings::Settings;
 use crate::token::Token;
 
-/// The Heroku account.
 #[derive(Debug)]
 pub struct Account {
     /// Its email address: `created_by` of what it creates.
     pub email: String,
-    /// Its user id.
     pub user_id: String,
     /// The tokens that the Platform API accepts.
     pub tokens: Vec<Token>,

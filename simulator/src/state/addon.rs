@@ -12,24 +12,20 @@ use crate::token::Token;
 /// A Heroku app.
 #[derive(Debug, Clone)]
 pub struct App {
-    /// Its id.
     pub id: Uuid,
-    /// Its name.
     pub name: String,
-    /// Config vars beside those of its add-ons; one of the same name wins over an add-on's.
+    /// Its own config vars. They override those of its add-ons.
     pub config_vars: BTreeMap<String, String>,
 }
 
 /// An add-on.
 #[derive(Debug, Clone)]
 pub struct Addon {
-    /// Its id.
     pub id: Uuid,
-    /// Its name.
     pub name: String,
     /// The name of its service.
     pub service: String,
-    /// Where it is in its life.
+    /// Its provisioning state.
     pub state: AddonState,
     /// Its `_TOKEN`.
     pub token: Token,
@@ -44,23 +40,21 @@ pub struct Addon {
 /// An add-on's attachment to an app.
 #[derive(Debug, Clone)]
 pub struct Attachment {
-    /// Its id.
     pub id: Uuid,
-    /// The app.
     pub app: Uuid,
     /// Its name: the prefix of the config vars.
     pub name: String,
 }
 
-/// Where an add-on is in its life.
+/// The provisioning state of an add-on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AddonState {
-    /// Without config vars yet.
+    /// It has no config vars yet.
     Provisioning,
-    /// In working order.
+    /// Usable.
     Provisioned,
-    /// Gone, in all but name.
+    /// Removed, but still shown.
     Deprovisioned,
 }
 
@@ -87,12 +81,12 @@ impl Addon {
     }
 }
 
-/// Whether a text is this id, be it in capitals.
+/// Whether a text is this id, in any case.
 pub(crate) fn is_id(id: Uuid, text: &str) -> bool {
     id.to_string().eq_ignore_ascii_case(text)
 }
 
-/// Whether a path segment means the thing of this id and name.
+/// Whether a path segment is this id or this name.
 pub(super) fn is_called(id: Uuid, name: &str, key: &str) -> bool {
     name == key || is_id(id, key)
 }

@@ -1,6 +1,6 @@
-//! Apps, add-ons, attachments and the config vars that follow from them.
+//! What happens to apps and add-ons, and the config vars of an app.
 //!
-//! Must not know HTTP. Called by `http::platform`, `http::door` and the control API.
+//! Must not use HTTP. Called by `http::platform`, `http::door` and the control API.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ impl World {
         app.ok_or(StateError::NotFound("app"))
     }
 
-    /// The app of this id or name, to be changed.
+    /// The app of this id or name, for a change.
     pub fn app_mut(&mut self, key: &str) -> Result<&mut App, StateError> {
         let mut apps = self.apps.iter_mut();
         let app = apps.find(|app| is_called(app.id, &app.name, key));
@@ -33,7 +33,7 @@ impl World {
         addon.ok_or(StateError::NotFound("add-on"))
     }
 
-    /// The add-on of this id or name, to be changed.
+    /// The add-on of this id or name, for a change.
     pub fn addon_mut(&mut self, key: &str) -> Result<&mut Addon, StateError> {
         let mut addons = self.addons.iter_mut();
         let addon = addons.find(|addon| is_called(addon.id, &addon.name, key));
@@ -60,17 +60,17 @@ impl World {
         Ok(())
     }
 
-    /// Removes an add-on with its connections, what hangs on them, and its authorizations.
+    /// Removes an add-on with its connections, their children, and its authorizations.
     pub fn remove_addon(&mut self, key: &str) -> Result<(), StateError> {
         let id = self.addon(key)?.id;
         self.addons.retain(|addon| addon.id != id);
-        self.accesses.retain(|a| a.addon != id);
+        self.org_accesses.retain(|a| a.addon != id);
         self.publications.retain(|p| p.addon != id);
         self.targets.retain(|t| t.addon != id);
         Ok(())
     }
 
-    /// Removes an app with the add-ons it owns, and detaches all others from it.
+    /// Removes an app with the add-ons that it owns, and detaches the others.
     pub fn remove_app(&mut self, key: &str) -> Result<(), StateError> {
         let id = self.app(key)?.id;
         let owned = self.addons.iter().filter(|addon| addon.owner == id);
@@ -84,13 +84,13 @@ impl World {
         Ok(())
     }
 
-    /// The add-ons that an app may use, its own or another's, with their attachments to it.
+    /// The add-ons that are attached to an app, with their attachments.
     pub fn attached_to(&self, app: Uuid) -> impl Iterator<Item = (&Addon, &Attachment)> {
         let attachments = move |addon| Addon::attachment_to(addon, app).map(|a| (addon, a));
         self.addons.iter().filter_map(attachments)
     }
 
-    /// An app's config vars; `origin` is where this simulator was reached.
+    /// The config vars of an app. `origin` is that of the request.
     pub fn config_vars(&self, app: &App, origin: &str) -> BTreeMap<String, String> {
         let origin = self.settings.origin_or(origin);
         let mut vars = BTreeMap::new();
@@ -107,7 +107,7 @@ impl World {
 }
 
 impl World {
-    /// Spends one of an add-on's requests to AppLink, where they are limited; returns how many are left.
+    /// Spends one AppLink request of an add-on. Returns how many are left, or None if there is no limit.
     pub(crate) fn spend_on_applink(&mut self, addon: Uuid, now: Timestamp) -> Result<Option<u32>, StateError> {
         let Some(limit) = self.settings.applink_rate_limit else { return Ok(None) };
         let rate = Rate { limit, per_minute: self.settings.applink_rate_refill_per_minute };

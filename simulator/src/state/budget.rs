@@ -1,6 +1,6 @@
-//! What is left of a rate limit: a bucket of requests that refills by the minute.
+//! The rest of a rate limit: a token bucket.
 //!
-//! Must not know whose limit it is. Called by `account` and, for AppLink's own limit, by `apps`.
+//! Must not depend on who is limited. Called by `account` and, for AppLink's own limit, by `apps`.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,13 +9,13 @@ use crate::settings::seconds;
 /// A limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rate {
-    /// Requests that may be saved up.
+    /// The size of the bucket.
     pub(super) limit: u32,
-    /// Requests that come back per minute.
+    /// Requests regained per minute.
     pub(super) per_minute: u32,
 }
 
-/// Requests left, and when that was so; none before the first request.
+/// Requests left, and at which time. None before the first request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Budget(Option<(f64, Timestamp)>);
 
@@ -25,7 +25,7 @@ impl Budget {
         self.refilled(rate, now) as u32
     }
 
-    /// Spends one request, or tells how long to wait for one.
+    /// Spends one request, or returns how long to wait for one.
     pub(super) fn spend(&mut self, rate: Rate, now: Timestamp) -> Result<(), SignedDuration> {
         let left = self.refilled(rate, now);
         if left < 1.0 {

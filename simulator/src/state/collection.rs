@@ -1,19 +1,18 @@
-//! The two collections of access that AppLink keeps for an add-on: connections and authorizations. What is said of one
-//! and not of the other is said here, and where an answer is spelled.
+//! The two collections that AppLink has for an add-on: connections and authorizations. Their differences are here and in
+//! `http::dialect`.
 //!
-//! Must not know what is in them. Called by `access` and by everything that asks for a collection.
+//! Called by `org_access` and everything that needs a collection.
 
-/// A collection of access: each has its own path, its own words, and names of its own.
+/// Connections or authorizations. Each collection has its own path, words and set of names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Collection {
-    /// An org that apps are published to.
+    /// Access to an org that apps are published to.
     Connections,
-    /// A user whose credentials an app may fetch.
+    /// Access to an org as a user, whose credentials an app may fetch.
     Authorizations,
 }
 
 impl Collection {
-    /// Both.
     pub const ALL: [Self; 2] = [Self::Connections, Self::Authorizations];
 
     /// Its path segment.
@@ -24,7 +23,7 @@ impl Collection {
         }
     }
 
-    /// What people call one in it.
+    /// The name of its type, in texts.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Connections => "Connection",
@@ -32,7 +31,7 @@ impl Collection {
         }
     }
 
-    /// The field of the name of one in it.
+    /// The field with the name.
     pub fn name_field(self) -> &'static str {
         match self {
             Self::Connections => "connection_name",
@@ -40,13 +39,13 @@ impl Collection {
         }
     }
 
-    /// Whether a JWT opens this provider's orgs: for a connection to Data Cloud there is no route.
+    /// Whether JWT is supported: there is no route for a connection to Data Cloud.
     pub fn takes_jwt(self, provider: Provider) -> bool {
         (self, provider) != (Self::Connections, Provider::DataCloud)
     }
 }
 
-/// What kind of org an access leads to.
+/// A type of org.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
     /// A Salesforce org.

@@ -5,20 +5,20 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::access::Access;
+use super::org_access::OrgAccess;
 
-/// What ties a publication or a data action target to its connection: broken once that disconnects or goes, and for
-/// good.
+/// A reference of a publication or a data action target to its connection. It breaks for good when the connection
+/// disconnects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ConnectionRef {
     pub(super) connection: Uuid,
-    // How many transitions the connection had behind it.
+    // How many transitions the connection had when this was created.
     pub(super) since: usize,
 }
 
-impl Access {
-    /// Ties something to it.
-    pub(super) fn tie(&self, now: Timestamp) -> ConnectionRef {
+impl OrgAccess {
+    /// A new reference to it.
+    pub(super) fn connection_ref(&self, now: Timestamp) -> ConnectionRef {
         let since = self.history().iter().filter(|t| t.at <= now).count();
         ConnectionRef { connection: self.id, since }
     }

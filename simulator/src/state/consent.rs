@@ -1,63 +1,62 @@
-//! Somebody's consent in a browser: the link to where it is asked for, and what becomes of an access when it is
-//! given, refused or never answered.
+//! Consent in a browser: what happens when somebody gives it, denies it, or never answers.
 //!
-//! Must not know HTTP or HTML. Called by `accesses`, by `http::consent`, the control API and the tests.
+//! Must not use HTTP or HTML. Called by `org_accesses`, `http::consent`, the control API and the tests.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::consent_link::{ConsentLink, DeadLink};
-use super::{Access, Grant, Org, RemoteError, StateError, Status, Transition, World};
+use super::consent_link::{ConsentLink, LinkError};
+use super::{AuthMethod, Org, OrgAccess, RemoteError, StateError, Status, Transition, World};
 use crate::settings::{Abandoned, seconds};
 use crate::token::Token;
 
-impl Access {
-    /// The link that was handed out for consent by OAuth, whether or not it still works.
+impl OrgAccess {
+    /// The consent link, whether or not it still works.
     pub fn consent_url(&self) -> Option<String> {
         self.link.as_ref().map(ConsentLink::url)
     }
 
     fn awaits_consent(&self, now: Timestamp) -> bool {
-        self.grant == Grant::OAuth && self.status_at(now) == Some(&Status::Connecting)
+        self.auth_method == AuthMethod::OAuth && self.status_at(now) == Some(&Status::Connecting)
     }
 }
 
 impl World {
-    /// The user consents, be it long after the link ran out.
+    /// The user consents, even after the link expired.
     pub fn consent(&mut self, id: Uuid, org: Org, now: Timestamp) -> Result<(), StateError> {
-        let access = self.answered(id, now)?;
+        let access = self.take_consent_request(id, now)?;
         access.org = Some(org);
-        access.turn(now, [Transition::to(now, Status::Connected)]);
+        access.replace_future(now, [Transition::to(now, Status::Connected)]);
         Ok(())
     }
 
-    /// The user refuses, be it long after the link ran out.
+    /// The user denies, even after the link expired.
     pub fn deny(&mut self, id: Uuid, now: Timestamp) -> Result<(), StateError> {
         let error = RemoteError::new("org_connection_failed", "access_denied: end-user denied authorization");
         let failed = Transition::to(now, Status::Failed).with_error(error);
-        self.answered(id, now)?.turn(now, [failed]);
+        self.take_consent_request(id, now)?.replace_future(now, [failed]);
         Ok(())
     }
 
-    /// What a link asks for consent to.
-    pub(crate) fn asks(&self, key: &str, state: &str, now: Timestamp) -> Result<&Access, DeadLink> {
-        let led = |a: &Access| a.link.as_ref().is_some_and(|l| l.key.expose() == key && l.state() == state);
-        let access = self.accesses.iter().find(|a| led(a)).ok_or(DeadLink::Unknown)?;
-        let link = access.link.as_ref().ok_or(DeadLink::Unknown)?;
+    /// The connection or authorization that a link asks consent for.
+    pub(crate) fn open_consent_request(&self, key: &str, state: &str, now: Timestamp) -> Result<&OrgAccess, LinkError> {
+        let is_of = |a: &OrgAccess| a.link.as_ref().is_some_and(|l| l.key.expose() == key && l.state() == state);
+        let access = self.org_accesses.iter().find(|a| is_of(a)).ok_or(LinkError::Unknown)?;
+        let link = access.link.as_ref().ok_or(LinkError::Unknown)?;
         if link.answered {
-            Err(DeadLink::Used)
+            Err(LinkError::Used)
         } else if link.expires <= now {
-            Err(DeadLink::Expired)
+            Err(LinkError::Expired)
         } else if !access.awaits_consent(now) {
-            Err(DeadLink::Withdrawn)
+            Err(LinkError::Withdrawn)
         } else {
             Ok(access)
         }
     }
 
-    /// The link for what is made now through this origin.
-    pub(super) fn link(&self, grant: &Grant, origin: &str, now: Timestamp) -> Option<ConsentLink> {
-        (*grant == Grant::OAuth).then(|| ConsentLink {
+    /// A new consent link with this origin. None for a JWT.
+    pub(super) fn link(&self, auth_method: &AuthMethod, origin: &str, now: Timestamp) -> Option<ConsentLink> {
+        (*auth_method == AuthMethod::OAuth).then(|| ConsentLink {
             origin: self.settings.origin_or(origin).to_owned(),
             key: Token::new(format!("canary-{}", Uuid::new_v4())),
             expires: self.consent_end(now),
@@ -65,8 +64,8 @@ impl World {
         })
     }
 
-    /// What becomes of an access to which nobody consents.
-    pub(super) fn abandonment(&self, now: Timestamp) -> Option<Transition> {
+    /// The transition that happens if nobody consents in time.
+    pub(super) fn consent_timeout(&self, now: Timestamp) -> Option<Transition> {
         let end = self.consent_end(now);
         let error = || RemoteError::new("org_connection_failed", "Nobody completed the authorization in time.");
         match self.settings.abandoned {
@@ -81,9 +80,9 @@ impl World {
         now.checked_add(seconds(self.settings.consent_seconds)).unwrap_or(Timestamp::MAX)
     }
 
-    /// An access that waits for consent, and from now on does no more.
-    fn answered(&mut self, id: Uuid, now: Timestamp) -> Result<&mut Access, StateError> {
-        let access = self.access_mut(id, now)?;
+    /// An object that waits for consent. Marks its link as used.
+    fn take_consent_request(&mut self, id: Uuid, now: Timestamp) -> Result<&mut OrgAccess, StateError> {
+        let access = self.org_access_mut(id, now)?;
         if !access.awaits_consent(now) {
             return Err(StateError::NotAwaitingConsent);
         }

@@ -10,29 +10,29 @@ use url::form_urlencoded;
 
 use crate::token::Token;
 
-/// In every link, so that a leak is easily found: in its path, and in its `state`.
+/// Parts of every consent link, in its path and in its `state`, so that tests find a leaked one.
 pub const CONSENT_MARKS: [&str; 2] = ["/consent/canary-", "eyJtYXJrIjoiY2FuYXJ5"];
 
-/// The link that one POST made.
+/// The consent link of one POST.
 #[derive(Debug, Clone)]
 pub(super) struct ConsentLink {
     pub(super) origin: String,
-    // Whoever knows it may answer.
+    // Anyone who knows it may answer.
     pub(super) key: Token,
     pub(super) expires: Timestamp,
     pub(super) answered: bool,
 }
 
-/// Why a link asks nobody for anything.
+/// Why a link does not work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DeadLink {
-    /// No POST made it, or it is not whole.
+pub(crate) enum LinkError {
+    /// No POST created it, or it is incomplete.
     Unknown,
-    /// Somebody answered already.
+    /// Somebody already answered.
     Used,
-    /// It ran out.
+    /// It expired.
     Expired,
-    /// What it asks for waits no more.
+    /// The connection or authorization no longer waits for consent.
     Withdrawn,
 }
 
@@ -47,7 +47,7 @@ impl ConsentLink {
         format!("{}/consent/{}?{query}", self.origin, self.key.expose())
     }
 
-    /// Looks as if only the service could read it, as the real one does.
+    /// Opaque, like the real one.
     pub(super) fn state(&self) -> String {
         let state = json!({"mark": "canary", "nonce": self.key.expose()});
         STANDARD.encode(state.to_string())

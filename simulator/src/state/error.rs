@@ -3,11 +3,11 @@
 use jiff::SignedDuration;
 use thiserror::Error;
 
-use super::access::Status;
 use super::collection::Collection;
+use super::org_access::Status;
 use super::uploads::UploadError;
 
-/// Why something was refused. The texts are what the service answers.
+/// Why a request was refused. The texts are those of the service.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StateError {
     /// The name breaks the rule for names.
@@ -35,7 +35,7 @@ pub enum StateError {
     /// There is no such record.
     #[error("record not found")]
     NoRecord,
-    /// The connection is not in working order.
+    /// The connection is not connected.
     #[error("The connection is {status}, not connected", status = .0.word(Collection::Connections))]
     NotConnected(Status),
     /// A client name breaks the rule.
@@ -59,8 +59,8 @@ pub enum StateError {
     /// A data action target of that API name exists.
     #[error("Data action target already exists: {0}")]
     TargetTaken(String),
-    /// Nobody is asked to consent.
-    #[error("it does not wait for somebody's consent by OAuth")]
+    /// It does not wait for consent.
+    #[error("it does not wait for consent")]
     NotAwaitingConsent,
     /// There is no such app or add-on.
     #[error("Couldn't find that {0}.")]
@@ -74,7 +74,7 @@ pub enum StateError {
     /// The add-on has no requests left.
     #[error("The add-on reached its API rate limit. Please wait a few minutes.")]
     AddonRateLimited {
-        /// Until it has one again.
+        /// How long until it has one again.
         wait: SignedDuration,
     },
     /// The `x-addon-sso` payload cannot be decoded.
@@ -82,13 +82,13 @@ pub enum StateError {
     SsoUnreadable,
     /// The `x-addon-sso` payload was not issued for this add-on.
     #[error("x-addon-sso was not issued for this add-on")]
-    SsoForeign,
+    SsoOtherAddon,
     /// The `x-addon-sso` payload is too old.
     #[error("x-addon-sso is {age} s old, more than {window} s")]
     SsoStale {
         /// Its age in seconds.
         age: i64,
-        /// How old it may be.
+        /// The maximum age in seconds.
         window: i64,
     },
 }

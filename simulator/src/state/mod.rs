@@ -1,18 +1,23 @@
-//! The simulated world: one Heroku account, its apps and add-ons, and AppLink's connections and
-//! authorizations.
+//! The simulated world: one Heroku account, its apps and add-ons, and AppLink's connections and authorizations.
 //!
-//! Must not read a clock or do I/O: every operation that depends on time is given it. Ids and
-//! tokens are drawn at random, as the service's are. Called by `http` and, through
-//! `Simulator::world`, by the tests.
+//! Must not read a clock or do I/O: callers pass the time. Ids and tokens are random, like the service's. Called by `http`
+//! and, through `Simulator::world`, by the tests.
 //!
-//! - `account`: tokens and the rate limit. `budget`: what is left of such a limit. `places`: apps, add-ons and their config vars.
-//! - `sso`: the `x-addon-sso` payload. `collection`: connections or authorizations. `access`: one of either, and its
-//!   history. `accesses`: what can be done to them. `consent`: who is asked for it, and what comes of it.
-//! - `publications`, `targets`: what hangs on connections. `ties`: by what. `uploads`: what is published.
-//! - `names`: who holds one. `salesforce`: made-up orgs.
+//! Types:
+//!
+//! - `account`: tokens and the rate limit. `budget`: the rest of a rate limit. `addon`: apps and add-ons.
+//! - `collection`: connections or authorizations. `org_access`: one of them, with its history. `consent_link`: the link
+//!   that it may have. `salesforce`: made-up orgs.
+//! - `publication`, `target`: the children of connections. `connection_ref`: how they refer to it. `uploads`: what is
+//!   published.
+//! - `world`: all of these. `error`: why the service refuses a request.
+//!
+//! What happens to them:
+//!
+//! - `apps`: add, change, remove. `sso`: the `x-addon-sso` payload.
+//! - `org_accesses`: connect, disconnect, find. `names`: whether a name is free. `consent`: ask for consent, give it.
+//! - `publications`, `targets`: create, find, remove. `children`: what both need of their connection.
 
-mod access;
-mod accesses;
 mod account;
 mod addon;
 mod apps;
@@ -24,6 +29,8 @@ mod consent;
 mod consent_link;
 mod error;
 mod names;
+mod org_access;
+mod org_accesses;
 mod publication;
 mod publications;
 mod salesforce;
@@ -35,17 +42,19 @@ mod tests;
 mod uploads;
 mod world;
 
-pub use self::access::{ACCESS_TOKEN_MARK, Access, Grant, NewAccess, Planted, RemoteError, Status, Transition};
 pub use self::account::Account;
 pub(crate) use self::addon::is_id;
 pub use self::addon::{Addon, AddonState, App, Attachment};
 pub use self::collection::{Collection, Provider};
 pub use self::consent_link::CONSENT_MARKS;
-pub(crate) use self::consent_link::DeadLink;
+pub(crate) use self::consent_link::LinkError;
 pub use self::error::StateError;
+pub use self::org_access::{
+    ACCESS_TOKEN_MARK, AuthMethod, NewOrgAccess, OrgAccess, Planted, RemoteError, Status, Transition,
+};
 pub use self::publication::{Edition, NewPublication, Publication};
+pub(crate) use self::salesforce::DEFAULT_USERNAME;
 pub use self::salesforce::Org;
-pub(crate) use self::salesforce::SOMEBODY;
 pub(crate) use self::sso::Sso;
 pub use self::target::{NewTarget, Target, TargetKind, TargetStatus, TargetTransition};
 pub use self::uploads::{Archive, ArchiveEntry, Upload, UploadError};

@@ -1,26 +1,26 @@
-//! What a connection or an authorization may be called: the rule for names, who holds a name or an alias, and what a
-//! POST with a taken one leads to.
+//! The names of connections and authorizations: the rule for names, which names and aliases are taken, and what a POST with
+//! a taken one does.
 //!
-//! Must not create anything. Called by `accesses`.
+//! Must not create anything. Called by `org_accesses`.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Access, Grant, NewAccess, StateError, Status, World};
+use super::{AuthMethod, NewOrgAccess, OrgAccess, StateError, Status, World};
 use crate::settings::{NameCase, NameRule, TakenAlias, TakenName};
 
-/// What a POST leads to.
-pub(super) enum Claim {
-    /// An access of its own.
+/// What a POST does.
+pub(super) enum NameDecision {
+    /// It creates an object.
     New,
-    /// The access at this place, with the new inputs.
-    StartOver(usize),
-    /// This access, as it is.
+    /// It updates the object at this index.
+    Upsert(usize),
+    /// It returns this object unchanged.
     Existing(Uuid),
 }
 
 impl World {
-    /// Whether two names are one.
+    /// Whether two names are equal.
     pub(super) fn same_name(&self, one: &str, other: &str) -> bool {
         match self.settings.name_case {
             NameCase::Sensitive => one == other,
@@ -28,38 +28,38 @@ impl World {
         }
     }
 
-    /// What a POST leads to, by its name and its alias.
-    pub(super) fn claim(&self, new: &NewAccess, now: Timestamp) -> Result<Claim, StateError> {
+    /// What a POST does, given its name and its alias.
+    pub(super) fn decide_name(&self, new: &NewOrgAccess, now: Timestamp) -> Result<NameDecision, StateError> {
         if self.settings.name_rule == NameRule::Enforced {
             check_name(new)?;
         }
         let taken = || StateError::NameTaken(new.collection, new.name.clone());
         let namesakes = self
-            .accesses
+            .org_accesses
             .iter()
             .enumerate()
-            .filter(|(_, a)| a.addon == new.addon && self.same_name(&a.name, &new.name) && self.holds_name(a, now));
+            .filter(|(_, a)| a.addon == new.addon && self.same_name(&a.name, &new.name) && self.keeps_name(a, now));
         let (own, other): (Vec<_>, Vec<_>) = namesakes.partition(|(_, a)| a.collection == new.collection);
         if self.settings.authorizations_hold_names && !other.is_empty() {
             return Err(taken());
         }
         let holder = own.first().copied();
-        let claim = match (holder, self.settings.taken_name) {
-            (None, _) | (_, TakenName::Duplicate) => Claim::New,
+        let decide_name = match (holder, self.settings.taken_name) {
+            (None, _) | (_, TakenName::Duplicate) => NameDecision::New,
             (Some(_), TakenName::Conflict) => return Err(taken()),
             (Some(_), TakenName::Unprocessable) => return Err(StateError::NotUnique(new.collection.name_field())),
-            (Some((index, _)), TakenName::Upsert) => Claim::StartOver(index),
-            (Some((_, holder)), TakenName::Existing) => Claim::Existing(holder.id),
+            (Some((index, _)), TakenName::Upsert) => NameDecision::Upsert(index),
+            (Some((_, holder)), TakenName::Existing) => NameDecision::Existing(holder.id),
         };
-        match claim {
-            Claim::Existing(_) => {}
-            Claim::New => self.check_alias(new, None, now)?,
-            Claim::StartOver(index) => self.check_alias(new, Some(index), now)?,
+        match decide_name {
+            NameDecision::Existing(_) => {}
+            NameDecision::New => self.check_alias(new, None, now)?,
+            NameDecision::Upsert(index) => self.check_alias(new, Some(index), now)?,
         }
-        Ok(claim)
+        Ok(decide_name)
     }
 
-    fn holds_name(&self, access: &Access, now: Timestamp) -> bool {
+    fn keeps_name(&self, access: &OrgAccess, now: Timestamp) -> bool {
         match access.status_at(now) {
             None => false,
             Some(Status::Disconnected) => self.settings.tombstones_hold_names,
@@ -68,10 +68,10 @@ impl World {
         }
     }
 
-    /// Whether another access than the one at `own` place has the alias.
-    fn check_alias(&self, new: &NewAccess, own: Option<usize>, now: Timestamp) -> Result<(), StateError> {
-        let Grant::Jwt { alias: wanted, .. } = &new.grant else { return Ok(()) };
-        let mut others = self.accesses.iter().enumerate().filter(|(index, _)| Some(*index) != own);
+    /// Refuses an alias that another object than the one at index `own` has.
+    fn check_alias(&self, new: &NewOrgAccess, own: Option<usize>, now: Timestamp) -> Result<(), StateError> {
+        let AuthMethod::Jwt { alias: wanted, .. } = &new.auth_method else { return Ok(()) };
+        let mut others = self.org_accesses.iter().enumerate().filter(|(index, _)| Some(*index) != own);
         let taken = others.any(|(_, a)| {
             let lives = a.status_at(now).is_some_and(|status| *status != Status::Disconnected);
             a.addon == new.addon && lives && a.alias() == Some(wanted)
@@ -85,11 +85,11 @@ impl World {
 }
 
 /// The rule that the CLI prints for names.
-fn check_name(new: &NewAccess) -> Result<(), StateError> {
+fn check_name(new: &NewOrgAccess) -> Result<(), StateError> {
     if is_short_identifier(&new.name) { Ok(()) } else { Err(StateError::InvalidName(new.collection, new.name.clone())) }
 }
 
-/// The same rule, of which this much holds for names of any length.
+/// The rule without its limits of length.
 pub(super) fn is_identifier(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
         && !name.ends_with('_')
@@ -97,7 +97,7 @@ pub(super) fn is_identifier(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// The whole of that rule.
+/// The whole rule.
 pub(super) fn is_short_identifier(name: &str) -> bool {
     (3..=30).contains(&name.chars().count()) && is_identifier(name)
 }

@@ -11,68 +11,61 @@ use super::uploads::Upload;
 /// One app's publication through one connection.
 #[derive(Debug, Clone)]
 pub struct Publication {
-    /// Its id, which AppLink does not tell.
+    /// Its id, which AppLink does not return.
     pub id: Uuid,
-    /// Counts creations.
+    /// Its number in the order of creation.
     pub serial: u64,
-    /// Its add-on.
     pub addon: Uuid,
-    /// The app.
     pub app: Uuid,
-    /// That app's name at the time.
+    /// The name of the app when it was created.
     pub app_name: String,
-    /// The org's id.
     pub org_id: String,
     /// The id of the HerokuAppLink record in the org.
     pub heroku_applink_id: String,
-    /// When it was first asked for.
+    /// When it was first requested.
     pub created_at: Timestamp,
-    /// The email address of who asked.
+    /// The email address of its creator.
     pub created_by: String,
-    /// How many POSTs published it.
+    /// How many POSTs there were for it.
     pub posts: u64,
-    pub(super) tie: ConnectionRef,
+    pub(super) connection_ref: ConnectionRef,
     pub(super) editions: Vec<Edition>,
     pub(super) ended: Option<Timestamp>,
 }
 
-/// What is published from a moment on.
+/// A version of a publication, from some time on.
 #[derive(Debug, Clone)]
 pub struct Edition {
-    /// The moment.
     pub at: Timestamp,
-    /// The email address of who published it.
+    /// The email address of its author.
     pub by: String,
-    /// The inputs.
     pub upload: Upload,
     /// The id of the external service registration.
     pub external_service_id: String,
 }
 
-/// What a POST asks for.
+/// The inputs of a POST.
 #[derive(Debug, Clone)]
 pub struct NewPublication {
-    /// The connection.
     pub connection: Uuid,
-    /// The app on whose behalf.
+    /// The app that sends the request.
     pub app: Uuid,
-    /// What it uploads.
+    /// The upload.
     pub upload: Upload,
 }
 
 impl Publication {
-    /// Its connection.
     pub fn connection(&self) -> Uuid {
-        self.tie.connection
+        self.connection_ref.connection
     }
 
-    /// What is published at a moment, whatever became of the connection.
+    /// The version at some time, ignoring the connection.
     pub(super) fn edition_at(&self, at: Timestamp) -> Option<&Edition> {
         let ended = self.ended.is_some_and(|end| end <= at);
         self.editions.iter().rev().find(|edition| edition.at <= at).filter(|_| !ended)
     }
 
-    /// The edition that comes last, be it not to be seen yet.
+    /// The newest version, even if it is not visible yet.
     pub(super) fn newest(&self) -> Option<&Edition> {
         self.editions.last()
     }

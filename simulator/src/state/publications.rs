@@ -1,67 +1,66 @@
-//! Publications: an app's API, made known to the org of a Salesforce connection; what can be done to them, and what tests
-//! do behind everyone's back.
+//! Publications: publish, unpublish, find; and for tests: plant one, change it, remove it.
 //!
-//! Must not know HTTP or wait: what shows later is dated later. Called by `http::publications`, the control API and the
+//! Must not use HTTP or wait: a delayed change has a later date. Called by `http::publications`, the control API and the
 //! tests.
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::accesses::REMEMBERED;
 use super::addon::is_id;
 use super::names::is_identifier;
+use super::org_accesses::RETENTION;
 use super::publication::{Edition, NewPublication, Publication};
 use super::salesforce::salesforce_id;
-use super::{Access, Provider, StateError, World};
+use super::{OrgAccess, Provider, StateError, World};
 use crate::settings::{NameRule, Republish, seconds};
 use crate::token::sha256_hex;
 
 impl World {
-    /// What is published at a moment, whoever did it.
+    /// All publications at some time.
     pub fn publications(&self, at: Timestamp) -> impl Iterator<Item = (&Publication, &Edition)> {
-        let standing = self.publications.iter().filter(move |p| self.stands(p, at));
+        let standing = self.publications.iter().filter(move |p| self.is_live(p, at));
         standing.filter_map(move |p| Some((p, p.edition_at(at)?)))
     }
 
-    /// What is published at a moment through a connection.
+    /// The publications of a connection at some time.
     pub fn publications_through(
         &self,
-        connection: &Access,
+        connection: &OrgAccess,
         at: Timestamp,
     ) -> impl Iterator<Item = (&Publication, &Edition)> {
-        self.publications(at).filter(move |(p, _)| self.reaches(connection, p, at))
+        self.publications(at).filter(move |(p, _)| self.is_visible_through(connection, p, at))
     }
 
-    /// Those of the app that a path segment means: by its id, by its name, or by the one that it had at the time.
+    /// The publications of an app, given by its id, its name, or its former name.
     pub fn publications_of(
         &self,
-        connection: &Access,
+        connection: &OrgAccess,
         app: &str,
         at: Timestamp,
     ) -> impl Iterator<Item = (&Publication, &Edition)> {
-        let known = self.app(app).map(|app| app.id).ok();
-        let means = move |p: &Publication| match known {
+        let existing = self.app(app).map(|app| app.id).ok();
+        let means = move |p: &Publication| match existing {
             Some(id) => p.app == id,
             None => is_id(p.app, app) || p.app_name == app,
         };
         self.publications_through(connection, at).filter(move |(p, _)| means(p))
     }
 
-    /// The publication of this id with its newest edition, be it not to be seen yet.
+    /// The publication of this id with its newest version, even if it is not visible yet.
     pub fn publication(&self, id: Uuid) -> Result<(&Publication, &Edition), StateError> {
         let found = self.publications.iter().find(|p| p.id == id && p.ended.is_none());
         found.and_then(|p| Some((p, p.newest()?))).ok_or(StateError::NoRecord)
     }
 
-    /// A POST: publishes, or does what `republish` says, and returns the publication's id.
+    /// A POST: publishes, or does what `republish` says. Returns the publication's id.
     pub fn publish(&mut self, new: NewPublication, now: Timestamp) -> Result<Uuid, StateError> {
-        let connection = self.working(new.connection, Provider::Salesforce, now)?;
+        let connection = self.connected(new.connection, Provider::Salesforce, now)?;
         if self.settings.name_rule == NameRule::Enforced && !is_identifier(&new.upload.client_name) {
             return Err(StateError::InvalidClientName(new.upload.client_name));
         }
         new.upload.check()?;
-        let known = self.known(connection, new.app, now).map(|p| p.id);
-        match (known, self.settings.publications.republish) {
+        let existing = self.existing(connection, new.app, now).map(|p| p.id);
+        match (existing, self.settings.publications.republish) {
             (None, _) => {
                 let delay = seconds(self.settings.publications.publish_seconds);
                 let by = self.account.email.clone();
@@ -78,21 +77,21 @@ impl World {
         }
     }
 
-    /// An app's publication through a connection, be it not to be seen yet.
-    fn known(&self, connection: &Access, app: Uuid, now: Timestamp) -> Option<&Publication> {
-        let mut living = self.publications.iter().filter(|p| p.ended.is_none() && self.stands(p, now));
-        living.find(|p| p.app == app && self.reaches(connection, p, now))
+    /// The publication of an app through a connection, even if it is not visible yet.
+    fn existing(&self, connection: &OrgAccess, app: Uuid, now: Timestamp) -> Option<&Publication> {
+        let mut living = self.publications.iter().filter(|p| p.ended.is_none() && self.is_live(p, now));
+        living.find(|p| p.app == app && self.is_visible_through(connection, p, now))
     }
 
     fn republish(&mut self, id: Uuid, new: NewPublication, now: Timestamp) -> Result<(), StateError> {
-        let tie = self.access(new.connection)?.tie(now);
+        let connection_ref = self.org_access(new.connection)?.connection_ref(now);
         let switches = self.settings.publications.clone();
         let by = self.account.email.clone();
         let at = now.checked_add(seconds(switches.publish_seconds)).unwrap_or(Timestamp::MAX);
         let publication = self.publication_mut(id)?;
         let before = publication.newest().cloned().ok_or(StateError::NoRecord)?;
         publication.posts += 1;
-        publication.tie = tie;
+        publication.connection_ref = connection_ref;
         if switches.touch_on_republish || before.upload != new.upload {
             let external_service_id =
                 if switches.esr_id_stable { before.external_service_id } else { external_service_id() };
@@ -103,7 +102,7 @@ impl World {
 
     /// A DELETE.
     pub fn unpublish(&mut self, connection: Uuid, app: Uuid, now: Timestamp) -> Result<(), StateError> {
-        let connection = self.access(connection)?;
+        let connection = self.org_access(connection)?;
         let of_app = self.publications_through(connection, now).filter(|(p, _)| p.app == app);
         let ids: Vec<_> = of_app.map(|(p, _)| p.id).collect();
         if ids.is_empty() {
@@ -112,12 +111,12 @@ impl World {
         ids.into_iter().try_for_each(|id| self.remove_publication(id, now))
     }
 
-    /// Plants a publication as if somebody else had made it, whatever the state of the connection, and returns its id.
+    /// Adds a publication that somebody else created, in any state of the connection. Returns its id.
     pub fn plant_publication(&mut self, new: NewPublication, by: &str, now: Timestamp) -> Result<Uuid, StateError> {
         Ok(self.record_publication(new, by.to_owned(), SignedDuration::ZERO, now)?.id)
     }
 
-    /// Publishes again as somebody else, be it under another client name.
+    /// Publishes again as somebody else, optionally with another client name.
     pub fn touch_publication(
         &mut self,
         id: Uuid,
@@ -134,7 +133,7 @@ impl World {
         Ok(())
     }
 
-    /// Makes a publication vanish, as if somebody had deleted it.
+    /// Removes a publication, as if somebody had deleted it.
     pub fn remove_publication(&mut self, id: Uuid, now: Timestamp) -> Result<(), StateError> {
         self.publication_mut(id)?.ended = Some(now);
         Ok(())
@@ -145,18 +144,17 @@ impl World {
         publications.find(|p| p.id == id && p.ended.is_none()).ok_or(StateError::NoRecord)
     }
 
-    /// Whether a connection's end has not taken a publication along.
-    fn stands(&self, publication: &Publication, at: Timestamp) -> bool {
-        !self.settings.publications.disconnect_unpublishes || self.holds(publication.tie, at)
+    /// Whether a publication was not removed with its connection.
+    fn is_live(&self, publication: &Publication, at: Timestamp) -> bool {
+        !self.settings.publications.disconnect_unpublishes || self.is_intact(publication.connection_ref, at)
     }
 
-    /// Whether a publication is to be seen through a connection: its own, or the next one to the same org once its own
-    /// has ended without it.
-    fn reaches(&self, connection: &Access, publication: &Publication, at: Timestamp) -> bool {
+    /// Whether a connection shows a publication: its own connection, or another one to the same org once its own is gone.
+    fn is_visible_through(&self, connection: &OrgAccess, publication: &Publication, at: Timestamp) -> bool {
         let same_org = || connection.org_at(at).is_some_and(|org| org.id == publication.org_id);
         let own = publication.connection() == connection.id;
-        let left_behind = || !self.holds(publication.tie, at) && same_org();
-        publication.addon == connection.addon && (own || left_behind())
+        let orphaned = || !self.is_intact(publication.connection_ref, at) && same_org();
+        publication.addon == connection.addon && (own || orphaned())
     }
 
     fn record_publication(
@@ -167,7 +165,7 @@ impl World {
         now: Timestamp,
     ) -> Result<&mut Publication, StateError> {
         self.forget_publications(now);
-        let connection = self.access(new.connection)?;
+        let connection = self.org_access(new.connection)?;
         let id = Uuid::new_v4();
         let edition = Edition {
             at: now.checked_add(delay).unwrap_or(Timestamp::MAX),
@@ -177,7 +175,7 @@ impl World {
         };
         let publication = Publication {
             id,
-            serial: self.published,
+            serial: self.publications_created,
             addon: connection.addon,
             app: new.app,
             app_name: self.app_name(new.app),
@@ -186,28 +184,28 @@ impl World {
             created_at: now,
             created_by: by,
             posts: 0,
-            tie: connection.tie(now),
+            connection_ref: connection.connection_ref(now),
             editions: vec![edition],
             ended: None,
         };
-        self.published += 1;
+        self.publications_created += 1;
         self.publications.push(publication);
         self.publication_mut(id)
     }
 
-    /// Forgets what no list shows any more, however much it lags.
+    /// Drops publications that no list can show any more.
     fn forget_publications(&mut self, now: Timestamp) {
         let outlives = !self.settings.publications.disconnect_unpublishes;
         let mut publications = std::mem::take(&mut self.publications);
         publications.retain(|p| {
-            let recent = p.ended.is_none_or(|end| now.duration_since(end) < REMEMBERED);
-            recent && (outlives || self.access(p.connection()).is_ok())
+            let recent = p.ended.is_none_or(|end| now.duration_since(end) < RETENTION);
+            recent && (outlives || self.org_access(p.connection()).is_ok())
         });
         self.publications = publications;
     }
 }
 
-/// A new id for an external service registration.
+/// A random id for an external service registration.
 fn external_service_id() -> String {
     salesforce_id("33L", &sha256_hex(Uuid::new_v4().to_string()))
 }

@@ -1,20 +1,20 @@
 //! Made-up Salesforce orgs and users: the same user name always leads to the same org.
 //!
-//! Must not be taken for a model of Salesforce. Called by `accesses`.
+//! No model of Salesforce. Called by `org_accesses`.
 
 use crate::token::sha256_hex;
 
-/// Who consents when nobody says who it is.
-pub(crate) const SOMEBODY: &str = "admin@example.com";
+/// Who consents if the request names nobody.
+pub(crate) const DEFAULT_USERNAME: &str = "admin@example.com";
 
-/// An org, and the user through whom it was reached.
+/// An org and a user in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Org {
     /// 18 characters.
     pub id: String,
-    /// Where the org lives.
+    /// The URL of the org.
     pub instance_url: String,
-    /// Who consented, or whom the JWT names.
+    /// The user who consented, or the one in the JWT.
     pub username: String,
     /// 18 characters.
     pub user_id: String,
@@ -38,12 +38,12 @@ impl Org {
         }
     }
 
-    /// Whether a text is its id. One of 18 characters says in its last three which of the others are capitals.
+    /// Whether a text is its id. An id of 18 characters may be in any case, since its last three encode the case.
     pub(super) fn is_called(&self, text: &str) -> bool {
         self.id == text || (self.id.len() == 18 && self.id.eq_ignore_ascii_case(text))
     }
 
-    /// The org of this id, or else the one that the user belongs to.
+    /// The org of this id, or the org of the user.
     pub(crate) fn chosen(id: Option<String>, username: &str) -> Self {
         match id {
             Some(id) => Self::known_as(id, username),
@@ -52,11 +52,11 @@ impl Org {
     }
 }
 
-/// A Salesforce id of 15 characters from a key prefix and a hex digest, with the 3 characters that
-/// tell the case of the others.
+/// A Salesforce id of 15 characters from a key prefix and a hex digest, and the 3 characters that encode the case of
+/// the others.
 pub(super) fn salesforce_id(prefix: &str, digest: &str) -> String {
     const SUFFIX: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
-    // Every other letter in capitals, so that the case matters.
+    // Every other letter is a capital, so that the case matters.
     let cased = digest.chars().take(12).enumerate().map(|(i, c)| if i % 2 == 0 { c.to_ascii_uppercase() } else { c });
     let mut id: String = prefix.chars().chain(cased).collect();
     let suffix: String = (id.as_bytes().chunks(5))
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_carry_the_suffix_that_salesforce_computes() {
+    fn ids_have_the_salesforce_suffix() {
         // The org id of the AppLink API's documentation.
         let id = salesforce_id("00DSG00000DGEIr", "");
         assert_eq!(id, "00DSG00000DGEIr2AP");

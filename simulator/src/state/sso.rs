@@ -1,8 +1,7 @@
-//! The add-on SSO payload: what the Platform API hands out and AppLink checks.
+//! The add-on SSO payload: the Platform API issues it, AppLink checks it.
 //!
-//! Nothing is remembered: a payload proves itself, since its tokens are digests over the add-on,
-//! this world's salt and a timestamp. (The real `resource_token` is a SHA-1; clients carry it
-//! unread.) Must not know HTTP. Called by `http::platform` and `http::door`.
+//! Stateless: its tokens are digests over the add-on, the salt of the world and a timestamp. (The real `resource_token`
+//! is a SHA-1; clients do not read it.) Must not use HTTP. Called by `http::platform` and `http::door`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,7 +10,7 @@ use super::{Addon, App, StateError, World};
 use crate::settings::seconds;
 use crate::token::sha256_hex;
 
-/// The whole answer of the SSO route, and the whole content of `x-addon-sso`.
+/// The response of the SSO route, and the content of `x-addon-sso`.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Sso {
     action: String,
@@ -36,7 +35,7 @@ struct SsoParams {
 }
 
 impl World {
-    /// Issues a payload for an add-on, in the name of an app.
+    /// Issues a payload for an add-on, requested by an app.
     pub(crate) fn issue_sso(&self, app: &App, addon: &Addon, now: Timestamp) -> Sso {
         let owner = self.apps.iter().find(|app| app.id == addon.owner);
         let timestamp = now.as_second().to_string();
@@ -60,7 +59,7 @@ impl World {
         }
     }
 
-    /// Checks a payload: issued by this world and for this add-on; where `fresh_at` is given, also not long before.
+    /// Checks that this world issued a payload for this add-on, and if `fresh_at` is given, that it is not too old.
     pub(crate) fn check_sso(&self, sso: &Sso, addon: &Addon, fresh_at: Option<Timestamp>) -> Result<(), StateError> {
         let params = &sso.params;
         let (resource_token, user_scoped) = self.sso_tokens(addon, &params.timestamp);
@@ -69,7 +68,7 @@ impl World {
             && params.user_scoped_resource_token == user_scoped;
         let issued = params.timestamp.parse::<i64>();
         let (true, Ok(issued)) = (ours, issued) else {
-            return Err(StateError::SsoForeign);
+            return Err(StateError::SsoOtherAddon);
         };
         let Some(now) = fresh_at else { return Ok(()) };
         let age = now.as_second().saturating_sub(issued);

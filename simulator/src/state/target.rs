@@ -7,23 +7,20 @@ use std::fmt;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::access::RemoteError;
 use super::connection_ref::ConnectionRef;
+use super::org_access::RemoteError;
 
 /// A data action target.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// Its id.
     pub id: Uuid,
-    /// Counts creations.
+    /// Its number in the order of creation.
     pub serial: u64,
-    /// Its add-on.
     pub addon: Uuid,
-    /// The app that is called.
+    /// The app that Data Cloud calls.
     pub app: Uuid,
-    /// That app's name at the time.
+    /// The name of the app when it was created.
     pub app_name: String,
-    /// Its label.
     pub label: String,
     /// Its name in Data Cloud.
     pub api_name: String,
@@ -31,11 +28,11 @@ pub struct Target {
     pub endpoint: String,
     /// What it is.
     pub kind: TargetKind,
-    pub(super) tie: ConnectionRef,
+    pub(super) connection_ref: ConnectionRef,
     pub(super) history: Vec<TargetTransition>,
 }
 
-/// What a data action target is.
+/// A kind of data action target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetKind {
     /// A webhook.
@@ -45,7 +42,7 @@ pub enum TargetKind {
 }
 
 impl TargetKind {
-    /// The kind of a word, in any case.
+    /// Parses a kind, in any case.
     pub fn of_word(word: &str) -> Option<Self> {
         match word.to_lowercase().as_str() {
             "webhook" => Some(Self::Webhook),
@@ -58,22 +55,22 @@ impl TargetKind {
 /// A target's status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetStatus {
-    /// Asked for.
+    /// Requested.
     Pending,
-    /// On its way.
+    /// Being created.
     Creating,
-    /// Almost there.
+    /// Its last step before `Created`.
     GeneratingSigningKey,
-    /// In working order.
+    /// Usable.
     Created,
-    /// Broken.
+    /// It could not be created.
     CreationFailed,
-    /// One that today's documentation does not know.
+    /// A value that the documentation does not list.
     Other(String),
 }
 
 impl TargetStatus {
-    /// As it goes over the wire.
+    /// The value in responses.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Pending => "pending",
@@ -108,42 +105,36 @@ impl fmt::Display for TargetStatus {
 /// A change of a target's state at a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetTransition {
-    /// When.
     pub at: Timestamp,
     /// To what; none: it is gone, as nothing in AppLink lets it be.
     pub to: Option<TargetStatus>,
-    /// With what error.
     pub error: Option<RemoteError>,
 }
 
 impl TargetTransition {
-    /// To a status, without an error.
+    /// A change to a status, without an error.
     pub(super) fn to(at: Timestamp, status: TargetStatus) -> Self {
         Self { at, to: Some(status), error: None }
     }
 }
 
-/// What a POST asks for.
+/// The inputs of a POST.
 #[derive(Debug, Clone)]
 pub struct NewTarget {
-    /// The connection.
     pub connection: Uuid,
-    /// The app on whose behalf.
+    /// The app that sends the request.
     pub app: Uuid,
-    /// Its label.
     pub label: String,
     /// Its name in Data Cloud.
     pub api_name: String,
     /// The path on the app.
     pub endpoint: String,
-    /// What it shall be.
     pub kind: TargetKind,
 }
 
 impl Target {
-    /// Its connection.
     pub fn connection(&self) -> Uuid {
-        self.tie.connection
+        self.connection_ref.connection
     }
 
     /// The latest transition until a moment.
@@ -156,22 +147,22 @@ impl Target {
         self.last_at(at)?.to.as_ref()
     }
 
-    /// The error at a moment.
+    /// The error at some time.
     pub fn error_at(&self, at: Timestamp) -> Option<&RemoteError> {
         self.last_at(at)?.error.as_ref()
     }
 
-    /// Its transitions, those to come included.
+    /// Its transitions, including future ones.
     pub fn history(&self) -> &[TargetTransition] {
         &self.history
     }
 
-    /// When it was asked for.
+    /// When it was requested.
     pub fn created_at(&self) -> Option<Timestamp> {
         self.history.first().map(|t| t.at)
     }
 
-    pub(super) fn turn(&mut self, now: Timestamp, to: Option<TargetStatus>, error: Option<RemoteError>) {
+    pub(super) fn replace_future(&mut self, now: Timestamp, to: Option<TargetStatus>, error: Option<RemoteError>) {
         self.history.retain(|t| t.at <= now);
         self.history.push(TargetTransition { at: now, to, error });
     }

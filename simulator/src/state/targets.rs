@@ -1,8 +1,7 @@
-//! Data action targets: webhooks of an app that a Data Cloud connection's org calls; how one comes to be, and what tests
-//! do behind everyone's back.
+//! Data action targets: create, find; and for tests: plant one, set its status, remove it.
 //!
-//! Must not know HTTP or wait: a course that takes time is written down as transitions to come. AppLink neither changes
-//! nor removes a target while its connection stands. Called by `http::targets`, the control API and the tests.
+//! Must not use HTTP or wait: changes that take time are recorded as future transitions. AppLink neither changes nor
+//! removes a target while its connection exists. Called by `http::targets`, the control API and the tests.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -10,17 +9,17 @@ use uuid::Uuid;
 use super::addon::is_id;
 use super::names::is_short_identifier;
 use super::target::{NewTarget, Target, TargetStatus, TargetTransition};
-use super::{Access, Provider, RemoteError, StateError, World};
+use super::{OrgAccess, Provider, RemoteError, StateError, World};
 use crate::settings::{NameRule, TakenByAnotherApp, TakenTarget, seconds};
 
 impl World {
-    /// The targets that exist at a moment, oldest first.
+    /// The targets that exist at some time, oldest first.
     pub fn targets(&self, at: Timestamp) -> impl Iterator<Item = &Target> {
-        self.targets.iter().filter(move |t| t.status_at(at).is_some() && self.holds(t.tie, at))
+        self.targets.iter().filter(move |t| t.status_at(at).is_some() && self.is_intact(t.connection_ref, at))
     }
 
-    /// Those of a connection, whichever app they call.
-    pub fn targets_of(&self, connection: &Access, at: Timestamp) -> impl Iterator<Item = &Target> {
+    /// The targets of a connection, of all apps.
+    pub fn targets_of(&self, connection: &OrgAccess, at: Timestamp) -> impl Iterator<Item = &Target> {
         self.targets(at).filter(|t| t.connection() == connection.id)
     }
 
@@ -29,10 +28,10 @@ impl World {
         self.targets(now).find(|t| t.id == id).ok_or(StateError::NoRecord)
     }
 
-    /// The target that a path segment means: the one of this id, else one of this name, an app's own before others.
+    /// The target with this id, else one with this name, preferably the app's own.
     pub fn find_target(
         &self,
-        connection: &Access,
+        connection: &OrgAccess,
         key: &str,
         app: Uuid,
         now: Timestamp,
@@ -43,27 +42,27 @@ impl World {
         found.first().copied().ok_or(StateError::NoRecord)
     }
 
-    /// A POST: creates a target, or does what `taken` says, and returns its id.
+    /// A POST: creates a target, or does what `taken` says. Returns its id.
     pub fn create_target(&mut self, new: NewTarget, now: Timestamp) -> Result<Uuid, StateError> {
-        let connection = self.working(new.connection, Provider::DataCloud, now)?;
+        let connection = self.connected(new.connection, Provider::DataCloud, now)?;
         if self.settings.name_rule == NameRule::Enforced && !is_short_identifier(&new.api_name) {
             return Err(StateError::InvalidApiName(new.api_name));
         }
-        let switches = &self.settings.data_action_targets;
+        let settings = &self.settings.data_action_targets;
         let (own, others): (Vec<_>, Vec<_>) =
             self.targets_of(connection, now).filter(|t| t.api_name == new.api_name).partition(|t| t.app == new.app);
-        let elsewhere = !others.is_empty() && switches.taken_by_another_app == TakenByAnotherApp::Conflict;
-        match (own.first(), switches.taken) {
+        let elsewhere = !others.is_empty() && settings.taken_by_another_app == TakenByAnotherApp::Conflict;
+        match (own.first(), settings.taken) {
             (None, _) if elsewhere => return Err(StateError::TargetTaken(new.api_name)),
             (None, _) | (_, TakenTarget::Second) => {}
             (Some(_), TakenTarget::Conflict) => return Err(StateError::TargetTaken(new.api_name)),
             (Some(target), TakenTarget::Existing) => return Ok(target.id),
         }
-        let course = self.target_course(now);
-        self.record_target(new, course, now)
+        let transitions = self.target_transitions(now);
+        self.record_target(new, transitions, now)
     }
 
-    /// Plants a target as if somebody else had made it, whatever the state of the connection, and returns its id.
+    /// Adds a target that somebody else created, in any state of the connection. Returns its id.
     pub fn plant_target(
         &mut self,
         new: NewTarget,
@@ -74,7 +73,7 @@ impl World {
         self.record_target(new, vec![TargetTransition { at: now, to: Some(status), error }], now)
     }
 
-    /// Sets a target's status, whatever it was.
+    /// Sets the status of a target, whatever it was.
     pub fn set_target_status(
         &mut self,
         id: Uuid,
@@ -82,13 +81,13 @@ impl World {
         error: Option<RemoteError>,
         now: Timestamp,
     ) -> Result<(), StateError> {
-        self.target_mut(id, now)?.turn(now, Some(status), error);
+        self.target_mut(id, now)?.replace_future(now, Some(status), error);
         Ok(())
     }
 
-    /// Makes a target vanish, as if somebody had deleted it in Data Cloud.
+    /// Removes a target, as if somebody had deleted it in Data Cloud.
     pub fn remove_target(&mut self, id: Uuid, now: Timestamp) -> Result<(), StateError> {
-        self.target_mut(id, now)?.turn(now, None, None);
+        self.target_mut(id, now)?.replace_future(now, None, None);
         Ok(())
     }
 
@@ -97,26 +96,26 @@ impl World {
         self.targets.iter_mut().find(|t| t.id == id).ok_or(StateError::NoRecord)
     }
 
-    /// What becomes of a new target as time passes.
-    fn target_course(&self, now: Timestamp) -> Vec<TargetTransition> {
-        let switches = &self.settings.data_action_targets;
-        let after = |part: f64| now.checked_add(seconds(switches.seconds * part)).unwrap_or(Timestamp::MAX);
-        let mut course = vec![
+    /// The transitions of a new target.
+    fn target_transitions(&self, now: Timestamp) -> Vec<TargetTransition> {
+        let settings = &self.settings.data_action_targets;
+        let after = |part: f64| now.checked_add(seconds(settings.seconds * part)).unwrap_or(Timestamp::MAX);
+        let mut transitions = vec![
             TargetTransition::to(now, TargetStatus::Pending),
             TargetTransition::to(after(1.0 / 3.0), TargetStatus::Creating),
             TargetTransition::to(after(2.0 / 3.0), TargetStatus::GeneratingSigningKey),
         ];
-        let end = match &switches.failure {
+        let end = match &settings.failure {
             None => TargetTransition::to(after(1.0), TargetStatus::Created),
             Some(failure) => {
-                // It never came to a key.
-                course.truncate(2);
+                // A failed target never generates a key.
+                transitions.truncate(2);
                 let error = Some(RemoteError::new(&failure.id, &failure.message));
                 TargetTransition { at: after(1.0), to: Some(TargetStatus::CreationFailed), error }
             }
         };
-        course.push(end);
-        course
+        transitions.push(end);
+        transitions
     }
 
     fn record_target(
@@ -125,10 +124,10 @@ impl World {
         history: Vec<TargetTransition>,
         now: Timestamp,
     ) -> Result<Uuid, StateError> {
-        let connection = self.access(new.connection)?;
+        let connection = self.org_access(new.connection)?;
         let target = Target {
             id: Uuid::new_v4(),
-            serial: self.targeted,
+            serial: self.targets_created,
             addon: connection.addon,
             app: new.app,
             app_name: self.app_name(new.app),
@@ -136,16 +135,16 @@ impl World {
             api_name: new.api_name,
             endpoint: new.endpoint,
             kind: new.kind,
-            tie: connection.tie(now),
+            connection_ref: connection.connection_ref(now),
             history,
         };
         let id = target.id;
-        // Those whose connection nobody remembers are in no list, however much it lags.
+        // Drops targets that no list can show any more.
         let mut targets = std::mem::take(&mut self.targets);
-        targets.retain(|t| self.access(t.connection()).is_ok());
+        targets.retain(|t| self.org_access(t.connection()).is_ok());
         targets.push(target);
         self.targets = targets;
-        self.targeted += 1;
+        self.targets_created += 1;
         Ok(id)
     }
 }

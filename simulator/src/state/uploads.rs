@@ -1,6 +1,6 @@
-//! What a publish uploads: an archive with the API's description, and what goes with it.
+//! The upload of a publish: an archive with an OpenAPI document, and the fields beside it.
 //!
-//! Must not keep the files: names, sizes, dates and digests are all that stays. Called by `publications` and
+//! Must not keep the files, only their names, sizes, dates and digests. Called by `publications` and
 //! `http::publications`.
 
 use std::io::{Cursor, Read};
@@ -16,7 +16,7 @@ const MOST_YAML: u64 = 3 << 20;
 const MOST_JSON: u64 = 10 << 20;
 const MOST_UNCOMPRESSED: u64 = 20 << 20;
 
-/// What one POST uploads.
+/// The upload of one POST.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Upload {
     /// `client_name`
@@ -27,14 +27,14 @@ pub struct Upload {
     pub connected_app: Option<String>,
     /// `authorization_external_client_app_name`
     pub external_client_app: Option<String>,
-    /// What is left of the archive; nothing, where none was uploaded.
+    /// The contents of the archive. Empty for a planted publication.
     pub archive: Archive,
 }
 
-/// What is left of an archive.
+/// The contents of an archive.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Archive {
-    /// The SHA-256 of the whole in hex.
+    /// The SHA-256 of the archive in hex.
     pub sha256: String,
     /// Its files, in the order of its directory.
     pub entries: Vec<ArchiveEntry>,
@@ -43,13 +43,12 @@ pub struct Archive {
 /// A file in an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveEntry {
-    /// Its name.
     pub name: String,
     /// Its size, uncompressed.
     pub size: u64,
     /// The SHA-256 of its content in hex.
     pub sha256: String,
-    /// When it was last modified, as the archive says: without a time zone.
+    /// Its modification time in the archive, without a time zone.
     pub modified: Option<String>,
 }
 
@@ -62,37 +61,30 @@ pub enum UploadError {
     /// Two files have one name.
     #[error("metadata has two files of the same name")]
     SameName,
-    /// Something is more than it may be.
+    /// A limit is exceeded.
     #[error("{what} must be at most {most}")]
     TooMuch {
-        /// What.
         what: String,
-        /// And its limit.
+        /// Its limit.
         most: u64,
     },
-    /// Not exactly one description.
+    /// Not exactly one OpenAPI document.
     #[error("metadata must hold exactly one of api-spec.json and api-spec.yaml")]
     Specs,
-    /// The description cannot be used.
+    /// The OpenAPI document cannot be used.
     #[error("{name} is not an OpenAPI 3 description: {why}")]
     Spec {
-        /// The file.
         name: String,
-        /// What is wrong with it.
+        /// Why not.
         why: String,
     },
     /// A file and a name for the same thing.
     #[error("{file} and {field} exclude each other")]
-    Both {
-        /// The file.
-        file: &'static str,
-        /// The field.
-        field: &'static str,
-    },
+    Both { file: &'static str, field: &'static str },
 }
 
 impl Upload {
-    /// Whether its parts go together.
+    /// Checks that no field excludes a file of the archive.
     pub(super) fn check(&self) -> Result<(), UploadError> {
         for (file, field, name) in [
             ("permissionset-meta.xml", "authorization_permission_set_name", &self.permission_set),
@@ -107,7 +99,7 @@ impl Upload {
 }
 
 impl Archive {
-    /// Reads an archive and forgets what is in its files.
+    /// Reads an archive.
     pub fn read(bytes: &[u8]) -> Result<Self, UploadError> {
         let unreadable = |error: &dyn std::error::Error| UploadError::Unreadable(error.to_string());
         let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| unreadable(&e))?;
@@ -124,7 +116,7 @@ impl Archive {
             let name = file.name().map_err(|e| unreadable(&e))?.into_owned();
             let modified = file.last_modified().map(|at| at.to_string());
             let mut content = Vec::new();
-            // What the directory says about sizes may be wrong.
+            // The sizes in the directory may be wrong.
             (&mut file).take(left + 1).read_to_end(&mut content).map_err(|e| unreadable(&e))?;
             let size = content.len() as u64;
             let Some(rest) = left.checked_sub(size) else {
@@ -143,13 +135,13 @@ impl Archive {
     }
 }
 
-/// All that matters of a description.
+/// The field of an OpenAPI document that is checked.
 #[derive(Deserialize)]
 struct Spec {
     openapi: String,
 }
 
-/// Whether a file is the API's description, which then must be a good one.
+/// Whether a file is the OpenAPI document. Fails if it is not a valid one.
 fn check_spec(name: &str, content: &[u8]) -> Result<bool, UploadError> {
     let (is_json, most) = match name {
         "api-spec.json" => (true, MOST_JSON),

@@ -6,37 +6,33 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::access::Access;
 use super::account::Account;
 use super::addon::{Addon, App};
 use super::budget::Budget;
 use super::collection::Collection;
+use super::org_access::OrgAccess;
 use super::publication::Publication;
 use super::target::Target;
 use crate::seed::Seed;
 use crate::settings::Settings;
 
-/// Everything there is. `Debug` shows tokens as digests.
+/// The whole world. `Debug` shows tokens as digests.
 #[derive(Debug)]
 pub struct World {
-    /// The switches.
     pub settings: Settings,
-    /// The Heroku account.
     pub account: Account,
-    /// Its apps.
     pub apps: Vec<App>,
-    /// Its add-ons.
     pub addons: Vec<Addon>,
-    pub(super) accesses: Vec<Access>,
-    // How many were ever made.
+    pub(super) org_accesses: Vec<OrgAccess>,
+    // How many were ever created.
     pub(super) created: BTreeMap<Collection, u64>,
     pub(super) publications: Vec<Publication>,
-    pub(super) published: u64,
+    pub(super) publications_created: u64,
     pub(super) targets: Vec<Target>,
-    pub(super) targeted: u64,
-    // Of AppLink's own limit, by add-on.
+    pub(super) targets_created: u64,
+    // Of AppLink's rate limit, by add-on.
     pub(super) budgets: BTreeMap<Uuid, Budget>,
-    // Differs from world to world, so that an SSO payload of another one is refused.
+    // Random, so that a world refuses the SSO payloads of another.
     pub(super) sso_salt: Uuid,
 }
 
@@ -48,12 +44,12 @@ impl World {
             account: Account::new(seed.email, seed.heroku_tokens),
             apps: seed.apps,
             addons: seed.addons,
-            accesses: Vec::new(),
+            org_accesses: Vec::new(),
             created: BTreeMap::new(),
             publications: Vec::new(),
-            published: 0,
+            publications_created: 0,
             targets: Vec::new(),
-            targeted: 0,
+            targets_created: 0,
             budgets: BTreeMap::new(),
             sso_salt: Uuid::new_v4(),
         }

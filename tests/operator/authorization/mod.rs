@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use applink_simulator::{
-    Access, Api, Collection, Fault, Grant, NewAccess, Org, Planted, Provider, RequestRecord, Seed, Status,
+    Api, AuthMethod, Collection, Fault, NewOrgAccess, Org, OrgAccess, Planted, Provider, RequestRecord, Seed, Status,
 };
 use base64::prelude::{BASE64_STANDARD, Engine};
 use http::Method;
@@ -132,14 +132,14 @@ impl World {
     }
 
     /// The authorizations that there are now.
-    fn stored(&self) -> Vec<Access> {
+    fn stored(&self) -> Vec<OrgAccess> {
         let now = self.clock.now();
-        let there = |one: &&Access| one.status_at(now).is_some_and(|status| *status != Status::Disconnected);
-        self.sim.world(|world| world.accesses(Collection::Authorizations).filter(there).cloned().collect())
+        let there = |one: &&OrgAccess| one.status_at(now).is_some_and(|status| *status != Status::Disconnected);
+        self.sim.world(|world| world.org_accesses(Collection::Authorizations).filter(there).cloned().collect())
     }
 
     /// The one that there is; panics where there is another number.
-    fn only_stored(&self) -> Access {
+    fn only_stored(&self) -> OrgAccess {
         let mut all = self.stored();
         assert_eq!(all.len(), 1, "one, and one only: {all:#?}");
         all.remove(0)
@@ -177,14 +177,14 @@ impl World {
 
     /// Somebody else's authorization of the same name by JWT, for this user.
     fn planted(&self, username: &str, status: Status) -> String {
-        let new = NewAccess {
+        let new = NewOrgAccess {
             collection: Collection::Authorizations,
             addon: Seed::ADDON_ID,
             app: Seed::APP_ID,
             name: REMOTE.to_owned(),
             provider: Provider::Salesforce,
             login_url: "https://login.salesforce.com".parse().expect("a URL"),
-            grant: Grant::Jwt {
+            auth_method: AuthMethod::Jwt {
                 alias: "theirs".to_owned(),
                 client_id: "3MVG9theirs".to_owned(),
                 username: username.to_owned(),

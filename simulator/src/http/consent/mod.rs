@@ -1,9 +1,9 @@
-//! The page where a person gives or refuses consent by OAuth: what Salesforce would show.
+//! The page where a person gives or denies consent, in place of Salesforce's.
 //!
-//! Must not be part of the two APIs: a browser opens it, so it asks for no token but the link itself, and it is neither
-//! logged nor struck by faults. Called by the router.
+//! Not part of the two APIs: a browser opens it, so the link is its only token. It is not in the request log, and faults
+//! do not apply. Called by the router.
 //!
-//! Looking changes nothing, however often; the first answer counts, and a link takes no second one.
+//! Opening the page changes nothing. Only the first answer counts.
 
 mod page;
 
@@ -16,22 +16,22 @@ use http::{StatusCode, header};
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use self::page::{Asked, Inputs};
+use self::page::{ConsentRequest, Inputs};
 use crate::Simulator;
-use crate::state::{Access, DeadLink, Org, World};
+use crate::state::{LinkError, Org, OrgAccess, World};
 
 pub(super) fn routes() -> Router<Simulator> {
-    Router::new().route("/consent/{key}", get(ask).post(answer))
+    Router::new().route("/consent/{key}", get(show_form).post(answer))
 }
 
-/// What makes a link whole, beside its path.
+/// The query of a consent link.
 #[derive(Deserialize)]
-struct Rest {
+struct LinkQuery {
     #[serde(default)]
     state: String,
 }
 
-/// The form, as it was sent.
+/// The submitted form.
 #[derive(Default)]
 struct Form {
     decision: String,
@@ -54,51 +54,55 @@ impl Form {
     }
 }
 
-async fn ask(State(simulator): State<Simulator>, Path(key): Path<String>, Query(rest): Query<Rest>) -> Response {
+async fn show_form(
+    State(simulator): State<Simulator>,
+    Path(key): Path<String>,
+    Query(query): Query<LinkQuery>,
+) -> Response {
     let now = simulator.now();
-    simulator.world(|world| match world.asks(&key, &rest.state, now) {
-        Ok(access) => shown(StatusCode::OK, page::form(&asked(world, access), &Inputs::suggested(), None)),
-        Err(dead) => refused(dead),
+    simulator.world(|world| match world.open_consent_request(&key, &query.state, now) {
+        Ok(access) => html(StatusCode::OK, page::form(&consent_request(world, access), &Inputs::suggested(), None)),
+        Err(error) => link_error(error),
     })
 }
 
 async fn answer(
     State(simulator): State<Simulator>,
     Path(key): Path<String>,
-    Query(rest): Query<Rest>,
+    Query(query): Query<LinkQuery>,
     body: Bytes,
 ) -> Response {
     let now = simulator.now();
     let Form { decision, inputs } = Form::read(&body);
     simulator.world(|world| {
-        let access = match world.asks(&key, &rest.state, now) {
+        let access = match world.open_consent_request(&key, &query.state, now) {
             Ok(access) => access,
-            Err(dead) => return refused(dead),
+            Err(error) => return link_error(error),
         };
-        let (id, asked) = (access.id, asked(world, access));
+        let (id, request) = (access.id, consent_request(world, access));
         let (done, page) = match (&*decision, inputs.mistake()) {
-            ("deny", _) => (world.deny(id, now), page::denied(&asked)),
+            ("deny", _) => (world.deny(id, now), page::denied(&request)),
             ("allow", None) => {
                 let org = Org::known_as(inputs.org_id.clone(), &inputs.username);
-                let page = page::allowed(&asked, &org);
+                let page = page::allowed(&request, &org);
                 (world.consent(id, org, now), page)
             }
-            ("allow", mistake) => return shown(StatusCode::BAD_REQUEST, page::form(&asked, &inputs, mistake)),
+            ("allow", mistake) => return html(StatusCode::BAD_REQUEST, page::form(&request, &inputs, mistake)),
             _ => {
                 let mistake = Some("Choose Allow or Deny.");
-                return shown(StatusCode::BAD_REQUEST, page::form(&asked, &inputs, mistake));
+                return html(StatusCode::BAD_REQUEST, page::form(&request, &inputs, mistake));
             }
         };
         match done {
-            Ok(()) => shown(StatusCode::OK, page),
-            Err(_) => refused(DeadLink::Withdrawn),
+            Ok(()) => html(StatusCode::OK, page),
+            Err(_) => link_error(LinkError::Withdrawn),
         }
     })
 }
 
-fn asked(world: &World, access: &Access) -> Asked {
+fn consent_request(world: &World, access: &OrgAccess) -> ConsentRequest {
     let addon = world.addons.iter().find(|addon| addon.id == access.addon);
-    Asked {
+    ConsentRequest {
         app: access.created_via_app.clone(),
         addon: addon.map(|addon| addon.name.clone()).unwrap_or_default(),
         collection: access.collection,
@@ -108,17 +112,17 @@ fn asked(world: &World, access: &Access) -> Asked {
     }
 }
 
-fn refused(dead: DeadLink) -> Response {
-    let status = match dead {
-        DeadLink::Unknown => StatusCode::NOT_FOUND,
-        DeadLink::Used => StatusCode::CONFLICT,
-        DeadLink::Expired | DeadLink::Withdrawn => StatusCode::GONE,
+fn link_error(error: LinkError) -> Response {
+    let status = match error {
+        LinkError::Unknown => StatusCode::NOT_FOUND,
+        LinkError::Used => StatusCode::CONFLICT,
+        LinkError::Expired | LinkError::Withdrawn => StatusCode::GONE,
     };
-    shown(status, page::dead(dead))
+    html(status, page::link_error(error))
 }
 
-/// Nothing is loaded from anywhere, and the link, which is a secret, is neither kept nor passed on.
-fn shown(status: StatusCode, page: String) -> Response {
+/// The page loads nothing. The link is a secret, so browsers must not store it or send it as a referrer.
+fn html(status: StatusCode, page: String) -> Response {
     let headers = [
         (header::CACHE_CONTROL, "no-store"),
         (header::REFERRER_POLICY, "no-referrer"),

@@ -1,14 +1,13 @@
-//! The consent page as HTML: one file without assets or scripts.
+//! The HTML of the consent page, without assets or scripts.
 //!
-//! Must not put any text between tags but through [`Text`]: names come from whoever asks. Called by
-//! `consent`.
+//! Must escape every text with [`Text`]: names come from outside. Called by `consent`.
 
 use std::fmt;
 
-use crate::state::{Collection, DeadLink, Org, Provider, SOMEBODY};
+use crate::state::{Collection, DEFAULT_USERNAME, LinkError, Org, Provider};
 
-/// Who asks for what.
-pub(super) struct Asked {
+/// What a consent link asks for.
+pub(super) struct ConsentRequest {
     pub(super) app: String,
     pub(super) addon: String,
     pub(super) collection: Collection,
@@ -17,14 +16,14 @@ pub(super) struct Asked {
     pub(super) login_url: String,
 }
 
-/// What a person fills in.
+/// The fields of the form.
 #[derive(Default)]
 pub(super) struct Inputs {
     pub(super) username: String,
     pub(super) org_id: String,
 }
 
-/// A text as HTML: in an element, or in an attribute within quotes.
+/// A text escaped for an HTML element or a quoted attribute.
 struct Text<'a>(&'a str);
 
 const STYLE: &str = "\
@@ -38,20 +37,20 @@ const STYLE: &str = "\
     .alert { border-left: .25rem solid #c23934; padding-left: .75rem; }\n\
     footer { border-top: 1px solid; font-size: .875rem; margin-top: 2rem; opacity: .75; padding-top: .5rem; }";
 
-impl Asked {
-    /// What is asked for, within a sentence.
+impl ConsentRequest {
+    /// The type of the object, within a sentence.
     fn noun(&self) -> String {
         self.collection.noun().to_lowercase()
     }
 }
 
 impl Inputs {
-    /// What is right for whoever does not care.
+    /// The default values.
     pub(super) fn suggested() -> Self {
-        Self { username: SOMEBODY.to_owned(), org_id: Org::of(SOMEBODY).id }
+        Self { username: DEFAULT_USERNAME.to_owned(), org_id: Org::of(DEFAULT_USERNAME).id }
     }
 
-    /// What is wrong with them.
+    /// The first mistake in them.
     pub(super) fn mistake(&self) -> Option<&'static str> {
         let org_id = matches!(self.org_id.len(), 15 | 18) && self.org_id.bytes().all(|b| b.is_ascii_alphanumeric());
         match (self.username.is_empty(), org_id) {
@@ -78,16 +77,16 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-fn called(provider: Provider) -> &'static str {
+fn provider_name(provider: Provider) -> &'static str {
     match provider {
         Provider::Salesforce => "Salesforce",
         Provider::DataCloud => "Data Cloud",
     }
 }
 
-/// The form sends its answer to where it came from, the whole link.
-pub(super) fn form(asked: &Asked, inputs: &Inputs, mistake: Option<&str>) -> String {
-    let alert = mistake.map(|told| format!("<p class=\"alert\" role=\"alert\">{}</p>\n", Text(told)));
+/// The form is submitted to its own URL, which is the whole link.
+pub(super) fn form(request: &ConsentRequest, inputs: &Inputs, mistake: Option<&str>) -> String {
+    let alert = mistake.map(|message| format!("<p class=\"alert\" role=\"alert\">{}</p>\n", Text(message)));
     let body = format!(
         "<p>The Heroku app <strong>{app}</strong> asks for access to an org of yours.</p>\n\
          {facts}\
@@ -101,8 +100,8 @@ pub(super) fn form(asked: &Asked, inputs: &Inputs, mistake: Option<&str>) -> Str
          <button name=\"decision\" value=\"allow\">Allow</button>\n\
          <button name=\"decision\" value=\"deny\" formnovalidate>Deny</button>\n\
          </form>\n",
-        app = Text(&asked.app),
-        facts = facts(asked),
+        app = Text(&request.app),
+        facts = facts(request),
         alert = alert.unwrap_or_default(),
         username = Text(&inputs.username),
         org_id = Text(&inputs.org_id),
@@ -111,45 +110,45 @@ pub(super) fn form(asked: &Asked, inputs: &Inputs, mistake: Option<&str>) -> Str
 }
 
 /// After Allow.
-pub(super) fn allowed(asked: &Asked, org: &Org) -> String {
+pub(super) fn allowed(request: &ConsentRequest, org: &Org) -> String {
     let body = format!(
         "<p role=\"status\">The {} is made, as {} of the organization {}. You may close this page.</p>\n{}",
-        asked.noun(),
+        request.noun(),
         Text(&org.username),
         Text(&org.id),
-        facts(asked)
+        facts(request)
     );
     page("Access allowed", &body)
 }
 
 /// After Deny.
-pub(super) fn denied(asked: &Asked) -> String {
+pub(super) fn denied(request: &ConsentRequest) -> String {
     let body = format!(
         "<p role=\"status\">The {} is not made: it failed, and says that access was denied. You may close this \
          page.</p>\n{}",
-        asked.noun(),
-        facts(asked)
+        request.noun(),
+        facts(request)
     );
     page("Access denied", &body)
 }
 
-/// In place of the form, where a link asks for nothing.
-pub(super) fn dead(dead: DeadLink) -> String {
-    let (title, told) = match dead {
-        DeadLink::Unknown => ("Unknown link", "Nobody asks for access here. Was the whole link copied?"),
-        DeadLink::Used => ("Link already used", "Somebody has answered already. A link works once."),
-        DeadLink::Expired => ("Link expired", "This link has run out. Ask for a new one."),
-        DeadLink::Withdrawn => ("Link withdrawn", "Nobody's consent is waited for any more."),
+/// The page for a link that does not work.
+pub(super) fn link_error(link_error: LinkError) -> String {
+    let (title, message) = match link_error {
+        LinkError::Unknown => ("Unknown link", "This link does not exist. Check that you copied all of it."),
+        LinkError::Used => ("Link already used", "Somebody already answered. A link works only once."),
+        LinkError::Expired => ("Link expired", "This link has expired. Request a new one."),
+        LinkError::Withdrawn => ("Link withdrawn", "Consent is no longer needed."),
     };
-    page(title, &format!("<p role=\"alert\">{}</p>\n", Text(told)))
+    page(title, &format!("<p role=\"alert\">{}</p>\n", Text(message)))
 }
 
-fn facts(asked: &Asked) -> String {
+fn facts(request: &ConsentRequest) -> String {
     let rows = [
-        (asked.collection.noun(), &*asked.name),
-        ("Provider", called(asked.provider)),
-        ("Login URL", &asked.login_url),
-        ("Add-on", &asked.addon),
+        (request.collection.noun(), &*request.name),
+        ("Provider", provider_name(request.provider)),
+        ("Login URL", &request.login_url),
+        ("Add-on", &request.addon),
     ];
     let rows = rows.map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>\n", Text(value)));
     format!("<dl>\n{}</dl>\n", rows.concat())

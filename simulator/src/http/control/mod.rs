@@ -1,14 +1,14 @@
-//! The control API under `/_control/`: tests and humans see and change the simulated world here.
+//! The control API under `/_control/`: tests and people read and change the simulated world here.
 //!
-//! Must not be part of what is simulated: it is neither logged nor struck by faults, asks for no
-//! token, and shows digests in place of tokens. Called by the router.
+//! Not part of the simulated APIs: it is not in the request log, faults do not apply, it needs no token, and it shows
+//! digests instead of tokens. Called by the router.
 //!
-//! - this file: the world as a whole, settings, faults, requests.
-//! - `accesses`: connections and authorizations: plant, change, consent, deny, expire, remove. `publications`, `targets`:
-//!   the same of what hangs on connections. `places`: apps, add-ons, tokens. `views`: how all of it looks in JSON.
+//! - this file: the whole world, settings, faults, requests.
+//! - `org_accesses`: connections and authorizations. `publications`, `targets`: their children. `apps`: apps, add-ons,
+//!   tokens. `views`: the JSON of these.
 
-mod accesses;
-mod places;
+mod apps;
+mod org_accesses;
 mod publications;
 mod targets;
 mod views;
@@ -21,10 +21,10 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, ApiError, created, no_content, stamp};
+use super::answer::{ApiError, HandlerResult, created, no_content, timestamp};
 use crate::Simulator;
 use crate::faults::Fault;
-use crate::http::request::{object, parse};
+use crate::http::request::{json_object, parse_json};
 use crate::state::Collection;
 
 pub(super) fn routes() -> Router<Simulator> {
@@ -34,10 +34,10 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/faults/{id}", delete(remove_fault))
         .route("/requests", get(requests).delete(clear_requests))
-        .merge(accesses::routes())
+        .merge(org_accesses::routes())
         .merge(publications::routes())
         .merge(targets::routes())
-        .merge(places::routes())
+        .merge(apps::routes())
 }
 
 async fn world(State(simulator): State<Simulator>) -> Json<Value> {
@@ -48,7 +48,7 @@ async fn world(State(simulator): State<Simulator>) -> Json<Value> {
         let apps: Vec<_> = world.apps.iter().map(views::app).collect();
         let addons: Vec<_> = world.addons.iter().map(views::addon).collect();
         json!({
-            "now": stamp(now),
+            "now": timestamp(now),
             "account": {
                 "email": account.email,
                 "userId": account.user_id,
@@ -57,8 +57,8 @@ async fn world(State(simulator): State<Simulator>) -> Json<Value> {
             },
             "apps": apps,
             "addons": addons,
-            "connections": views::accesses(world, Collection::Connections, now),
-            "authorizations": views::accesses(world, Collection::Authorizations, now),
+            "connections": views::org_accesses(world, Collection::Connections, now),
+            "authorizations": views::org_accesses(world, Collection::Authorizations, now),
             "publications": publications::views(world, now),
             "dataActionTargets": targets::views(world, now),
         })
@@ -69,8 +69,8 @@ async fn settings(State(simulator): State<Simulator>) -> Json<Value> {
     Json(simulator.settings(|settings| json!(settings)))
 }
 
-async fn merge_settings(State(simulator): State<Simulator>, body: Bytes) -> Answer {
-    let patch = object(&body)?;
+async fn merge_settings(State(simulator): State<Simulator>, body: Bytes) -> HandlerResult {
+    let patch = json_object(&body)?;
     simulator.settings(|settings| {
         let merged = settings.merged(patch);
         *settings = merged.map_err(|error| ApiError::bad_request(error.to_string()))?;
@@ -82,8 +82,8 @@ async fn faults(State(simulator): State<Simulator>) -> Json<Value> {
     Json(simulator.faults(|faults| faults.iter().map(|fault| json!(fault)).collect()))
 }
 
-async fn add_fault(State(simulator): State<Simulator>, body: Bytes) -> Answer {
-    let fault: Fault = parse(&body)?;
+async fn add_fault(State(simulator): State<Simulator>, body: Bytes) -> HandlerResult {
+    let fault: Fault = parse_json(&body)?;
     simulator.faults(|faults| {
         let id = faults.add(fault);
         let id = id.map_err(|error| ApiError::bad_request(error.to_string()))?;
@@ -97,7 +97,7 @@ async fn clear_faults(State(simulator): State<Simulator>) -> Response {
     no_content()
 }
 
-async fn remove_fault(State(simulator): State<Simulator>, Path(id): Path<String>) -> Answer {
+async fn remove_fault(State(simulator): State<Simulator>, Path(id): Path<String>) -> HandlerResult {
     if simulator.faults(|faults| faults.remove(&id)) {
         Ok(no_content())
     } else {

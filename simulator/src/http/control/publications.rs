@@ -1,6 +1,6 @@
-//! Publications, behind everyone's back: plant, publish again as somebody else, remove.
+//! Control API of publications: plant, publish again as somebody else, remove.
 //!
-//! Must not obey the rules of the AppLink API: it plays the other people. Called by the router.
+//! The rules of the AppLink API do not apply here. Called by the router.
 
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
@@ -12,14 +12,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::accesses;
+use super::org_accesses;
 use crate::Simulator;
-use crate::http::answer::{Answer, ApiError, created, no_content, stamp};
-use crate::http::request::parse;
+use crate::http::answer::{ApiError, HandlerResult, created, no_content, timestamp};
+use crate::http::request::parse_json;
 use crate::state::{ArchiveEntry, Collection, Edition, NewPublication, Publication, StateError, Upload, World, is_id};
 
-/// Who publishes when nobody says who it is.
-const SOMEBODY_ELSE: &str = "someone.else@example.com";
+/// Who publishes if the request names nobody.
+const DEFAULT_AUTHOR: &str = "someone.else@example.com";
 
 pub(super) fn routes() -> Router<Simulator> {
     Router::new()
@@ -44,13 +44,13 @@ struct TouchBody {
     by: Option<String>,
 }
 
-/// All that is published now.
+/// All current publications.
 pub(super) fn views(world: &World, now: Timestamp) -> Value {
     world.publications(now).map(|(publication, edition)| view(world, publication, edition)).collect()
 }
 
 fn view(world: &World, publication: &Publication, edition: &Edition) -> Value {
-    let connection = world.access(publication.connection()).ok();
+    let connection = world.org_access(publication.connection()).ok();
     let upload = &edition.upload;
     let entry = |entry: &ArchiveEntry| json!({"name": entry.name, "size": entry.size, "sha256": entry.sha256, "modified": entry.modified});
     json!({
@@ -71,16 +71,16 @@ fn view(world: &World, publication: &Publication, edition: &Edition) -> Value {
             "sha256": upload.archive.sha256,
             "entries": upload.archive.entries.iter().map(entry).collect::<Vec<_>>(),
         },
-        "createdAt": stamp(publication.created_at),
+        "createdAt": timestamp(publication.created_at),
         "createdBy": publication.created_by,
-        "modifiedAt": stamp(edition.at),
+        "modifiedAt": timestamp(edition.at),
         "modifiedBy": edition.by,
         "posts": publication.posts,
     })
 }
 
-/// The id in a path, which may be a client name where only one publication has it.
-fn meant(world: &World, key: &str, now: Timestamp) -> Result<Uuid, ApiError> {
+/// The id that a path segment names. A client name must be unique.
+fn find_id(world: &World, key: &str, now: Timestamp) -> Result<Uuid, ApiError> {
     let all = world.publications(now);
     let found = all.filter(|(p, edition)| is_id(p.id, key) || edition.upload.client_name == key);
     match found.collect::<Vec<_>>()[..] {
@@ -95,46 +95,46 @@ async fn list(State(simulator): State<Simulator>) -> Json<Value> {
     Json(simulator.world(|world| views(world, now)))
 }
 
-async fn read(State(simulator): State<Simulator>, Path(key): Path<String>) -> Answer {
+async fn read(State(simulator): State<Simulator>, Path(key): Path<String>) -> HandlerResult {
     let now = simulator.now();
     simulator.world(|world| {
-        let (publication, edition) = world.publication(meant(world, &key, now)?)?;
+        let (publication, edition) = world.publication(find_id(world, &key, now)?)?;
         Ok(Json(view(world, publication, edition)).into_response())
     })
 }
 
-async fn plant(State(simulator): State<Simulator>, body: Bytes) -> Answer {
-    let body: PlantBody = parse(&body)?;
+async fn plant(State(simulator): State<Simulator>, body: Bytes) -> HandlerResult {
+    let body: PlantBody = parse_json(&body)?;
     let now = simulator.now();
     simulator.world(|world| {
-        let connection = accesses::meant(world, Collection::Connections, &body.connection, now)?;
+        let connection = org_accesses::find_id(world, Collection::Connections, &body.connection, now)?;
         let app = match &body.app {
             Some(app) => world.app(app)?.id,
-            None => world.access(connection)?.app,
+            None => world.org_access(connection)?.app,
         };
         let upload = Upload { client_name: body.client_name, ..Upload::default() };
-        let by = body.created_by.as_deref().unwrap_or(SOMEBODY_ELSE);
+        let by = body.created_by.as_deref().unwrap_or(DEFAULT_AUTHOR);
         let id = world.plant_publication(NewPublication { connection, app, upload }, by, now)?;
         let (publication, edition) = world.publication(id)?;
         Ok(created(view(world, publication, edition)))
     })
 }
 
-async fn touch(State(simulator): State<Simulator>, Path(key): Path<String>, body: Bytes) -> Answer {
-    let body: TouchBody = parse(&body)?;
+async fn touch(State(simulator): State<Simulator>, Path(key): Path<String>, body: Bytes) -> HandlerResult {
+    let body: TouchBody = parse_json(&body)?;
     let now = simulator.now();
     simulator.world(|world| {
-        let id = meant(world, &key, now)?;
-        world.touch_publication(id, body.client_name, body.by.as_deref().unwrap_or(SOMEBODY_ELSE), now)?;
+        let id = find_id(world, &key, now)?;
+        world.touch_publication(id, body.client_name, body.by.as_deref().unwrap_or(DEFAULT_AUTHOR), now)?;
         let (publication, edition) = world.publication(id)?;
         Ok(Json(view(world, publication, edition)).into_response())
     })
 }
 
-async fn remove(State(simulator): State<Simulator>, Path(key): Path<String>) -> Answer {
+async fn remove(State(simulator): State<Simulator>, Path(key): Path<String>) -> HandlerResult {
     let now = simulator.now();
     simulator.world(|world| {
-        let id = meant(world, &key, now)?;
+        let id = find_id(world, &key, now)?;
         world.remove_publication(id, now)?;
         Ok(no_content())
     })

@@ -1,6 +1,6 @@
-//! Data action targets, behind everyone's back: plant, change the status, remove.
+//! Control API of data action targets: plant, change the status, remove.
 //!
-//! Must not obey the rules of the AppLink API: it plays the other people. Called by the router.
+//! The rules of the AppLink API do not apply here. Called by the router.
 
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
@@ -12,10 +12,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::accesses::{self, ErrorBody};
+use super::org_accesses::{self, ErrorBody};
 use crate::Simulator;
-use crate::http::answer::{Answer, ApiError, created, no_content, stamp};
-use crate::http::request::parse;
+use crate::http::answer::{ApiError, HandlerResult, created, no_content, timestamp};
+use crate::http::request::parse_json;
 use crate::state::{Collection, NewTarget, RemoteError, StateError, Target, TargetKind, TargetStatus, World, is_id};
 
 pub(super) fn routes() -> Router<Simulator> {
@@ -52,7 +52,7 @@ pub(super) fn views(world: &World, now: Timestamp) -> Value {
 
 fn view(target: &Target, now: Timestamp) -> Value {
     let history = (target.history().iter())
-        .map(|t| json!({"at": stamp(t.at), "to": t.to.as_ref().map_or("gone", TargetStatus::as_str)}))
+        .map(|t| json!({"at": timestamp(t.at), "to": t.to.as_ref().map_or("gone", TargetStatus::as_str)}))
         .collect::<Vec<_>>();
     let error = target.error_at(now);
     json!({
@@ -69,13 +69,13 @@ fn view(target: &Target, now: Timestamp) -> Value {
         },
         "status": target.status_at(now).map(TargetStatus::as_str),
         "error": error.map(|error| json!({"id": error.id, "message": error.message})),
-        "createdAt": target.created_at().map(stamp),
+        "createdAt": target.created_at().map(timestamp),
         "history": history,
     })
 }
 
-/// The id in a path, which may be an API name where only one target has it.
-fn meant(world: &World, key: &str, now: Timestamp) -> Result<Uuid, ApiError> {
+/// The id that a path segment names. An API name must be unique.
+fn find_id(world: &World, key: &str, now: Timestamp) -> Result<Uuid, ApiError> {
     let found = world.targets(now).filter(|t| is_id(t.id, key) || t.api_name == key);
     match found.collect::<Vec<_>>()[..] {
         [] => Err(StateError::NoRecord.into()),
@@ -89,22 +89,22 @@ async fn list(State(simulator): State<Simulator>) -> Json<Value> {
     Json(simulator.world(|world| views(world, now)))
 }
 
-async fn read(State(simulator): State<Simulator>, Path(key): Path<String>) -> Answer {
+async fn read(State(simulator): State<Simulator>, Path(key): Path<String>) -> HandlerResult {
     let now = simulator.now();
     simulator.world(|world| {
-        let id = meant(world, &key, now)?;
+        let id = find_id(world, &key, now)?;
         Ok(Json(view(world.target(id, now)?, now)).into_response())
     })
 }
 
-async fn plant(State(simulator): State<Simulator>, body: Bytes) -> Answer {
-    let body: PlantBody = parse(&body)?;
+async fn plant(State(simulator): State<Simulator>, body: Bytes) -> HandlerResult {
+    let body: PlantBody = parse_json(&body)?;
     let now = simulator.now();
     simulator.world(|world| {
-        let connection = accesses::meant(world, Collection::Connections, &body.connection, now)?;
+        let connection = org_accesses::find_id(world, Collection::Connections, &body.connection, now)?;
         let app = match &body.app {
             Some(app) => world.app(app)?.id,
-            None => world.access(connection)?.app,
+            None => world.org_access(connection)?.app,
         };
         let kind = TargetKind::of_word(body.kind.as_deref().unwrap_or("webhook"));
         let new = NewTarget {
@@ -121,11 +121,11 @@ async fn plant(State(simulator): State<Simulator>, body: Bytes) -> Answer {
     })
 }
 
-async fn change(State(simulator): State<Simulator>, Path(key): Path<String>, body: Bytes) -> Answer {
-    let body: ChangeBody = parse(&body)?;
+async fn change(State(simulator): State<Simulator>, Path(key): Path<String>, body: Bytes) -> HandlerResult {
+    let body: ChangeBody = parse_json(&body)?;
     let now = simulator.now();
     simulator.world(|world| {
-        let id = meant(world, &key, now)?;
+        let id = find_id(world, &key, now)?;
         let status = match body.status {
             Some(status) => Some(TargetStatus::from(status.as_str())),
             None => world.target(id, now)?.status_at(now).cloned(),
@@ -136,10 +136,10 @@ async fn change(State(simulator): State<Simulator>, Path(key): Path<String>, bod
     })
 }
 
-async fn remove(State(simulator): State<Simulator>, Path(key): Path<String>) -> Answer {
+async fn remove(State(simulator): State<Simulator>, Path(key): Path<String>) -> HandlerResult {
     let now = simulator.now();
     simulator.world(|world| {
-        let id = meant(world, &key, now)?;
+        let id = find_id(world, &key, now)?;
         world.remove_target(id, now)?;
         Ok(no_content())
     })

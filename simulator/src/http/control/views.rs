@@ -1,13 +1,13 @@
-//! The world in the control API's JSON: camelCase, and digests in place of tokens.
+//! The JSON of the control API: camelCase, and digests instead of tokens.
 //!
 //! Must not show a token or a key. Called by the files beside it.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::http::answer::stamp;
+use crate::http::answer::timestamp;
 use crate::requests::RequestRecord;
-use crate::state::{Access, Addon, App, Collection, Grant, World};
+use crate::state::{Addon, App, AuthMethod, Collection, OrgAccess, World};
 use crate::token::Token;
 
 pub(super) fn app(app: &App) -> Value {
@@ -31,14 +31,14 @@ pub(super) fn addon(addon: &Addon) -> Value {
     })
 }
 
-pub(super) fn accesses(world: &World, collection: Collection, now: Timestamp) -> Value {
-    let existing = world.accesses(collection).filter(|a| a.status_at(now).is_some());
-    existing.map(|a| access(a, now)).collect()
+pub(super) fn org_accesses(world: &World, collection: Collection, now: Timestamp) -> Value {
+    let existing = world.org_accesses(collection).filter(|a| a.status_at(now).is_some());
+    existing.map(|a| org_access(a, now)).collect()
 }
 
-pub(super) fn access(access: &Access, now: Timestamp) -> Value {
+pub(super) fn org_access(access: &OrgAccess, now: Timestamp) -> Value {
     let history = (access.history().iter())
-        .map(|t| json!({"at": stamp(t.at), "to": t.to.as_ref().map_or("gone", |to| to.word(access.collection))}))
+        .map(|t| json!({"at": timestamp(t.at), "to": t.to.as_ref().map_or("gone", |to| to.word(access.collection))}))
         .collect::<Vec<_>>();
     let error = access.error_at(now);
     let org = access.org_at(now);
@@ -48,7 +48,7 @@ pub(super) fn access(access: &Access, now: Timestamp) -> Value {
         "addon": access.addon.to_string(),
         "app": access.app.to_string(),
         "provider": access.provider.segment(),
-        "method": access.grant.method(),
+        "method": access.auth_method.method(),
         "status": access.status_at(now).map(|status| status.word(access.collection)),
         "error": error.map(|error| json!({"id": error.id, "message": error.message})),
         "orgId": org.map(|org| &org.id),
@@ -57,11 +57,11 @@ pub(super) fn access(access: &Access, now: Timestamp) -> Value {
         "userId": org.map(|org| &org.user_id),
         "accessTokenDigest": org.map(|org| Token::new(access.token_for(org)).digest()),
         "loginUrl": access.login_url.as_str(),
-        "createdAt": access.created_at().map(stamp),
+        "createdAt": access.created_at().map(timestamp),
         "createdBy": access.created_by,
         "history": history,
     });
-    if let Grant::Jwt { alias, client_id, username, key_digest } = &access.grant {
+    if let AuthMethod::Jwt { alias, client_id, username, key_digest } = &access.auth_method {
         view["jwt"] = json!({
             "alias": alias,
             "clientId": client_id,
@@ -75,7 +75,7 @@ pub(super) fn access(access: &Access, now: Timestamp) -> Value {
 pub(super) fn request(record: &RequestRecord) -> Value {
     json!({
         "seq": record.seq,
-        "at": stamp(record.at),
+        "at": timestamp(record.at),
         "method": record.method.as_str(),
         "path": record.path,
         "api": record.api.as_str(),

@@ -1,4 +1,4 @@
-//! AppLink's endpoints.
+//! AppLink's endpoints for connections.
 
 use super::*;
 use crate::ACCESS_TOKEN_MARK;
@@ -25,7 +25,7 @@ async fn the_cli_dialect_answers_connected_at_once() {
 }
 
 #[tokio::test]
-async fn the_reference_dialect_takes_a_second_and_its_own_spelling() {
+async fn the_reference_dialect_connects_after_a_second() {
     let bench = Bench::new().await;
     bench.set(json!({"dialect": "reference"}));
     let made = bench.post_jwt("prodOrg").await.body;
@@ -53,7 +53,7 @@ async fn the_reference_dialect_takes_a_second_and_its_own_spelling() {
 }
 
 #[tokio::test]
-async fn a_failure_takes_the_shape_that_is_set() {
+async fn jwt_failure_follows_the_setting() {
     for (shape, status, refusal) in [
         ("failed", "failed", None),
         ("failedLater", "connecting", None),
@@ -79,7 +79,7 @@ async fn a_failure_takes_the_shape_that_is_set() {
 }
 
 #[tokio::test]
-async fn keys_are_told_apart_by_digest_and_never_come_back() {
+async fn keys_are_compared_by_digest_and_never_returned() {
     let bench = Bench::new().await;
     let digest = crate::token::sha256_hex(PEM.trim());
     bench.set(json!({"acceptedKeys": [digest]}));
@@ -100,7 +100,7 @@ async fn keys_are_told_apart_by_digest_and_never_come_back() {
 }
 
 #[tokio::test]
-async fn bad_bodies_are_named_and_not_quoted() {
+async fn body_errors_do_not_quote_the_body() {
     let bench = Bench::new().await;
     let path = "/connections/salesforce/jwt";
     for field in ["connection_name", "alias", "client_id", "username", "jwt_private_key"] {
@@ -128,7 +128,7 @@ async fn bad_bodies_are_named_and_not_quoted() {
 }
 
 #[tokio::test]
-async fn json_is_told_by_its_media_type_whatever_the_parameters() {
+async fn json_is_recognised_by_media_type() {
     let bench = Bench::new().await;
     for (n, (kind, status)) in [
         (Some("application/json; charset=utf-8"), 202),
@@ -155,7 +155,7 @@ async fn json_is_told_by_its_media_type_whatever_the_parameters() {
 }
 
 #[tokio::test]
-async fn a_taken_name_does_what_the_switch_says() {
+async fn taken_name_follows_the_setting() {
     for (switch, status, count) in [
         ("conflict", 409, 1),
         ("unprocessable", 422, 1),
@@ -176,7 +176,7 @@ async fn a_taken_name_does_what_the_switch_says() {
 }
 
 #[tokio::test]
-async fn a_taken_alias_does_what_the_switch_says() {
+async fn taken_alias_follows_the_setting() {
     for (switch, status) in [("allowed", 202), ("conflict", 409), ("unprocessable", 422)] {
         let bench = Bench::new().await;
         bench.set(json!({"takenAlias": switch}));
@@ -186,7 +186,7 @@ async fn a_taken_alias_does_what_the_switch_says() {
 }
 
 #[tokio::test]
-async fn case_does_not_matter_in_paths_where_the_switch_says_so() {
+async fn name_case_applies_to_paths() {
     let bench = Bench::new().await;
     bench.set(json!({"nameCase": "insensitive", "disconnectSeconds": 0}));
     bench.post_jwt("prod").await;
@@ -196,7 +196,7 @@ async fn case_does_not_matter_in_paths_where_the_switch_says_so() {
 }
 
 #[tokio::test]
-async fn one_connection_is_read_by_id_name_and_org_in_both_readings() {
+async fn a_connection_is_read_by_id_name_and_org() {
     let bench = Bench::new().await;
     let made = bench.post_jwt("prod").await.body;
     let (id, org) = (made["id"].as_str().unwrap(), made["org"]["id"].as_str().unwrap());
@@ -222,7 +222,7 @@ async fn one_connection_is_read_by_id_name_and_org_in_both_readings() {
 }
 
 #[tokio::test]
-async fn a_delete_answers_as_set_and_takes_its_time() {
+async fn delete_follows_the_settings() {
     for (answer, status, body) in [
         ("accepted", 202, None),
         ("acceptedEmpty", 202, Some(json!(""))),

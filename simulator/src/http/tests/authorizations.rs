@@ -1,4 +1,4 @@
-//! AppLink's endpoints of authorizations: what is not as it is with connections, and that the rest is.
+//! AppLink's endpoints for authorizations: how they differ from connections, and what is the same.
 
 use super::*;
 use crate::{ACCESS_TOKEN_MARK, Token};
@@ -59,7 +59,7 @@ async fn a_jwt_authorizes_at_once_or_a_second_later_for_both_providers() {
 }
 
 #[tokio::test]
-async fn what_the_sdks_read_is_there_in_any_dialect() {
+async fn sdk_fields_are_present_in_every_dialect() {
     for (dialect, version) in [("cli", "64.0"), ("reference", "57.0")] {
         let bench = Bench::new().await;
         bench.set(json!({"dialect": dialect, "connectSeconds": 0}));
@@ -85,7 +85,7 @@ async fn what_the_sdks_read_is_there_in_any_dialect() {
 }
 
 #[tokio::test]
-async fn what_the_sdks_read_is_there_but_empty_as_long_as_nobody_has_consented() {
+async fn sdk_fields_are_empty_before_consent() {
     for dialect in ["cli", "reference", "mixed"] {
         let bench = Bench::new().await;
         bench.set(json!({"dialect": dialect}));
@@ -108,7 +108,7 @@ async fn what_the_sdks_read_is_there_but_empty_as_long_as_nobody_has_consented()
 }
 
 #[tokio::test]
-async fn a_delete_answers_an_empty_object_and_is_done() {
+async fn delete_returns_an_empty_object_and_removes_at_once() {
     let bench = Bench::new().await;
     post_jwt(&bench, "batchUser").await;
     let alias = bench.applink("DELETE", "/authorizations/applink:batchUser", None).await;
@@ -133,7 +133,7 @@ async fn consent_authorizes() {
 }
 
 #[tokio::test]
-async fn who_denies_on_the_page_fails_it() {
+async fn denial_on_the_page_fails_the_authorization() {
     let bench = Bench::new().await;
     let made = post_oauth(&bench, "batchUser").await;
     let link = made.body["redirect_uri"].as_str().expect("a link").to_owned();
@@ -146,7 +146,7 @@ async fn who_denies_on_the_page_fails_it() {
 }
 
 #[tokio::test]
-async fn the_sdks_come_in_without_sso_unless_a_switch_demands_it() {
+async fn the_sdk_route_needs_sso_only_if_set() {
     let bench = Bench::new().await;
     post_jwt(&bench, "batchUser").await;
     for (path, missing, refusal) in [
@@ -168,7 +168,7 @@ async fn the_sdks_come_in_without_sso_unless_a_switch_demands_it() {
 }
 
 #[tokio::test]
-async fn errors_of_the_sdks_route_have_the_shape_that_is_set() {
+async fn errors_of_the_sdk_route_follow_error_shape() {
     let bench = Bench::new().await;
     bench.set(json!({"errorShape": "titleDetail"}));
     let reply = fetch(&bench, "nobody").await;
@@ -177,7 +177,7 @@ async fn errors_of_the_sdks_route_have_the_shape_that_is_set() {
 }
 
 #[tokio::test]
-async fn an_access_token_is_stable_or_fresh_and_expires_when_told_to() {
+async fn access_tokens_follow_the_setting_and_expire() {
     let bench = Bench::new().await;
     post_jwt(&bench, "batchUser").await;
     let token = async || fetch(&bench, "batchUser").await.body["org"]["user_auth"]["access_token"].clone();
@@ -196,7 +196,7 @@ async fn an_access_token_is_stable_or_fresh_and_expires_when_told_to() {
 }
 
 #[tokio::test]
-async fn statuses_take_the_words_and_the_key_of_another_time() {
+async fn status_words_and_key_follow_the_settings() {
     for (words, expected) in [
         ("current", ["authorizing", "authorized", "failed"]),
         ("older", ["authorizing", "authorized", "error"]),
@@ -215,7 +215,7 @@ async fn statuses_take_the_words_and_the_key_of_another_time() {
 }
 
 #[tokio::test]
-async fn spelling_follows_the_switches() {
+async fn field_settings_apply_to_authorizations() {
     for (switches, path, expected) in [
         (json!({"namePlace": "top"}), "/developer_name", json!("batchUser")),
         (json!({"namePlace": "top"}), "/org/developer_name", json!(null)),
@@ -237,7 +237,7 @@ async fn spelling_follows_the_switches() {
 }
 
 #[tokio::test]
-async fn one_that_is_disconnected_says_so_in_an_error_as_the_fixtures_do() {
+async fn a_disconnected_authorization_has_an_error() {
     for (dialect, told) in [("cli", json!("org_connection_failed")), ("reference", json!(null))] {
         let bench = Bench::new().await;
         bench.set(json!({"dialect": dialect, "keepDisconnected": true}));
@@ -278,7 +278,7 @@ async fn refusals_name_the_field() {
 }
 
 #[tokio::test]
-async fn a_delete_answers_as_set() {
+async fn delete_answer_follows_the_setting() {
     for (answer, status, field) in [("accepted", 202, "disconnected"), ("ok", 200, "disconnected")] {
         let bench = Bench::new().await;
         bench.set(json!({"deleteAnswer": answer}));
@@ -302,7 +302,7 @@ async fn lists_lag_and_single_reads_do_not() {
 }
 
 #[tokio::test]
-async fn the_control_api_tells_the_two_collections_apart() {
+async fn the_control_api_separates_the_collections() {
     let bench = Bench::new().await;
     for collection in ["connections", "authorizations"] {
         let planted = json!({"name": "prod", "method": "JWT", "alias": "theirs", "createdBy": "them@example.com"});

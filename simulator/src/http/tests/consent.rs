@@ -1,4 +1,4 @@
-//! The consent page, opened as a browser does; and which answers have the link to it.
+//! The consent page, opened like in a browser, and the responses that have its link.
 
 use super::*;
 use crate::{Fault, Where};
@@ -35,7 +35,7 @@ async fn link(bench: &Bench) -> String {
 }
 
 #[tokio::test]
-async fn the_page_says_who_asks_for_what_and_escapes_it() {
+async fn the_page_describes_the_request_and_escapes_names() {
     let bench = Bench::new().await;
     bench.simulator.world(|world| {
         world.addon_mut(Seed::ADDON_NAME).expect("it is there").name = "<script>\"x\"&'y'".to_owned();
@@ -64,7 +64,7 @@ async fn the_page_says_who_asks_for_what_and_escapes_it() {
 }
 
 #[tokio::test]
-async fn allow_connects_as_the_user_and_org_that_were_filled_in() {
+async fn allow_connects_with_the_entered_user_and_org() {
     let bench = Bench::new().await;
     let link = link(&bench).await;
     let (status, page) = browse(&bench, &link, Some(ALLOW)).await;
@@ -83,7 +83,7 @@ async fn allow_connects_as_the_user_and_org_that_were_filled_in() {
 }
 
 #[tokio::test]
-async fn deny_fails_it() {
+async fn deny_fails_the_connection() {
     let bench = Bench::new().await;
     let link = link(&bench).await;
     let (status, page) = browse(&bench, &link, Some(DENY)).await;
@@ -94,7 +94,7 @@ async fn deny_fails_it() {
 }
 
 #[tokio::test]
-async fn a_form_that_is_not_filled_in_comes_back_with_what_is_wrong() {
+async fn an_incomplete_form_is_shown_again_with_its_mistake() {
     let bench = Bench::new().await;
     let link = link(&bench).await;
     for (form, told) in [
@@ -112,7 +112,7 @@ async fn a_form_that_is_not_filled_in_comes_back_with_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_link_that_leads_nowhere_says_why() {
+async fn an_invalid_link_explains_itself() {
     let bench = Bench::new().await;
     let link = link(&bench).await;
     let (whole, _) = link.split_once("&state=").expect("a state");
@@ -132,7 +132,7 @@ async fn a_link_that_leads_nowhere_says_why() {
 }
 
 #[tokio::test]
-async fn the_page_is_neither_logged_nor_struck_by_faults() {
+async fn the_page_is_not_logged_and_has_no_faults() {
     let bench = Bench::new().await;
     let link = link(&bench).await;
     let before = bench.simulator.requests(|log| log.count(|_| true));
@@ -143,7 +143,7 @@ async fn the_page_is_neither_logged_nor_struck_by_faults() {
 }
 
 #[tokio::test]
-async fn the_link_is_what_was_stored_and_follows_the_origin_setting() {
+async fn the_link_follows_the_origin_setting() {
     let bench = Bench::new().await;
     let made = post(&bench, "prod").await;
     let stored = bench.simulator.world(|world| world.connections().next().and_then(|c| c.consent_url()));
@@ -162,7 +162,7 @@ async fn the_link_is_what_was_stored_and_follows_the_origin_setting() {
 }
 
 #[tokio::test]
-async fn the_link_is_in_the_answers_that_the_switch_names() {
+async fn link_served_selects_the_responses_with_a_link() {
     // In the answers of the POST, a GET and the list; in the same once connected; in any dialect.
     let once = [true, false, false, false];
     let always = [true, true, true, false];

@@ -1,4 +1,4 @@
-//! Who comes in to the AppLink API, and how often.
+//! Authentication and rate limit of the AppLink API.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn spoiled(bench: &Bench, name: &str, value: Option<String>) -> Vec<(&'static st
 }
 
 #[tokio::test]
-async fn only_who_may_comes_in() {
+async fn callers_without_valid_headers_are_refused() {
     let bench = Bench::new().await;
     let other = Bench::new().await;
     let heroku = format!("Bearer {}", Seed::HEROKU_TOKEN);
@@ -39,7 +39,7 @@ async fn only_who_may_comes_in() {
 }
 
 #[tokio::test]
-async fn a_stale_sso_payload_reads_but_changes_nothing_unless_a_switch_refuses_it_throughout() {
+async fn an_old_sso_payload_may_only_read() {
     let mut bench = Bench::new().await;
     bench.attach("billing-prod");
     bench.control("POST", "/connections", Some(json!({"name": "data", "provider": "datacloud"}))).await;
@@ -89,7 +89,7 @@ async fn a_stale_sso_payload_reads_but_changes_nothing_unless_a_switch_refuses_i
 }
 
 #[tokio::test]
-async fn an_sso_payload_that_is_no_good_is_refused_as_the_switch_says_even_to_read() {
+async fn an_invalid_sso_payload_is_refused_for_reads_too() {
     let bench = Bench::new().await;
     let other = Bench::new().await.sso().await;
     let path = format!("/addons/{}/connections", Seed::ADDON_ID);
@@ -106,7 +106,7 @@ async fn an_sso_payload_that_is_no_good_is_refused_as_the_switch_says_even_to_re
 }
 
 #[tokio::test]
-async fn ids_may_be_in_capitals_wherever_they_stand() {
+async fn ids_are_case_insensitive() {
     let bench = Bench::new().await;
     let made = bench.post_jwt("prod").await.body;
     bench.control("POST", "/connections", Some(json!({"name": "data", "provider": "datacloud"}))).await;
@@ -139,7 +139,7 @@ async fn ids_may_be_in_capitals_wherever_they_stand() {
 }
 
 #[tokio::test]
-async fn which_bearer_comes_in_is_a_switch() {
+async fn accepted_bearer_selects_the_token() {
     let bench = Bench::new().await;
     for (accepted, heroku, own) in [("addonToken", 401, 200), ("herokuToken", 200, 401), ("either", 200, 200)] {
         bench.set(json!({"acceptedBearer": accepted}));
@@ -152,7 +152,7 @@ async fn which_bearer_comes_in_is_a_switch() {
 }
 
 #[tokio::test]
-async fn sso_and_the_addons_name_count_as_the_switches_say() {
+async fn sso_check_and_addon_segment_follow_the_settings() {
     let bench = Bench::new().await;
     let stale = bench.headers.clone();
     bench.advance(121_000);
@@ -173,7 +173,7 @@ async fn sso_and_the_addons_name_count_as_the_switches_say() {
 }
 
 #[tokio::test]
-async fn applink_has_a_rate_limit_where_one_is_set() {
+async fn applink_rate_limit_follows_the_setting() {
     let bench = Bench::new().await;
     for _ in 0..3 {
         bench.list().await;

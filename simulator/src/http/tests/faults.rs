@@ -1,4 +1,4 @@
-//! Faults, and what the request log says about them.
+//! Faults, and the request log.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -27,7 +27,7 @@ async fn try_post(bench: &Bench) -> Result<Reply, axum::Error> {
 }
 
 #[tokio::test]
-async fn only_what_strikes_after_commits() {
+async fn only_faults_after_the_request_commit() {
     let answers = [What::Reset, What::Truncate];
     for what in answers.into_iter().chain([Fault::status(Where::Before, 503).what]) {
         for place in [Where::Before, Where::After] {
@@ -76,7 +76,7 @@ async fn a_delay_waits_on_tokios_clock() {
 }
 
 #[tokio::test]
-async fn a_status_brings_its_headers_and_body() {
+async fn a_status_fault_has_its_headers_and_body() {
     let bench = Bench::new().await;
     let status = |headers, body| {
         let what = json!({"status": {"code": 429, "headers": headers, "body": body}});
@@ -95,7 +95,7 @@ async fn a_status_brings_its_headers_and_body() {
 }
 
 #[tokio::test]
-async fn every_route_of_what_hangs_on_connections_is_struck_and_logged() {
+async fn faults_apply_to_every_route_of_connection_children() {
     let bench = Bench::new().await;
     let (apps, targets) = ("/connections/salesforce/prod/apps", "/connections/datacloud/data/data_action_targets");
     // With what each answers where there is no such connection.
@@ -123,7 +123,7 @@ async fn every_route_of_what_hangs_on_connections_is_struck_and_logged() {
 }
 
 #[tokio::test]
-async fn the_log_tells_tokens_apart_without_holding_them() {
+async fn the_log_holds_token_digests_only() {
     let bench = Bench::new().await;
     bench.post_jwt("prod").await;
     let records: Vec<_> = bench.simulator.requests(|log| log.iter().cloned().collect());
@@ -158,7 +158,7 @@ async fn over_socket(simulator: Simulator) -> String {
 }
 
 #[tokio::test]
-async fn on_a_socket_a_reset_sends_nothing_and_a_truncation_too_little() {
+async fn reset_and_truncation_on_a_socket() {
     let bench = Bench::new().await;
     assert!(over_socket(bench.simulator.clone()).await.starts_with("HTTP/1.1 401"));
     let add = |what| bench.simulator.faults(|f| f.add(Fault::new(Where::After, what)));

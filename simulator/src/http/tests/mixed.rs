@@ -1,4 +1,4 @@
-//! The mixed dialect: both spellings in one object, timestamps without a fraction, and fields that nobody knows.
+//! The mixed dialect: keys of both dialects in one object, timestamps without a fraction, and unknown fields.
 
 use super::uploads::orders;
 use super::*;
@@ -8,8 +8,8 @@ fn has(body: &Value, paths: &[&str]) -> Vec<bool> {
     paths.iter().map(|path| body.pointer(path).is_some()).collect()
 }
 
-fn is_mixed(body: &Value, stamp: &str) {
-    assert_eq!(body[stamp], "2025-06-15T15:06:40Z", "{body}");
+fn is_mixed(body: &Value, timestamp: &str) {
+    assert_eq!(body[timestamp], "2025-06-15T15:06:40Z", "{body}");
     assert!(body["revision"].is_number() && body["labels"].is_array() && body["links"].is_object(), "{body}");
 }
 
@@ -20,7 +20,7 @@ async fn mixed() -> Bench {
 }
 
 #[tokio::test]
-async fn connections_take_turns_and_two_of_four_mix_in_one_object() {
+async fn mixed_connections_alternate_between_four_key_sets() {
     let bench = mixed().await;
     for name in ["some", "both", "article", "plugin"] {
         bench.post_jwt(name).await;
@@ -43,7 +43,7 @@ async fn connections_take_turns_and_two_of_four_mix_in_one_object() {
 }
 
 #[tokio::test]
-async fn authorizations_mix_the_articles_fields_with_the_plugins() {
+async fn mixed_authorizations_have_fields_of_both_dialects() {
     let bench = mixed().await;
     let mut user = jwt("batchUser");
     user["developer_name"] = json!("batchUser");
@@ -57,7 +57,7 @@ async fn authorizations_mix_the_articles_fields_with_the_plugins() {
 }
 
 #[tokio::test]
-async fn publications_have_heroku_applink_id_beside_external_service_id() {
+async fn mixed_publications_have_keys_of_both_dialects() {
     let mut bench = mixed().await;
     bench.post_jwt("prod").await;
     for app in ["billing-prod", "carts-prod", "depot-prod", "earth-prod"] {
@@ -79,7 +79,7 @@ async fn publications_have_heroku_applink_id_beside_external_service_id() {
 }
 
 #[tokio::test]
-async fn targets_have_the_status_under_the_key_of_one_and_the_app_under_that_of_the_other() {
+async fn mixed_targets_have_keys_of_both_dialects() {
     let bench = mixed().await;
     bench.control("POST", "/connections", Some(json!({"name": "data", "provider": "datacloud"}))).await;
     let path = "/connections/datacloud/data/data_action_targets";
@@ -95,7 +95,7 @@ async fn targets_have_the_status_under_the_key_of_one_and_the_app_under_that_of_
         assert_eq!(has(&read, &paths), expected, "{read}");
         assert!(read["revision"].is_number());
     }
-    // A switch for the key leaves no object without it.
+    // With a setting for the key, every object has it.
     bench.set(json!({"dataActionTargets": {"statusKey": "status"}}));
     for listed in bench.applink("GET", path, None).await.body.as_array().expect("a list") {
         assert_eq!(has(listed, &["/status", "/state", "/app_id"]), [true, false, true], "{listed}");

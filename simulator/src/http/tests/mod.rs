@@ -1,5 +1,4 @@
-//! Tests over HTTP: in-process through the router, on a clock that the tests turn, and once on a
-//! socket.
+//! Tests over HTTP: in-process through the router, on a clock that the tests advance, and some on a socket.
 
 mod applink;
 mod authorizations;
@@ -8,11 +7,11 @@ mod control;
 mod door;
 mod faults;
 mod mixed;
+mod overrides;
 mod platform;
 mod publications;
 mod reference;
 mod shape;
-mod spelling;
 mod targets;
 mod tls;
 mod uploads;

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn discovery_leads_from_the_app_to_the_api_url() {
+async fn discovery_finds_the_api_url() {
     let bench = Bench::new().await;
     let app = bench.platform("/apps/orders-prod", "3").await;
     assert_eq!(app.body["id"], Seed::APP_ID.to_string());
@@ -51,7 +51,7 @@ async fn the_api_url_follows_the_setting_and_the_request() {
 }
 
 #[tokio::test]
-async fn the_version_is_a_parameter_of_one_media_type_among_several() {
+async fn the_version_is_a_parameter_of_accept() {
     let bench = Bench::new().await;
     for (accept, status) in [
         ("application/vnd.heroku+json; version=3", 200),

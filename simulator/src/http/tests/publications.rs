@@ -1,4 +1,4 @@
-//! Publications: what a POST, the lists and a DELETE do, under every switch.
+//! Publications: POST, lists and DELETE under every setting.
 
 use super::uploads::{SPEC, app_request, metadata, orders};
 use super::*;
@@ -48,7 +48,7 @@ async fn an_app_is_published_listed_and_unpublished() {
 }
 
 #[tokio::test]
-async fn only_a_salesforce_connection_in_working_order_takes_one() {
+async fn only_a_connected_salesforce_connection_publishes() {
     let bench = Bench::new().await;
     let plant = async |name, provider, status| {
         let body = json!({"name": name, "provider": provider, "status": status});
@@ -72,7 +72,7 @@ async fn only_a_salesforce_connection_in_working_order_takes_one() {
 }
 
 #[tokio::test]
-async fn a_second_publish_does_what_the_switch_says() {
+async fn republish_follows_the_setting() {
     for (switch, refusal, name) in [
         ("update", (201, ""), "OrdersAPI2"),
         ("conflict", (409, "conflict"), "OrdersAPI"),
@@ -93,7 +93,7 @@ async fn a_second_publish_does_what_the_switch_says() {
 }
 
 #[tokio::test]
-async fn a_repeat_may_leave_the_date_and_may_change_the_id() {
+async fn republish_may_keep_the_date_and_change_the_id() {
     for (touches, stable) in [(true, true), (true, false), (false, true), (false, false)] {
         let bench = published(json!({"touchOnRepublish": touches, "esrIdStable": stable})).await;
         let first = listed(&bench).await[0].clone();
@@ -102,7 +102,7 @@ async fn a_repeat_may_leave_the_date_and_may_change_the_id() {
         let second = listed(&bench).await[0].clone();
         assert_eq!(second["last_modified_at"] != first["last_modified_at"], touches);
         assert_eq!(second["esr_id"] == first["esr_id"], stable || !touches);
-        // What differs is a modification under any switch.
+        // Different content is a modification under any setting.
         bench.publish("prod", &[metadata(&[("api-spec.json", r#"{"openapi":"3.0.0"}"#)]), orders()[1].clone()]).await;
         let third = listed(&bench).await[0].clone();
         assert_ne!(third["last_modified_at"], first["last_modified_at"]);
@@ -133,7 +133,7 @@ async fn each_app_has_a_publication_of_its_own() {
 }
 
 #[tokio::test]
-async fn an_app_is_meant_by_its_id_or_its_name() {
+async fn an_app_is_found_by_id_or_name() {
     for dialect in ["cli", "reference"] {
         let mut bench = published(json!({})).await;
         let other = bench.attach("billing-prod");
@@ -158,7 +158,7 @@ async fn an_app_is_meant_by_its_id_or_its_name() {
 }
 
 #[tokio::test]
-async fn answers_take_the_shape_that_is_set() {
+async fn responses_follow_the_settings() {
     for (dialect, answer, status, code) in [
         ("cli", None, "created", 201),
         ("reference", None, "ok", 200),
@@ -199,7 +199,7 @@ async fn answers_take_the_shape_that_is_set() {
 }
 
 #[tokio::test]
-async fn an_app_that_published_nothing_is_empty_or_unknown() {
+async fn an_app_without_publication_is_empty_or_not_found() {
     let unknown = app_path(Uuid::from_u128(7));
     let bench = published(json!({})).await;
     let reply = bench.applink("GET", &unknown, None).await;
@@ -228,7 +228,7 @@ async fn each_dialect_has_its_own_keys() {
 }
 
 #[tokio::test]
-async fn answers_lack_what_is_omitted() {
+async fn omitted_removes_fields() {
     for (omitted, keys) in [
         ("provenance", &["created_at", "created_by", "last_modified_at", "last_modified_by"][..]),
         ("lastModified", &["last_modified_at", "last_modified_by"]),
@@ -250,7 +250,7 @@ async fn answers_lack_what_is_omitted() {
 }
 
 #[tokio::test]
-async fn lists_lag_and_what_is_published_may_show_late() {
+async fn lists_lag_and_publishing_may_be_delayed() {
     let bench = published(json!({"publishSeconds": 5})).await;
     assert!(listed(&bench).await.is_empty());
     bench.advance(5_000);
@@ -267,7 +267,7 @@ async fn lists_lag_and_what_is_published_may_show_late() {
 }
 
 #[tokio::test]
-async fn disconnecting_takes_publications_along_or_leaves_them_to_the_next_connection() {
+async fn disconnecting_removes_publications_or_keeps_them_for_the_org() {
     for (goes, left) in [(true, 0), (false, 1)] {
         let bench = published(json!({"disconnectUnpublishes": goes})).await;
         let gone = bench.list().await[0]["id"].clone();

@@ -1,4 +1,4 @@
-//! The reference dialect: each answer has the fields of the article's tables, and of its samples where they have more.
+//! The reference dialect: each response has the fields of the article's tables, and the further ones of its samples.
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn with<'a>(fields: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn an_authorization_has_the_fields_of_its_tables() {
+async fn authorization_fields_match_the_reference() {
     let bench = reference().await;
     let listed = bench.applink("GET", "/authorizations", None).await.body[0].clone();
     assert_eq!(keys(&listed), AUTHORIZATION);
@@ -43,7 +43,7 @@ async fn an_authorization_has_the_fields_of_its_tables() {
 }
 
 #[tokio::test]
-async fn a_connection_has_the_fields_of_its_tables() {
+async fn connection_fields_match_the_reference() {
     let bench = reference().await;
     let listed = ["addon_id", "connection_method", "id", "org", "status"];
     assert_eq!(keys(&bench.list().await[0]), listed);
@@ -74,7 +74,7 @@ async fn a_delete_answers_204_and_the_record_shows_disconnected() {
 }
 
 #[tokio::test]
-async fn what_a_delete_leads_to_is_a_switch_in_any_dialect() {
+async fn status_after_delete_follows_the_setting_in_every_dialect() {
     for (dialect, status) in [("cli", "disconnected"), ("reference", "disconnecting")] {
         let bench = Bench::new().await;
         bench.set(json!({"dialect": dialect, "statusAfterDelete": status, "deleteAnswer": "accepted"}));

@@ -4,7 +4,7 @@ use super::*;
 use crate::{Fault, Where};
 
 #[tokio::test]
-async fn a_post_answers_with_the_code_that_is_set() {
+async fn create_answer_sets_the_status_code() {
     for (answer, code) in [("ok", 200), ("created", 201), ("accepted", 202)] {
         let bench = Bench::new().await;
         bench.set(json!({"createAnswer": answer}));
@@ -18,7 +18,7 @@ async fn a_post_answers_with_the_code_that_is_set() {
 }
 
 #[tokio::test]
-async fn a_delete_may_call_done_what_is_not() {
+async fn delete_status_may_be_wrong() {
     for (dialect, after) in [("cli", None), ("reference", Some("disconnecting"))] {
         let bench = Bench::new().await;
         let answer = json!({"deleteAnswer": "accepted", "statusAfterDelete": after});
@@ -32,7 +32,7 @@ async fn a_delete_may_call_done_what_is_not() {
 }
 
 #[tokio::test]
-async fn errors_take_the_shape_that_is_set_in_applink_alone() {
+async fn error_shape_applies_to_applink_only() {
     let message = "record not found";
     for (shape, kind, body) in [
         ("idMessage", "application/json", json!({"id": "record_not_found", "message": message})),
@@ -63,7 +63,7 @@ async fn errors_take_the_shape_that_is_set_in_applink_alone() {
 }
 
 #[tokio::test]
-async fn lists_are_cut_off_after_a_page_and_tell_so() {
+async fn page_size_truncates_lists() {
     let bench = Bench::new().await;
     bench.set(json!({"pageSize": 2}));
     for name in ["one", "two"] {

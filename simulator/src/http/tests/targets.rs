@@ -1,4 +1,4 @@
-//! Data action targets: what a POST and the reads do, under every switch.
+//! Data action targets: POST, lists and GET under every setting.
 
 use super::*;
 use crate::{Fault, Where};
@@ -10,7 +10,7 @@ fn new(api_name: &str) -> Value {
     json!({"label": label, "api_name": api_name, "target_endpoint": "/hooks/customer", "type": "webhook"})
 }
 
-/// A bench with a Data Cloud connection, under these switches for targets.
+/// A bench with a Data Cloud connection and these settings for targets.
 async fn connected(settings: Value) -> Bench {
     let bench = Bench::new().await;
     bench.set(json!({"dataActionTargets": settings}));
@@ -63,7 +63,7 @@ async fn a_target_is_created_and_read_by_id_and_name() {
 }
 
 #[tokio::test]
-async fn a_target_takes_its_time_and_may_fail() {
+async fn a_target_is_created_later_or_fails() {
     let bench = connected(json!({"seconds": 3})).await;
     assert_eq!(post(&bench, "customer").await.body["status"], "pending");
     for (millis, status) in [(0, "pending"), (1_000, "creating"), (1_000, "generating_signing_key"), (1_000, "created")]
@@ -84,7 +84,7 @@ async fn a_target_takes_its_time_and_may_fail() {
 }
 
 #[tokio::test]
-async fn only_a_data_cloud_connection_in_working_order_takes_one() {
+async fn only_a_connected_data_cloud_connection_has_targets() {
     let bench = connected(json!({})).await;
     bench.post_jwt("prod").await;
     let broken = json!({"name": "broken", "provider": "datacloud", "status": "failed"});
@@ -103,7 +103,7 @@ async fn only_a_data_cloud_connection_in_working_order_takes_one() {
 }
 
 #[tokio::test]
-async fn bad_bodies_are_named() {
+async fn body_errors_name_the_field() {
     let bench = connected(json!({})).await;
     for (field, bad) in [
         ("label", json!("")),
@@ -131,7 +131,7 @@ async fn bad_bodies_are_named() {
 }
 
 #[tokio::test]
-async fn a_taken_name_does_what_the_switch_says() {
+async fn taken_name_follows_the_setting() {
     for (switch, status, count) in [("conflict", 409, 1), ("second", 202, 2), ("existing", 202, 1)] {
         let bench = connected(json!({"taken": switch})).await;
         let first = post(&bench, "customer").await.body["id"].clone();
@@ -146,7 +146,7 @@ async fn a_taken_name_does_what_the_switch_says() {
 }
 
 #[tokio::test]
-async fn a_name_of_another_apps_target_does_what_the_switch_says() {
+async fn taken_by_another_app_follows_the_setting() {
     for (switch, taken, status) in
         [(None, "existing", 409), (Some("conflict"), "second", 409), (Some("allowed"), "conflict", 202)]
     {
@@ -198,7 +198,7 @@ async fn the_list_may_be_missing_and_changes_are_refused() {
 }
 
 #[tokio::test]
-async fn each_dialect_and_switch_has_its_own_spelling() {
+async fn keys_and_words_follow_dialect_and_settings() {
     for (dialect, settings, key, word) in [
         ("cli", json!({}), "status", "creation_failed"),
         ("reference", json!({}), "state", "Creation Failed"),
@@ -224,7 +224,7 @@ async fn each_dialect_and_switch_has_its_own_spelling() {
 }
 
 #[tokio::test]
-async fn targets_go_when_their_connection_has_disconnected() {
+async fn targets_are_removed_with_their_connection() {
     for keep in [false, true] {
         let bench = connected(json!({})).await;
         bench.set(json!({"keepDisconnected": keep}));
@@ -265,7 +265,7 @@ async fn targets_are_planted_changed_and_removed() {
 }
 
 #[tokio::test]
-async fn faults_strike_targets_and_lists_lag() {
+async fn faults_apply_to_targets_and_lists_lag() {
     for (place, count) in [(Where::Before, 0), (Where::After, 1)] {
         let bench = connected(json!({})).await;
         let fault = Fault::status(place, 503).method("POST").path_contains("/data_action_targets").times(1);

@@ -1,4 +1,4 @@
-//! HTTPS on a socket: whom clients trust, and that the links in answers lead there again.
+//! HTTPS on a socket: the certificate, and the scheme of the links in responses.
 
 use std::net::SocketAddr;
 
@@ -31,7 +31,7 @@ async fn config_vars(client: &reqwest::Client, origin: &str) -> reqwest::Result<
 }
 
 #[tokio::test]
-async fn whoever_trusts_the_authority_is_served_under_each_name_of_the_certificate() {
+async fn the_certificate_covers_each_name() {
     let tls = Tls::generated(&["applink.test".to_owned()]).expect("a certificate");
     let authority = tls.authority().expect("an authority").to_owned();
     let address = serve(tls).await;
@@ -53,7 +53,7 @@ async fn whoever_trusts_the_authority_is_served_under_each_name_of_the_certifica
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_given_is_served_and_a_bad_one_is_refused() {
+async fn a_given_certificate_is_served_and_an_invalid_one_is_refused() {
     let issuer = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let (certificate, key) = (issuer.cert.pem(), issuer.signing_key.serialize_pem());
     let tls = Tls::given(certificate.as_bytes(), key.as_bytes()).expect("they belong together");

@@ -1,4 +1,4 @@
-//! What a publish uploads: the multipart form, the archive in it, and what is refused.
+//! Uploads: the multipart form, the archive in it, and invalid ones.
 
 use std::io::{Cursor, Write};
 
@@ -81,7 +81,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn the_kind_of_a_form_and_of_its_parts_is_told_by_the_media_type() {
+async fn forms_and_parts_are_recognised_by_media_type() {
     let [archive, request] = orders().map(|part| part.content);
     for (zip, json, status) in [
         ("application/zip", "application/json; charset=utf-8", 201),
@@ -115,7 +115,7 @@ async fn the_kind_of_a_form_and_of_its_parts_is_told_by_the_media_type() {
 }
 
 #[tokio::test]
-async fn the_parts_come_in_any_order_with_a_file_name_or_without() {
+async fn parts_are_accepted_in_any_order() {
     let [metadata, request] = orders();
     let bare = [&metadata, &request].map(|part| {
         let name = if part.head.contains("metadata") { "metadata" } else { "app_request" };
@@ -130,7 +130,7 @@ async fn the_parts_come_in_any_order_with_a_file_name_or_without() {
 }
 
 #[tokio::test]
-async fn of_an_archive_the_names_sizes_dates_and_digests_stay() {
+async fn archive_names_sizes_dates_and_digests_are_kept() {
     let bench = Bench::new().await;
     bench.post_jwt("prod").await;
     let files = [("api-spec.json", r#"{"openapi":"3.1.0"}"#), ("permissionset-meta.xml", "<PermissionSet/>")];
@@ -149,7 +149,7 @@ async fn of_an_archive_the_names_sizes_dates_and_digests_stay() {
 }
 
 #[tokio::test]
-async fn an_upload_that_breaks_a_rule_is_refused_and_nothing_is_published() {
+async fn an_invalid_upload_publishes_nothing() {
     let spec = ("api-spec.yaml", SPEC);
     let json_spec = ("api-spec.json", r#"{"openapi":"3.0.0"}"#);
     let eleven: Vec<_> = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"].map(|name| (name, "")).to_vec();
@@ -193,7 +193,7 @@ async fn an_upload_that_breaks_a_rule_is_refused_and_nothing_is_published() {
 }
 
 #[tokio::test]
-async fn a_bad_form_is_named() {
+async fn form_errors_name_the_field() {
     let bench = Bench::new().await;
     bench.post_jwt("prod").await;
     let [good, request] = orders();
@@ -223,7 +223,7 @@ async fn a_bad_form_is_named() {
 }
 
 #[tokio::test]
-async fn a_form_is_judged_only_after_its_sender() {
+async fn the_caller_is_checked_before_the_form() {
     let mut bench = Bench::new().await;
     bench.post_jwt("prod").await;
     bench.headers[0].1 = "Bearer other".to_owned();
@@ -231,7 +231,7 @@ async fn a_form_is_judged_only_after_its_sender() {
 }
 
 #[tokio::test]
-async fn faults_strike_a_publish_and_the_log_tells_of_it() {
+async fn faults_apply_to_a_publish_and_are_logged() {
     for (place, count) in [(Where::Before, 0), (Where::After, 1)] {
         let bench = Bench::new().await;
         bench.post_jwt("prod").await;

@@ -1,10 +1,10 @@
-//! Authorizations: that they do what connections do, and where the two collections are apart.
+//! Authorizations: what they have in common with connections, and how they differ.
 
 use super::*;
 use crate::settings::{Abandoned, TakenAlias, TakenName};
 
-fn authorization(name: &str, grant: Grant) -> NewAccess {
-    NewAccess { collection: Collection::Authorizations, ..new(name, grant) }
+fn authorization(name: &str, auth_method: AuthMethod) -> NewOrgAccess {
+    NewOrgAccess { collection: Collection::Authorizations, ..new(name, auth_method) }
 }
 
 #[test]
@@ -22,15 +22,16 @@ fn every_status_has_a_word_in_each_collection() {
 }
 
 #[test]
-fn an_authorization_runs_the_course_of_a_connection() {
+fn an_authorization_has_the_transitions_of_a_connection() {
     let mut world = world();
     world.settings.connect_seconds = Some(1.0);
     world.settings.consent_seconds = 60.0;
     world.settings.abandoned = Abandoned::Fail;
-    let made = |world: &mut World, name, grant| world.connect(authorization(name, grant), T0).unwrap();
+    let made = |world: &mut World, name, auth_method| world.connect(authorization(name, auth_method), T0).unwrap();
     let robot = made(&mut world, "robot", jwt(Some("d")));
     let broken = made(&mut world, "broken", jwt(None));
-    let [allowed, denied, ignored] = ["allowed", "denied", "ignored"].map(|name| made(&mut world, name, Grant::OAuth));
+    let [allowed, denied, ignored] =
+        ["allowed", "denied", "ignored"].map(|name| made(&mut world, name, AuthMethod::OAuth));
     world.consent(allowed, Org::of("me@x"), at(10)).unwrap();
     world.deny(denied, at(10)).unwrap();
     for (id, then) in [
@@ -42,12 +43,12 @@ fn an_authorization_runs_the_course_of_a_connection() {
     ] {
         assert_eq!(story(&world, id, [0, 10, 1_000, 60_000]), then);
     }
-    assert_eq!(world.access(allowed).unwrap().org_at(at(10)), Some(&Org::of("me@x")));
-    assert_eq!((world.connections().count(), world.accesses(Collection::Authorizations).count()), (0, 5));
+    assert_eq!(world.org_access(allowed).unwrap().org_at(at(10)), Some(&Org::of("me@x")));
+    assert_eq!((world.connections().count(), world.org_accesses(Collection::Authorizations).count()), (0, 5));
 }
 
 #[test]
-fn a_deleted_authorization_is_gone_at_once_unless_the_switches_say_otherwise() {
+fn a_deleted_authorization_is_removed_at_once_by_default() {
     for (takes, keep, then) in [
         (None, false, ["-", "-"]),
         (None, true, ["disconnected", "disconnected"]),
@@ -64,18 +65,18 @@ fn a_deleted_authorization_is_gone_at_once_unless_the_switches_say_otherwise() {
 }
 
 #[test]
-fn each_collection_has_names_of_its_own_unless_a_switch_joins_them() {
+fn each_collection_has_its_own_names_by_default() {
     for joined in [false, true] {
         let mut world = world();
         world.settings.authorizations_hold_names = joined;
-        world.connect(new("first", Grant::OAuth), T0).unwrap();
-        world.connect(authorization("second", Grant::OAuth), T0).unwrap();
+        world.connect(new("first", AuthMethod::OAuth), T0).unwrap();
+        world.connect(authorization("second", AuthMethod::OAuth), T0).unwrap();
         let refused = |collection, name: &str| joined.then(|| StateError::NameTaken(collection, name.to_owned()));
-        let crossing = world.connect(authorization("first", Grant::OAuth), T0);
+        let crossing = world.connect(authorization("first", AuthMethod::OAuth), T0);
         assert_eq!(crossing.err(), refused(Collection::Authorizations, "first"));
-        let crossing = world.connect(new("second", Grant::OAuth), T0);
+        let crossing = world.connect(new("second", AuthMethod::OAuth), T0);
         assert_eq!(crossing.err(), refused(Collection::Connections, "second"));
-        let again = world.connect(authorization("second", Grant::OAuth), T0);
+        let again = world.connect(authorization("second", AuthMethod::OAuth), T0);
         let taken = again.unwrap_err();
         assert_eq!(taken.to_string(), "Authorization already exists: second");
     }
@@ -91,7 +92,7 @@ fn an_alias_is_taken_in_both_collections() {
 }
 
 #[test]
-fn an_alias_means_an_authorization_and_an_org_a_connection() {
+fn aliases_find_authorizations_and_orgs_find_connections() {
     let mut world = world();
     let connection = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
     let authorization = world.connect(authorization("prod", jwt(Some("d"))), T0).unwrap();
@@ -116,25 +117,25 @@ fn an_alias_means_an_authorization_and_an_org_a_connection() {
 fn each_collection_alternates_between_the_dialects() {
     let mut world = world();
     let made = [
-        new("one", Grant::OAuth),
-        authorization("one", Grant::OAuth),
-        new("two", Grant::OAuth),
-        authorization("two", Grant::OAuth),
+        new("one", AuthMethod::OAuth),
+        authorization("one", AuthMethod::OAuth),
+        new("two", AuthMethod::OAuth),
+        authorization("two", AuthMethod::OAuth),
     ];
     let serials = made.map(|new| {
         let id = world.connect(new, T0).unwrap();
-        world.access(id).unwrap().serial
+        world.org_access(id).unwrap().serial
     });
     assert_eq!(serials, [0, 0, 1, 1]);
 }
 
 #[test]
-fn an_access_token_lasts_until_it_expires_or_access_is_granted_anew() {
+fn an_access_token_changes_on_expiry_and_upsert() {
     let mut world = world();
     world.settings.taken_name = TakenName::Upsert;
     let id = world.connect(authorization("batchUser", jwt(Some("d"))), T0).unwrap();
     let token = |world: &World| {
-        let access = world.access(id).unwrap();
+        let access = world.org_access(id).unwrap();
         access.token_for(access.org_at(at(10)).unwrap())
     };
     let first = token(&world);

@@ -24,20 +24,20 @@ fn world() -> World {
     World::new(Seed::default())
 }
 
-fn new(name: &str, grant: Grant) -> NewAccess {
-    NewAccess {
+fn new(name: &str, auth_method: AuthMethod) -> NewOrgAccess {
+    NewOrgAccess {
         collection: Collection::Connections,
         addon: Seed::ADDON_ID,
         app: Seed::APP_ID,
         name: name.to_owned(),
         provider: Provider::Salesforce,
         login_url: Url::parse("https://login.salesforce.com").unwrap(),
-        grant,
+        auth_method,
     }
 }
 
-fn jwt(key_digest: Option<&str>) -> Grant {
-    Grant::Jwt {
+fn jwt(key_digest: Option<&str>) -> AuthMethod {
+    AuthMethod::Jwt {
         alias: "alias".to_owned(),
         client_id: "3MVG9".to_owned(),
         username: "ci@example.com".to_owned(),
@@ -47,7 +47,7 @@ fn jwt(key_digest: Option<&str>) -> Grant {
 
 /// The statuses at these milliseconds, "-" where the connection does not exist.
 fn story<const N: usize>(world: &World, id: Uuid, millis: [i64; N]) -> [String; N] {
-    let access = world.access(id).unwrap();
+    let access = world.org_access(id).unwrap();
     millis.map(|ms| match access.status_at(at(ms)) {
         Some(status) => status.word(access.collection).to_owned(),
         None => "-".to_owned(),
@@ -55,7 +55,7 @@ fn story<const N: usize>(world: &World, id: Uuid, millis: [i64; N]) -> [String; 
 }
 
 #[test]
-fn a_jwt_connection_takes_the_time_of_its_dialect_or_setting() {
+fn connect_delay_follows_dialect_and_setting() {
     for (dialect, connect_seconds, then) in [
         (Dialect::Cli, None, ["connected", "connected", "connected"]),
         (Dialect::Reference, None, ["connecting", "connecting", "connected"]),
@@ -73,7 +73,7 @@ fn a_jwt_connection_takes_the_time_of_its_dialect_or_setting() {
 }
 
 #[test]
-fn a_key_that_is_not_accepted_fails_in_the_shape_that_is_set() {
+fn a_rejected_key_fails_as_set() {
     let wrong = ["0".repeat(64)];
     for (failure, expected) in [
         (JwtFailure::Failed, Ok(["failed", "failed"])),
@@ -91,7 +91,7 @@ fn a_key_that_is_not_accepted_fails_in_the_shape_that_is_set() {
                 Ok(then) => {
                     let id = made.unwrap();
                     assert_eq!(&story(&world, id, [0, 1000]), then);
-                    let error = world.access(id).unwrap().error_at(at(1000));
+                    let error = world.org_access(id).unwrap().error_at(at(1000));
                     assert_eq!(error.map(|e| e.id.as_str()), Some("authentication_failed"));
                 }
                 Err(error) => assert_eq!((made.as_ref(), count), (Err(error), 0)),
@@ -107,12 +107,12 @@ fn the_accepted_key_connects() {
     world.settings.accepted_keys = vec!["b".repeat(64), digest.clone()];
     let id = world.connect(new("prod", jwt(Some(&digest))), T0).unwrap();
     assert_eq!(story(&world, id, [0]), ["connected"]);
-    let org = world.access(id).unwrap().org_at(T0).unwrap();
+    let org = world.org_access(id).unwrap().org_at(T0).unwrap();
     assert_eq!(org, &Org::of("ci@example.com"));
 }
 
 #[test]
-fn a_deleted_connection_goes_or_stays_as_a_tombstone() {
+fn a_deleted_connection_is_removed_or_becomes_a_tombstone() {
     for (keep, end) in [(false, "-"), (true, "disconnected")] {
         let mut world = world();
         world.settings.keep_disconnected = keep;
@@ -131,7 +131,7 @@ fn a_deleted_connection_goes_or_stays_as_a_tombstone() {
 }
 
 #[test]
-fn deleting_one_that_connects_cancels_what_was_to_come() {
+fn delete_cancels_future_transitions() {
     let mut world = world();
     world.settings.connect_seconds = Some(5.0);
     let id = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
@@ -140,14 +140,14 @@ fn deleting_one_that_connects_cancels_what_was_to_come() {
 }
 
 #[test]
-fn what_is_gone_is_remembered_for_an_hour_only() {
+fn removed_objects_are_kept_for_an_hour() {
     let mut world = world();
     let id = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
     world.vanish(id, T0).unwrap();
     assert_eq!(world.vanish(id, T0), Err(StateError::NoRecord));
-    world.connect(new("next", Grant::OAuth), at(3_599_999)).unwrap();
+    world.connect(new("next", AuthMethod::OAuth), at(3_599_999)).unwrap();
     assert_eq!(world.connections().count(), 2);
-    world.connect(new("last", Grant::OAuth), at(3_600_000)).unwrap();
+    world.connect(new("last", AuthMethod::OAuth), at(3_600_000)).unwrap();
     assert!(world.connections().all(|c| c.id != id));
 }
 

@@ -1,4 +1,4 @@
-//! Names and aliases: which may be, who holds one, and whom one means.
+//! Names and aliases: which are valid, which are taken, and what they find.
 
 use super::*;
 use crate::settings::{NameCase, NameRule, TakenAlias, TakenName};
@@ -12,31 +12,31 @@ fn a_taken_name_conflicts_updates_or_duplicates() {
     ] {
         let mut world = world();
         world.settings.taken_name = switch;
-        let first = world.connect(new("prod", Grant::OAuth), T0).unwrap();
+        let first = world.connect(new("prod", AuthMethod::OAuth), T0).unwrap();
         let second = world.connect(new("prod", jwt(Some("d"))), at(10));
-        let listed = world.accesses_at(Collection::Connections, Seed::ADDON_ID, at(10)).count();
+        let listed = world.org_accesses_at(Collection::Connections, Seed::ADDON_ID, at(10)).count();
         assert_eq!(second.clone().map(|_| listed), count);
         assert_eq!(second == Ok(first), switch == TakenName::Upsert);
         if switch == TakenName::Upsert {
             assert_eq!(story(&world, first, [9, 10]), ["connecting", "connected"]);
-            assert_eq!(world.access(first).unwrap().grant, jwt(Some("d")));
+            assert_eq!(world.org_access(first).unwrap().auth_method, jwt(Some("d")));
         }
-        assert!(world.connect(new("Prod", Grant::OAuth), at(10)).is_ok());
+        assert!(world.connect(new("Prod", AuthMethod::OAuth), at(10)).is_ok());
     }
 }
 
 #[test]
-fn a_name_is_free_again_once_its_holder_is_gone() {
+fn a_name_is_free_after_removal() {
     for (tombstones_hold, free) in [(false, true), (true, false)] {
         let mut world = world();
         world.settings.keep_disconnected = true;
         world.settings.tombstones_hold_names = tombstones_hold;
         let id = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
         world.disconnect(id, T0).unwrap();
-        assert!(world.connect(new("prod", Grant::OAuth), at(999)).is_err());
-        let second = world.connect(new("prod", Grant::OAuth), at(1000));
+        assert!(world.connect(new("prod", AuthMethod::OAuth), at(999)).is_err());
+        let second = world.connect(new("prod", AuthMethod::OAuth), at(1000));
         assert_eq!(second.is_ok(), free);
-        // By name, the living one is meant.
+        // A name finds the existing object before the tombstone.
         let meant = world.find(Collection::Connections, Seed::ADDON_ID, "prod", at(1000))[0].id;
         assert_eq!(meant, second.unwrap_or(id));
     }
@@ -57,7 +57,7 @@ fn names_obey_the_rule() {
         ("my-org", false),
         ("größe", false),
     ] {
-        let made = world().connect(new(name, Grant::OAuth), T0);
+        let made = world().connect(new(name, AuthMethod::OAuth), T0);
         assert_eq!(made.is_ok(), ok, "{name}");
         let bad_name = StateError::InvalidName(Collection::Connections, name.to_owned());
         assert!(ok || made == Err(bad_name), "{name}");
@@ -82,59 +82,60 @@ fn connections_are_found_by_id_name_or_org() {
 }
 
 #[test]
-fn a_taken_name_may_be_refused_as_invalid_or_mean_what_exists() {
+fn taken_name_may_be_unprocessable_or_existing() {
     let mut world = world();
-    let first = world.connect(new("prod", Grant::OAuth), T0).unwrap();
+    let first = world.connect(new("prod", AuthMethod::OAuth), T0).unwrap();
     world.settings.taken_name = TakenName::Unprocessable;
     let refused = world.connect(new("prod", jwt(Some("d"))), at(10));
     assert_eq!(refused, Err(StateError::NotUnique("connection_name")));
     world.settings.taken_name = TakenName::Existing;
     assert_eq!(world.connect(new("prod", jwt(Some("d"))), at(10)), Ok(first));
-    assert_eq!(world.access(first).unwrap().grant, Grant::OAuth);
+    assert_eq!(world.org_access(first).unwrap().auth_method, AuthMethod::OAuth);
     assert_eq!((story(&world, first, [10]), world.connections().count()), (["connecting".to_owned()], 1));
 }
 
 #[test]
-fn names_of_another_case_are_the_same_where_case_does_not_matter() {
+fn name_case_may_be_insensitive() {
     let mut world = world();
     world.settings.name_case = NameCase::Insensitive;
     let id = world.connect(new("prod", jwt(Some("d"))), T0).unwrap();
     assert_eq!(
-        world.connect(new("PROD", Grant::OAuth), T0),
+        world.connect(new("PROD", AuthMethod::OAuth), T0),
         Err(StateError::NameTaken(Collection::Connections, "PROD".to_owned()))
     );
     assert_eq!(world.find_called(Collection::Connections, Seed::ADDON_ID, "Prod", T0)[0].id, id);
 }
 
 #[test]
-fn a_rule_that_is_not_enforced_lets_any_name_in() {
+fn an_ignored_name_rule_allows_any_name() {
     let mut world = world();
     world.settings.name_rule = NameRule::Ignored;
     for name in ["my-org", "Original SF Org", "ab", "größe"] {
-        assert!(world.connect(new(name, Grant::OAuth), T0).is_ok(), "{name}");
+        assert!(world.connect(new(name, AuthMethod::OAuth), T0).is_ok(), "{name}");
     }
 }
 
 #[test]
-fn failed_connections_and_authorizations_hold_their_names_where_the_switches_say_so() {
+fn failed_objects_keep_their_names_as_set() {
     for (hold, free) in [(true, false), (false, true)] {
         let mut world = world();
         world.settings.failed_hold_names = hold;
         world.settings.authorizations_hold_names = hold;
         world.connect(new("prod", jwt(None)), T0).unwrap();
         for (addon, name) in [(Seed::ADDON_ID, "batchUser"), (Seed::APP_ID, "elsewhere")] {
-            let authorization = NewAccess { addon, collection: Collection::Authorizations, ..new(name, Grant::OAuth) };
+            let authorization =
+                NewOrgAccess { addon, collection: Collection::Authorizations, ..new(name, AuthMethod::OAuth) };
             world.connect(authorization, T0).unwrap();
         }
         for name in ["prod", "batchUser"] {
-            assert_eq!(world.connect(new(name, Grant::OAuth), at(10)).is_ok(), free, "{name}");
+            assert_eq!(world.connect(new(name, AuthMethod::OAuth), at(10)).is_ok(), free, "{name}");
         }
-        assert!(world.connect(new("elsewhere", Grant::OAuth), at(10)).is_ok());
+        assert!(world.connect(new("elsewhere", AuthMethod::OAuth), at(10)).is_ok());
     }
 }
 
 #[test]
-fn an_alias_is_taken_as_long_as_a_living_connection_of_the_addon_has_it() {
+fn an_alias_is_taken_until_removal() {
     for (switch, refusal) in [
         (TakenAlias::Allowed, None),
         (TakenAlias::Conflict, Some(StateError::AliasTaken)),
@@ -147,7 +148,7 @@ fn an_alias_is_taken_as_long_as_a_living_connection_of_the_addon_has_it() {
         assert_eq!(world.connect(new("two", jwt(Some("d"))), T0).err(), refusal);
         // Its own alias is in nobody's way.
         assert_eq!(world.connect(new("one", jwt(Some("d"))), T0), Ok(first));
-        let other = NewAccess { addon: Seed::APP_ID, ..new("one", jwt(Some("d"))) };
+        let other = NewOrgAccess { addon: Seed::APP_ID, ..new("one", jwt(Some("d"))) };
         assert!(world.connect(other, T0).is_ok());
         world.vanish(first, at(10)).unwrap();
         assert!(world.connect(new("three", jwt(Some("d"))), at(10)).is_ok());

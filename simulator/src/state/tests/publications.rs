@@ -1,4 +1,4 @@
-//! Publications, and what ties them to their connection.
+//! Publications, and how they depend on their connection.
 
 use super::*;
 use crate::settings::{NameRule, Republish};
@@ -25,7 +25,7 @@ fn story<const N: usize>(world: &World, millis: [i64; N]) -> [String; N] {
 }
 
 #[test]
-fn each_post_is_published_from_its_moment_on() {
+fn each_post_is_visible_from_its_time_on() {
     let mut world = world();
     let connection = connected(&mut world);
     let id = publish(&mut world, connection, "One", 100).unwrap();
@@ -38,7 +38,7 @@ fn each_post_is_published_from_its_moment_on() {
 }
 
 #[test]
-fn what_shows_late_is_there_for_the_next_post_already() {
+fn a_post_sees_a_publication_that_is_not_visible_yet() {
     let mut world = world();
     world.settings.publications.publish_seconds = 1.0;
     let connection = connected(&mut world);
@@ -51,7 +51,7 @@ fn what_shows_late_is_there_for_the_next_post_already() {
 }
 
 #[test]
-fn only_a_connection_in_working_order_is_published_to() {
+fn only_a_connected_connection_publishes() {
     for status in ["connecting", "disconnecting", "disconnected", "failed", "strange"] {
         let mut world = world();
         let connection = connected(&mut world);
@@ -65,7 +65,7 @@ fn only_a_connection_in_working_order_is_published_to() {
 }
 
 #[test]
-fn client_names_obey_their_rule_where_it_is_enforced() {
+fn client_names_obey_the_rule_if_enforced() {
     for (name, good) in [
         ("O", true),
         ("Orders_API_2", true),
@@ -85,7 +85,7 @@ fn client_names_obey_their_rule_where_it_is_enforced() {
 }
 
 #[test]
-fn a_tie_that_broke_stays_broken() {
+fn a_broken_connection_ref_stays_broken() {
     for (goes, then) in [(true, ["One", "", ""]), (false, ["One", "One", "One"])] {
         let mut world = world();
         world.settings.publications.disconnect_unpublishes = goes;
@@ -102,7 +102,7 @@ fn a_tie_that_broke_stays_broken() {
 }
 
 #[test]
-fn what_is_gone_is_remembered_for_an_hour_only() {
+fn removed_objects_are_kept_for_an_hour() {
     let mut world = world();
     let connection = connected(&mut world);
     let id = publish(&mut world, connection, "One", 0).unwrap();
@@ -115,7 +115,7 @@ fn what_is_gone_is_remembered_for_an_hour_only() {
 }
 
 #[test]
-fn publications_go_with_their_addon() {
+fn publications_are_removed_with_their_addon() {
     for goes in [true, false] {
         let mut world = world();
         world.settings.publications.disconnect_unpublishes = goes;

@@ -1,10 +1,10 @@
-//! Data action targets as time passes.
+//! Data action targets over time.
 
 use super::*;
 use crate::settings::TargetFailure;
 
 fn connected(world: &mut World) -> Uuid {
-    let mut new = new("data", Grant::OAuth);
+    let mut new = new("data", AuthMethod::OAuth);
     new.provider = Provider::DataCloud;
     let planted = Planted { new, status: Status::Connected, error: None, org: None, created_by: None };
     world.plant(planted, T0)
@@ -49,7 +49,7 @@ fn a_target_goes_through_its_statuses() {
 }
 
 #[test]
-fn a_status_that_is_set_cancels_what_was_to_come() {
+fn setting_a_status_cancels_future_transitions() {
     let mut world = world();
     world.settings.data_action_targets.seconds = 3.0;
     let connection = connected(&mut world);
@@ -61,7 +61,7 @@ fn a_status_that_is_set_cancels_what_was_to_come() {
 }
 
 #[test]
-fn targets_end_with_their_connection_and_at_its_moment() {
+fn targets_end_when_their_connection_ends() {
     for keep in [false, true] {
         let mut world = world();
         world.settings.keep_disconnected = keep;
@@ -76,7 +76,7 @@ fn targets_end_with_their_connection_and_at_its_moment() {
 }
 
 #[test]
-fn targets_are_forgotten_with_their_connection() {
+fn targets_are_dropped_with_their_connection() {
     let mut world = world();
     let first = connected(&mut world);
     world.create_target(webhook(first, "customers"), T0).unwrap();
@@ -84,7 +84,7 @@ fn targets_are_forgotten_with_their_connection() {
     let second = connected(&mut world);
     world.create_target(webhook(second, "customers"), T0).unwrap();
     assert_eq!(world.targets.len(), 2);
-    world.connect(new("last", Grant::OAuth), at(3_600_000)).unwrap();
+    world.connect(new("last", AuthMethod::OAuth), at(3_600_000)).unwrap();
     let third = world.create_target(webhook(second, "others"), at(3_600_000)).unwrap();
     assert_eq!(world.targets.len(), 2);
     world.remove_addon(Seed::ADDON_NAME).unwrap();

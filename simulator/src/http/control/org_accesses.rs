@@ -1,6 +1,6 @@
-//! Connections and authorizations, behind everyone's back: plant, change, consent, deny, expire, remove.
+//! Control API of connections and authorizations: plant, change, consent, deny, expire, remove.
 //!
-//! Must not obey the rules of the AppLink API: it plays the other people. Called by the router.
+//! The rules of the AppLink API do not apply here. Called by the router.
 
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
@@ -13,12 +13,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{places, views};
+use super::{apps, views};
 use crate::Simulator;
-use crate::http::answer::{Answer, ApiError, created, no_content};
-use crate::http::request::{login_url as login_url_of, parse, reached_at};
+use crate::http::answer::{ApiError, HandlerResult, created, no_content};
+use crate::http::request::{login_url as login_url_of, parse_json, request_origin};
 use crate::state::{
-    Collection, Grant, NewAccess, Org, Planted, Provider, RemoteError, SOMEBODY, StateError, Status, World, is_id,
+    AuthMethod, Collection, DEFAULT_USERNAME, NewOrgAccess, Org, Planted, Provider, RemoteError, StateError, Status,
+    World, is_id,
 };
 
 pub(super) fn routes() -> Router<Simulator> {
@@ -87,12 +88,12 @@ impl From<ErrorBody> for RemoteError {
 }
 
 fn view(world: &World, id: Uuid, now: Timestamp) -> Result<Value, ApiError> {
-    Ok(views::access(world.access(id)?, now))
+    Ok(views::org_access(world.org_access(id)?, now))
 }
 
-/// The id in a path, which may be a name where only one has it.
-pub(super) fn meant(world: &World, collection: Collection, key: &str, now: Timestamp) -> Result<Uuid, ApiError> {
-    let existing = world.accesses(collection).filter(|a| a.status_at(now).is_some());
+/// The id that a path segment names. A name must be unique.
+pub(super) fn find_id(world: &World, collection: Collection, key: &str, now: Timestamp) -> Result<Uuid, ApiError> {
+    let existing = world.org_accesses(collection).filter(|a| a.status_at(now).is_some());
     let found: Vec<_> = existing.filter(|a| is_id(a.id, key) || a.name == key).collect();
     match found[..] {
         [] => Err(StateError::NoRecord.into()),
@@ -103,27 +104,27 @@ pub(super) fn meant(world: &World, collection: Collection, key: &str, now: Times
 
 async fn list(State(simulator): State<Simulator>, Extension(collection): Extension<Collection>) -> Json<Value> {
     let now = simulator.now();
-    Json(simulator.world(|world| views::accesses(world, collection, now)))
+    Json(simulator.world(|world| views::org_accesses(world, collection, now)))
 }
 
-/// What a request by a path is about.
-type Meant = (State<Simulator>, Extension<Collection>, Path<String>);
+/// The arguments of a handler for one object.
+type PathArgs = (State<Simulator>, Extension<Collection>, Path<String>);
 
-/// Does something with it, and shows how it is then.
-fn shown(
-    (State(simulator), Extension(collection), Path(key)): Meant,
+/// Changes the object and returns it.
+fn change_and_show(
+    (State(simulator), Extension(collection), Path(key)): PathArgs,
     act: impl FnOnce(&mut World, Uuid, Timestamp) -> Result<(), ApiError>,
-) -> Answer {
+) -> HandlerResult {
     let now = simulator.now();
     simulator.world(|world| {
-        let id = meant(world, collection, &key, now)?;
+        let id = find_id(world, collection, &key, now)?;
         act(world, id, now)?;
         Ok(Json(view(world, id, now)?).into_response())
     })
 }
 
-async fn read(meant: Meant) -> Answer {
-    shown(meant, |_, _, _| Ok(()))
+async fn read(find_id: PathArgs) -> HandlerResult {
+    change_and_show(find_id, |_, _, _| Ok(()))
 }
 
 async fn plant(
@@ -132,9 +133,9 @@ async fn plant(
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> Answer {
-    let origin = reached_at(&headers, &uri);
-    let body: PlantBody = parse(&body)?;
+) -> HandlerResult {
+    let origin = request_origin(&headers, &uri);
+    let body: PlantBody = parse_json(&body)?;
     let now = simulator.now();
     simulator.world(|world| {
         let planted = planted(world, collection, body)?;
@@ -144,7 +145,7 @@ async fn plant(
 }
 
 fn planted(world: &World, collection: Collection, body: PlantBody) -> Result<Planted, ApiError> {
-    let addon = places::addon_or_only(world, body.addon.as_deref())?;
+    let addon = apps::addon_or_only(world, body.addon.as_deref())?;
     let app = match &body.app {
         Some(app) => world.app(app)?.id,
         None => addon.owner,
@@ -152,10 +153,10 @@ fn planted(world: &World, collection: Collection, body: PlantBody) -> Result<Pla
     let provider = body.provider.as_deref().unwrap_or("salesforce");
     let provider = Provider::of_segment(provider)
         .ok_or_else(|| ApiError::bad_request("provider: must be salesforce or datacloud"))?;
-    let username = body.username.unwrap_or_else(|| SOMEBODY.to_owned());
-    let grant = match body.method.as_deref() {
-        None | Some("OAuth") => Grant::OAuth,
-        Some("JWT") => Grant::Jwt {
+    let username = body.username.unwrap_or_else(|| DEFAULT_USERNAME.to_owned());
+    let auth_method = match body.method.as_deref() {
+        None | Some("OAuth") => AuthMethod::OAuth,
+        Some("JWT") => AuthMethod::Jwt {
             alias: body.alias.unwrap_or_default(),
             client_id: body.client_id.unwrap_or_default(),
             username: username.clone(),
@@ -166,7 +167,7 @@ fn planted(world: &World, collection: Collection, body: PlantBody) -> Result<Pla
     let login_url = body.login_url.map(|url| ("login_url".to_owned(), url.into()));
     let login_url = login_url_of(&login_url.into_iter().collect())?;
     Ok(Planted {
-        new: NewAccess { collection, addon: addon.id, app, name: body.name, provider, login_url, grant },
+        new: NewOrgAccess { collection, addon: addon.id, app, name: body.name, provider, login_url, auth_method },
         status: body.status.map_or(Status::Connected, |word| Status::of_word(collection, &word)),
         error: body.error.map(RemoteError::from),
         org: Some(Org::chosen(body.org_id, &username)),
@@ -174,11 +175,11 @@ fn planted(world: &World, collection: Collection, body: PlantBody) -> Result<Pla
     })
 }
 
-async fn change(meant: Meant, body: Bytes) -> Answer {
-    let body: ChangeBody = parse(&body)?;
-    let Extension(collection) = meant.1;
-    shown(meant, |world, id, now| {
-        let access = world.access_mut(id, now)?;
+async fn change(find_id: PathArgs, body: Bytes) -> HandlerResult {
+    let body: ChangeBody = parse_json(&body)?;
+    let Extension(collection) = find_id.1;
+    change_and_show(find_id, |world, id, now| {
+        let access = world.org_access_mut(id, now)?;
         if let Some(name) = body.name {
             access.name = name;
         }
@@ -189,7 +190,7 @@ async fn change(meant: Meant, body: Bytes) -> Answer {
             let known = access.org_at(now);
             let username = body.username.or(known.map(|org| org.username.clone()));
             let org_id = body.org_id.or(known.map(|org| org.id.clone()));
-            access.set_org(Org::chosen(org_id, username.as_deref().unwrap_or(SOMEBODY)));
+            access.set_org(Org::chosen(org_id, username.as_deref().unwrap_or(DEFAULT_USERNAME)));
         }
         if body.status.is_some() || body.error.is_some() {
             let status = match body.status {
@@ -203,26 +204,26 @@ async fn change(meant: Meant, body: Bytes) -> Answer {
     })
 }
 
-async fn consent(meant: Meant, body: Bytes) -> Answer {
-    let body: ConsentBody = parse(&body)?;
-    shown(meant, |world, id, now| {
-        let username = body.username.as_deref().unwrap_or(SOMEBODY);
+async fn consent(find_id: PathArgs, body: Bytes) -> HandlerResult {
+    let body: ConsentBody = parse_json(&body)?;
+    change_and_show(find_id, |world, id, now| {
+        let username = body.username.as_deref().unwrap_or(DEFAULT_USERNAME);
         Ok(world.consent(id, Org::chosen(body.org_id, username), now)?)
     })
 }
 
-async fn deny(meant: Meant) -> Answer {
-    shown(meant, |world, id, now| Ok(world.deny(id, now)?))
+async fn deny(find_id: PathArgs) -> HandlerResult {
+    change_and_show(find_id, |world, id, now| Ok(world.deny(id, now)?))
 }
 
-async fn expire(meant: Meant) -> Answer {
-    shown(meant, |world, id, now| Ok(world.expire_token(id, now)?))
+async fn expire(find_id: PathArgs) -> HandlerResult {
+    change_and_show(find_id, |world, id, now| Ok(world.expire_token(id, now)?))
 }
 
-async fn remove((State(simulator), Extension(collection), Path(key)): Meant) -> Answer {
+async fn remove((State(simulator), Extension(collection), Path(key)): PathArgs) -> HandlerResult {
     let now = simulator.now();
     simulator.world(|world| {
-        let id = meant(world, collection, &key, now)?;
+        let id = find_id(world, collection, &key, now)?;
         world.vanish(id, now)?;
         Ok(no_content())
     })

@@ -1,4 +1,4 @@
-//! What the switches change in a connection's spelling.
+//! What settings change in the body of a connection.
 
 use super::*;
 
@@ -17,7 +17,7 @@ async fn post_oauth(bench: &Bench, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn statuses_take_the_words_and_the_key_of_another_time() {
+async fn status_words_and_key_follow_the_settings() {
     for (words, expected) in [
         ("current", ["connecting", "connected", "failed"]),
         ("older", ["connecting", "connected", "error"]),
@@ -43,7 +43,7 @@ async fn statuses_take_the_words_and_the_key_of_another_time() {
 }
 
 #[tokio::test]
-async fn the_org_of_one_that_is_connecting_takes_the_shape_that_is_set() {
+async fn pending_org_follows_the_setting() {
     // What the POST, a GET and the list show of it: `org`, its id, its name.
     for (shape, dialect, expected) in [
         ("dialect", "cli", ["there", "", "prod"]),
@@ -70,7 +70,7 @@ async fn the_org_of_one_that_is_connecting_takes_the_shape_that_is_set() {
 }
 
 #[tokio::test]
-async fn an_org_may_be_told_before_anybody_chose_it() {
+async fn pending_org_may_be_made_up() {
     for dialect in ["cli", "reference"] {
         let bench = Bench::new().await;
         bench.set(json!({"dialect": dialect, "pendingOrg": "filled"}));
@@ -84,7 +84,7 @@ async fn an_org_may_be_told_before_anybody_chose_it() {
 }
 
 #[tokio::test]
-async fn the_name_stands_where_it_is_put() {
+async fn name_place_moves_the_name() {
     for (place, expected) in [("org", ["prod", "absent"]), ("top", ["absent", "prod"]), ("both", ["prod", "prod"])] {
         let bench = Bench::new().await;
         bench.set(json!({"namePlace": place}));
@@ -99,7 +99,7 @@ async fn the_name_stands_where_it_is_put() {
 }
 
 #[tokio::test]
-async fn answers_lack_what_is_omitted_and_nothing_else() {
+async fn omitted_removes_these_fields_only() {
     for (dialect, omitted, paths) in [
         (
             "cli",
@@ -138,7 +138,7 @@ async fn answers_lack_what_is_omitted_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_list_by_addon_may_name_another_addon() {
+async fn listed_addon_id_may_be_another_addon() {
     for dialect in ["cli", "reference"] {
         let bench = Bench::new().await;
         bench.set(json!({"dialect": dialect, "listedAddonId": "foreign"}));

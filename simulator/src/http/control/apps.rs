@@ -1,6 +1,6 @@
-//! Apps, add-ons and tokens, behind everyone's back.
+//! Control API of apps, add-ons and tokens.
 //!
-//! Must not return a token, except for one that it was just asked to make. Called by the router.
+//! Must not return a token, except for one that the request created. Called by the router.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use super::views;
 use crate::Simulator;
-use crate::http::answer::{Answer, ApiError, created, no_content};
-use crate::http::request::parse;
+use crate::http::answer::{ApiError, HandlerResult, created, no_content};
+use crate::http::request::parse_json;
 use crate::state::{Addon, AddonState, App, Attachment, World};
 use crate::token::Token;
 
@@ -29,7 +29,7 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/tokens", post(rotate_token).delete(revoke_token))
 }
 
-/// The add-on named, or the only AppLink add-on there is.
+/// The named add-on, or the only AppLink add-on.
 pub(super) fn addon_or_only<'a>(world: &'a World, key: Option<&str>) -> Result<&'a Addon, ApiError> {
     if let Some(key) = key {
         return Ok(world.addon(key)?);
@@ -37,7 +37,7 @@ pub(super) fn addon_or_only<'a>(world: &'a World, key: Option<&str>) -> Result<&
     let applink = world.addons.iter().filter(|a| a.is_applink());
     match applink.collect::<Vec<_>>()[..] {
         [only] => Ok(only),
-        _ => Err(ApiError::bad_request("addon: say which, there is not exactly one")),
+        _ => Err(ApiError::bad_request("addon: is required unless there is exactly one AppLink add-on")),
     }
 }
 
@@ -65,16 +65,16 @@ fn id_or_new(id: Option<String>) -> Result<Uuid, ApiError> {
     }
 }
 
-async fn add_app(State(simulator): State<Simulator>, body: Bytes) -> Answer {
-    let body: AppBody = parse(&body)?;
+async fn add_app(State(simulator): State<Simulator>, body: Bytes) -> HandlerResult {
+    let body: AppBody = parse_json(&body)?;
     let app = App { id: id_or_new(body.id)?, name: body.name, config_vars: body.config_vars };
     let view = views::app(&app);
     simulator.world(|world| world.add_app(app))?;
     Ok(created(view))
 }
 
-async fn change_app(State(simulator): State<Simulator>, Path(app): Path<String>, body: Bytes) -> Answer {
-    let body: AppChange = parse(&body)?;
+async fn change_app(State(simulator): State<Simulator>, Path(app): Path<String>, body: Bytes) -> HandlerResult {
+    let body: AppChange = parse_json(&body)?;
     simulator.world(|world| {
         let app = world.app_mut(&app)?;
         if let Some(name) = body.name {
@@ -90,7 +90,7 @@ async fn change_app(State(simulator): State<Simulator>, Path(app): Path<String>,
     })
 }
 
-async fn remove_app(State(simulator): State<Simulator>, Path(app): Path<String>) -> Answer {
+async fn remove_app(State(simulator): State<Simulator>, Path(app): Path<String>) -> HandlerResult {
     simulator.world(|world| world.remove_app(&app))?;
     Ok(no_content())
 }
@@ -127,8 +127,8 @@ fn attachments(world: &World, bodies: Vec<AttachmentBody>) -> Result<Vec<Attachm
     bodies.into_iter().map(attach).collect()
 }
 
-async fn add_addon(State(simulator): State<Simulator>, body: Bytes) -> Answer {
-    let body: AddonBody = parse(&body)?;
+async fn add_addon(State(simulator): State<Simulator>, body: Bytes) -> HandlerResult {
+    let body: AddonBody = parse_json(&body)?;
     simulator.world(|world| {
         let attachments = attachments(world, body.attachments)?;
         let first = attachments
@@ -150,8 +150,8 @@ async fn add_addon(State(simulator): State<Simulator>, body: Bytes) -> Answer {
     })
 }
 
-async fn change_addon(State(simulator): State<Simulator>, Path(addon): Path<String>, body: Bytes) -> Answer {
-    let body: AddonChange = parse(&body)?;
+async fn change_addon(State(simulator): State<Simulator>, Path(addon): Path<String>, body: Bytes) -> HandlerResult {
+    let body: AddonChange = parse_json(&body)?;
     simulator.world(|world| {
         let attached = body.attachments.map(|bodies| attachments(world, bodies));
         let attached = attached.transpose()?;
@@ -169,12 +169,12 @@ async fn change_addon(State(simulator): State<Simulator>, Path(addon): Path<Stri
     })
 }
 
-async fn remove_addon(State(simulator): State<Simulator>, Path(addon): Path<String>) -> Answer {
+async fn remove_addon(State(simulator): State<Simulator>, Path(addon): Path<String>) -> HandlerResult {
     simulator.world(|world| world.remove_addon(&addon))?;
     Ok(no_content())
 }
 
-/// Without an add-on, the Heroku account's.
+/// Without an add-on, the token is the Heroku account's.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct TokenBody {
@@ -190,8 +190,8 @@ struct TokenOf {
     addon: Option<String>,
 }
 
-async fn rotate_token(State(simulator): State<Simulator>, body: Bytes) -> Answer {
-    let body: TokenBody = parse(&body)?;
+async fn rotate_token(State(simulator): State<Simulator>, body: Bytes) -> HandlerResult {
+    let body: TokenBody = parse_json(&body)?;
     simulator.world(|world| {
         let token = match (body.token, &body.addon) {
             (Some(text), _) => Token::new(text),

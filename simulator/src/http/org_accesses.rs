@@ -1,6 +1,6 @@
-//! AppLink's endpoints of connections and authorizations.
+//! AppLink's endpoints for connections and authorizations.
 //!
-//! Must not keep, return or quote a private key: its digest is all that gets past this file.
+//! Must not keep, return or quote a private key: only its digest leaves this file.
 //! Called by the router.
 
 use axum::extract::{Path, State};
@@ -15,15 +15,15 @@ use rustls_pki_types::pem::PemObject;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::answer::{Answer, ApiError};
-use super::dialect::access_body;
+use super::answer::{ApiError, HandlerResult};
+use super::dialect::org_access_body;
+use super::door::{Caller, serve_change, serve_credentials, serve_read};
+use super::overrides::View;
+use super::request::{json_fields, list_time, login_url, request_origin, required_str};
 use super::shape::{deleted, list_of, success};
 use crate::Simulator;
-use crate::http::door::{Caller, call, call_for_credentials, call_to_change};
-use crate::http::request::{fields, listed_at, login_url, reached_at, required};
-use crate::http::spelling::View;
 use crate::settings::{AccessToken, DeleteAnswer, Dialect, OneAnswer, UnknownAnswer};
-use crate::state::{Collection, Grant, NewAccess, Provider, StateError, World};
+use crate::state::{AuthMethod, Collection, NewOrgAccess, Provider, StateError, World};
 use crate::token::sha256_hex;
 
 pub(super) fn routes() -> Router<Simulator> {
@@ -45,11 +45,11 @@ async fn list(
     Path(addon): Path<String>,
     uri: Uri,
     headers: HeaderMap,
-) -> Answer {
-    call(&simulator, &addon, &headers, |world, caller, now| {
-        let at = listed_at(world, now);
-        let all = world.accesses_at(collection, caller.addon, at);
-        let bodies: Vec<_> = all.map(|a| access_body(world, a, at, View::Listed)).collect();
+) -> HandlerResult {
+    serve_read(&simulator, &addon, &headers, |world, caller, now| {
+        let at = list_time(world, now);
+        let all = world.org_accesses_at(collection, caller.addon, at);
+        let bodies: Vec<_> = all.map(|a| org_access_body(world, a, at, View::Listed)).collect();
         Ok(list_of(bodies, &world.settings, &uri))
     })
 }
@@ -60,23 +60,23 @@ async fn read(
     Path((addon, key)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
-) -> Answer {
+) -> HandlerResult {
     let act = |world: &mut World, caller: &Caller, now| {
-        let found = found(world, collection, caller, &key, now)?;
-        match (found.split_first(), world.settings.get_one) {
-            (Some(_), OneAnswer::Array) => Ok(Json(found).into_response()),
+        let matching_bodies = matching_bodies(world, collection, caller, &key, now)?;
+        match (matching_bodies.split_first(), world.settings.get_one) {
+            (Some(_), OneAnswer::Array) => Ok(Json(matching_bodies).into_response()),
             (Some((first, _)), OneAnswer::Object) => Ok(Json(first).into_response()),
             (None, _) => not_found(world, collection, caller, &key, &uri, now),
         }
     };
     match collection {
-        Collection::Connections => call(&simulator, &addon, &headers, act),
-        Collection::Authorizations => call_for_credentials(&simulator, &addon, &headers, act),
+        Collection::Connections => serve_read(&simulator, &addon, &headers, act),
+        Collection::Authorizations => serve_credentials(&simulator, &addon, &headers, act),
     }
 }
 
-/// Everything that a path segment means.
-fn found(
+/// The bodies of all objects that a path segment names.
+fn matching_bodies(
     world: &mut World,
     collection: Collection,
     caller: &Caller,
@@ -89,10 +89,10 @@ fn found(
             world.expire_token(*id, now)?;
         }
     }
-    ids.into_iter().map(|id| Ok(access_body(world, world.access(id)?, now, View::Detail))).collect()
+    ids.into_iter().map(|id| Ok(org_access_body(world, world.org_access(id)?, now, View::Detail))).collect()
 }
 
-/// The route of one connection has another reading: the connections of an app.
+/// The route of one connection also lists the connections of an app.
 fn not_found(
     world: &World,
     collection: Collection,
@@ -102,9 +102,9 @@ fn not_found(
     now: Timestamp,
 ) -> Result<Response, ApiError> {
     if let (Collection::Connections, Ok(app)) = (collection, world.app(key)) {
-        let at = listed_at(world, now);
-        let all = world.accesses_at(collection, caller.addon, at).filter(|a| a.app == app.id);
-        let bodies = all.map(|a| access_body(world, a, at, View::ListedByApp));
+        let at = list_time(world, now);
+        let all = world.org_accesses_at(collection, caller.addon, at).filter(|a| a.app == app.id);
+        let bodies = all.map(|a| org_access_body(world, a, at, View::ListedByApp));
         return Ok(list_of(bodies.collect(), &world.settings, uri));
     }
     match world.settings.get_unknown {
@@ -118,14 +118,14 @@ async fn delete(
     Extension(collection): Extension<Collection>,
     Path((addon, key)): Path<(String, String)>,
     headers: HeaderMap,
-) -> Answer {
-    call_to_change(&simulator, &addon, &headers, |world, caller, now| {
-        // Only a GET takes an org id or an alias.
-        let found = world.find_called(collection, caller.addon, &key, now);
-        let id = found.first().map(|a| a.id).ok_or(StateError::NoRecord)?;
+) -> HandlerResult {
+    serve_change(&simulator, &addon, &headers, |world, caller, now| {
+        // Only a GET accepts an org id or an alias.
+        let matching_bodies = world.find_called(collection, caller.addon, &key, now);
+        let id = matching_bodies.first().map(|a| a.id).ok_or(StateError::NoRecord)?;
         world.disconnect(id, now)?;
-        let body = access_body(world, world.access(id)?, now, View::Deleted);
-        let default = match (world.settings.dialect_of(world.access(id)?.serial), collection) {
+        let body = org_access_body(world, world.org_access(id)?, now, View::Deleted);
+        let default = match (world.settings.dialect_of(world.org_access(id)?.serial), collection) {
             (Dialect::Reference, _) => DeleteAnswer::NoContent,
             (_, Collection::Connections) => DeleteAnswer::Accepted,
             (_, Collection::Authorizations) => DeleteAnswer::EmptyObject,
@@ -141,14 +141,14 @@ async fn connect_oauth(
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> Answer {
-    let origin = reached_at(&headers, &uri);
-    call_to_change(&simulator, &addon, &headers, |world, caller, now| {
+) -> HandlerResult {
+    let origin = request_origin(&headers, &uri);
+    serve_change(&simulator, &addon, &headers, |world, caller, now| {
         let provider = provider(&segment)?;
-        let fields = fields(&headers, &body)?;
-        let new = asked_for(collection, caller, provider, &fields, Grant::OAuth)?;
+        let fields = json_fields(&headers, &body)?;
+        let new = new_org_access(collection, caller, provider, &fields, AuthMethod::OAuth)?;
         let id = world.connect_through(&origin, new, now)?;
-        made(world, id, now)
+        created_response(world, id, now)
     })
 }
 
@@ -158,21 +158,21 @@ async fn connect_jwt(
     Path((addon, segment)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
-) -> Answer {
-    call_to_change(&simulator, &addon, &headers, |world, caller, now| {
+) -> HandlerResult {
+    serve_change(&simulator, &addon, &headers, |world, caller, now| {
         let provider = provider(&segment)?;
         if !collection.takes_jwt(provider) {
             return Err(ApiError::not_found(format!("{segment} takes no JWT here.")));
         }
-        let fields = fields(&headers, &body)?;
-        let grant = Grant::Jwt {
-            alias: required(&fields, "alias")?.to_owned(),
-            client_id: required(&fields, "client_id")?.to_owned(),
-            username: required(&fields, "username")?.to_owned(),
-            key_digest: key_digest(required(&fields, "jwt_private_key")?),
+        let fields = json_fields(&headers, &body)?;
+        let auth_method = AuthMethod::Jwt {
+            alias: required_str(&fields, "alias")?.to_owned(),
+            client_id: required_str(&fields, "client_id")?.to_owned(),
+            username: required_str(&fields, "username")?.to_owned(),
+            key_digest: key_digest(required_str(&fields, "jwt_private_key")?),
         };
-        let id = world.connect(asked_for(collection, caller, provider, &fields, grant)?, now)?;
-        made(world, id, now)
+        let id = world.connect(new_org_access(collection, caller, provider, &fields, auth_method)?, now)?;
+        created_response(world, id, now)
     })
 }
 
@@ -180,30 +180,30 @@ fn provider(segment: &str) -> Result<Provider, ApiError> {
     Provider::of_segment(segment).ok_or_else(|| ApiError::not_found("There are salesforce and datacloud only."))
 }
 
-fn asked_for(
+fn new_org_access(
     collection: Collection,
     caller: &Caller,
     provider: Provider,
     fields: &Map<String, Value>,
-    grant: Grant,
-) -> Result<NewAccess, ApiError> {
-    Ok(NewAccess {
+    auth_method: AuthMethod,
+) -> Result<NewOrgAccess, ApiError> {
+    Ok(NewOrgAccess {
         collection,
         addon: caller.addon,
         app: caller.app,
-        name: required(fields, collection.name_field())?.to_owned(),
+        name: required_str(fields, collection.name_field())?.to_owned(),
         provider,
         login_url: login_url(fields)?,
-        grant,
+        auth_method,
     })
 }
 
-fn made(world: &World, id: Uuid, now: Timestamp) -> Result<Response, ApiError> {
-    let body = access_body(world, world.access(id)?, now, View::Created);
+fn created_response(world: &World, id: Uuid, now: Timestamp) -> Result<Response, ApiError> {
+    let body = org_access_body(world, world.org_access(id)?, now, View::Created);
     Ok((success(world.settings.create_answer), Json(body)).into_response())
 }
 
-/// What is left of a key: the SHA-256 of its PEM text, trimmed; none where it is no private key.
+/// The SHA-256 of the trimmed PEM text. None if it is not a private key.
 fn key_digest(pem: &str) -> Option<String> {
     PrivateKeyDer::from_pem_slice(pem.as_bytes()).ok()?;
     Some(sha256_hex(pem.trim()))

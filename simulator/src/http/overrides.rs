@@ -1,16 +1,15 @@
-//! What the switches change in the spelling of a connection or an authorization, whatever its dialect: words, gaps, and
-//! where things stand.
+//! What settings change in the body of a connection or an authorization, in every dialect.
 //!
-//! Must not know the dialects: it changes what `dialect` wrote. Called by `dialect`.
+//! Must not depend on the dialect: it changes the body that `dialect` wrote. Called by `dialect`.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::settings::{ListedAddonId, NamePlace, Omitted, OmittedAs, PendingOrg, Settings, StatusKey, StatusWords};
-use crate::state::{Access, Org, SOMEBODY, Status};
+use crate::state::{DEFAULT_USERNAME, Org, OrgAccess, Status};
 
-/// The answer that an access appears in; the reference's fields differ from one to the other.
+/// The response that a body is for. In the reference dialect, each has other fields.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum View {
     /// A POST's.
@@ -25,14 +24,20 @@ pub(super) enum View {
     Deleted,
 }
 
-/// The org that an answer shows.
-pub(super) fn shown_org(settings: &Settings, access: &Access, at: Timestamp, org: Option<Org>) -> Option<Org> {
+/// The org in a response.
+pub(super) fn shown_org(settings: &Settings, access: &OrgAccess, at: Timestamp, org: Option<Org>) -> Option<Org> {
     let guessed = is_pending(access, at) && settings.pending_org == PendingOrg::Filled;
-    org.or_else(|| guessed.then(|| Org::of(SOMEBODY)))
+    org.or_else(|| guessed.then(|| Org::of(DEFAULT_USERNAME)))
 }
 
-/// Changes the body of an access as the switches say.
-pub(super) fn respell(settings: &Settings, access: &Access, at: Timestamp, view: View, body: &mut Map<String, Value>) {
+/// Changes a body as the settings say.
+pub(super) fn apply_overrides(
+    settings: &Settings,
+    access: &OrgAccess,
+    at: Timestamp,
+    view: View,
+    body: &mut Map<String, Value>,
+) {
     if is_pending(access, at) {
         empty_org(settings.pending_org, access, body);
     }
@@ -55,12 +60,12 @@ pub(super) fn respell(settings: &Settings, access: &Access, at: Timestamp, view:
     }
 }
 
-fn is_pending(access: &Access, at: Timestamp) -> bool {
+fn is_pending(access: &OrgAccess, at: Timestamp) -> bool {
     access.status_at(at) == Some(&Status::Connecting)
 }
 
-fn empty_org(shape: PendingOrg, access: &Access, body: &mut Map<String, Value>) {
-    // The answer to a DELETE may have none.
+fn empty_org(shape: PendingOrg, access: &OrgAccess, body: &mut Map<String, Value>) {
+    // The response to a DELETE may have none.
     let Some(org) = body.get_mut("org") else { return };
     match shape {
         PendingOrg::Dialect | PendingOrg::Filled => {}
@@ -76,7 +81,7 @@ fn empty_org(shape: PendingOrg, access: &Access, body: &mut Map<String, Value>) 
     }
 }
 
-fn place_name(place: NamePlace, access: &Access, body: &mut Map<String, Value>) {
+fn place_name(place: NamePlace, access: &OrgAccess, body: &mut Map<String, Value>) {
     if place == NamePlace::Org {
         return;
     }
@@ -99,7 +104,7 @@ fn paths(omitted: Omitted) -> &'static [&'static [&'static str]] {
     }
 }
 
-/// Takes away a field, where it is.
+/// Removes a field if it is there.
 pub(super) fn omit(fields: &mut Map<String, Value>, path: &[&str], how: OmittedAs) {
     match path {
         [] => {}
@@ -119,17 +124,19 @@ pub(super) fn omit(fields: &mut Map<String, Value>, path: &[&str], how: OmittedA
     }
 }
 
-/// One that is not of today stays as it was planted.
+/// An unknown status is unchanged.
 fn word(words: StatusWords, status: &str) -> String {
-    let spelled = match (words, status) {
+    let renamed = match (words, status) {
         (StatusWords::Older, "failed") => "error",
         (StatusWords::Pilot, "connecting" | "authorizing") => "authenticating",
         (StatusWords::Pilot, "connected" | "authorized") => "authenticated",
         (StatusWords::Pilot, "failed") => "authentication_failed",
         (_, status) => status,
     };
-    match (words, spelled.chars().next()) {
-        (StatusWords::Capitalised, Some(first)) => format!("{}{}", first.to_uppercase(), &spelled[first.len_utf8()..]),
-        _ => spelled.to_owned(),
+    match (words, renamed.chars().next()) {
+        (StatusWords::Capitalised, Some(first)) => {
+            format!("{}{}", first.to_uppercase(), &renamed[first.len_utf8()..])
+        }
+        _ => renamed.to_owned(),
     }
 }

@@ -1,7 +1,7 @@
-//! One access to an org, a connection or an authorization, and its history: dated transitions, those to come included.
-//! Its state at any moment is read from them, so nothing has to run for time to pass.
+//! Access to an org: a connection or an authorization, with its history of dated transitions, past and future. The state
+//! at any time is read from the history, so no task has to run.
 //!
-//! Must not know the others. Called by `accesses` and `http::dialect`.
+//! Must not use the world. Called by `org_accesses` and `http::dialect`.
 
 use jiff::Timestamp;
 use url::Url;
@@ -12,60 +12,57 @@ use super::consent_link::ConsentLink;
 use super::salesforce::Org;
 use crate::token::sha256_hex;
 
-/// In every access token that an answer carries, so that a leak is easily found.
+/// Part of every access token, so that tests find a leaked one.
 pub const ACCESS_TOKEN_MARK: &str = "!AQ.canary.";
 
-/// What an add-on may use an org by: a connection or an authorization.
+/// Access to an org: a connection or an authorization.
 #[derive(Debug, Clone)]
-pub struct Access {
-    /// Its id.
+pub struct OrgAccess {
     pub id: Uuid,
-    /// Which of the two it is.
+    /// Whether it is a connection or an authorization.
     pub collection: Collection,
-    /// Counts creations in its collection.
+    /// Its number in its collection, in the order of creation.
     pub serial: u64,
-    /// Its add-on.
     pub addon: Uuid,
-    /// The app on whose behalf it was created.
+    /// The app that created it.
     pub app: Uuid,
-    /// That app's name at the time.
+    /// The name of the app when it was created.
     pub created_via_app: String,
     /// The email address of its creator.
     pub created_by: String,
     /// Its `connection_name` or `developer_name`.
     pub name: String,
-    /// What kind of org it leads to.
+    /// The type of the org.
     pub provider: Provider,
-    /// Where the user logs in.
+    /// The login URL of the user.
     pub login_url: Url,
-    /// How access was granted.
-    pub grant: Grant,
+    /// How it authenticates.
+    pub auth_method: AuthMethod,
     pub(super) link: Option<ConsentLink>,
     pub(super) org: Option<Org>,
-    // What the access token lasts for.
+    // The access token changes with it.
     pub(super) session: Uuid,
     pub(super) history: Vec<Transition>,
 }
 
-/// How access was granted.
+/// How an org access authenticates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Grant {
-    /// By somebody's consent in a browser.
+pub enum AuthMethod {
+    /// With consent in a browser.
     OAuth,
-    /// By a signed JWT.
+    /// With the JWT bearer flow.
     Jwt {
         /// The credential's name on AppLink's side.
         alias: String,
-        /// The consumer key.
         client_id: String,
         /// The user to act as.
         username: String,
-        /// SHA-256 of the trimmed PEM text in hex; none where the text was no private key.
+        /// SHA-256 of the trimmed PEM text in hex. None if the text is not a private key.
         key_digest: Option<String>,
     },
 }
 
-impl Grant {
+impl AuthMethod {
     /// `connection_method`.
     pub fn method(&self) -> &'static str {
         match self {
@@ -75,32 +72,32 @@ impl Grant {
     }
 }
 
-/// The status of an access.
+/// The status of an org access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
-    /// On its way, or waiting for consent.
+    /// Connecting, or waiting for consent.
     Connecting,
-    /// In working order.
+    /// Usable.
     Connected,
-    /// On its way out.
+    /// Being deleted.
     Disconnecting,
     /// A tombstone.
     Disconnected,
-    /// Broken: never connected, or no longer.
+    /// It could not connect, or lost its connection.
     Failed,
-    /// One that today's documentation does not know.
+    /// A value that the documentation does not list.
     Other(String),
 }
 
 impl Status {
-    /// The status of a word.
+    /// Parses a status.
     pub fn of_word(collection: Collection, word: &str) -> Self {
         let known = [Self::Connecting, Self::Connected, Self::Disconnecting, Self::Disconnected, Self::Failed];
         let found = known.into_iter().find(|status| status.word(collection) == word);
         found.unwrap_or_else(|| Self::Other(word.to_owned()))
     }
 
-    /// The word for it, as it goes over the wire.
+    /// The value in responses.
     pub fn word(&self, collection: Collection) -> &str {
         match (self, collection) {
             (Self::Connecting, Collection::Connections) => "connecting",
@@ -118,9 +115,7 @@ impl Status {
 /// The `error` in a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteError {
-    /// Its `id`.
     pub id: String,
-    /// Its `message`.
     pub message: String,
 }
 
@@ -131,127 +126,122 @@ impl RemoteError {
     }
 }
 
-/// A change of state at a moment.
+/// A change of the state at some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
-    /// When.
     pub at: Timestamp,
-    /// To what; none: the access is gone.
+    /// The new status. None: it is gone.
     pub to: Option<Status>,
-    /// With what error.
     pub error: Option<RemoteError>,
 }
 
 impl Transition {
-    /// To a status, without an error.
+    /// A change to a status, without an error.
     pub fn to(at: Timestamp, status: Status) -> Self {
         Self { at, to: Some(status), error: None }
     }
 
-    /// Out of this world.
+    /// The end.
     pub fn gone(at: Timestamp) -> Self {
         Self { at, to: None, error: None }
     }
 
-    /// The same with an error.
+    /// Adds an error.
     pub fn with_error(mut self, error: RemoteError) -> Self {
         self.error = Some(error);
         self
     }
 }
 
-impl Access {
-    /// The latest transition until `at`; none before it was created.
+impl OrgAccess {
+    /// The latest transition until `at`. None before it was created.
     fn last_at(&self, at: Timestamp) -> Option<&Transition> {
         self.history.iter().rev().find(|t| t.at <= at)
     }
 
-    /// The status at a moment; none when it does not exist then.
+    /// The status at some time. None if it does not exist then.
     pub fn status_at(&self, at: Timestamp) -> Option<&Status> {
         self.last_at(at)?.to.as_ref()
     }
 
-    /// The error at a moment.
+    /// The error at some time.
     pub fn error_at(&self, at: Timestamp) -> Option<&RemoteError> {
         self.last_at(at)?.error.as_ref()
     }
 
-    /// The org, once the service can know it: not while somebody's consent is waited for.
+    /// The org. None before somebody consented.
     pub fn org_at(&self, at: Timestamp) -> Option<&Org> {
-        let waits = self.grant == Grant::OAuth && self.status_at(at) == Some(&Status::Connecting);
-        self.org.as_ref().filter(|_| !waits)
+        let awaits_consent = self.auth_method == AuthMethod::OAuth && self.status_at(at) == Some(&Status::Connecting);
+        self.org.as_ref().filter(|_| !awaits_consent)
     }
 
-    /// The alias that a JWT's credential has.
+    /// The alias of a JWT credential.
     pub fn alias(&self) -> Option<&str> {
-        match &self.grant {
-            Grant::OAuth => None,
-            Grant::Jwt { alias, .. } => Some(alias),
+        match &self.auth_method {
+            AuthMethod::OAuth => None,
+            AuthMethod::Jwt { alias, .. } => Some(alias),
         }
     }
 
-    /// When it was created.
     pub fn created_at(&self) -> Option<Timestamp> {
         self.history.first().map(|t| t.at)
     }
 
-    /// When it last changed, seen from a moment.
+    /// The time of the last change until `at`.
     pub fn modified_at(&self, at: Timestamp) -> Option<Timestamp> {
         self.last_at(at).map(|t| t.at)
     }
 
-    /// Its transitions, those to come included.
+    /// Its transitions, including future ones.
     pub fn history(&self) -> &[Transition] {
         &self.history
     }
 
-    /// Leads it to another org, or to the same one through another user.
+    /// Changes its org or its user.
     pub fn set_org(&mut self, org: Org) {
         self.org = Some(org);
     }
 
-    /// The token that answers carry for this org.
+    /// The access token for this org.
     pub fn token_for(&self, org: &Org) -> String {
         format!("{}{ACCESS_TOKEN_MARK}{}", org.id, sha256_hex(self.session.to_string()))
     }
 
-    /// What was to come is off; this comes instead.
-    pub(super) fn turn(&mut self, now: Timestamp, course: impl IntoIterator<Item = Transition>) {
+    /// Replaces the future transitions.
+    pub(super) fn replace_future(&mut self, now: Timestamp, transitions: impl IntoIterator<Item = Transition>) {
         self.history.retain(|t| t.at <= now);
-        self.history.extend(course);
+        self.history.extend(transitions);
     }
 }
 
-/// What a POST asks for.
+/// The inputs of a POST.
 #[derive(Debug, Clone)]
-pub struct NewAccess {
-    /// Which of the two it shall be.
+pub struct NewOrgAccess {
+    /// Whether to create a connection or an authorization.
     pub collection: Collection,
-    /// The add-on.
     pub addon: Uuid,
-    /// The app on whose behalf.
+    /// The app that sends the request.
     pub app: Uuid,
     /// `connection_name` or `developer_name`.
     pub name: String,
-    /// What kind of org.
+    /// The type of the org.
     pub provider: Provider,
-    /// Where the user logs in.
+    /// The login URL of the user.
     pub login_url: Url,
-    /// How access is granted.
-    pub grant: Grant,
+    /// How it authenticates.
+    pub auth_method: AuthMethod,
 }
 
-/// What a planted access has beside a POST's inputs.
+/// The inputs of an object that a test plants.
 #[derive(Debug, Clone)]
 pub struct Planted {
-    /// Its inputs; the rule for names does not hold here.
-    pub new: NewAccess,
-    /// The status that it keeps until something changes it.
+    /// Its inputs. Any name is allowed.
+    pub new: NewOrgAccess,
+    /// Its status, until something changes it.
     pub status: Status,
-    /// Its error.
     pub error: Option<RemoteError>,
-    /// The org that it leads to.
+    /// Its org.
     pub org: Option<Org>,
-    /// Who is told to have created it; absent: the account.
+    /// Its creator. Absent: the account.
     pub created_by: Option<String>,
 }
