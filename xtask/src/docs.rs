@@ -16,10 +16,9 @@ use applink_operator::crd::{self, Reason};
 /// The line between the two parts of a page.
 const MARK: &str = "<!-- Written by `make docs` from here on: change src/crd instead. -->\n";
 
-/// One page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Its file in `docs/`.
+    /// Its file name in `docs/`.
     pub file: String,
     title: String,
     generated: String,

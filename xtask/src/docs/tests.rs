@@ -42,7 +42,7 @@ fn every_field_is_described_and_appears() {
 }
 
 #[test]
-fn every_reason_says_what_it_means_and_what_to_do() {
+fn every_reason_has_a_meaning_and_a_remedy() {
     let page = reasons();
     for reason in Reason::ALL {
         assert!(page.contains(&format!("### {reason}\n\n{}", reason.meaning())), "{reason}");
@@ -64,11 +64,11 @@ fn the_written_part_stays_and_the_generated_part_is_replaced() {
 }
 
 #[test]
-fn every_page_has_something_to_say() {
+fn every_page_has_a_written_part() {
     for page in pages() {
         let (_, text) = WRITTEN.iter().find(|(file, _)| **file == page.file).expect("a page that is listed here");
         let (written, _) = text.split_once(MARK).unwrap();
-        assert!(written.lines().count() > 5, "{} says nothing of how it behaves", page.file);
+        assert!(written.lines().count() > 5, "{} does not describe its behaviour", page.file);
     }
 }
 
@@ -91,7 +91,7 @@ fn unknown(value: &Value, schema: &JSONSchemaProps) -> Option<String> {
 }
 
 fn refused(example: Value) -> Option<String> {
-    macro_rules! judge {
+    macro_rules! validate {
         ($kind:ty) => {
             serde_json::from_value::<$kind>(example).map_or_else(
                 |error| Some(error.to_string()),
@@ -100,11 +100,11 @@ fn refused(example: Value) -> Option<String> {
         };
     }
     match example["kind"].as_str().unwrap_or_default() {
-        "AppLinkAddon" => judge!(AppLinkAddon),
-        "Connection" => judge!(Connection),
-        "Authorization" => judge!(Authorization),
-        "Publication" => judge!(Publication),
-        "DataActionTarget" => judge!(DataActionTarget),
+        "AppLinkAddon" => validate!(AppLinkAddon),
+        "Connection" => validate!(Connection),
+        "Authorization" => validate!(Authorization),
+        "Publication" => validate!(Publication),
+        "DataActionTarget" => validate!(DataActionTarget),
         other => Some(format!("no kind {other}")),
     }
 }
