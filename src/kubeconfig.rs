@@ -173,6 +173,8 @@ fn proxy_url(text: &str) -> Option<Uri> {
 
 /// A client that carries the token, without the blanks round it.
 async fn build(mut config: Config) -> Result<Client, Error> {
+    // Each of those who call tries again at a pace of its own. kube would repeat a call for minutes, unseen.
+    config.default_retry = false;
     let file = TokenFile::take(&mut config.auth_info)?;
     if let Some(token) = config.auth_info.token.take().filter(|token| !token.expose_secret().trim().is_empty()) {
         let token = token.expose_secret().trim();

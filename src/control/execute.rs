@@ -38,12 +38,12 @@ pub(super) struct WriteGuard {
 }
 
 impl WriteGuard {
-    /// Enters the gate, once. Tells whether effects are still allowed.
+    /// Enters the fence where it is not within. Tells whether effects are still allowed.
     pub(super) fn enter(&mut self, ctx: &Context) -> bool {
         if self.effect.is_none() {
             self.effect = ctx.fence.enter();
         }
-        self.effect.is_some()
+        self.effect.is_some() && ctx.fence.is_open()
     }
 
     /// Gives back what is held, and gives out what is to be told.

@@ -1,25 +1,58 @@
-//! The gate that every effect passes: shut once the process is to stop, or may no longer write.
+//! The fence that every write passes: shut once the process is to stop, or may no longer write.
 //!
-//! Knows nothing of what passes. The driver enters it, `run` shuts it and waits for those within.
+//! A reconcile enters it before its first effect, `run` shuts it and waits for those within, and `guarded` asks it before
+//! each request that changes something.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+use crate::clock::Clock;
 
 /// Counts those within, and lets nobody in once shut.
 #[derive(Clone, Debug)]
 pub(super) struct WriteFence {
     inside: Arc<watch::Sender<Inside>>,
-    /// Until when this process may write; `None` where it need not be elected.
-    deadline: watch::Receiver<Option<Instant>>,
+    clock: Clock,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Inside {
     count: usize,
     shut: bool,
+    /// Until when this process may write; `None` where it need not be elected.
+    deadline: Option<Deadline>,
+}
+
+/// A moment on two clocks; the earlier one counts. The monotonic clock may stand still while the machine is suspended,
+/// and somebody may set the wall clock back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    monotonic: Instant,
+    wall: Timestamp,
+}
+
+impl Deadline {
+    pub(super) fn now(clock: &Clock) -> Self {
+        Self { monotonic: Instant::now(), wall: clock.now() }
+    }
+
+    /// So long after this one.
+    pub(super) fn after(self, time: Duration) -> Self {
+        Self { monotonic: self.monotonic + time, wall: self.wall.checked_add(time).unwrap_or(Timestamp::MAX) }
+    }
+
+    pub(super) fn has_passed(&self, clock: &Clock) -> bool {
+        Instant::now() >= self.monotonic || clock.now() >= self.wall
+    }
+
+    /// When it passes, unless the wall clock is set.
+    pub(super) fn monotonic(&self) -> Instant {
+        self.monotonic
+    }
 }
 
 /// One effect under way; done when dropped.
@@ -28,24 +61,44 @@ pub(super) struct InFlight(WriteFence);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.inside.send_modify(|inside| inside.count -= 1);
+        self.0.inside.send_modify(|inside| inside.count = inside.count.saturating_sub(1));
     }
 }
 
 impl WriteFence {
-    pub(super) fn new(deadline: watch::Receiver<Option<Instant>>) -> Self {
-        Self { inside: Arc::new(watch::Sender::default()), deadline }
+    /// Open for as long as nobody sets a deadline.
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { inside: Arc::default(), clock }
+    }
+
+    /// Nothing is written from this moment on.
+    pub(super) fn open_until(&self, deadline: Deadline) {
+        self.inside.send_modify(|inside| inside.deadline = Some(deadline));
+    }
+
+    /// Nothing is written any more.
+    pub(super) fn close(&self) {
+        self.open_until(Deadline::now(&self.clock));
+    }
+
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        self.inside.borrow().deadline
+    }
+
+    /// Whether an effect that is under way may write.
+    pub(super) fn is_open(&self) -> bool {
+        !self.deadline().is_some_and(|deadline| deadline.has_passed(&self.clock))
     }
 
     /// A pass for one effect, unless the process stops or its lease is about to run out.
     pub(super) fn enter(&self) -> Option<InFlight> {
-        if self.deadline.borrow().is_some_and(|deadline| Instant::now() >= deadline) {
+        if !self.is_open() {
             return None;
         }
         let mut entered = false;
         self.inside.send_modify(|inside| {
             entered = !inside.shut;
-            inside.count += usize::from(entered);
+            inside.count = inside.count.saturating_add(usize::from(entered));
         });
         entered.then(|| InFlight(self.clone()))
     }
@@ -60,35 +113,61 @@ impl WriteFence {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use jiff::SignedDuration;
+
     use super::*;
+
+    fn fence() -> WriteFence {
+        WriteFence::new(Clock::starting_at(Timestamp::UNIX_EPOCH))
+    }
 
     #[tokio::test(start_paused = true)]
     async fn shut_waits_for_those_within_and_lets_nobody_in() {
-        let fence = WriteFence::new(watch::channel(None).1);
+        let fence = fence();
         let within = fence.enter().expect("open");
         let other = fence.clone();
         let shut = tokio::spawn(async move { other.shut(Duration::from_secs(8)).await });
         tokio::task::yield_now().await;
         assert!(fence.enter().is_none());
+        assert!(fence.is_open(), "those within write what they have to");
         drop(within);
         assert!(shut.await.unwrap());
     }
 
     #[tokio::test(start_paused = true)]
     async fn shut_does_not_wait_for_ever() {
-        let fence = WriteFence::new(watch::channel(None).1);
+        let fence = fence();
         let _within = fence.enter().expect("open");
         assert!(!fence.shut(Duration::from_secs(8)).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_enters_past_the_lease() {
-        let (tx, rx) = watch::channel(Some(Instant::now() + Duration::from_secs(10)));
-        let fence = WriteFence::new(rx);
+        let fence = fence();
+        fence.open_until(Deadline::now(&fence.clock).after(Duration::from_secs(10)));
         assert!(fence.enter().is_some());
         tokio::time::advance(Duration::from_secs(10)).await;
         assert!(fence.enter().is_none());
-        tx.send(Some(Instant::now() + Duration::from_secs(1))).unwrap();
+        fence.open_until(Deadline::now(&fence.clock).after(Duration::from_secs(1)));
         assert!(fence.enter().is_some());
+        fence.close();
+        assert!(!fence.is_open());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_earlier_of_two_clocks_counts() {
+        let base = Clock::starting_at(Timestamp::UNIX_EPOCH);
+        let was_suspended: &AtomicBool = Box::leak(Box::default());
+        let clock = Clock::following(move || {
+            let ahead = if was_suspended.load(Ordering::Relaxed) { 60 } else { 0 };
+            base.now() + SignedDuration::from_secs(ahead)
+        });
+        let fence = WriteFence::new(clock);
+        fence.open_until(Deadline::now(&clock).after(Duration::from_secs(10)));
+        assert!(fence.is_open());
+        was_suspended.store(true, Ordering::Relaxed);
+        assert!(!fence.is_open(), "the monotonic clock has stood still meanwhile");
     }
 }

@@ -11,10 +11,10 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
-use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::fence::{Deadline, WriteFence};
 use super::health::Health;
 use super::said;
 use crate::clock::Clock;
@@ -37,7 +37,7 @@ pub(super) struct LeaderLease {
     identity: String,
     held: Option<Lease>,
     other: Option<Other>,
-    deadline: watch::Sender<Option<Instant>>,
+    fence: WriteFence,
     health: Health,
 }
 
@@ -56,18 +56,11 @@ struct Other {
 pub struct Lost(String);
 
 impl LeaderLease {
-    /// A claim to the Lease in `namespace`. `deadline` carries until when this process may write.
-    pub(super) fn new(
-        client: Client,
-        namespace: &str,
-        clock: Clock,
-        deadline: watch::Sender<Option<Instant>>,
-        health: Health,
-    ) -> Self {
+    /// A claim to the Lease in `namespace`, which opens `fence` for as long as it holds.
+    pub(super) fn new(client: Client, namespace: &str, clock: Clock, fence: WriteFence, health: Health) -> Self {
         let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "applink-operator".to_owned());
         // Nothing may be written before the first claim succeeds.
-        deadline.send_replace(Some(Instant::now()));
-        health.electing();
+        fence.close();
         Self {
             api: Api::namespaced(client, namespace),
             namespace: namespace.to_owned(),
@@ -75,7 +68,7 @@ impl LeaderLease {
             identity: format!("{host}_{}", Uuid::new_v4()),
             held: None,
             other: None,
-            deadline,
+            fence,
             health,
         }
     }
@@ -111,15 +104,18 @@ impl LeaderLease {
         }
     }
 
-    /// Renews the lease until that fails for too long.
+    /// Renews the lease until that fails for too long. Past the deadline it is not even tried: another may hold it by then.
     pub(super) async fn keep(&mut self) -> Lost {
         loop {
             tokio::time::sleep(PACE).await;
-            let until = self.deadline.borrow().unwrap_or_else(Instant::now);
+            if !self.fence.is_open() {
+                return Lost("not renewed in time: the process or the machine stood still".to_owned());
+            }
+            let until = self.fence.deadline().map_or_else(Instant::now, |deadline| deadline.monotonic());
             match tokio::time::timeout_at(until, self.attempt()).await {
                 Ok(Ok(None)) => self.health.holds_lease(),
                 Ok(Ok(Some(holder))) => return Lost(format!("{holder} took it")),
-                Ok(Err(error)) if Instant::now() < until => {
+                Ok(Err(error)) if self.fence.is_open() => {
                     self.health.lacks_lease(self.trouble(&error));
                     tracing::warn!("cannot renew Lease {NAME}: {}", said(&error))
                 }
@@ -131,9 +127,8 @@ impl LeaderLease {
 
     /// Gives the lease back, so that the next one need not wait.
     pub(super) async fn release(&mut self) {
-        let Some(mut lease) = self.held.take() else { return };
-        // Nothing may be written from here on.
-        self.deadline.send_replace(Some(Instant::now()));
+        let Some(mut lease) = self.held.take().filter(|_| self.fence.is_open()) else { return };
+        self.fence.close();
         if let Some(spec) = lease.spec.as_mut() {
             spec.holder_identity = None;
         }
@@ -144,7 +139,7 @@ impl LeaderLease {
 
     /// One try; `Some` names who holds it instead.
     async fn attempt(&mut self) -> Result<Option<String>, kube::Error> {
-        let began = Instant::now();
+        let began = Deadline::now(&self.clock);
         let lease = match self.held.take() {
             Some(lease) => lease,
             None => match self.api.get_opt(NAME).await? {
@@ -159,14 +154,14 @@ impl LeaderLease {
     }
 
     /// Writes ourselves in. A conflict is an error like any other: the next try reads anew who holds it.
-    async fn take(&mut self, began: Instant, lease: Lease) -> Result<Option<String>, kube::Error> {
+    async fn take(&mut self, began: Deadline, lease: Lease) -> Result<Option<String>, kube::Error> {
         let written = if lease.metadata.resource_version.is_none() {
             self.api.create(&params(), &lease).await?
         } else {
             self.api.replace(NAME, &params(), &lease).await?
         };
         self.held = Some(written);
-        self.deadline.send_replace(Some(began + DEADLINE));
+        self.fence.open_until(began.after(DEADLINE));
         Ok(None)
     }
 

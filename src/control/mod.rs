@@ -8,6 +8,7 @@ mod events;
 mod execute;
 mod fence;
 mod forbidden;
+mod guarded;
 mod health;
 mod inputs;
 mod kinds;

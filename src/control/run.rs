@@ -19,7 +19,6 @@ use kube::runtime::{WatchStreamExt, applier, controller, reflector, watcher};
 use kube::{Client, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::digests::Digests;
 use super::events::Events;
@@ -33,7 +32,7 @@ use super::reconcile::{Reconciler, error_policy, reconcile};
 use super::source::{FirstList, apis, served, watched};
 use super::state_cache::StateCache;
 use super::stores::{KindStore, NamespaceStore, Stores};
-use super::{Context, Error, inputs};
+use super::{Context, Error, guarded, inputs};
 use crate::budget::{Budgets, Limits};
 use crate::clock::Clock;
 use crate::crd::AppLinkAddon;
@@ -83,13 +82,21 @@ pub struct Dependencies {
 /// # Errors
 /// [`Lost`] where another replica took over, or the lease could not be renewed.
 pub async fn run(dependencies: Dependencies, options: Options, stop: impl Future<Output = ()>) -> Result<(), Lost> {
-    let (deadline, until) = watch::channel(None);
-    let fence = WriteFence::new(until);
+    let fence = WriteFence::new(dependencies.clock);
     let health = Health::new(dependencies.ready.clone(), dependencies.metrics.clone());
-    let mut claim = None;
+    let mut lease = options.lease_namespace.as_ref().map(|namespace| {
+        // The lease is what opens the fence, and is no write that it holds up.
+        let client = guarded::client(dependencies.client.clone(), None);
+        LeaderLease::new(client, namespace, dependencies.clock, fence.clone(), health.clone())
+    });
+    let dependencies = Dependencies {
+        client: guarded::client(dependencies.client, Some(fence.clone())),
+        transport: guarded::transport(dependencies.transport, fence.clone()),
+        ..dependencies
+    };
     let mut result = Ok(());
     {
-        let mut lead = std::pin::pin!(lead(&dependencies, &options, &fence, &health, deadline, &mut claim));
+        let mut lead = std::pin::pin!(lead(&dependencies, &options, &fence, &health, lease.as_mut()));
         tokio::select! {
             () = stop => {}
             lost = &mut lead => result = Err(lost),
@@ -104,11 +111,12 @@ pub async fn run(dependencies: Dependencies, options: Options, stop: impl Future
             }
         }
     }
-    if let Some(mut claim) = claim
-        && tokio::time::timeout(LAST_WORD, claim.release()).await.is_err()
+    if let Some(lease) = &mut lease
+        && tokio::time::timeout(LAST_WORD, lease.release()).await.is_err()
     {
         tracing::warn!("could not give the lease back: the API server does not answer");
     }
+    fence.close();
     result
 }
 
@@ -126,19 +134,14 @@ async fn lead(
     options: &Options,
     fence: &WriteFence,
     health: &Health,
-    deadline: watch::Sender<Option<Instant>>,
-    claim: &mut Option<LeaderLease>,
+    lease: Option<&mut LeaderLease>,
 ) -> Lost {
     some_namespace_served(dependencies, options, health).await;
-    let Some(namespace) = &options.lease_namespace else {
-        let _unlimited = deadline;
-        match work(dependencies, options, fence, health).await {}
-    };
-    let new = LeaderLease::new(dependencies.client.clone(), namespace, dependencies.clock, deadline, health.clone());
-    let claim = claim.insert(new);
-    claim.acquire().await;
+    let Some(lease) = lease else { match work(dependencies, options, fence, health).await {} };
+    health.electing();
+    lease.acquire().await;
     tokio::select! {
-        lost = claim.keep() => lost,
+        lost = lease.keep() => lost,
         never = work(dependencies, options, fence, health) => match never {},
     }
 }

@@ -161,12 +161,17 @@ impl World {
 
     /// One more operator, which the test holds.
     pub fn spawn(&self) -> Operator {
+        self.spawn_by(self.clock)
+    }
+
+    /// One more operator, whose machine shows another time.
+    pub fn spawn_by(&self, clock: Clock) -> Operator {
         let tap = Tap::default();
         let (ready, is_ready) = watch::channel(Readiness::default());
         let outside = Dependencies {
             client: tap.client(self.api.client()),
             transport: tap.transport(in_process(self.sim.router())),
-            clock: self.clock,
+            clock,
             metrics: self.metrics.clone(),
             ready,
         };

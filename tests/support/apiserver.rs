@@ -134,6 +134,11 @@ impl ApiServer {
         self.state().faults.add(verb, resource, times, &Fault::LoseAnswer);
     }
 
+    /// The next so many requests are never answered.
+    pub fn ignore_next(&self, verb: &str, resource: &str, times: usize) {
+        self.state().faults.add(verb, resource, times, &Fault::Ignore);
+    }
+
     /// Watches of this resource tell nothing from here on.
     pub fn hold_watches(&self, plural: &str) {
         self.state().faults.held.insert(plural.to_owned());

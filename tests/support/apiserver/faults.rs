@@ -25,6 +25,8 @@ pub enum Fault {
     Refuse(Refusal),
     /// Everything is done, and the connection breaks before the answer.
     LoseAnswer,
+    /// Nothing is done, and there is never an answer, as on a connection that leads nowhere.
+    Ignore,
 }
 
 impl Faults {

@@ -49,6 +49,9 @@ pub async fn serve(server: ApiServer, request: Request<RequestBody>) -> std::res
         Err(refusal) => return Ok(respond(refusal.code, &refusal.status())),
     };
     let fault = server.state().faults.meet(&call.place.namespace, call.verb, &call.rbac_resource());
+    if matches!(fault, Some(Fault::Ignore)) {
+        return std::future::pending().await;
+    }
     let body = serde_json::from_slice(&body).unwrap_or_default();
     let answer = match &fault {
         Some(Fault::Refuse(refusal)) => Err(refusal.clone()),
