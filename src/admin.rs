@@ -11,6 +11,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::liveness::Liveness;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
@@ -25,11 +26,12 @@ pub async fn serve(
     addr: SocketAddr,
     metrics: Metrics,
     ready: watch::Receiver<Readiness>,
+    liveness: Liveness,
 ) -> Result<impl Future<Output = Result<()>>> {
     let listener = bind(addr, async |addr| TcpListener::bind(addr).await).await?;
     let bound = listener.local_addr()?;
     tracing::info!(addr = %bound, "admin endpoints on http://{bound}");
-    Ok(async move { axum::serve(listener, router(metrics, ready)).await })
+    Ok(async move { axum::serve(listener, router(metrics, ready, liveness)).await })
 }
 
 /// `[::]` means all addresses: on a machine without IPv6, that is all IPv4 addresses.
@@ -43,7 +45,14 @@ async fn bind<T>(addr: SocketAddr, bind: impl AsyncFn(SocketAddr) -> Result<T>) 
     }
 }
 
-fn router(metrics: Metrics, ready: watch::Receiver<Readiness>) -> Router {
+fn router(metrics: Metrics, ready: watch::Receiver<Readiness>, liveness: Liveness) -> Router {
+    let is_alive = move || {
+        let stalled = liveness.stalled();
+        std::future::ready(match stalled.is_empty() {
+            true => (StatusCode::OK, "ok\n".to_owned()),
+            false => (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", stalled.join("\n"))),
+        })
+    };
     let is_ready = move || {
         let readiness = ready.borrow().clone();
         let code = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -51,19 +60,42 @@ fn router(metrics: Metrics, ready: watch::Receiver<Readiness>) -> Router {
     };
     let text = [(http::header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
     Router::new()
-        .route("/healthz", get(|| std::future::ready("ok\n")))
+        .route("/healthz", get(is_alive))
         .route("/readyz", get(is_ready))
         .route("/metrics", get(move || std::future::ready((text, metrics.text()))))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tower::ServiceExt;
+
     use super::*;
 
     /// A machine that binds no IPv6 address, for this reason.
     async fn without_ipv6(addr: &str, why: ErrorKind) -> Result<SocketAddr> {
         let only_ipv4 = async |addr: SocketAddr| if addr.is_ipv4() { Ok(addr) } else { Err(why.into()) };
         bind(addr.parse().expect("an address"), only_ipv4).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn healthz_names_what_stands_still() {
+        let liveness = Liveness::default();
+        let router = router(Metrics::default(), watch::channel(Readiness::default()).1, liveness.clone());
+        let ask = async || {
+            let request = http::Request::get("/healthz").body(axum::body::Body::empty()).expect("a request");
+            let (parts, body) = router.clone().oneshot(request).await.expect("an answer").into_parts();
+            let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+            (parts.status.as_u16(), String::from_utf8_lossy(&body).into_owned())
+        };
+        let pulse = liveness.pulse("watch of Secrets in all namespaces", Duration::from_secs(60));
+        assert_eq!(ask().await, (200, "ok\n".to_owned()));
+        tokio::time::advance(Duration::from_secs(90)).await;
+        let said = "the watch of Secrets in all namespaces stands still: 30 s overdue\n".to_owned();
+        assert_eq!(ask().await, (500, said));
+        pulse.beat(Duration::from_secs(60));
+        assert_eq!(ask().await, (200, "ok\n".to_owned()));
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! kube's own loader takes a missing file, a line break after a token, and `NO_PROXY` otherwise than kubectl does. No
 //! error shows a token or the password of a proxy. `main` asks for the client.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -171,6 +172,21 @@ fn proxy_url(text: &str) -> Option<Uri> {
     matches!(url.scheme_str(), Some("http" | "https" | "socks5")).then_some(url)
 }
 
+thread_local! {
+    /// Whose token kube reads on this thread.
+    static BUILDING: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// What a panic on this thread means, where that is known: it is no bug of ours, and the process is about to end.
+#[must_use]
+pub fn explain_panic() -> Option<Error> {
+    BUILDING.take().map(Error::Token)
+}
+
+fn unnamed() -> String {
+    "the kubeconfig".to_owned()
+}
+
 /// A client that carries the token, without the blanks round it.
 async fn build(mut config: Config) -> Result<Client, Error> {
     // Each of those who call tries again at a pace of its own. kube would repeat a call for minutes, unseen.
@@ -183,8 +199,15 @@ async fn build(mut config: Config) -> Result<Client, Error> {
     }
     let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
     // Runs a plugin, which may take its time. kube panics where what that gives is no token.
-    let built = tokio::task::spawn_blocking(move || ClientBuilder::try_from(config)).await;
-    let builder = built.map_err(|_| Error::Token(plugin.unwrap_or_else(|| "the kubeconfig".to_owned())))??;
+    let named = plugin.clone();
+    let building = move || {
+        BUILDING.replace(Some(named.unwrap_or_else(unnamed)));
+        let built = ClientBuilder::try_from(config);
+        BUILDING.take();
+        built
+    };
+    let built = tokio::task::spawn_blocking(building).await;
+    let builder = built.map_err(|_| Error::Token(plugin.unwrap_or_else(unnamed)))??;
     Ok(match file {
         None => builder.build(),
         Some(file) => {

@@ -18,6 +18,7 @@ pub mod document;
 pub mod facts;
 pub mod heroku;
 pub mod kubeconfig;
+pub mod liveness;
 pub mod metrics;
 pub mod observe;
 pub mod plan;

@@ -12,6 +12,7 @@ use applink_operator::budget::Limits;
 use applink_operator::clock::Clock;
 use applink_operator::control::run::{Dependencies, Options, run};
 use applink_operator::control::scope;
+use applink_operator::liveness::Liveness;
 use applink_operator::metrics::Metrics;
 use applink_operator::readiness::Readiness;
 use applink_operator::telemetry::{self, LogFormat};
@@ -56,6 +57,9 @@ struct RunArgs {
     /// Writes to one add-on at a time.
     #[arg(long, env = "APPLINK_WRITE_CONCURRENCY", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     write_concurrency: u16,
+    /// Reconciles at a time, over all kinds.
+    #[arg(long, env = "APPLINK_RECONCILE_CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    reconcile_concurrency: u16,
     /// Whether to write only while holding a Lease, so that several replicas can run.
     #[arg(long, env = "APPLINK_LEADER_ELECT", default_value_t = true, action = clap::ArgAction::Set)]
     leader_elect: bool,
@@ -67,7 +71,21 @@ struct RunArgs {
     log_format: LogFormat,
 }
 
+/// A panic is a bug, and ends the process, on whichever thread it is: the release profile aborts by itself.
+fn end_at_a_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if let Some(error) = kubeconfig::explain_panic() {
+            eprintln!("applink-operator: no way to a cluster: {error}");
+            std::process::exit(1);
+        }
+        report(panic);
+        std::process::abort();
+    }));
+}
+
 fn main() -> ExitCode {
+    end_at_a_panic();
     let command = without_empty_variables(Cli::command(), |name| std::env::var_os(name));
     let cli = Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
     let result = match cli.command {
@@ -110,6 +128,7 @@ fn options(args: &RunArgs, own_namespace: &str) -> anyhow::Result<Options> {
         namespaces: namespaces.with_context(|| wrong("namespace"))?,
         hosts: AllowedHosts::new(&hosts).map_err(|text| anyhow!(text))?,
         write_concurrency: args.write_concurrency.into(),
+        reconcile_concurrency: args.reconcile_concurrency.into(),
         lease_namespace: args.leader_elect.then(|| lease.unwrap_or_else(|| own_namespace.to_owned())),
         limits: Limits::default(),
     })
@@ -137,12 +156,17 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
     let options = options(&args, client.default_namespace())?;
     let metrics = Metrics::default();
     let (ready, is_ready) = watch::channel(Readiness::default());
-    let admin = admin::serve(args.admin_addr, metrics.clone(), is_ready)
+    let liveness = Liveness::default();
+    let admin = admin::serve(args.admin_addr, metrics.clone(), is_ready, liveness.clone())
         .await
         .with_context(|| format!("cannot listen on {} (--admin-addr)", args.admin_addr))?;
-    let admin = tokio::spawn(admin);
+    let admin = liveness.spawn("server of the admin endpoints", async move {
+        if let Err(error) = admin.await {
+            tracing::error!("cannot serve the admin endpoints: {error}");
+        }
+    });
     let transport = transport::network().context("cannot set up TLS")?;
-    let outside = Dependencies { client, transport, clock: Clock::system(), metrics, ready };
+    let outside = Dependencies { client, transport, clock: Clock::system(), metrics, ready, liveness };
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let stop = async move {
@@ -152,7 +176,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         }
     };
     let result = run(outside, options, stop).await;
-    admin.abort();
+    drop(admin);
     Ok(result?)
 }
 

@@ -31,6 +31,7 @@ fn what_is_empty_counts_as_not_given() {
         "ALLOWED_HOST",
         "ADMIN_ADDR",
         "WRITE_CONCURRENCY",
+        "RECONCILE_CONCURRENCY",
         "LEADER_ELECT",
         "LEADER_ELECT_NAMESPACE",
         "LOG_FORMAT",
@@ -78,4 +79,29 @@ fn what_cannot_be_a_namespace_ends_the_start() {
 fn a_host_that_is_none_ends_the_start() {
     let said = said(&["--allowed-host", "https://api.heroku.com/"], &[]);
     assert!(!said.contains("kubeconfig") && said.contains("api.heroku.com"), "{said}");
+}
+
+/// kube panics at such a token, and a panic on any thread ends the process.
+#[test]
+fn a_plugin_that_gives_no_token_is_named_and_its_word_not_shown() {
+    let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-plugin");
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let file = dir.join("kubeconfig");
+    let credential =
+        r#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"hun\nter2"}}"#;
+    let config = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "here",
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+        "clusters": [{"name": "here", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "me", "user": {"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "command": "echo", "args": [credential],
+            "interactiveMode": "Never",
+        }}}],
+    });
+    std::fs::write(&file, config.to_string()).expect("a file");
+    let output = run(&[], &[("KUBECONFIG", file.to_str().expect("a path"))]);
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("no way to a cluster: the token of echo has characters"), "{said}");
+    assert!(!said.contains("ter2") && !said.contains("panicked"), "{said}");
 }

@@ -14,6 +14,7 @@ use super::owned_secrets::{self, SecretContent};
 use super::patch::{Part, patch, preconditions};
 use super::permits::Permit;
 use super::reconcile::{Gathered, Reconciler};
+use super::slots::Slot;
 use super::status::{announce, publish_event};
 use super::stores::key;
 use super::{Context, Error};
@@ -33,6 +34,8 @@ pub(super) struct WriteGuard {
     /// To be the only writer in a place within the add-on.
     exclusive: Option<Permit>,
     effect: Option<InFlight>,
+    /// To work at all: given back while only waiting is to be done.
+    pub(super) slot: Option<Slot>,
     /// What is to be told once it is written down.
     events: Vec<PendingEvent>,
 }
@@ -90,6 +93,7 @@ pub(super) async fn execute<K: Kind>(
         if plan.steps.iter().any(Step::makes) {
             read.payload = object.payload(ctx).await?;
         }
+        guard.slot = None;
         acquire(&**object, ctx, &addon, urgent, guard).await;
         // The world moved while we waited.
         return Ok(Next::Plan);
@@ -120,6 +124,7 @@ pub(super) async fn execute<K: Kind>(
             delete_credentials_secret(reconciler, object, state, step, secret).await
         }
         Step::WriteCredentialsSecret { id, secret } => {
+            guard.slot = None;
             write_credentials_secret(reconciler, object, state, step, (id, secret)).await
         }
         Step::AddFinalizer => write_intent(reconciler, object, state, step, None).await,
@@ -241,6 +246,7 @@ async fn call<K: Kind>(
         return Ok(Next::Gather);
     }
     let began = ctx.clock.now();
+    guard.slot = None;
     let result = match step {
         Step::Create { .. } | Step::Publish { .. } => match &read.payload {
             Some(payload) => object.create(ctx, payload).await.map(Some),

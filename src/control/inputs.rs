@@ -16,6 +16,7 @@ use super::Context;
 use super::health::{Health, Source};
 use super::kinds::Reference;
 use super::source::{FirstList, watched};
+use crate::liveness::Liveness;
 
 /// What is listed at a time: of the names that go by, no more than this are in memory at once.
 const PAGE: u32 = 100;
@@ -23,7 +24,7 @@ const PAGE: u32 = 100;
 /// Watches objects of `kind` for ever. Its troubles are its own: a watch inside a controller would hold up all other causes.
 pub(super) async fn watch<R>(
     ctx: Arc<Context>,
-    health: Health,
+    (health, liveness): (Health, Liveness),
     (namespace, api): (Option<String>, Api<PartialObjectMeta<R>>),
     kind: &'static str,
 ) where
@@ -33,7 +34,7 @@ pub(super) async fn watch<R>(
     let source = Source { namespace, kind, vital: false };
     // Nobody waits for the first list.
     let (first, _) = watch::channel(FirstList::Awaited);
-    let mut events = std::pin::pin!(watched(api, config, health, source, first).touched_objects());
+    let mut events = std::pin::pin!(watched(api, config, (health, liveness), source, first).touched_objects());
     while let Some(event) = events.next().await {
         if let Ok(object) = event {
             let changed = Reference { kind, name: object.name_any() };

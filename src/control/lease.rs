@@ -11,6 +11,8 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -50,6 +52,63 @@ struct Other {
     seen: Instant,
 }
 
+/// The lease, on a task of its own: whatever else takes long, it is renewed in time.
+pub(super) struct Election {
+    task: JoinHandle<Lost>,
+    held: oneshot::Receiver<()>,
+    give_back: Option<oneshot::Sender<()>>,
+}
+
+impl Drop for Election {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Election {
+    /// Stands for election with this lease.
+    pub(super) fn start(mut lease: LeaderLease) -> Self {
+        let (hold, held) = oneshot::channel();
+        let (give_back, given_back) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let keep = async {
+                lease.acquire().await;
+                // Nobody listens any more only while the process stops.
+                let _ = hold.send(());
+                lease.keep().await
+            };
+            let lost = tokio::select! {
+                lost = keep => lost,
+                _ = given_back => Lost("it was given back".to_owned()),
+            };
+            lease.release().await;
+            lost
+        });
+        Self { task, held, give_back: Some(give_back) }
+    }
+
+    /// Done once the lease is ours.
+    pub(super) async fn held(&mut self) {
+        if (&mut self.held).await.is_err() {
+            // The task has ended: `lost` tells why.
+            std::future::pending().await
+        }
+    }
+
+    /// Done once the lease is lost.
+    pub(super) async fn lost(&mut self) -> Lost {
+        (&mut self.task).await.unwrap_or_else(|error| Lost(format!("its task ended: {error}")))
+    }
+
+    /// Gives the lease back, so that the next one need not wait.
+    pub(super) async fn give_back(mut self) {
+        let asked = self.give_back.take().map(|give_back| give_back.send(()));
+        if asked.is_some_and(|asked| asked.is_ok()) {
+            let _lost = self.lost().await;
+        }
+    }
+}
+
 /// The lease is no longer ours.
 #[derive(Debug, thiserror::Error)]
 #[error("the lease was lost: {0}")]
@@ -74,7 +133,7 @@ impl LeaderLease {
     }
 
     /// Waits until the lease is ours.
-    pub(super) async fn acquire(&mut self) {
+    async fn acquire(&mut self) {
         let mut told = String::new();
         loop {
             match self.attempt().await {
@@ -105,7 +164,7 @@ impl LeaderLease {
     }
 
     /// Renews the lease until that fails for too long. Past the deadline it is not even tried: another may hold it by then.
-    pub(super) async fn keep(&mut self) -> Lost {
+    async fn keep(&mut self) -> Lost {
         loop {
             tokio::time::sleep(PACE).await;
             if !self.fence.is_open() {
@@ -126,7 +185,7 @@ impl LeaderLease {
     }
 
     /// Gives the lease back, so that the next one need not wait.
-    pub(super) async fn release(&mut self) {
+    async fn release(&mut self) {
         let Some(mut lease) = self.held.take().filter(|_| self.fence.is_open()) else { return };
         self.fence.close();
         if let Some(spec) = lease.spec.as_mut() {

@@ -20,6 +20,7 @@ mod permits;
 mod reconcile;
 pub mod run;
 pub mod scope;
+mod slots;
 mod source;
 mod state_cache;
 mod status;
@@ -46,6 +47,7 @@ use fence::WriteFence;
 use forbidden::ForbiddenReads;
 use kinds::{Kind, Reference};
 use permits::Permits;
+use slots::Slots;
 use stores::{KindStore, Stores};
 
 /// What went wrong on the way to Kubernetes. Trouble with AppLink is no error: it is planned with.
@@ -140,6 +142,7 @@ pub struct Context {
     observer: Observer,
     stores: Stores,
     permits: Permits,
+    slots: Slots,
     fence: WriteFence,
     events: Events,
     org_access_digests: Digests<OrgAccessInputs>,

@@ -100,6 +100,9 @@ async fn go<K: Kind>(reconciler: &Reconciler<K>, object: &mut Arc<K>, begun: &mu
     let mut guard = WriteGuard::default();
     let mut gathered = None;
     for _ in 0..STEPS {
+        if guard.slot.is_none() {
+            guard.slot = Some(ctx.slots.take(&key(&**object)).await);
+        }
         let state = reconciler.state_cache.state(object, ctx.clock.now());
         let mut read = match gathered.take() {
             Some(read) => read,

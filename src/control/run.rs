@@ -3,13 +3,12 @@
 //! `main` calls [`run`] with what leads outside: the API server's client, the transport, the clock, the signal to stop.
 //! Tests call it with the same, in-process.
 
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
@@ -18,7 +17,6 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, applier, controller, reflector, watcher};
 use kube::{Client, ResourceExt};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 
 use super::digests::Digests;
 use super::events::Events;
@@ -26,9 +24,10 @@ use super::fence::WriteFence;
 use super::forbidden::ForbiddenReads;
 use super::health::{Health, Source};
 use super::kinds::{ForEach, Kind, each};
-use super::lease::{LeaderLease, Lost};
+use super::lease::{Election, LeaderLease, Lost};
 use super::permits::Permits;
 use super::reconcile::{Reconciler, error_policy, reconcile};
+use super::slots::Slots;
 use super::source::{FirstList, apis, served, watched};
 use super::state_cache::StateCache;
 use super::stores::{KindStore, NamespaceStore, Stores};
@@ -36,6 +35,7 @@ use super::{Context, Error, guarded, inputs};
 use crate::budget::{Budgets, Limits};
 use crate::clock::Clock;
 use crate::crd::AppLinkAddon;
+use crate::liveness::{Ended, Liveness};
 use crate::metrics::Metrics;
 use crate::observe::{Hooks, Key, Observer, Subscription, Trigger};
 use crate::readiness::Readiness;
@@ -57,6 +57,8 @@ pub struct Options {
     pub hosts: AllowedHosts,
     /// Writers at a time on each add-on.
     pub write_concurrency: usize,
+    /// Reconciles at a time, over all kinds.
+    pub reconcile_concurrency: usize,
     /// Namespace of the Lease; `None` runs without election.
     pub lease_namespace: Option<String>,
     /// Calls to each add-on, and with each account.
@@ -75,31 +77,43 @@ pub struct Dependencies {
     pub metrics: Metrics,
     /// Whether the operator is ready, and what keeps it from that.
     pub ready: watch::Sender<Readiness>,
+    /// Whether it comes round.
+    pub liveness: Liveness,
+}
+
+/// Why [`run`] ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Another replica took over, or the lease could not be renewed.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    /// A part of it ended, without which it would do half of its work.
+    #[error(transparent)]
+    Ended(#[from] Ended),
 }
 
 /// Runs until `stop` is done.
 ///
 /// # Errors
-/// [`Lost`] where another replica took over, or the lease could not be renewed.
-pub async fn run(dependencies: Dependencies, options: Options, stop: impl Future<Output = ()>) -> Result<(), Lost> {
+/// [`Failure`] where the operator cannot go on.
+pub async fn run(dependencies: Dependencies, options: Options, stop: impl Future<Output = ()>) -> Result<(), Failure> {
     let fence = WriteFence::new(dependencies.clock);
     let health = Health::new(dependencies.ready.clone(), dependencies.metrics.clone());
-    let mut lease = options.lease_namespace.as_ref().map(|namespace| {
-        // The lease is what opens the fence, and is no write that it holds up.
-        let client = guarded::client(dependencies.client.clone(), None);
-        LeaderLease::new(client, namespace, dependencies.clock, fence.clone(), health.clone())
-    });
+    // The lease is what opens the fence, and is no write that it holds up.
+    let lease_client = guarded::client(dependencies.client.clone(), None);
     let dependencies = Dependencies {
         client: guarded::client(dependencies.client, Some(fence.clone())),
         transport: guarded::transport(dependencies.transport, fence.clone()),
         ..dependencies
     };
+    let mut election = None;
     let mut result = Ok(());
     {
-        let mut lead = std::pin::pin!(lead(&dependencies, &options, &fence, &health, lease.as_mut()));
+        let lead = lead(&dependencies, &options, &fence, &health, lease_client, &mut election);
+        let mut lead = std::pin::pin!(lead);
         tokio::select! {
             () = stop => {}
-            lost = &mut lead => result = Err(lost),
+            failure = &mut lead => result = Err(failure),
         }
         health.stopping();
         tracing::info!("stopping");
@@ -107,12 +121,12 @@ pub async fn run(dependencies: Dependencies, options: Options, stop: impl Future
             // What is under way goes on; nothing new begins.
             tokio::select! {
                 () = last_effect(&fence) => {}
-                _lost = &mut lead => {}
+                _failure = &mut lead => {}
             }
         }
     }
-    if let Some(lease) = &mut lease
-        && tokio::time::timeout(LAST_WORD, lease.release()).await.is_err()
+    if let Some(election) = election
+        && tokio::time::timeout(LAST_WORD, election.give_back()).await.is_err()
     {
         tracing::warn!("could not give the lease back: the API server does not answer");
     }
@@ -120,7 +134,7 @@ pub async fn run(dependencies: Dependencies, options: Options, stop: impl Future
     result
 }
 
-/// Shuts the gate, and waits for the effect under way.
+/// Shuts the fence, and waits for the effect under way.
 async fn last_effect(fence: &WriteFence) {
     let seconds = LAST_EFFECT.as_secs();
     if !fence.shut(LAST_EFFECT).await {
@@ -128,21 +142,28 @@ async fn last_effect(fence: &WriteFence) {
     }
 }
 
-/// Waits for the CRDs and the lease, then works until the lease is lost.
+/// Waits for the CRDs and the lease, then works until the lease is lost, or something ends that must not.
 async fn lead(
     dependencies: &Dependencies,
     options: &Options,
     fence: &WriteFence,
     health: &Health,
-    lease: Option<&mut LeaderLease>,
-) -> Lost {
+    lease_client: Client,
+    election: &mut Option<Election>,
+) -> Failure {
+    let clock = dependencies.clock;
+    let lease = options.lease_namespace.as_ref().map(|namespace| {
+        fence.close();
+        LeaderLease::new(lease_client, namespace, clock, fence.clone(), health.clone())
+    });
     some_namespace_served(dependencies, options, health).await;
-    let Some(lease) = lease else { match work(dependencies, options, fence, health).await {} };
+    let Some(lease) = lease else { return work(dependencies, options, fence, health).await.into() };
     health.electing();
-    lease.acquire().await;
+    let election = election.insert(Election::start(lease));
+    election.held().await;
     tokio::select! {
-        lost = lease.keep() => lost,
-        never = work(dependencies, options, fence, health) => match never {},
+        lost = election.lost() => lost.into(),
+        ended = work(dependencies, options, fence, health) => ended.into(),
     }
 }
 
@@ -173,31 +194,37 @@ async fn some_namespace_served(dependencies: &Dependencies, options: &Options, h
     }
 }
 
-/// All watches, queues and pollers, for ever.
-async fn work(dependencies: &Dependencies, options: &Options, fence: &WriteFence, health: &Health) -> Infallible {
+/// All watches, queues and pollers, until one of them ends, which none should.
+async fn work(dependencies: &Dependencies, options: &Options, fence: &WriteFence, health: &Health) -> Ended {
     health.working();
     let (touch, touched) = mpsc::unbounded_channel();
     let mut startup = Startup { dependencies, options, health, touch, stores: Stores::default(), starts: Vec::new() };
     each(&mut startup);
     let Startup { stores, starts, .. } = startup;
     let ctx = ctx(dependencies, options, fence, stores);
-    let mut background = JoinSet::new();
+    let liveness = &dependencies.liveness;
+    let mut running = Vec::new();
     for place in apis::<PartialObjectMeta<Secret>>(&dependencies.client, &options.namespaces) {
-        background.spawn(inputs::watch(ctx.clone(), health.clone(), place, "Secret"));
+        running.push(liveness.spawn(
+            "watch of Secrets",
+            inputs::watch(ctx.clone(), (health.clone(), liveness.clone()), place, "Secret"),
+        ));
     }
     for place in apis::<PartialObjectMeta<ConfigMap>>(&dependencies.client, &options.namespaces) {
-        background.spawn(inputs::watch(ctx.clone(), health.clone(), place, "ConfigMap"));
+        let watch = inputs::watch(ctx.clone(), (health.clone(), liveness.clone()), place, "ConfigMap");
+        running.push(liveness.spawn("watch of ConfigMaps", watch));
     }
-    background.spawn(sweep(ctx.clone()));
-    background.spawn(pass_on(ctx.clone(), touched));
-    let all: FuturesUnordered<_> = starts.into_iter().flat_map(|start| start(&ctx)).collect();
-    all.for_each(|()| std::future::ready(())).await;
-    // The queues end only with the process.
-    std::future::pending().await
+    running.push(liveness.spawn("sweep of add-ons that are gone", sweep(ctx.clone())));
+    running.push(liveness.spawn("pass-on of what the watches show", pass_on(ctx.clone(), touched)));
+    let mut queues: FuturesUnordered<_> = starts.into_iter().flat_map(|start| start(&ctx)).collect();
+    tokio::select! {
+        ended = liveness.ended() => ended,
+        Some(kind) = queues.next() => Ended::returned(&format!("queue of {kind}s")),
+    }
 }
 
 /// What starts the queues of one kind.
-type Start = Box<dyn FnOnce(&Arc<Context>) -> Vec<BoxFuture<'static, ()>> + Send>;
+type Start = Box<dyn FnOnce(&Arc<Context>) -> Vec<BoxFuture<'static, &'static str>> + Send>;
 
 /// Every kind's roster, and what starts its queues.
 struct Startup<'a> {
@@ -233,14 +260,16 @@ fn ctx(dependencies: &Dependencies, options: &Options, fence: &WriteFence, store
     let budgets = Budgets::new(options.limits);
     dependencies.metrics.show(budgets.clone());
     let (transport, hosts) = (dependencies.transport.clone(), options.hosts.clone());
+    let liveness = dependencies.liveness.clone();
     let http = Http::new(transport, hosts, budgets, dependencies.clock, dependencies.metrics.clone());
     let ctx = Arc::new(Context {
         client: dependencies.client.clone(),
         clock: dependencies.clock,
         hosts: options.hosts.clone(),
-        observer: Observer::new(http, dependencies.clock, dependencies.metrics.clone(), ask),
+        observer: Observer::new(http, dependencies.clock, dependencies.metrics.clone(), liveness, ask),
         stores,
         permits: Permits::new(options.write_concurrency),
+        slots: Slots::new(options.reconcile_concurrency, dependencies.liveness.clone()),
         fence: fence.clone(),
         events: Events::new(dependencies.client.clone()),
         org_access_digests: Digests::default(),
@@ -277,7 +306,8 @@ fn queues<K: Kind>(
         let (wake, woken) = mpsc::unbounded_channel();
         let touch = touch.clone();
         let source = Source { namespace: namespace.clone(), kind: K::KIND, vital: true };
-        let watched = watched(api, watcher::Config::default(), health.clone(), source, complete)
+        let health = (health.clone(), dependencies.liveness.clone());
+        let watched = watched(api, watcher::Config::default(), health, source, complete)
             .reflect(writer)
             .touched_objects()
             .map_ok(move |object| {
@@ -295,21 +325,22 @@ fn queues<K: Kind>(
     (KindStore::new(namespaces), queues)
 }
 
-fn drive<K: Kind>(ctx: &Arc<Context>, queues: Vec<Queue<K>>) -> Vec<BoxFuture<'static, ()>> {
+fn drive<K: Kind>(ctx: &Arc<Context>, queues: Vec<Queue<K>>) -> Vec<BoxFuture<'static, &'static str>> {
     let reconciler = Arc::new(Reconciler { ctx: ctx.clone(), state_cache: StateCache::<K>::default() });
-    let start = |Queue { store, causes }| -> BoxFuture<'static, ()> {
+    let start = |Queue { store, causes }| -> BoxFuture<'static, &'static str> {
         let reconcile = |object, reconciler| Box::pin(once_read::<K>(object, reconciler));
         let results =
             applier(reconcile, error_policy::<K>, reconciler.clone(), store, causes, controller::Config::default());
         let reconciler = reconciler.clone();
-        Box::pin(results.for_each(move |result| {
+        let done = results.for_each(move |result| {
             // The driver's own errors are told by its error policy, those of the watch by `health`.
             if let Err(controller::Error::ObjectNotFound(gone)) = result {
                 let (namespace, name) = (gone.namespace.unwrap_or_default(), gone.name);
                 is_gone(&reconciler, Key { kind: K::KIND, namespace, name });
             }
             std::future::ready(())
-        }))
+        });
+        Box::pin(done.map(|()| K::KIND))
     };
     queues.into_iter().map(start).collect()
 }

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::health::{Health, Source};
 use super::kinds::Kind;
 use super::said;
+use crate::liveness::{Liveness, Pulse};
 
 /// The pauses while something fails: 1 s, 2 s, 4 s … 30 s.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -27,6 +28,10 @@ const CRD_PACE: Duration = Duration::from_secs(2);
 /// A watch that was asked for again and has not been refused for this long is open: nothing else tells, as long as
 /// nothing happens.
 const OPEN: Duration = Duration::from_secs(5);
+/// How often a watch that is quiet shows that it is alive, and how long it may fail to: whoever takes its events may be
+/// busy.
+const QUIET: Duration = Duration::from_secs(60);
+const STILL: Duration = Duration::from_secs(15 * 60);
 /// A namespace whose first list fails for this long, although the API server answers, is not waited for any longer.
 const LONG_ENOUGH: Duration = Duration::from_secs(30);
 
@@ -74,7 +79,7 @@ pub(super) async fn served<K: Kind>(client: &Client, namespace: Option<&String>,
 pub(super) fn watched<K>(
     api: Api<K>,
     config: watcher::Config,
-    health: Health,
+    (health, liveness): (Health, Liveness),
     source: Source,
     first: watch::Sender<FirstList>,
 ) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
@@ -82,8 +87,10 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     health.awaits(&source);
+    let pulse = liveness.pulse(&format!("watch of {source}"), STILL);
     let events = watcher(api, config).boxed();
-    let start = Watch { events, health, source, first, listed: false, failing_since: None, pauses: Pauses::default() };
+    let (listed, failing_since, pauses) = (false, None, Pauses::default());
+    let start = Watch { events, health, source, first, pulse, listed, failing_since, pauses };
     stream::unfold(start, |mut watch| async move { watch.next().await.map(|event| (Ok(event), watch)) })
 }
 
@@ -92,6 +99,7 @@ struct Watch<K> {
     health: Health,
     source: Source,
     first: watch::Sender<FirstList>,
+    pulse: Pulse,
     /// Whether there was a list, so that only the watch itself is to be opened.
     listed: bool,
     failing_since: Option<Instant>,
@@ -101,6 +109,7 @@ struct Watch<K> {
 impl<K> Watch<K> {
     async fn next(&mut self) -> Option<Event<K>> {
         loop {
+            self.pulse.beat(STILL);
             let next = if self.listed && self.failing_since.is_some() {
                 let Ok(next) = timeout(OPEN, self.events.next()).await else {
                     self.works();
@@ -108,7 +117,9 @@ impl<K> Watch<K> {
                 };
                 next
             } else {
-                self.events.next().await
+                // What is quiet is asked for all the same, and so shows that somebody asks.
+                let Ok(next) = timeout(QUIET, self.events.next()).await else { continue };
+                next
             };
             match next? {
                 Ok(event) => {

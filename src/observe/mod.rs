@@ -27,10 +27,11 @@ use crate::facts::TargetListing;
 use crate::facts::collection::Observation;
 use crate::facts::{AddonObservation, Lookup, RemoteObject};
 use crate::heroku::{AddonResolver, AddonSelector, RemoteError};
+use crate::liveness::{Liveness, Running};
 use crate::metrics::Metrics;
 use crate::transport::Http;
 
-use poller::Poller;
+use poller::{LONGEST_PASS, Poller};
 use schedule::patience;
 use shared::Shared;
 
@@ -97,6 +98,7 @@ pub struct Observer {
     http: Http,
     clock: Clock,
     metrics: Metrics,
+    liveness: Liveness,
     hooks: Hooks,
     pollers: Mutex<HashMap<Key, RunningPoller>>,
     /// What pollers of one add-on share.
@@ -107,7 +109,7 @@ pub struct Observer {
 
 struct RunningPoller {
     poller: Arc<Poller>,
-    task: tokio::task::AbortHandle,
+    _task: Running,
 }
 
 /// Why an add-on cannot be followed.
@@ -119,20 +121,15 @@ struct Unfollowed {
     stale: bool,
 }
 
-impl Drop for RunningPoller {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 impl Observer {
     /// An observer of nothing yet.
     #[must_use]
-    pub fn new(http: Http, clock: Clock, metrics: Metrics, hooks: Hooks) -> Self {
+    pub fn new(http: Http, clock: Clock, metrics: Metrics, liveness: Liveness, hooks: Hooks) -> Self {
         Self {
             http,
             clock,
             metrics,
+            liveness,
             hooks,
             pollers: Mutex::default(),
             shared: Shared::default(),
@@ -152,8 +149,10 @@ impl Observer {
         let link = AppLink::new(Arc::new(access));
         let poller = Poller::new(addon.clone(), following, link, self.clock, self.hooks.clone(), self.shared.clone());
         let poller = Arc::new(poller);
-        let task = tokio::spawn(poller.clone().run(self.metrics.clone())).abort_handle();
-        pollers.insert(addon.clone(), RunningPoller { poller, task });
+        let name = format!("poller of {addon}");
+        let pulse = self.liveness.pulse(&name, LONGEST_PASS);
+        let task = self.liveness.spawn(&name, poller.clone().run(self.metrics.clone(), pulse));
+        pollers.insert(addon.clone(), RunningPoller { poller, _task: task });
     }
 
     /// Forgets `addon`, which is gone.

@@ -7,6 +7,7 @@ mod result;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
@@ -25,6 +26,7 @@ use crate::facts::TargetListing;
 use crate::facts::collection::Observation;
 use crate::facts::{AddonObservation, Lookup, OrgAccessKind, Phase, RemoteObject};
 use crate::heroku::RemoteError;
+use crate::liveness::Pulse;
 use crate::metrics::Metrics;
 
 /// Passes begin no closer together than this, however many ask.
@@ -33,6 +35,11 @@ const GAP: SignedDuration = SignedDuration::from_millis(500);
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
 /// Targets that the service does not list are read one by one, at a pace slower by this factor.
 const SLOWER: i32 = 5;
+
+/// A pass takes no longer, however many connections there are and however slowly each call of it fails.
+pub(super) const LONGEST_PASS: Duration = Duration::from_secs(6 * 3600);
+/// A poller wakes up no later after the moment that it waits for.
+const LATE: Duration = Duration::from_secs(15 * 60);
 
 /// One add-on, followed.
 pub(super) struct Poller {
@@ -166,9 +173,10 @@ impl Poller {
     }
 
     /// Lists for ever.
-    pub(super) async fn run(self: Arc<Self>, metrics: Metrics) {
+    pub(super) async fn run(self: Arc<Self>, metrics: Metrics, pulse: Pulse) {
         loop {
-            self.wait().await;
+            self.wait(&pulse).await;
+            pulse.beat(LONGEST_PASS);
             let began = self.clock.now();
             let (requesters, purpose) = self.next_pass(began);
             let result = self.pass(began, purpose, &requesters).await;
@@ -192,7 +200,7 @@ impl Poller {
         (requesters, if now < self.stale_at(&view) { asked } else { Purpose::Overdue })
     }
 
-    async fn wait(&self) {
+    async fn wait(&self, pulse: &Pulse) {
         loop {
             let (next, stale_at) = self.next();
             if self.clock.until(next).is_zero() {
@@ -203,6 +211,7 @@ impl Poller {
                 continue;
             }
             let first = stale_at.map_or(next, |at| at.min(next));
+            pulse.beat(self.clock.until(first).saturating_add(LATE));
             tokio::select! {
                 () = tokio::time::sleep(self.clock.until(first)) => {}
                 () = self.asked.notified() => {}

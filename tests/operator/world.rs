@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use applink_operator::budget::Limits;
 use applink_operator::clock::Clock;
-use applink_operator::control::lease::Lost;
-use applink_operator::control::run::{Dependencies, Options, run};
+use applink_operator::control::run::{Dependencies, Failure, Options, run};
+use applink_operator::liveness::Liveness;
 use applink_operator::metrics::Metrics;
 use applink_operator::readiness::Readiness;
 use applink_operator::transport::{AllowedHosts, in_process};
@@ -53,8 +53,9 @@ pub struct World {
 pub struct Operator {
     pub tap: Tap,
     stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<Result<(), Lost>>,
+    task: JoinHandle<Result<(), Failure>>,
     pub ready: watch::Receiver<Readiness>,
+    pub liveness: Liveness,
 }
 
 /// With its world, or it would go on for as long as the test.
@@ -66,14 +67,14 @@ impl Drop for Operator {
 
 impl Operator {
     /// As SIGTERM; gives what `run` returns.
-    pub async fn stop(mut self) -> Result<(), Lost> {
+    pub async fn stop(mut self) -> Result<(), Failure> {
         // Nobody listens where it ended by itself.
         let _ = self.stop.take().map(|stop| stop.send(()));
         self.end().await
     }
 
     /// What `run` returns by itself.
-    pub async fn end(mut self) -> Result<(), Lost> {
+    pub async fn end(mut self) -> Result<(), Failure> {
         (&mut self.task).await.expect("the operator does not panic")
     }
 
@@ -102,6 +103,7 @@ impl World {
                 namespaces: Vec::new(),
                 hosts,
                 write_concurrency: 1,
+                reconcile_concurrency: 32,
                 lease_namespace: None,
                 limits: Limits::default(),
             },
@@ -168,12 +170,14 @@ impl World {
     pub fn spawn_by(&self, clock: Clock) -> Operator {
         let tap = Tap::default();
         let (ready, is_ready) = watch::channel(Readiness::default());
+        let liveness = Liveness::default();
         let outside = Dependencies {
             client: tap.client(self.api.client()),
             transport: tap.transport(in_process(self.sim.router())),
             clock,
             metrics: self.metrics.clone(),
             ready,
+            liveness: liveness.clone(),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let options = self.options.clone();
@@ -185,7 +189,7 @@ impl World {
             })
             .await
         });
-        Operator { tap, stop: Some(stop), task, ready: is_ready }
+        Operator { tap, stop: Some(stop), task, ready: is_ready, liveness }
     }
 
     /// Starts the operator.
@@ -213,6 +217,11 @@ impl World {
     /// Tells whether the running operator is ready.
     pub fn ready(&self) -> watch::Receiver<Readiness> {
         self.operator.as_ref().expect("it runs").ready.clone()
+    }
+
+    /// Whether the running operator comes round.
+    pub fn liveness(&self) -> Liveness {
+        self.operator.as_ref().expect("it runs").liveness.clone()
     }
 
     /// The running operator's tap.

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What each room may use of the crate. Rooms that are not named may use anything.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("crd", &[]),
     ("conditions", &["crd"]),
     ("facts", &["conditions", "crd"]),
@@ -21,13 +21,17 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("plan", &["conditions", "crd", "document", "facts"]),
     ("wire", &["facts"]),
     ("clock", &[]),
+    ("liveness", &[]),
     ("budget", &[]),
     ("metrics", &["budget", "transport"]),
     ("telemetry", &[]),
     ("transport", &["budget", "clock", "wire", "metrics"]),
     ("heroku", &["budget", "clock", "crd", "facts", "transport", "wire"]),
     ("applink", &["budget", "facts", "heroku", "transport", "wire"]),
-    ("observe", &["applink", "budget", "clock", "conditions", "crd", "facts", "heroku", "metrics", "transport"]),
+    (
+        "observe",
+        &["applink", "budget", "clock", "conditions", "crd", "facts", "heroku", "liveness", "metrics", "transport"],
+    ),
     (
         "control",
         &[
@@ -38,6 +42,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "crd",
             "facts",
             "heroku",
+            "liveness",
             "metrics",
             "observe",
             "plan",
@@ -45,7 +50,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "transport",
         ],
     ),
-    ("admin", &["metrics", "readiness"]),
+    ("admin", &["liveness", "metrics", "readiness"]),
     ("readiness", &[]),
     ("kubeconfig", &[]),
 ];
