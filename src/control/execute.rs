@@ -321,6 +321,7 @@ async fn write_intent<K: Kind>(
     }
     // Before the patch, since it may take effect without an answer.
     reconciler.state_cache.store(object, &state.after(step, &StepOutcome::Done, reconciler.ctx.clock.now()));
+    reconciler.state_cache.writes_intent(object, intent);
     let newer = patch(reconciler, object, Part::Object("write_intent"), json!({ "metadata": metadata })).await?;
     Ok(Next::PlanWith(newer))
 }

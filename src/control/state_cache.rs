@@ -14,7 +14,7 @@ use super::kinds::{Kind, Status};
 use super::stores::key;
 use crate::crd::annotation;
 use crate::observe::Key;
-use crate::plan::state::{CallOutcome, CredentialsState, ReconcileState};
+use crate::plan::state::{CallOutcome, CredentialsState, Intent, ReconcileState};
 
 /// The pauses after errors: 1 s, 2 s, 4 s … 5 min.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -45,6 +45,8 @@ struct CachedState<K> {
     refusals: Vec<Timestamp>,
     /// What the API server refused, where only an Event could say so.
     refusal: Option<String>,
+    /// Attempt and time of the last intent that this process wrote, or tried to.
+    intent: Option<(i64, Timestamp)>,
     /// What our last write returned, and the versions that it and those before it took the place of.
     newest: Option<(Arc<K>, Vec<String>)>,
 }
@@ -106,6 +108,7 @@ impl<K: Kind> StateCache<K> {
             call_failures: 0,
             refusals: Vec::new(),
             refusal: None,
+            intent: None,
             newest: None,
         };
         let known = all.entry(key(object)).or_insert_with(fresh);
@@ -117,6 +120,12 @@ impl<K: Kind> StateCache<K> {
         }
         let none = K::Status::default();
         let status = object.status().unwrap_or(&none);
+        let mut read = ReconcileState::read(meta, status.state());
+        // The clock of the process that wrote it may be ahead of ours: by ours, it was before we saw the object.
+        if let Some(intent) = read.intent.as_mut().filter(|intent| known.intent != Some((intent.attempt, intent.at))) {
+            let before = known.first_seen.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MIN);
+            intent.at = intent.at.min(before);
+        }
         ReconcileState {
             first_seen: known.first_seen,
             changed_at: known.changed_at,
@@ -124,7 +133,14 @@ impl<K: Kind> StateCache<K> {
             credentials: known.credentials.clone(),
             call_failures: known.call_failures,
             refusals: known.refusals.clone(),
-            ..ReconcileState::read(meta, status.state())
+            ..read
+        }
+    }
+
+    /// This process is about to write this intent.
+    pub(super) fn writes_intent(&self, object: &K, intent: Option<&Intent>) {
+        if let Some(known) = self.all().get_mut(&key(object)) {
+            known.intent = intent.map(|intent| (intent.attempt, intent.at)).or(known.intent);
         }
     }
 

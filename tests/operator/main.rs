@@ -19,6 +19,7 @@ mod budget;
 mod bulkhead;
 mod canary;
 mod causes;
+mod clocks;
 mod consent;
 mod contest;
 mod cost;

@@ -98,7 +98,7 @@ async fn what_is_taken_away_comes_back_within_one_poll() {
         let back = |object: Option<&serde_json::Value>| {
             object.is_some_and(|o| says(o, "True", "Connected") && o["status"]["id"].as_str() != old.as_deref())
         };
-        world.api.wait_until("connections", NS, "production", back, Duration::from_secs(at_most)).await;
+        world.until_as("connections", "production", Duration::from_secs(at_most), back).await;
         world.only("productionOrg");
         assert_eq!(world.told("production", "Recreated"), 1);
     }

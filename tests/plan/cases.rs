@@ -6,7 +6,11 @@ use applink_operator::facts::{AuthMethod, Phase};
 use applink_operator::plan::state::CallOutcome;
 use jiff::SignedDuration;
 
-use crate::fixture::{at, desired, fresh, intent, remote, settled, table, waits};
+use crate::fixture::{World, at, desired, fresh, intent, remote, settled, table, waits};
+
+fn seen_long_ago(world: &mut World) {
+    world.state.first_seen = at(-50);
+}
 
 #[test]
 fn creation() {
@@ -26,7 +30,8 @@ fn creation() {
             given(-5).with(|w| w.desired = Ok(desired("b3RoZXI="))),
             "await remote: Creating",
         ),
-        ("by one that died long ago", given(-60), "write intent 2, create prod"),
+        ("by one that died just now, and whose clock was a minute behind", given(-60), "await remote: Creating"),
+        ("by one that died long ago", given(-60).with(seen_long_ago), "write intent 2, create prod"),
         (
             "the answer never came, the fruit is there",
             given(-5).with(|w| w.see(remote("x", Phase::Ready))),
@@ -304,9 +309,9 @@ fn contest_report() {
                 for _ in 0..4 {
                     let plan = w.plan();
                     w.perform(&plan.steps[0]);
-                    // Its process dies before the call.
-                    w.now += SignedDuration::from_mins(1);
+                    // Its process dies before the call, and the next waits that out.
                     (w.state.first_seen, w.state.changed_at) = (w.now, w.now);
+                    w.now += SignedDuration::from_mins(1);
                 }
             }),
             "write intent 6, create prod",

@@ -125,6 +125,7 @@ fn deletion_of_what_may_not_exist() {
             "not created after all",
             fresh().with(|w| {
                 (w.state.deleting, w.state.finalizer, w.state.intent) = (true, true, Some(intent(1, -60)));
+                w.state.first_seen = at(-50);
             }),
             "remove finalizer",
         ),

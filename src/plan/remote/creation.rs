@@ -91,7 +91,7 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
             uid: self.state.uid.clone(),
             owner_id: self.owner_id().unwrap_or_default().to_owned(),
             hash: hash.to_owned(),
-            attempt: self.last_attempt() + 1,
+            attempt: self.last_attempt().saturating_add(1),
             at: self.now,
             recreated,
             id: None,
@@ -202,8 +202,9 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
             Some(CallOutcome::Deferred { attempt, .. }) if *attempt == Some(intent.attempt) => return None,
             // Written by this process a moment ago; it has not acted on it yet.
             None if intent.at >= self.state.first_seen => return None,
-            // By one that died since; an answer to another call says nothing of it.
-            _ => SETTLE - elapsed(intent.at, self.now),
+            // By one that died since; an answer to another call says nothing of it. That one's clock is not to be trusted:
+            // it sent nothing after this process first saw the object.
+            _ => SETTLE - elapsed(intent.at.max(self.state.first_seen), self.now),
         };
         left.is_positive().then_some(left)
     }
