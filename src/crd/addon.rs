@@ -5,6 +5,8 @@
 // Two columns may have the same type.
 #![allow(clippy::duplicated_attributes)]
 
+use std::time::Duration;
+
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +79,27 @@ pub struct AppLinkAddonSpec {
 
 fn default_platform_url() -> String {
     "https://api.heroku.com".to_owned()
+}
+
+/// What `pollInterval` says, where it is one that the CRD permits: what was stored under an older one may be anything.
+#[must_use]
+pub fn poll_interval(text: &str) -> Option<Duration> {
+    let (mut rest, mut seconds) = (text, 0_f64);
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at(rest.find(char::is_alphabetic)?);
+        let (unit, next) = after.split_at(after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len()));
+        let unit = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        seconds += number.parse::<f64>().ok()? * unit;
+        rest = next;
+    }
+    // No number at all is none of them, either.
+    (10.0..=3600.0).contains(&seconds).then(|| Duration::try_from_secs_f64(seconds).ok()).flatten()
 }
 
 fn default_poll_interval() -> String {

@@ -18,7 +18,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub use addon::{AppLinkAddon, AppLinkAddonSpec, AppLinkAddonStatus};
+pub use addon::{AppLinkAddon, AppLinkAddonSpec, AppLinkAddonStatus, poll_interval};
 pub use authorization::{Authorization, AuthorizationSpec, AuthorizationStatus};
 pub use common::{
     AdoptionPolicy, ConfigMapKeyRef, DeletionPolicy, ManagementPolicy, ObjectRef, ReplacePolicy, SecretKeyRef,

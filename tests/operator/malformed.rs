@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::world::{HOUR, NS, SOON, World, addon, connection, message, progress, says};
+use crate::world::{HOUR, LATER, NS, SOON, World, addon, connection, message, progress, says};
 
 #[tokio::test(start_paused = true)]
 async fn one_malformed_object_does_not_silence_its_kind() {
@@ -64,4 +64,35 @@ async fn a_malformed_add_on_does_not_silence_the_others() {
     let orphan = world.get("orphan");
     assert_eq!(orphan["status"]["observedGeneration"], 1, "it does not wait in silence: {orphan:#}");
     assert_eq!(world.posts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_and_dates_beyond_all_bounds_end_nothing() {
+    // Stored under an older CRD.
+    for poll in ["999999999999999999999999999h", "0s", "1e400s", "NaNs", "-60s", "3 days"] {
+        let mut world = World::new();
+        world.addon_with(json!({"pollInterval": poll}));
+        world.start();
+        let object = world.until_addon("False", "InvalidSpec").await;
+        assert!(message(&object).contains("spec.pollInterval"), "{poll}: {object:#}");
+        world.addon_with(json!({"pollInterval": "60s"}));
+        world.until_addon("True", "AddonReady").await;
+    }
+    // Edited by a user.
+    let mut world = World::with_connection().await;
+    let object = world.get("production");
+    for (attempt, at) in [(i64::MAX, "9999-12-30T22:00:00Z"), (i64::MIN, "-009999-01-02T01:59:59Z")] {
+        let mut intent: Value = serde_json::from_str(
+            object["metadata"]["annotations"]["applink.dev/intent"].as_str().expect("an intent"),
+        )
+        .expect("JSON");
+        (intent["attempt"], intent["at"]) = (json!(attempt), json!(at));
+        world.annotate("production", "intent", &intent.to_string());
+        world.restart().await;
+        world.vanish("productionOrg");
+        world.pass(LATER).await;
+        world.annotate("production", "requestedAt", at);
+        world.pass(LATER).await;
+        assert!(says(&world.get_addon(), "True", "AddonReady"), "it goes on");
+    }
 }

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::core::Duration as GoDuration;
 use secrecy::ExposeSecret;
 
 use super::read::secret;
@@ -14,7 +13,9 @@ use super::{Kind, Reference, Status};
 use crate::conditions::ConditionReport;
 use crate::control::stores::key;
 use crate::control::{Context, Error};
-use crate::crd::{AppLinkAddon, AppLinkAddonStatus, ConditionType, ManagementPolicy, Reason, condition};
+use crate::crd::{
+    AppLinkAddon, AppLinkAddonStatus, ConditionType, ManagementPolicy, Reason, condition, poll_interval,
+};
 use crate::heroku::{AddonSelector, RemoteError};
 use crate::observe::{Key, PollSettings, Trigger, report_for};
 use crate::plan::Plan;
@@ -116,7 +117,7 @@ impl Kind for AppLinkAddon {
 impl AppLinkAddon {
     /// Records why it cannot be followed, and wakes those who wait for it where that changed.
     fn cannot_follow(&self, ctx: &Context, cause: Option<ConditionReport>) {
-        let poll = self.spec.poll_interval.parse::<GoDuration>().ok().map(Into::into);
+        let poll = poll_interval(&self.spec.poll_interval);
         if ctx.observer.cannot_follow(&key(self), cause, poll) {
             ctx.trigger(&Trigger::AllOf(key(self)));
         }
@@ -126,9 +127,9 @@ impl AppLinkAddon {
     async fn following(&self, ctx: &Context) -> Result<Result<PollSettings, ConditionReport>, Error> {
         let namespace = self.namespace().unwrap_or_default();
         let invalid = |text: String| ConditionReport::stalled(Reason::InvalidSpec, text);
-        let poll = match self.spec.poll_interval.parse::<GoDuration>() {
-            Ok(poll) => poll.into(),
-            Err(error) => return Ok(Err(invalid(format!("spec.pollInterval: {error}")))),
+        let Some(poll) = poll_interval(&self.spec.poll_interval) else {
+            let text = "spec.pollInterval is not a duration from 10s to 1h. Set one like 60s or 5m";
+            return Ok(Err(invalid(text.to_owned())));
         };
         let allowed = match self.spec.platform_url.parse() {
             Ok(url) => ctx.hosts.check(&url).map_err(|error| report_for(&RemoteError::Heroku(error))),

@@ -253,7 +253,9 @@ impl<'a, R: RemoteObject> RemoteContext<'a, R> {
             return named.first().map_or(Ownership::Unclaimed, |seen| Ownership::Foreign(seen));
         };
         // Our intent was written when nothing bore the name: what bears it now came after.
-        let first = |seen: &Observed<R>| seen.object.created().is_some_and(|created| created + SKEW < intent.at);
+        // A date beyond all calendars is before nothing.
+        let before = |created: Timestamp| created.checked_add(SKEW).is_ok_and(|at| at < intent.at);
+        let first = |seen: &Observed<R>| seen.object.created().is_some_and(before);
         let ours = named.iter().rev().find(|seen| !first(seen) && fits(&seen.object));
         match (ours, named.first()) {
             (Some(seen), _) => Ownership::Intended(seen),

@@ -54,7 +54,8 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
     }
 
     fn replacement_steps(&self, id: &str, given: Option<&Intent>, intent: Intent) -> Decision {
-        let next = Intent { id: None, attempt: given.unwrap_or(&intent).attempt + 1, ..intent.clone() };
+        let attempt = given.unwrap_or(&intent).attempt.saturating_add(1);
+        let next = Intent { id: None, attempt, ..intent.clone() };
         let mut steps = Vec::new();
         if given.is_none() {
             steps.push(Step::WriteIntent { intent });
