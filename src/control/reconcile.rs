@@ -22,7 +22,7 @@ use super::unreadable::report_unreadable;
 use super::{Context, Error};
 use crate::crd::Reason;
 use crate::observe::Key;
-use crate::plan::{ConditionReport, Plan};
+use crate::plan::{ConditionReport, Plan, Step};
 
 /// A plan has fewer steps than this; whoever takes more goes in circles, and comes back later.
 const STEPS: usize = 16;
@@ -77,46 +77,63 @@ async fn drive<K: Kind>(reconciler: &Reconciler<K>, read: Arc<K>) -> Result<Acti
 /// What one reconcile has read from the API server. It holds while the reconcile lasts, but for its own writes to Secrets.
 pub(super) struct Gathered<K: Kind> {
     pub(super) inputs: K::Inputs,
+    /// The generation that they are for, and whether it needs any.
+    needed: (i64, bool),
     /// Built before the permit to write is waited for, so that nothing reads while it is held.
     pub(super) payload: Option<K::Payload>,
 }
 
 impl<K: Kind> Gathered<K> {
     async fn of(object: &K, ctx: &Context, state: &ReconcileState) -> Result<Self, Error> {
-        let needed = !state.deleting && !object.is_passive();
+        let needed = needed(object, state);
         match object.prepare(ctx).await {
             Err(error) if !state.deleting => return Err(error),
             Err(error) => tracing::warn!(object = %key(object), "{error}"),
             Ok(()) => {}
         }
-        let inputs = if needed { object.gather(ctx).await? } else { object.gather_without_inputs(ctx).await };
-        Ok(Self { inputs, payload: None })
+        let inputs = if needed.1 { object.gather(ctx).await? } else { object.gather_without_inputs(ctx).await };
+        Ok(Self { inputs, needed, payload: None })
     }
+}
+
+/// The generation that inputs are read for, and whether it needs any.
+fn needed<K: Kind>(object: &K, state: &ReconcileState) -> (i64, bool) {
+    (state.generation, !state.deleting && !object.is_passive())
 }
 
 /// `object` is kept as our own writes leave it; `begun` tells whether a step was to be carried out.
 async fn go<K: Kind>(reconciler: &Reconciler<K>, object: &mut Arc<K>, begun: &mut bool) -> Result<Action, Error> {
     let ctx = &*reconciler.ctx;
     let mut guard = WriteGuard::default();
-    let mut gathered = None;
+    let me = key(&**object);
+    let in_use = ctx.stores.of::<K>().map(|store| store.inputs_of(&me));
+    let mut gathered: Option<Gathered<K>> = None;
     for _ in 0..STEPS {
         if guard.slot.is_none() {
-            guard.slot = Some(ctx.slots.take(&key(&**object)).await);
+            guard.slot = Some(ctx.slots.take(&me).await);
         }
         let state = reconciler.state_cache.state(object, ctx.clock.now());
-        let mut read = match gathered.take() {
+        let changed = in_use.as_ref().is_none_or(|inputs| inputs.changed());
+        let mut read = match gathered.take().filter(|read| read.needed == needed(&**object, &state) && !changed) {
             Some(read) => read,
-            None => Gathered::of(&**object, ctx, &state).await?,
+            None => {
+                // Nobody waits for the API server while others wait for the permit.
+                guard.give_back_permit();
+                in_use.iter().for_each(|inputs| inputs.reads());
+                Gathered::of(&**object, ctx, &state).await?
+            }
         };
         let snapshot = object.snapshot(ctx, &read.inputs, state.clone(), ctx.clock.now());
         let plan = K::plan(&snapshot);
+        if !plan.steps.first().is_some_and(calls_applink) {
+            guard.give_back_permit();
+        }
         *begun = plan.steps.first().is_some_and(|step| !step.waits());
         match execute(reconciler, object, &mut read, &state, &plan, &mut guard).await? {
             Next::Plan => gathered = Some(read),
             Next::Gather => {}
             Next::PlanWith(newer) => {
-                // One write of ours changes no input.
-                gathered = Some(read).filter(|_| newer.meta().generation == object.meta().generation);
+                gathered = Some(read);
                 *object = newer;
             }
             Next::Finish => return write_status(reconciler, object, &state, plan, &mut guard).await,
@@ -125,6 +142,11 @@ async fn go<K: Kind>(reconciler: &Reconciler<K>, object: &mut Arc<K>, begun: &mu
     }
     tracing::warn!(object = %key(&**object), "went in circles; trying again later");
     Ok(Action::requeue(Duration::from_secs(60)))
+}
+
+/// Whether a step calls AppLink, or writes what such a call needs.
+fn calls_applink(step: &Step) -> bool {
+    step.mutates() || matches!(step, Step::Get { .. } | Step::ListTargets { .. })
 }
 
 /// Says in the object's condition what the API server refuses, whatever its code: nobody reads the log of the operator

@@ -3,7 +3,8 @@
 //! Reads only. One store per watched namespace, since two watches into one store lose objects.
 
 use std::any::Any;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 use kube::ResourceExt;
@@ -42,11 +43,47 @@ impl<K: Kind> NamespaceStore<K> {
 /// One kind, wherever it is watched.
 pub(super) struct KindStore<K: Kind> {
     namespaces: Vec<NamespaceStore<K>>,
+    /// Whose inputs a reconcile has read and may still use, and whether one of them changed since. Bounded by the
+    /// reconciles under way.
+    in_use: Mutex<HashMap<Key, bool>>,
+}
+
+/// The inputs of one object, in use by its reconcile until this is dropped.
+pub(super) struct InUse<'a, K: Kind> {
+    store: &'a KindStore<K>,
+    key: Key,
+}
+
+impl<K: Kind> InUse<'_, K> {
+    /// They are read now.
+    pub(super) fn reads(&self) {
+        self.store.in_use().insert(self.key.clone(), false);
+    }
+
+    /// Whether one of them changed since they were read.
+    pub(super) fn changed(&self) -> bool {
+        self.store.in_use().get(&self.key).copied().unwrap_or(true)
+    }
+}
+
+impl<K: Kind> Drop for InUse<'_, K> {
+    fn drop(&mut self) {
+        self.store.in_use().remove(&self.key);
+    }
 }
 
 impl<K: Kind> KindStore<K> {
     pub(super) fn new(namespaces: Vec<NamespaceStore<K>>) -> Self {
-        Self { namespaces }
+        Self { namespaces, in_use: Mutex::default() }
+    }
+
+    /// For the reconcile of this object, which runs once at a time.
+    pub(super) fn inputs_of(&self, key: &Key) -> InUse<'_, K> {
+        InUse { store: self, key: key.clone() }
+    }
+
+    fn in_use(&self) -> MutexGuard<'_, HashMap<Key, bool>> {
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What `read` finds in the object of this name, where there is one that can be read.
@@ -132,8 +169,13 @@ impl<K: Kind> AnyStore for KindStore<K> {
     }
 
     fn trigger_users_of(&self, namespace: &str, changed: &Reference) {
+        let is_input = ["Secret", "ConfigMap"].contains(&changed.kind);
         self.trigger_where(|object| {
-            object.namespace().as_deref() == Some(namespace) && object.references().contains(changed)
+            let uses = object.namespace().as_deref() == Some(namespace) && object.references().contains(changed);
+            if uses && is_input {
+                self.in_use().entry(key(object)).and_modify(|changed| *changed = true);
+            }
+            uses
         });
     }
 

@@ -41,6 +41,7 @@ mod observe;
 mod order;
 mod outage;
 mod partial;
+mod permits;
 mod phases;
 mod publish;
 mod publish_again;

@@ -82,10 +82,9 @@ async fn numbers_and_dates_beyond_all_bounds_end_nothing() {
     let mut world = World::with_connection().await;
     let object = world.get("production");
     for (attempt, at) in [(i64::MAX, "9999-12-30T22:00:00Z"), (i64::MIN, "-009999-01-02T01:59:59Z")] {
-        let mut intent: Value = serde_json::from_str(
-            object["metadata"]["annotations"]["applink.dev/intent"].as_str().expect("an intent"),
-        )
-        .expect("JSON");
+        let mut intent: Value =
+            serde_json::from_str(object["metadata"]["annotations"]["applink.dev/intent"].as_str().expect("an intent"))
+                .expect("JSON");
         (intent["attempt"], intent["at"]) = (json!(attempt), json!(at));
         world.annotate("production", "intent", &intent.to_string());
         world.restart().await;

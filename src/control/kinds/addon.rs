@@ -13,9 +13,7 @@ use super::{Kind, Reference, Status};
 use crate::conditions::ConditionReport;
 use crate::control::stores::key;
 use crate::control::{Context, Error};
-use crate::crd::{
-    AppLinkAddon, AppLinkAddonStatus, ConditionType, ManagementPolicy, Reason, condition, poll_interval,
-};
+use crate::crd::{AppLinkAddon, AppLinkAddonStatus, ConditionType, ManagementPolicy, Reason, condition, poll_interval};
 use crate::heroku::{AddonSelector, RemoteError};
 use crate::observe::{Key, PollSettings, Trigger, report_for};
 use crate::plan::Plan;
