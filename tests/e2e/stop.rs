@@ -62,6 +62,42 @@ fn an_effect_in_flight_is_waited_for_and_its_outcome_written_down() {
 }
 
 #[test]
+fn one_that_stood_still_past_its_lease_writes_nothing_any_more() {
+    e2e("stop-frozen", async |scene| {
+        let elected = || Flags { leader_elect: true, ..Flags::default() };
+        // It stands still with a call under way, whose answer waits for it, and with more to do after that.
+        hold_post(scene, 2000).await;
+        let mut first = scene.operator_with(elected()).await;
+        scene.apply_all(&scene.everything()).await;
+        post_committed(scene).await;
+        let first_holder = holder(scene).await;
+        first.freeze();
+        let _second = scene.operator_with(elected()).await;
+        scene.ready("Connection", CONNECTION).await;
+        scene.apply(&scene.connection("second", "secondOrg")).await;
+        scene.ready("Connection", "second").await;
+        let second_holder = holder(scene).await;
+        assert_ne!(first_holder, second_holder, "the other took over");
+
+        // The second is at rest, and writes to its Lease alone. The first wakes up amid its work.
+        let (calls, writes) = (scene.simulator.mutating().await, changes(scene).await);
+        first.thaw();
+        let status = first.ended().await;
+        assert!(!status.success(), "it says that it lost the lease: {status}");
+        assert_eq!(scene.simulator.mutating().await, calls);
+        assert_eq!(changes(scene).await, writes);
+        assert_eq!(holder(scene).await, second_holder);
+    });
+}
+
+/// What was written but for renewals of the Lease that worked.
+async fn changes(scene: &Scene) -> Vec<String> {
+    let writes = scene.writes().await.into_iter();
+    let others = writes.filter(|write| write.resource != "leases" || write.code != 200);
+    others.map(|write| format!("{} {} {} {}", write.verb, write.resource, write.name, write.code)).collect()
+}
+
+#[test]
 fn it_stops_although_the_api_server_is_away() {
     e2e("stop-alone", async |scene| {
         let proxy = Proxy::start(scene.server());

@@ -111,7 +111,17 @@ impl Operator {
 
     /// SIGTERM.
     pub fn terminate(&self) {
-        self.process.terminate();
+        self.process.signal("TERM");
+    }
+
+    /// SIGSTOP: it stands still.
+    pub fn freeze(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// SIGCONT: it goes on as if nothing had been.
+    pub fn thaw(&self) {
+        self.process.signal("CONT");
     }
 
     /// Waits for its end.

@@ -70,11 +70,11 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
-    /// SIGTERM.
-    pub fn terminate(&self) {
-        let kill = format!("kill -TERM {}", self.child.id());
+    /// Sends a signal: `TERM`, `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
         let status = Command::new("sh").arg("-c").arg(kill).status().expect("sh");
-        assert!(status.success(), "cannot send SIGTERM");
+        assert!(status.success(), "cannot send SIG{name}");
     }
 
     /// How it ended, if it did.
