@@ -197,6 +197,8 @@ async fn some_namespace_served(dependencies: &Dependencies, options: &Options, h
 /// All watches, queues and pollers, until one of them ends, which none should.
 async fn work(dependencies: &Dependencies, options: &Options, fence: &WriteFence, health: &Health) -> Ended {
     health.working();
+    // Not bounded, since a watch cannot wait: `pass_on` takes what comes without waiting for anything, so that it holds no
+    // more than one list brings, which is in the stores anyway.
     let (touch, touched) = mpsc::unbounded_channel();
     let mut startup = Startup { dependencies, options, health, touch, stores: Stores::default(), starts: Vec::new() };
     each(&mut startup);
@@ -303,6 +305,8 @@ fn queues<K: Kind>(
     let each = places.map(|(namespace, api)| {
         let (store, writer) = reflector::store();
         let (complete, first) = watch::channel(FirstList::Awaited);
+        // Not bounded, since whoever wakes an object must not wait for its queue, which may wait for him. The queue takes
+        // what comes at once, and keeps one entry an object.
         let (wake, woken) = mpsc::unbounded_channel();
         let touch = touch.clone();
         let source = Source { namespace: namespace.clone(), kind: K::KIND, vital: true };

@@ -144,12 +144,18 @@ impl<R: RemoteObject> Collection<R> {
             Observation::Deleted(id) => drop(self.deleted_ids.insert(id.clone(), at)),
             Observation::Present(object) => drop(self.deleted_ids.remove(object.id())),
             Observation::Absent(name) => drop(self.absent.insert(name.clone(), at)),
-            Observation::Written(_) => {}
+            // What was found before is no longer certain.
+            Observation::Written(name) => self.absent.retain(|free, since| free != name || *since > at),
         }
         overlay(&mut self.objects, at, &observation);
-        // No listing that is still under way began so long ago. That something was written is known until one shows it.
-        let young = |since: Timestamp| at.duration_since(since) < GONE_FOR;
-        self.observations.retain(|(since, known)| matches!(known, Observation::Written(_)) || young(*since));
+        // No listing that is still under way began so long ago. That something was written is known until one shows it,
+        // and of several writes to a name by the last. Where there never was a listing, there is none to doubt.
+        let (listed, young) = (self.listed.is_some(), |since: Timestamp| at.duration_since(since) < GONE_FOR);
+        self.observations.retain(|(since, known)| match (known, &observation) {
+            (Observation::Written(old), Observation::Written(new)) if old == new && *since <= at => false,
+            (Observation::Written(_), _) => listed || young(*since),
+            _ => young(*since),
+        });
         self.observations.push((at, observation));
     }
 
@@ -310,13 +316,31 @@ mod tests {
     #[test]
     fn what_is_read_one_by_one_for_ever_takes_no_more_room_for_it() {
         let mut all = Collection::default();
+        all.apply_listing(at(0), listing(&[]));
         all.observe(at(0), Observation::Written("b".into()));
         for nth in 0..1000 {
             all.observe(at(60 * nth), Observation::Present(Thing("1", "a")));
         }
         assert!(all.observations.len() < 12, "{}", all.observations.len());
-        all.apply_listing(at(0), listing(&[]));
         assert!(!all.lookup(None, "b", at(0)).complete, "the write is not forgotten");
+    }
+
+    #[test]
+    fn writes_where_nothing_is_ever_listed_take_no_more_room_for_ever() {
+        let (mut listed, mut never) = (Collection::<Thing>::default(), Collection::<Thing>::default());
+        listed.apply_listing(at(0), listing(&[]));
+        for nth in 0..1000 {
+            listed.observe(at(60 * nth), Observation::Written(format!("target-{}", nth % 5)));
+            never.observe(at(60 * nth), Observation::Written(format!("target-{nth}")));
+        }
+        assert_eq!(listed.observations.len(), 5, "one for each name");
+        assert!(!listed.lookup(None, "target-0", at(0)).complete, "what the old listing shows is not certain");
+        assert!(never.observations.len() < 12, "{}", never.observations.len());
+        assert!(!never.lookup(None, "target-0", at(0)).complete, "nothing was proved");
+        never.observe(at(60_010), Observation::Absent("target-999".into()));
+        never.observe(at(60_020), Observation::Written("target-999".into()));
+        never.observe(at(61_000), Observation::Written("another".into()));
+        assert!(!never.lookup(None, "target-999", at(0)).complete, "it was free before the write");
     }
 
     #[test]
