@@ -195,3 +195,29 @@ impl Context {
         wanted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+    use kube::core::response::{StatusCause, StatusDetails};
+
+    use super::*;
+
+    #[test]
+    fn a_namespace_that_is_being_deleted_is_not_told_as_a_missing_right() {
+        let said =
+            "secrets \"a\" is forbidden: unable to create new content in namespace crm because it is being terminated";
+        let cause =
+            StatusCause { reason: "NamespaceTerminating".to_owned(), message: String::new(), field: String::new() };
+        let mut details: StatusDetails = serde_json::from_str("{}").expect("no field is required");
+        details.causes.push(cause);
+        let refused = |message: &str, details: Option<StatusDetails>| {
+            let status = Status { code: 403, details, ..Status::failure(message, "Forbidden") };
+            Error::kube("create Secret crm/a")(kube::Error::Api(Box::new(status))).remedy().unwrap_or_default()
+        };
+        assert!(refused(said, Some(details)).starts_with("The namespace is being deleted"));
+        let right = r#"User "a" cannot create resource "secrets" in API group "" in the namespace "crm""#;
+        assert!(refused(right, None).starts_with("Grant the operator"));
+        assert!(refused("denied by policy", None).starts_with("An admission policy"));
+    }
+}
