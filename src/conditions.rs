@@ -2,6 +2,9 @@
 //!
 //! Pure. `diff` gives verdicts; `control::report` writes the conditions.
 
+// Nothing from outside may end the process.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used))]
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

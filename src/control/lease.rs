@@ -267,7 +267,7 @@ impl LeaderLease {
             holder_identity: Some(self.identity.clone()),
             lease_duration_seconds: i32::try_from(LENGTH.as_secs()).ok(),
             acquire_time: if ours { old.acquire_time } else { Some(now.clone()) },
-            lease_transitions: Some(old.lease_transitions.unwrap_or_default() + i32::from(from_another)),
+            lease_transitions: Some(old.lease_transitions.unwrap_or_default().saturating_add(i32::from(from_another))),
             renew_time: Some(now),
             ..old
         });

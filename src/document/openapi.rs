@@ -114,7 +114,7 @@ fn blank(c: char) -> bool {
 }
 
 fn not_text(bytes: &[u8], good: usize) -> String {
-    let line = 1 + bytes[..good].iter().filter(|byte| **byte == b'\n').count();
+    let line = bytes.iter().take(good).filter(|byte| **byte == b'\n').count().saturating_add(1);
     format!("line {line}: not text in UTF-8")
 }
 

@@ -3,6 +3,9 @@
 //! Pure. `wire` decodes into it, `observe` is the only writer, `diff` reads. A key is present, absent or unknown, and
 //! absent only on proof.
 
+// Nothing from outside may end the process.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used))]
+
 pub mod collection;
 mod credentials;
 mod data_action_target;

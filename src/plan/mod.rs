@@ -4,6 +4,8 @@
 //! out, one step at a time, and plans again after each; `observe` and `wire` fill `live`.
 
 #![deny(clippy::disallowed_methods)]
+// Nothing from outside may end the process.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used))]
 
 pub mod inputs;
 pub mod kinds;

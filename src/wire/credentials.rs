@@ -22,7 +22,10 @@ pub fn credentials(body: &[u8], id: &str) -> Result<Credentials, Unreadable> {
         Value::Object(_) => return Err(Unreadable("another authorization")),
         _ => return Err(Unreadable("neither an object nor a list")),
     };
-    let token = user(&object["org"], "access_token").ok_or(Unreadable("an authorization without access token"))?;
+    let token = object
+        .get("org")
+        .and_then(|org| user(org, "access_token"))
+        .ok_or(Unreadable("an authorization without access token"))?;
     let status = text(&object, &["status", "state"]).unwrap_or_default();
     Ok(Credentials {
         access_token: SecretString::from(token),

@@ -4,6 +4,8 @@
 //! call it.
 
 #![deny(clippy::disallowed_methods)]
+// Nothing from outside may end the process.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used))]
 
 mod credentials;
 mod data_action_target;

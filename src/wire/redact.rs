@@ -138,8 +138,10 @@ fn is_random(word: &str) -> bool {
         b'0'..=b'9' => Some(2),
         _ => None,
     };
-    let changes = |pair: &[u8]| class(pair[0]).zip(class(pair[1])).is_some_and(|(one, next)| one != next);
-    3 * word.as_bytes().windows(2).filter(|pair| changes(pair)).count() >= word.len()
+    let bytes = word.as_bytes();
+    let pairs = bytes.iter().zip(bytes.iter().skip(1));
+    let changes = |one: u8, next: u8| class(one).zip(class(next)).is_some_and(|(one, next)| one != next);
+    pairs.filter(|(one, next)| changes(**one, **next)).count().saturating_mul(3) >= word.len()
 }
 
 #[cfg(test)]

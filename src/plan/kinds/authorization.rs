@@ -151,7 +151,9 @@ fn keep(
         return done(say(report), None);
     }
     let kept = state.credentials.written.as_ref().filter(|kept| kept.id == id).map(|kept| kept.at);
-    let fresh = kept.filter(|at| !state.requested || *at >= state.changed_at).map(|at| REFRESH - elapsed(at, now));
+    let fresh = kept
+        .filter(|at| !state.requested || *at >= state.changed_at)
+        .map(|at| REFRESH.saturating_sub(elapsed(at, now)));
     if let Some(left) = fresh.filter(|left| left.is_positive() && is_ours(wanted)) {
         return done(sooner(plan, left), Some(wanted));
     }

@@ -226,7 +226,7 @@ fn unseen(ctx: &RemoteContext<'_, RemotePublication>, status: &mut PublicationSt
         status.last_published_at.get_or_insert_with(|| whole_seconds(ctx.now));
     }
     let at = status.last_published_at.as_ref().filter(|_| status.remote.remote_status.is_none())?;
-    Some(LAG - elapsed(*at, ctx.now)).filter(SignedDuration::is_positive)
+    Some(LAG.saturating_sub(elapsed(*at, ctx.now))).filter(SignedDuration::is_positive)
 }
 
 /// What to do with a publication that is ours.
@@ -273,7 +273,7 @@ fn poll_until_visible(
 ) -> Decision {
     let awaited = status.modified_at.is_none() && seen.object.modified_at.is_some();
     let Some(at) = status.last_published_at.as_ref().filter(|_| awaited) else { return said };
-    let left = LAG - elapsed(*at, now);
+    let left = LAG.saturating_sub(elapsed(*at, now));
     if left.is_positive() { said.requeue_after(left) } else { Decision { steps: vec![Step::Poll], ..said } }
 }
 

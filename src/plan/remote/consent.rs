@@ -151,6 +151,6 @@ impl RemoteContext<'_, RemoteOrgAccess> {
 
     fn consent_left(&self) -> SignedDuration {
         let began = self.state.intent.as_ref().map_or(self.now, |intent| intent.at);
-        CONSENT_LIMIT - elapsed(began, self.now)
+        CONSENT_LIMIT.saturating_sub(elapsed(began, self.now))
     }
 }

@@ -61,7 +61,7 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
     fn just_created(&self, hash: &str) -> Option<Decision> {
         let Some(CallOutcome::Created { id, intent }) = &self.state.last_outcome else { return None };
         let same = self.recorded.id.as_ref() == Some(id) && !changed(self.recorded.applied_hash.as_deref(), hash);
-        let left = SETTLE - elapsed(intent.at, self.now);
+        let left = SETTLE.saturating_sub(elapsed(intent.at, self.now));
         let waits = same && !self.recorded.was_ready && !self.requested_since(intent.at) && left.is_positive();
         let text = format!("{} {} was created; waiting until AppLink shows it", self.noun, self.display_name);
         waits.then(|| Decision::await_remote(ConditionReport::in_progress(Reason::Creating, text)).requeue_after(left))
@@ -75,7 +75,7 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
         let waiting = Decision::await_remote(ConditionReport::in_progress(reason, text));
         // One that was in working order before has no beginning to count from.
         let Some(intent) = self.state.intent.as_ref().filter(|_| !self.recorded.was_ready) else { return waiting };
-        let left = PROGRESS_LIMIT - elapsed(intent.at, self.now);
+        let left = PROGRESS_LIMIT.saturating_sub(elapsed(intent.at, self.now));
         if left.is_positive() {
             return waiting.requeue_after(left);
         }
@@ -183,7 +183,7 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
         if refused && past < REFUSAL_REST && !self.requested_since(intent.at) {
             return Some(
                 Decision { steps: vec![], update: self.refusal(), requeue_after: None }
-                    .requeue_after(REFUSAL_REST - past),
+                    .requeue_after(REFUSAL_REST.saturating_sub(past)),
             );
         }
         None
@@ -204,7 +204,7 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
             None if intent.at >= self.state.first_seen => return None,
             // By one that died since; an answer to another call says nothing of it. That one's clock is not to be trusted:
             // it sent nothing after this process first saw the object.
-            _ => SETTLE - elapsed(intent.at.max(self.state.first_seen), self.now),
+            _ => SETTLE.saturating_sub(elapsed(intent.at.max(self.state.first_seen), self.now)),
         };
         left.is_positive().then_some(left)
     }

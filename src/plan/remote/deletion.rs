@@ -91,11 +91,11 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
             return None;
         }
         let wait = Decision::await_remote(meanwhile.clone());
-        let pace = (past / 2).max(FIRST_LOOK);
+        let pace = past.checked_div(2).unwrap_or_default().max(FIRST_LOOK);
         if pace >= LAST_LOOK {
-            return Some(wait.requeue_after(DELETION_REST - past));
+            return Some(wait.requeue_after(DELETION_REST.saturating_sub(past)));
         }
-        let left = pace - elapsed(seen.at, self.now);
+        let left = pace.saturating_sub(elapsed(seen.at, self.now));
         if left.is_positive() {
             return Some(wait.requeue_after(left));
         }

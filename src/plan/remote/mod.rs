@@ -173,7 +173,7 @@ impl Decision {
     #[must_use]
     pub fn requeue_after(self, wait: SignedDuration) -> Self {
         // A little late rather than a little early, or the same plan would come out again.
-        let wait = Duration::try_from(wait).unwrap_or_default() + Duration::from_millis(50);
+        let wait = Duration::try_from(wait).unwrap_or_default().saturating_add(Duration::from_millis(50));
         Self { requeue_after: Some(wait), ..self }
     }
 }
@@ -324,15 +324,15 @@ impl<'a, R: RemoteObject> RemoteContext<'a, R> {
         let Some(CallOutcome::Refused { report, at, attempt: None, .. }) = &self.state.last_outcome else {
             return None;
         };
-        let left = REFUSAL_REST - elapsed(*at, self.now);
+        let left = REFUSAL_REST.saturating_sub(elapsed(*at, self.now));
         let rests = left.is_positive() && *at >= self.state.changed_at;
         rests.then(|| Decision::report(report.clone()).requeue_after(left))
     }
 
     /// How long nothing more may be asked of the service for the object, since it refused so often of late.
     fn refusal_limit(&self) -> Option<SignedDuration> {
-        let left = self.state.refusals.iter().rev().map(|at| REFUSAL_REST - elapsed(*at, self.now));
-        left.filter(SignedDuration::is_positive).nth(REFUSALS - 1)
+        let left = self.state.refusals.iter().rev().map(|at| REFUSAL_REST.saturating_sub(elapsed(*at, self.now)));
+        left.filter(SignedDuration::is_positive).nth(REFUSALS.saturating_sub(1))
     }
 
     fn owner_changed(&self, id: &str) -> bool {
@@ -387,7 +387,7 @@ impl<'a, R: RemoteObject> RemoteContext<'a, R> {
 /// Says nothing yet of an object so new that what it needs may be on its way in the same `kubectl apply`.
 #[must_use]
 pub fn grace(state: &ReconcileState, now: Timestamp) -> Option<Decision> {
-    let left = GRACE - elapsed(state.changed_at, now);
+    let left = GRACE.saturating_sub(elapsed(state.changed_at, now));
     (left.is_positive() && !state.is_observed()).then(|| Decision::unchanged().requeue_after(left))
 }
 

@@ -93,7 +93,7 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
         let given = self.state.intent.as_ref().filter(|_| self.open_intent().is_none())?;
         let intent = Some(given).filter(|given| given.hash == hash && given.parent.as_deref() == self.parent)?;
         let told = matches!(&self.state.last_outcome, Some(CallOutcome::Refused { attempt, .. }) if *attempt == Some(intent.attempt));
-        let left = REFUSAL_REST - elapsed(intent.at, self.now);
+        let left = REFUSAL_REST.saturating_sub(elapsed(intent.at, self.now));
         // One that took effect is recorded with its digest; one that cannot be read tells nothing.
         let refused = told || self.recorded.id.is_none() || changed(self.recorded.applied_hash.as_deref(), hash);
         let rests = refused && left.is_positive() && !self.requested_since(intent.at);
