@@ -49,11 +49,6 @@ impl WriteGuard {
         self.effect.is_some() && ctx.fence.is_open()
     }
 
-    /// Whether others wait for this reconcile: nothing is read from the API server meanwhile.
-    pub(super) fn holds_permit(&self) -> bool {
-        self.permit.is_some()
-    }
-
     /// Nothing is left to write to AppLink for now.
     pub(super) fn give_back_permit(&mut self) {
         (self.permit, self.exclusive) = (None, None);

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, Where};
+use applink_simulator::{Fault, Where};
 
 use crate::world::{HOUR, LATER, NS, World};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, What, Where};
+use applink_simulator::{Fault, What, Where};
 use http::Method;
 
 use crate::look::on_post;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use applink_operator::simulator::{Fault, Seed, What, Where};
+use applink_simulator::{Fault, Seed, What, Where};
 use serde_json::json;
 
 use crate::world::{LATER, OTHER, SOON, World};
