@@ -31,7 +31,7 @@ use crate::liveness::{Liveness, Running};
 use crate::metrics::Metrics;
 use crate::transport::Http;
 
-use poller::{LONGEST_PASS, Poller};
+use poller::{LONGEST_CALLS, Poller};
 use schedule::patience;
 use shared::Shared;
 
@@ -150,7 +150,7 @@ impl Observer {
         let poller = Poller::new(addon.clone(), following, link, self.clock, self.hooks.clone(), self.shared.clone());
         let poller = Arc::new(poller);
         let name = format!("poller of {addon}");
-        let pulse = self.liveness.pulse(&name, LONGEST_PASS);
+        let pulse = self.liveness.pulse(&name, LONGEST_CALLS);
         let task = self.liveness.spawn(&name, poller.clone().run(self.metrics.clone(), pulse));
         pollers.insert(addon.clone(), RunningPoller { poller, _task: task });
     }

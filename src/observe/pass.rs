@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
+use super::poller::LONGEST_CALLS;
 use super::shared::Sharing;
 use super::{Key, report_for};
 use crate::applink::AppLink;
@@ -16,6 +17,7 @@ use crate::conditions::ConditionReport;
 use crate::facts::collection::Listing;
 use crate::facts::{OrgAccessKind, RemoteDataActionTarget, RemoteOrgAccess, RemotePublication};
 use crate::heroku::{RemoteError, ResolvedAddon};
+use crate::liveness::Pulse;
 
 /// List calls under way at a time.
 const AT_A_TIME: usize = 4;
@@ -119,12 +121,14 @@ async fn list(link: &AppLink, clock: Clock, sharing: &Sharing) -> Result<OrgAcce
     Ok(OrgAccessListings { connections, authorizations })
 }
 
-/// Lists what lives on connections. `due` tells which targets are read one by one, where they have no list.
+/// Lists what lives on connections. `due` tells which targets are read one by one, where they have no list. `pulse`
+/// beats at each call, since there may be many.
 pub(super) async fn pages(
     link: &AppLink,
     clock: Clock,
     subscription: &Subscription,
     sharing: &Sharing,
+    pulse: &Pulse,
     due: impl Fn(&str, &Key) -> bool,
 ) -> Vec<Result<ChildListing, FailedListing>> {
     let publications = subscription.publications.iter().map(|id| (id, None));
@@ -134,6 +138,7 @@ pub(super) async fn pages(
         let (connection, names) = (id.clone(), names.cloned());
         let what = if names.is_some() { ChildKind::TargetListing } else { ChildKind::Publications };
         async move {
+            pulse.beat(LONGEST_CALLS);
             let seen = match names {
                 None => {
                     let name = format!("publications of {connection}");
@@ -146,7 +151,9 @@ pub(super) async fn pages(
                         Ok((began, Some(listing))) => Ok((began, ChildObservations::Targets(listing))),
                         Ok((_, None)) => {
                             let began = clock.now();
-                            each(link, &connection, names, due).await.map(|each| (began, ChildObservations::Each(each)))
+                            each(link, &connection, names, pulse, due)
+                                .await
+                                .map(|each| (began, ChildObservations::Each(each)))
                         }
                         Err(error) => Err(error),
                     }
@@ -169,10 +176,12 @@ async fn each(
     link: &AppLink,
     connection: &str,
     names: BTreeMap<String, Key>,
+    pulse: &Pulse,
     due: impl Fn(&str, &Key) -> bool,
 ) -> Result<Vec<(String, Option<RemoteDataActionTarget>)>, RemoteError> {
     let mut seen = Vec::new();
     for (name, _) in names.into_iter().filter(|(_, who)| due(connection, who)) {
+        pulse.beat(LONGEST_CALLS);
         let target = link.get_target(connection, &name).await?;
         seen.push((name, target));
     }

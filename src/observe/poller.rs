@@ -36,8 +36,9 @@ const FRESH: SignedDuration = SignedDuration::from_mins(5);
 /// Targets that the service does not list are read one by one, at a pace slower by this factor.
 const SLOWER: i32 = 5;
 
-/// A pass takes no longer, however many connections there are and however slowly each call of it fails.
-pub(super) const LONGEST_PASS: Duration = Duration::from_secs(6 * 3600);
+/// The calls of a pass that follow each other, each with a deadline of half a minute, take no longer before it shows that
+/// it goes on.
+pub(super) const LONGEST_CALLS: Duration = Duration::from_secs(30 * 60);
 /// A poller wakes up no later after the moment that it waits for.
 const LATE: Duration = Duration::from_secs(15 * 60);
 
@@ -176,10 +177,10 @@ impl Poller {
     pub(super) async fn run(self: Arc<Self>, metrics: Metrics, pulse: Pulse) {
         loop {
             self.wait(&pulse).await;
-            pulse.beat(LONGEST_PASS);
+            pulse.beat(LONGEST_CALLS);
             let began = self.clock.now();
             let (requesters, purpose) = self.next_pass(began);
-            let result = self.pass(began, purpose, &requesters).await;
+            let result = self.pass(began, purpose, &requesters, &pulse).await;
             if let Err(RemoteError::Budget(refused)) = &result
                 && self.deferred(began, refused, &requesters, purpose)
             {
@@ -250,6 +251,7 @@ impl Poller {
         began: Timestamp,
         purpose: Purpose,
         requesters: &BTreeSet<Key>,
+        pulse: &Pulse,
     ) -> Result<PassResult, RemoteError> {
         let link = self.link.with_purpose(purpose);
         let anew = std::mem::take(&mut self.view().anew);
@@ -271,7 +273,7 @@ impl Poller {
         let (slow, mut due) = self.due(&mut subscription);
         due.extend(requesters.iter().cloned());
         let is_due = |connection: &str, who: &Key| slow.contains(connection) || due.contains(who);
-        let pages = pass::pages(&link, self.clock, &subscription, &sharing, is_due).await;
+        let pages = pass::pages(&link, self.clock, &subscription, &sharing, pulse, is_due).await;
         let now = self.clock.now();
         let mut view = self.view();
         view.cache.asked_for(&subscription);
