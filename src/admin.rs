@@ -1,6 +1,6 @@
-//! `/healthz`, `/readyz` and `/metrics`.
+//! Serves `/healthz`, `/readyz` and `/metrics`.
 //!
-//! Tells, and takes nothing in. `main` starts it first, so that a waiting operator can be asked why it waits.
+//! Read-only. `main` starts it before anything else, so that a standby replica can report what it is waiting for.
 
 use std::io::{Error, ErrorKind, Result};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,13 +15,13 @@ use crate::liveness::Liveness;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
-/// All addresses of the machine, of both families.
+/// The IPv6 wildcard, which also accepts IPv4 connections.
 pub const DEFAULT_ADDR: &str = "[::]:8080";
 
-/// Binds `addr` and serves there for ever.
+/// Binds `addr`; the returned future serves forever.
 ///
 /// # Errors
-/// Where the address cannot be bound.
+/// The address cannot be bound.
 pub async fn serve(
     addr: SocketAddr,
     metrics: Metrics,
@@ -30,15 +30,15 @@ pub async fn serve(
 ) -> Result<impl Future<Output = Result<()>>> {
     let listener = bind(addr, async |addr| TcpListener::bind(addr).await).await?;
     let bound = listener.local_addr()?;
-    tracing::info!(addr = %bound, "admin endpoints on http://{bound}");
+    tracing::info!(addr = %bound, "serving admin endpoints on http://{bound}");
     Ok(async move { axum::serve(listener, router(metrics, ready, liveness)).await })
 }
 
-/// `[::]` means all addresses: on a machine without IPv6, that is all IPv4 addresses.
+/// Falls back from `[::]` to `0.0.0.0` on a machine without IPv6.
 async fn bind<T>(addr: SocketAddr, bind: impl AsyncFn(SocketAddr) -> Result<T>) -> Result<T> {
-    let taken = |error: &Error| matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied);
+    let unavailable = |error: &Error| matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied);
     match bind(addr).await {
-        Err(error) if addr.is_ipv6() && addr.ip().is_unspecified() && !taken(&error) => {
+        Err(error) if addr.is_ipv6() && addr.ip().is_unspecified() && !unavailable(&error) => {
             bind((Ipv4Addr::UNSPECIFIED, addr.port()).into()).await.map_err(|_| error)
         }
         result => result,
@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    /// A machine that binds no IPv6 address, for this reason.
+    /// Binds `addr` on a machine where every IPv6 bind fails with `why`.
     async fn without_ipv6(addr: &str, why: ErrorKind) -> Result<SocketAddr> {
         let only_ipv4 = async |addr: SocketAddr| if addr.is_ipv4() { Ok(addr) } else { Err(why.into()) };
         bind(addr.parse().expect("an address"), only_ipv4).await
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_addresses_are_those_of_ipv4_where_there_is_no_ipv6() {
+    async fn wildcard_falls_back_to_ipv4_without_ipv6() {
         let bound = without_ipv6(DEFAULT_ADDR, ErrorKind::Unsupported).await.expect("bound");
         assert_eq!(bound.to_string(), "0.0.0.0:8080");
         for (addr, why) in [
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_addresses_are_those_of_both_families() {
+    async fn wildcard_accepts_ipv4_and_ipv6() {
         let listener = bind("[::]:0".parse().expect("an address"), async |addr| TcpListener::bind(addr).await).await;
         let listener = listener.expect("a port");
         let bound = listener.local_addr().expect("an address");

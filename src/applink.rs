@@ -1,8 +1,8 @@
-//! The AppLink API: one method per endpoint. Here are those of connections and authorizations, and how a call is made;
-//! `publishing` has those of what lives on a connection.
+//! The AppLink API: one method per endpoint. This file has the endpoints of connections and authorizations, and sends
+//! the calls; `publishing` has the endpoints of publications and data action targets.
 //!
-//! No loops, no decisions: an answer is decoded, an error is classed, nothing more. A refused SSO is renewed once.
-//! `observe` lists and confirms with it, `control::apply` writes with it.
+//! No loops and no decisions. It decodes answers, classifies errors, and retries once with new SSO parameters.
+//! `observe` reads through it, `control` writes through it.
 
 mod multipart;
 mod publishing;
@@ -24,47 +24,47 @@ use crate::wire;
 
 pub use publishing::{NewDataActionTarget, Upload};
 
-/// Where a success must show what was made.
+/// For a create call: a success must contain the created object.
 const EMPTY: wire::Unreadable = wire::Unreadable("an empty list");
 
-/// The AppLink API of one add-on.
+/// Client for the AppLink API of one add-on.
 #[derive(Clone, Debug)]
 pub struct AppLink {
-    access: Arc<AddonResolver>,
+    resolver: Arc<AddonResolver>,
     purpose: Purpose,
 }
 
-/// What access is asked for with; all of it goes out as given.
+/// The fields of a create request for a connection or an authorization. They are sent unchanged.
 #[derive(Clone, Copy, Debug)]
 pub struct NewOrgAccess<'a> {
-    /// `connection_name` or `developer_name`
+    /// `connection_name` or `developer_name`.
     pub name: &'a str,
-    /// Which of the routes.
+    /// Selects the route.
     pub provider: Provider,
-    /// `login_url`
+    /// `login_url`.
     pub login_url: &'a str,
-    /// A robot's key; without it, a person is asked.
+    /// Use the JWT bearer flow; otherwise OAuth, where a person must consent.
     pub jwt: Option<NewJwt<'a>>,
 }
 
-/// The key of a robot.
+/// Fields of the JWT bearer flow.
 #[derive(Clone, Copy, Debug)]
 pub struct NewJwt<'a> {
-    /// `alias`
+    /// `alias`.
     pub alias: &'a str,
-    /// `client_id`
+    /// `client_id`.
     pub client_id: &'a str,
-    /// `username`
+    /// `username`.
     pub username: &'a str,
-    /// `jwt_private_key`, PEM
+    /// `jwt_private_key`, PEM.
     pub private_key: &'a SecretString,
 }
 
-/// A success.
+/// A successful response.
 struct Reply {
     host: String,
     response: Response<Bytes>,
-    /// What the call was made with, kept out of all that is told of the answer.
+    /// Secrets of the call, which are redacted from everything that the response reports.
     secrets: Vec<SecretString>,
 }
 
@@ -75,11 +75,11 @@ struct Call<'a> {
     body: Bytes,
     content_type: &'a str,
     secret: &'a str,
-    /// Whether it is made as the app itself makes it, which has no SSO.
+    /// Send the call as the app does: without SSO parameters.
     as_app: bool,
 }
 
-/// What differs between the two kinds of granted access: the path, the name's key, and the labels of the calls.
+/// Paths, field names and metric labels that differ between connections and authorizations.
 struct Route {
     path: &'static str,
     name: &'static str,
@@ -125,41 +125,41 @@ fn segment(provider: Provider) -> &'static str {
 }
 
 impl AppLink {
-    /// The API that `access` leads to, for those who carry out what somebody wants.
+    /// A client for writes; see [`Self::with_purpose`] for polls.
     #[must_use]
-    pub fn new(access: Arc<AddonResolver>) -> Self {
-        Self { access, purpose: Purpose::Edit }
+    pub fn new(resolver: Arc<AddonResolver>) -> Self {
+        Self { resolver, purpose: Purpose::Edit }
     }
 
-    /// The same for this purpose.
+    /// A client for the same add-on, whose calls draw on the budget for `purpose`.
     #[must_use]
     pub fn with_purpose(&self, purpose: Purpose) -> Self {
-        Self { access: self.access.clone(), purpose }
+        Self { resolver: self.resolver.clone(), purpose }
     }
 
-    /// The add-on.
+    /// Looks up the add-on; see [`AddonResolver::resolve`].
     ///
     /// # Errors
     /// Any [`RemoteError`].
-    pub async fn found(&self) -> Result<Arc<ResolvedAddon>, RemoteError> {
-        self.access.found(self.purpose).await
+    pub async fn resolve(&self) -> Result<Arc<ResolvedAddon>, RemoteError> {
+        self.resolver.resolve(self.purpose).await
     }
 
-    /// The add-on as Heroku has it now, where that is otherwise than AppLink refused it.
+    /// Looks up the add-on again after AppLink refused the token; see [`AddonResolver::renewed`].
     ///
     /// # Errors
     /// Any [`RemoteError`].
     pub async fn renewed(&self, refused: &Arc<ResolvedAddon>) -> Result<Option<Arc<ResolvedAddon>>, RemoteError> {
-        self.access.renewed(refused, self.purpose).await
+        self.resolver.renewed(refused, self.purpose).await
     }
 
-    /// The way to it.
+    /// The resolver that finds the add-on and its credentials.
     #[must_use]
-    pub fn access(&self) -> &AddonResolver {
-        &self.access
+    pub fn resolver(&self) -> &AddonResolver {
+        &self.resolver
     }
 
-    /// `GET /connections` or `/authorizations`
+    /// `GET /connections` or `/authorizations`.
     ///
     /// # Errors
     /// Any [`RemoteError`].
@@ -169,7 +169,7 @@ impl AppLink {
         answer.list(|body, known| wire::org_access_list(kind, body, known))
     }
 
-    /// `GET /connections/{id}` or `/authorizations/{id}`; `None` where there is none: 404, or an empty list.
+    /// `GET /connections/{id}` or `/authorizations/{id}`. Returns `None` for a 404 or an empty list.
     ///
     /// # Errors
     /// Any [`RemoteError`].
@@ -181,8 +181,8 @@ impl AppLink {
         }
     }
 
-    /// `GET /authorizations/{developer name}` as the app itself does, for the credential of the one of this id. No call to
-    /// the Platform API belongs to it, unless the service refuses what the app sends.
+    /// `GET /authorizations/{developer name}`, called as the app calls it. Returns the credentials of the authorization
+    /// with this ID. Needs no Platform API call unless AppLink refuses a call without SSO.
     ///
     /// # Errors
     /// Any [`RemoteError`].
@@ -190,15 +190,16 @@ impl AppLink {
         let path = [AUTHORIZATIONS.path, name];
         let call = Call { as_app: true, ..Call::get("applink.read_credentials", &path) };
         self.call(call).await?.read(|body, _| match wire::credentials(body, id)? {
-            told if told.authorized => Ok(told),
-            _ => Err(wire::Unreadable("a credential that is not authorized any more")),
+            credentials if credentials.authorized => Ok(credentials),
+            _ => Err(wire::Unreadable("a credential that is no longer authorized")),
         })
     }
 
-    /// `POST /connections/...` or `/authorizations/...`: `salesforce` or `datacloud`, and `/jwt` with a key.
+    /// `POST /connections/...` or `/authorizations/...`: the path ends in `salesforce` or `datacloud`, and `/jwt` for
+    /// JWT.
     ///
     /// # Errors
-    /// Any [`RemoteError`]; an unreadable or empty success is one, too.
+    /// Any [`RemoteError`], also for a success whose body is empty or unreadable.
     pub async fn create_org_access(
         &self,
         kind: OrgAccessKind,
@@ -222,12 +223,12 @@ impl AppLink {
         let answer = self.call(call).await?;
         let created = |body: &[u8], known: &[&str]| wire::org_access(kind, body, None, known)?.ok_or(EMPTY);
         let mut created = answer.read(created)?;
-        // The name is ours; an answer may leave it out.
+        // The answer may leave out the name that we sent.
         created.name.get_or_insert_with(|| new.name.to_owned());
         Ok(created)
     }
 
-    /// `DELETE /connections/{id}` or `/authorizations/{id}`; one that is not there counts as deleted.
+    /// `DELETE /connections/{id}` or `/authorizations/{id}`. A 404 counts as deleted.
     ///
     /// # Errors
     /// Any [`RemoteError`].
@@ -237,38 +238,38 @@ impl AppLink {
         found(self.call(Call { method: Method::DELETE, ..Call::get(route.delete, &path) }).await).map(drop)
     }
 
-    /// One call. Where AppLink refuses the credential, it is made once more with new SSO parameters, and again if it
-    /// then turns out that the add-on's token was rotated.
+    /// Sends one call. If AppLink refuses the credentials, retries with new SSO parameters, and once more if the
+    /// add-on's token turns out to be rotated.
     async fn call(&self, call: Call<'_>) -> Result<Reply, RemoteError> {
-        let found = self.found().await?;
+        let found = self.resolve().await?;
         let first = self.attempt(&call, &found).await;
         if !is_refused(&first) {
             return first;
         }
-        // Whether what the app reads needs an SSO, no document tells.
+        // No document says whether the credentials endpoint needs SSO, so retry with it.
         let call = Call { as_app: false, ..call };
         let second = self.attempt(&call, &found).await;
         if !is_refused(&second) {
             return second;
         }
         match self.renewed(&found).await {
-            Ok(Some(anew)) => self.attempt(&call, &anew).await,
+            Ok(Some(renewed)) => self.attempt(&call, &renewed).await,
             Ok(None) | Err(RemoteError::Budget(_)) => second,
             Err(error) => Err(error),
         }
     }
 
-    /// One try; a refused SSO is not used again.
+    /// Sends the call once. Drops the SSO parameters if AppLink refuses them.
     async fn attempt(&self, call: &Call<'_>, found: &ResolvedAddon) -> Result<Reply, RemoteError> {
         if call.as_app {
             let call_token = found.budget.try_acquire(self.purpose)?;
             return self.send(call_token, call, found, None).await.map_err(RemoteError::AppLink);
         }
-        let sso = self.access.sso(found, self.purpose).await?;
+        let sso = self.resolver.sso(found, self.purpose).await?;
         let call_token = found.budget.try_acquire(self.purpose)?;
         let result = self.send(call_token, call, found, Some(&sso)).await.map_err(RemoteError::AppLink);
         if is_refused(&result) {
-            self.access.forget_sso(&sso).await;
+            self.resolver.forget_sso(&sso).await;
         }
         result
     }
@@ -282,7 +283,7 @@ impl AppLink {
     ) -> Result<Reply, CallError> {
         let mut path = vec!["addons", found.facts.addon_id.as_str()];
         path.extend(call.path);
-        // The path of the API URL is that of the add-on, which may be attached under another; its origin counts.
+        // The path of the API URL belongs to another attachment of the add-on, perhaps; only the origin counts.
         let mut origin = found.api_url.clone();
         origin.set_path("");
         let url = at(&origin, &path)?;
@@ -299,13 +300,13 @@ impl AppLink {
         let sso = sso.map_or("", |sso| sso.expose_secret());
         if !sso.is_empty() {
             let mut value = http::HeaderValue::from_str(sso)
-                .map_err(|_| CallError::Url("SSO parameters that no header can hold".to_owned()))?;
+                .map_err(|_| CallError::Url("SSO parameters that are invalid in a header".to_owned()))?;
             value.set_sensitive(true);
             request = request.header("x-addon-sso", value);
         }
         let secrets = [token, sso, call.secret];
         let response =
-            self.access.http().send(call_token, call.operation, &url, request, call.body.clone(), &secrets).await?;
+            self.resolver.http().send(call_token, call.operation, &url, request, call.body.clone(), &secrets).await?;
         let host = url.host_str().unwrap_or_default().to_owned();
         Ok(Reply { host, response, secrets: secrets.into_iter().map(SecretString::from).collect() })
     }
@@ -324,13 +325,13 @@ impl<'a> Call<'a> {
 }
 
 impl Reply {
-    /// What `decode` makes of the body, given the secrets that may be repeated in it.
+    /// Decodes the body. `decode` gets the call's secrets, because the body may repeat them.
     fn read<T>(&self, decode: impl FnOnce(&[u8], &[&str]) -> Result<T, wire::Unreadable>) -> Result<T, RemoteError> {
         let known: Vec<_> = self.secrets.iter().map(ExposeSecret::expose_secret).collect();
         decode(self.response.body(), &known).map_err(|cause| unreadable(self.host.clone(), cause))
     }
 
-    /// The same of a list.
+    /// Decodes a list. A paginated one is marked incomplete.
     fn list<R>(
         &self,
         decode: impl FnOnce(&[u8], &[&str]) -> Result<Listing<R>, wire::Unreadable>,
@@ -340,19 +341,21 @@ impl Reply {
         Ok(listing)
     }
 
-    /// No source knows of pages; should they come, what is not on the first proves nothing.
+    /// No document mentions pagination. If it appears, what the first page lacks is not known to be absent.
     fn is_paged(&self) -> bool {
         let (status, headers) = (self.response.status(), self.response.headers());
         let paged = headers.contains_key(header::LINK) || status == StatusCode::PARTIAL_CONTENT;
         let paged = paged || headers.contains_key(header::CONTENT_RANGE);
         if paged {
-            tracing::error!("AppLink lists in pages, which this version cannot follow: nothing counts as absent");
+            tracing::error!(
+                "AppLink paginates this list, which this version does not support: nothing counts as absent"
+            );
         }
         paged
     }
 }
 
-/// What was answered; `None` where nothing is there.
+/// Maps a 404 to `None`.
 fn found<T>(result: Result<T, RemoteError>) -> Result<Option<T>, RemoteError> {
     match result {
         Ok(answer) => Ok(Some(answer)),

@@ -1,8 +1,7 @@
-//! How many calls may leave, and how soon: a bucket for each add-on and one for each Heroku account, and the pauses that
-//! the services ask for.
+//! Call budgets: a token bucket for each add-on and each Heroku account, and the pauses that the services ask for.
 //!
-//! Sends nothing and waits for nothing: who may not call now is told for how long. `heroku` and `applink` take leave here
-//! for each call, `transport` hands back what its answer says of limits, `metrics` shows what is left.
+//! Sends nothing and does not wait: a refused caller learns how long to wait. `heroku` and `applink` acquire a call
+//! token for each call, `transport` reports what the answer says about limits, `metrics` shows what is left.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,46 +12,46 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// Edits that were refused are told to come back one after another; none stands in line for longer than this.
-const LONGEST_LINE: Duration = Duration::from_secs(600);
-/// For so long after a pause, the service is taken to be short of calls.
-const LATELY: Duration = Duration::from_secs(60);
+/// Refused edits are spread out in a queue, so that they do not all retry at once. This is the longest wait in it.
+const MAX_QUEUE: Duration = Duration::from_secs(600);
+/// For this long after a pause, the budget does not count as plenty.
+const RECENTLY: Duration = Duration::from_secs(60);
 
-/// How many calls each bucket lets through.
+/// Size of a bucket, in calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Within any hour.
+    /// Most calls within any hour.
     pub per_hour: u32,
-    /// How many of them at once, after a rest. The others are spread over the hour.
+    /// Largest burst, from a full bucket. The rest is spread over the hour.
     pub at_once: u32,
-    /// How many of those at once polls leave to edits.
+    /// Part of the burst that polls may not use: it is reserved for edits.
     pub reserve: u32,
-    /// How many of those edits leave to polls that are overdue.
+    /// Part of the burst that edits may not use: it is reserved for overdue polls.
     pub last: u32,
 }
 
 impl Default for Limits {
-    /// What Heroku grants an account, and AppLink an add-on.
+    /// The documented limit of 4500 calls an hour, for accounts and for add-ons.
     fn default() -> Self {
         Self { per_hour: 4500, at_once: 900, reserve: 300, last: 30 }
     }
 }
 
-/// What a call is for.
+/// Why a call is made. It decides how much of the budget the call may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To carry out what somebody wants.
+    /// A change that somebody asked for.
     Edit,
-    /// To look, since an edit waits for that.
+    /// A poll that an edit waits for.
     UrgentPoll,
-    /// To look whether all is as it was.
+    /// A regular poll.
     Poll,
-    /// The same, put off for so long that nothing would be known without it: edits must not blind the operator.
+    /// A poll deferred for so long that the add-on's state is about to become stale. Edits must not starve it.
     Overdue,
 }
 
 impl Limits {
-    /// How many calls must be left after one for this purpose.
+    /// How many calls must be left after a call for this purpose.
     fn reserved_from(&self, purpose: Purpose) -> u32 {
         match purpose {
             Purpose::Edit | Purpose::UrgentPoll => self.last,
@@ -62,20 +61,20 @@ impl Limits {
     }
 }
 
-/// What a bucket belongs to.
+/// Owner of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// An add-on: calls to AppLink.
+    /// An add-on, for calls to AppLink.
     Addon,
-    /// A Heroku account: calls to the Platform API.
+    /// A Heroku account, for calls to the Platform API.
     Account,
 }
 
 impl Scope {
-    /// Both.
+    /// All scopes, in the order of their discriminants.
     pub const ALL: [Self; 2] = [Self::Addon, Self::Account];
 
-    /// As a label.
+    /// Label in metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -85,37 +84,37 @@ impl Scope {
     }
 }
 
-/// Why a call may not leave now.
+/// Why a call is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Limit {
     /// The service asked for a pause.
     Paused,
-    /// Too little is left of the budget.
+    /// Not enough calls are left for this purpose.
     BudgetSpent,
 }
 
 impl Limit {
-    /// Both.
+    /// All limits, in the order of their discriminants.
     pub const ALL: [Self; 2] = [Self::Paused, Self::BudgetSpent];
 
-    /// As a label.
+    /// Label in metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Paused => "held",
-            Self::BudgetSpent => "spent",
+            Self::Paused => "paused",
+            Self::BudgetSpent => "budget_spent",
         }
     }
 }
 
-/// A call that was not sent.
+/// A call that was not sent because of a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Whose bucket refused.
+    /// Which bucket refused it.
     pub scope: Scope,
-    /// Why.
+    /// Which limit applies.
     pub limit: Limit,
-    /// After how long to ask again.
+    /// When to retry, from now.
     pub wait: Duration,
     per_hour: u32,
 }
@@ -125,19 +124,19 @@ impl std::error::Error for Refused {}
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.limit, self.scope) {
-            (Limit::Paused, Scope::Addon) => f.write_str("AppLink asked for a pause in the calls to this add-on"),
-            (Limit::Paused, Scope::Account) => f.write_str("Heroku asked for a pause in the calls with this token"),
+            (Limit::Paused, Scope::Addon) => f.write_str("AppLink asked to pause calls to this add-on"),
+            (Limit::Paused, Scope::Account) => f.write_str("Heroku asked to pause calls with this token"),
             (Limit::BudgetSpent, Scope::Addon) => {
-                write!(f, "the budget of {} calls an hour to this add-on is used up", self.per_hour)
+                write!(f, "the budget of {} calls per hour for this add-on is used up", self.per_hour)
             }
             (Limit::BudgetSpent, Scope::Account) => {
-                write!(f, "the budget of {} calls an hour of this Heroku account is used up", self.per_hour)
+                write!(f, "the budget of {} calls per hour for this Heroku account is used up", self.per_hour)
             }
         }
     }
 }
 
-/// All buckets of this process; clones are the same.
+/// All buckets of this process. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Budgets(Arc<Shared>);
 
@@ -148,7 +147,7 @@ struct Shared {
     unsent: Arc<Unsent>,
 }
 
-/// How many calls were not sent, by scope and reason.
+/// Number of refused calls, by scope and limit.
 #[derive(Debug, Default)]
 struct Unsent([[AtomicU64; 2]; 2]);
 
@@ -159,33 +158,34 @@ impl Unsent {
 }
 
 impl Budgets {
-    /// Full buckets of this size.
+    /// Buckets of this size, full at first.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self(Arc::new(Shared { limits, ..Shared::default() }))
     }
 
-    /// The budget of the add-on of this UUID.
+    /// The budget of the add-on with this UUID.
     #[must_use]
     pub fn addon(&self, id: &str) -> Budget {
         self.of(Scope::Addon, id.to_owned())
     }
 
-    /// The budget of the account that this token belongs to, as far as the token tells. The token is not kept.
+    /// The budget of a Heroku account. The token identifies it, so two tokens of one account have two budgets. Keeps a
+    /// digest, not the token.
     #[must_use]
     pub fn account(&self, token: &str) -> Budget {
         let digest = Sha256::digest(token.trim());
         self.of(Scope::Account, digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// What is left in the emptiest bucket of this scope; `None` where there is no bucket.
+    /// Calls left in the emptiest bucket of this scope; `None` without a bucket.
     #[must_use]
     pub fn lowest(&self, scope: Scope) -> Option<u32> {
         let buckets = self.buckets();
         buckets.iter().filter(|((of, _), _)| *of == scope).map(|(_, bucket)| bucket.left()).min()
     }
 
-    /// How many calls were not sent.
+    /// Number of refused calls.
     #[must_use]
     pub fn unsent(&self, scope: Scope, limit: Limit) -> u64 {
         self.0.unsent.of(scope, limit).load(Ordering::Relaxed)
@@ -195,7 +195,7 @@ impl Budgets {
         let mut buckets = self.buckets();
         let key = (scope, id);
         if !buckets.contains_key(&key) {
-            // One that is full and that nobody holds is as good as a new one.
+            // A full bucket that nobody uses can go: a new one starts full, too.
             buckets.retain(|_, bucket| Arc::strong_count(bucket) > 1 || !bucket.is_full());
         }
         let fresh = || Arc::new(Bucket::new(scope, self.0.limits, self.0.unsent.clone()));
@@ -207,65 +207,65 @@ impl Budgets {
     }
 }
 
-/// The budget of one add-on, or of one account.
+/// The budget of one add-on or one account. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Bucket>);
 
 impl Budget {
-    /// Leave for one call.
+    /// Acquires one call token.
     ///
     /// # Errors
-    /// [`Refused`] where it must wait.
+    /// [`Refused`] if the call must wait.
     pub fn try_acquire(&self, purpose: Purpose) -> Result<CallToken, Refused> {
         let [call_token] = self.try_acquire_many(purpose)?;
         Ok(call_token)
     }
 
-    /// Leave for so many calls, or for none.
+    /// Acquires `N` call tokens, or none.
     ///
     /// # Errors
-    /// As [`Self::call_token`].
+    /// [`Refused`] if the calls must wait.
     pub fn try_acquire_many<const N: usize>(&self, purpose: Purpose) -> Result<[CallToken; N], Refused> {
-        self.0.spend(u32::try_from(N).unwrap_or(u32::MAX), purpose)?;
+        self.0.acquire(u32::try_from(N).unwrap_or(u32::MAX), purpose)?;
         Ok(std::array::from_fn(|_| CallToken(self.0.clone())))
     }
 
-    /// Whether so many calls would get leave one after another.
+    /// Checks whether that many calls could be made now, without acquiring tokens.
     ///
     /// # Errors
-    /// As [`Self::call_token`].
+    /// [`Refused`] if they must wait.
     pub fn affords(&self, calls: u32, purpose: Purpose) -> Result<(), Refused> {
         self.0.check(&mut self.0.state(), Instant::now(), calls, purpose)
     }
 
-    /// How many calls may leave at once, for whatever purpose.
+    /// Calls left, the reserves included.
     #[must_use]
     pub fn left(&self) -> u32 {
         self.0.left()
     }
 
-    /// Whether it is well above the reserve, and the service has asked for no pause lately.
+    /// Whether the bucket is well above the reserve, and no pause ended within the last minute.
     #[must_use]
     pub fn is_plenty(&self) -> bool {
         let limits = self.0.limits;
-        let paused_lately = self.0.state().paused_until.is_some_and(|end| end + LATELY > Instant::now());
+        let paused_lately = self.0.state().paused_until.is_some_and(|end| end + RECENTLY > Instant::now());
         !paused_lately && self.left() >= limits.reserve.midpoint(limits.at_once)
     }
 }
 
-/// Leave to send one call, now.
+/// Permission to send one call now.
 #[derive(Debug)]
 pub struct CallToken(Arc<Bucket>);
 
 impl CallToken {
-    /// The answer asks for a pause: nobody gets leave before it is over.
+    /// The answer asks for a pause: refuse all calls until it is over.
     pub fn pause(&self, pause: Duration) {
         let mut state = self.0.state();
         state.paused_until = state.paused_until.max(Some(Instant::now() + pause));
     }
 
-    /// The answer says how many calls are left: fewer than we thought where others use the account, too. Of AppLink no
-    /// source tells whether it says so, and of how many; its 429 counts.
+    /// The answer says how many calls are left. Lowers the bucket if others use the account, too. Ignored for AppLink:
+    /// no document says what its header counts; a 429 still applies.
     pub fn correct(&self, left: u32) {
         if self.0.scope == Scope::Addon {
             return;
@@ -276,12 +276,12 @@ impl CallToken {
     }
 }
 
-/// A token bucket, kept as the moment at which it will be full: exact, and nothing has to be refilled.
+/// A token bucket, stored as the time at which it will be full. That is exact and needs no refill timer.
 #[derive(Debug)]
 struct Bucket {
     scope: Scope,
     limits: Limits,
-    /// One call more may leave each time that this has passed.
+    /// Time in which one call is refilled.
     interval: Duration,
     unsent: Arc<Unsent>,
     state: Mutex<State>,
@@ -291,19 +291,19 @@ struct Bucket {
 struct State {
     full_at: Instant,
     paused_until: Option<Instant>,
-    /// When the edit that is refused next may try.
-    turn: Instant,
+    /// When the next refused edit may retry.
+    next_retry: Instant,
 }
 
 impl Bucket {
     fn new(scope: Scope, limits: Limits, unsent: Arc<Unsent>) -> Self {
         let now = Instant::now();
-        let state = State { full_at: now, paused_until: None, turn: now };
+        let state = State { full_at: now, paused_until: None, next_retry: now };
         let interval = HOUR / limits.per_hour.saturating_sub(limits.at_once).max(1);
         Self { scope, limits, interval, unsent, state: Mutex::new(state) }
     }
 
-    fn spend(&self, calls: u32, purpose: Purpose) -> Result<(), Refused> {
+    fn acquire(&self, calls: u32, purpose: Purpose) -> Result<(), Refused> {
         let now = Instant::now();
         let mut state = self.state();
         self.check(&mut state, now, calls, purpose)?;
@@ -325,9 +325,9 @@ impl Bucket {
         if purpose != Purpose::Edit {
             return Err(self.refusal(Limit::BudgetSpent, wait));
         }
-        // There may be a thousand of them, and each try costs writes to Kubernetes.
-        let at = state.turn.min(now + LONGEST_LINE).max(now + wait);
-        state.turn = at + self.interval * calls;
+        // A thousand edits may wait, and each retry costs writes to Kubernetes: give each its own slot.
+        let at = state.next_retry.min(now + MAX_QUEUE).max(now + wait);
+        state.next_retry = at + self.interval * calls;
         Err(self.refusal(Limit::BudgetSpent, at - now))
     }
 

@@ -1,7 +1,7 @@
-//! The way to an add-on: app, add-on, attachment, config vars and SSO of the Heroku Platform API, cached.
+//! Finds an add-on through the Heroku Platform API: app, add-on, attachment, config vars and SSO. Caches the result.
 //!
-//! Decides nothing but which add-on is meant, and never guesses between two. `applink` asks it for credentials,
-//! `observe` for what was found.
+//! Decides only which add-on the spec means, and never guesses between two. `applink` gets credentials here, `observe`
+//! gets the facts.
 
 mod error;
 mod slot;
@@ -29,31 +29,31 @@ use slot::Slot;
 /// Slug of the AppLink add-on service.
 const SERVICE: &str = "heroku-applink";
 const ACCEPT: &str = "application/vnd.heroku+json; version=3";
-/// Variants of the route that gives SSO parameters: what the CLI sends, then what the reference names.
+/// Accept headers for SSO parameters: first the one that the CLI sends, then the one in the reference.
 const ACCEPT_SSO: [&str; 2] =
     ["application/vnd.heroku+json; version=3.sdk", "application/vnd.heroku+json; version=3.add-ons-sso"];
-/// What was found is looked up again after this, whatever happens: an app may get another add-on of the same name.
+/// How long a lookup stays valid. After this the add-on is looked up again, because the name may belong to another one.
 const FOUND_FRESH: SignedDuration = SignedDuration::from_mins(10);
-/// Where Heroku has nothing else than what AppLink refused, it is asked again no sooner than after this.
-const CONFIRMED: SignedDuration = SignedDuration::from_mins(1);
-/// Partners commonly refuse SSO parameters older than two minutes.
+/// If a lookup confirmed the refused token, do not look up again for this long.
+const CONFIRMED_FOR: SignedDuration = SignedDuration::from_mins(1);
+/// How long SSO parameters stay valid. Partners commonly refuse them after two minutes.
 const SSO_FRESH: SignedDuration = SignedDuration::from_mins(2);
 
-/// Which add-on is meant, and with what to look for it.
+/// Which add-on to look up, where, and with which token.
 #[derive(Clone, Debug)]
 pub struct AddonSelector {
-    /// Platform API.
+    /// Base URL of the Platform API.
     pub platform_url: String,
-    /// App, by name or UUID.
+    /// Name or UUID of the app.
     pub app: String,
-    /// Add-on, by name or UUID, where the user says.
+    /// Name or UUID of the add-on; `None` if the app has only one.
     pub addon: Option<String>,
     /// Heroku API token.
     pub token: SecretString,
 }
 
 impl AddonSelector {
-    /// Whether both mean the same, token included.
+    /// Compares all fields, the token included.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
         self.platform_url == other.platform_url
@@ -63,38 +63,38 @@ impl AddonSelector {
     }
 }
 
-/// An add-on that was found, and the token that its API takes.
+/// An add-on, with the token for its API.
 #[derive(Debug)]
 pub struct ResolvedAddon {
-    /// What may be shown.
+    /// What may appear in status and logs.
     pub facts: AddonFacts,
-    /// API URL, parsed.
+    /// Base URL of the AppLink API.
     pub api_url: Url,
-    /// The add-on's own token.
+    /// The add-on's own token, from its config var.
     pub token: SecretString,
-    /// What calls to it draw on.
+    /// Call budget of the add-on.
     pub budget: Budget,
     /// When it was looked up.
     pub at: jiff::Timestamp,
-    /// Whether it was looked up because AppLink refused what was known, and came back the same.
+    /// AppLink refused the token, and a new lookup found the same one.
     confirmed: AtomicBool,
 }
 
-/// One way to one add-on.
+/// Finds one add-on, and caches it with its SSO parameters.
 #[derive(Debug)]
 pub struct AddonResolver {
     http: Http,
     clock: Clock,
     selector: AddonSelector,
     account: Budget,
-    /// App and add-on as they are recorded: whatever bears their names must be the same.
+    /// IDs that the lookup must match: the names may have been reused.
     recorded: Mutex<AppLinkAddonStatus>,
     found: Slot<Arc<ResolvedAddon>>,
     sso: Slot<(jiff::Timestamp, SecretString)>,
 }
 
 impl AddonResolver {
-    /// A way to `selector`, and to no other app or add-on than is `recorded`; nothing is called yet.
+    /// A resolver that accepts no other app or add-on than `recorded`. Calls nothing yet.
     #[must_use]
     pub fn new(http: Http, clock: Clock, selector: AddonSelector, recorded: AppLinkAddonStatus) -> Self {
         let account = http.budgets().account(selector.token.expose_secret());
@@ -102,42 +102,42 @@ impl AddonResolver {
         Self { http, clock, selector, account, recorded, found: Slot::default(), sso: Slot::default() }
     }
 
-    /// What everything is sent through.
+    /// The HTTP client, with its budgets.
     #[must_use]
     pub fn http(&self) -> &Http {
         &self.http
     }
 
-    /// What it leads to.
+    /// What this resolver looks up.
     #[must_use]
     pub fn selector(&self) -> &AddonSelector {
         &self.selector
     }
 
-    /// Whether there are calls in plenty to this add-on and on the way to it.
+    /// Whether the budgets of the account and of the add-on are plenty.
     #[must_use]
     pub fn is_plenty(&self, addon_id: Option<&str>) -> bool {
         let addon = addon_id.map(|id| self.http.budgets().addon(id));
         self.account.is_plenty() && addon.is_none_or(|addon| addon.is_plenty())
     }
 
-    /// From now on leads to this app and add-on, and to no other of their names.
-    pub fn keep(&self, facts: &AddonFacts) {
+    /// Pins the resolver to this app and add-on. Others with the same names are refused from now on.
+    pub fn pin(&self, facts: &AddonFacts) {
         let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
         recorded.app_id = Some(facts.app_id.clone());
         recorded.addon_id = Some(facts.addon_id.clone());
     }
 
-    /// The add-on, looked up at most every 10 minutes, unless it was forgotten.
+    /// Looks up the add-on, from the cache if possible.
     ///
     /// # Errors
-    /// Any [`RemoteError`]; [`RemoteError::Changed`] where another one has its name.
-    pub async fn found(&self, purpose: Purpose) -> Result<Arc<ResolvedAddon>, RemoteError> {
+    /// Any [`RemoteError`]; [`RemoteError::Changed`] if the name belongs to another add-on now.
+    pub async fn resolve(&self, purpose: Purpose) -> Result<Arc<ResolvedAddon>, RemoteError> {
         let is_fresh = |found: &Arc<ResolvedAddon>| self.clock.now().duration_since(found.at) < FOUND_FRESH;
         self.found.get(is_fresh, async { Ok(Arc::new(self.discover(purpose).await?)) }).await
     }
 
-    /// The value of `x-addon-sso`, at most two minutes old.
+    /// Gets the value of `x-addon-sso`, from the cache if possible.
     ///
     /// # Errors
     /// Any [`RemoteError`].
@@ -161,17 +161,17 @@ impl AddonResolver {
         Ok(SecretString::from(base64::engine::general_purpose::STANDARD.encode(body?)))
     }
 
-    /// Forgets the SSO parameters, unless others have taken their place since: AppLink refused them.
+    /// Drops the SSO parameters from the cache, unless another caller replaced them.
     pub async fn forget_sso(&self, refused: &SecretString) {
         self.sso.forget(|(_, sso)| sso.expose_secret() == refused.expose_secret()).await;
     }
 
-    /// Forgets the add-on: it is looked up again before anything else is called.
-    pub async fn forget_found(&self) {
+    /// Drops the add-on from the cache.
+    pub async fn forget_addon(&self) {
         self.found.forget(|_| true).await;
     }
 
-    /// The add-on as Heroku has it now, where that is otherwise than AppLink refused it.
+    /// Looks up the add-on again after AppLink refused its token. Returns `None` if nothing has changed.
     ///
     /// # Errors
     /// Any [`RemoteError`].
@@ -180,19 +180,19 @@ impl AddonResolver {
         refused: &Arc<ResolvedAddon>,
         purpose: Purpose,
     ) -> Result<Option<Arc<ResolvedAddon>>, RemoteError> {
-        if refused.confirmed.load(Ordering::Relaxed) && self.clock.now().duration_since(refused.at) < CONFIRMED {
+        if refused.confirmed.load(Ordering::Relaxed) && self.clock.now().duration_since(refused.at) < CONFIRMED_FOR {
             return Ok(None);
         }
         self.found.forget(|found| Arc::ptr_eq(found, refused)).await;
-        let anew = self.found(purpose).await?;
-        let same = anew.facts == refused.facts && anew.token.expose_secret() == refused.token.expose_secret();
-        anew.confirmed.store(same, Ordering::Relaxed);
-        Ok((!same).then_some(anew))
+        let renewed = self.resolve(purpose).await?;
+        let same = renewed.facts == refused.facts && renewed.token.expose_secret() == refused.token.expose_secret();
+        renewed.confirmed.store(same, Ordering::Relaxed);
+        Ok((!same).then_some(renewed))
     }
 
-    /// What Heroku tells of the app. An app that was renamed is still found by its recorded UUID: then what it is called now
-    /// comes along.
-    async fn app(&self, purpose: Purpose) -> Result<(OfApp, Option<String>), RemoteError> {
+    /// Reads the app by the name in the spec, or else by its recorded UUID. In the latter case returns its new name,
+    /// too.
+    async fn app(&self, purpose: Purpose) -> Result<(AppResponses, Option<String>), RemoteError> {
         let named = &self.selector.app;
         let result = self.read_app(named, purpose).await;
         if !result.as_ref().is_err_and(RemoteError::says_gone) {
@@ -207,19 +207,19 @@ impl AddonResolver {
         Ok((read, Some(now)))
     }
 
-    async fn read_app(&self, app: &str, purpose: Purpose) -> Result<OfApp, RemoteError> {
+    async fn read_app(&self, app: &str, purpose: Purpose) -> Result<AppResponses, RemoteError> {
         let [first, second, third, fourth] = self.account.try_acquire_many(purpose)?;
         let (app, addons, attachments, vars) = tokio::try_join!(
-            self.get_of_app("heroku.app", app, None, first),
-            self.get_of_app("heroku.addons", app, Some("addons"), second),
-            self.get_of_app("heroku.attachments", app, Some("addon-attachments"), third),
-            self.get_of_app("heroku.config_vars", app, Some("config-vars"), fourth),
+            self.get_app_part("heroku.app", app, None, first),
+            self.get_app_part("heroku.addons", app, Some("addons"), second),
+            self.get_app_part("heroku.attachments", app, Some("addon-attachments"), third),
+            self.get_app_part("heroku.config_vars", app, Some("config-vars"), fourth),
         )?;
-        Ok(OfApp { app, addons, attachments, vars })
+        Ok(AppResponses { app, addons, attachments, vars })
     }
 
     async fn discover(&self, purpose: Purpose) -> Result<ResolvedAddon, RemoteError> {
-        let (OfApp { app, addons, attachments, vars }, renamed_to) = self.app(purpose).await?;
+        let (AppResponses { app, addons, attachments, vars }, renamed_to) = self.app(purpose).await?;
         let host = || self.selector.platform_url.clone();
         let unreadable = |cause| RemoteError::Heroku(CallError::Unreadable { host: host(), cause });
         let addon = self.choose(wire::addons(&addons).map_err(unreadable)?)?;
@@ -259,7 +259,7 @@ impl AddonResolver {
             let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             return found.ok_or_else(|| {
                 RemoteError::NoAddon(format!(
-                    "app {app} has no AppLink add-on {wanted} (it has: {known}): set spec.addon to what it is called now"
+                    "app {app} has no AppLink add-on {wanted} (it has: {known}). Set spec.addon to its current name"
                 ))
             });
         }
@@ -268,12 +268,12 @@ impl AddonResolver {
         }
         all.pop().ok_or_else(|| {
             RemoteError::NoAddon(format!(
-                "app {app} has no AppLink add-on: add one with heroku addons:create {SERVICE} -a {app}"
+                "app {app} has no AppLink add-on. Create one: heroku addons:create {SERVICE} -a {app}"
             ))
         })
     }
 
-    async fn get_of_app(
+    async fn get_app_part(
         &self,
         operation: &'static str,
         app: &str,
@@ -301,18 +301,18 @@ impl AddonResolver {
     }
 }
 
-/// The answers of the Platform API that lead to an add-on.
-struct OfApp {
+/// The Platform API's answers about an app.
+struct AppResponses {
     app: Bytes,
     addons: Bytes,
     attachments: Bytes,
     vars: Bytes,
 }
 
-/// An `Authorization` header that no log prints.
+/// An `Authorization` header, marked sensitive so that no log prints it.
 ///
 /// # Errors
-/// Where the token has characters that no header may have.
+/// The token has characters that a header cannot have.
 pub fn bearer(token: &str) -> Result<http::HeaderValue, CallError> {
     let mut value = http::HeaderValue::from_str(&format!("Bearer {}", token.trim()))
         .map_err(|_| CallError::Url("a token with line breaks or control characters".to_owned()))?;
@@ -320,16 +320,16 @@ pub fn bearer(token: &str) -> Result<http::HeaderValue, CallError> {
     Ok(value)
 }
 
-/// `base` with these path segments after its own, each encoded.
+/// Appends path segments to `base`, each percent-encoded.
 ///
 /// # Errors
-/// Where `base` cannot have a path.
+/// `base` cannot have a path.
 pub fn at(base: &Url, path: &[&str]) -> Result<Url, CallError> {
     let mut url = base.clone();
     url.set_query(None);
     url.set_fragment(None);
     url.path_segments_mut()
-        .map_err(|()| CallError::Url("an address without a path".to_owned()))?
+        .map_err(|()| CallError::Url("a URL that cannot have a path".to_owned()))?
         .pop_if_empty()
         .extend(path);
     Ok(url)
@@ -338,8 +338,8 @@ pub fn at(base: &Url, path: &[&str]) -> Result<Url, CallError> {
 fn parse(text: &str) -> Result<Url, CallError> {
     let url =
         text.trim().parse::<Url>().ok().filter(|u| u.has_host() && u.username().is_empty() && u.password().is_none());
-    // The text itself is not shown: a config var may hold anything.
-    url.ok_or_else(|| CallError::Url("the address given".to_owned()))
+    // Don't repeat the text: a config var may hold anything.
+    url.ok_or_else(|| CallError::Url("the configured address".to_owned()))
 }
 
 #[cfg(test)]
@@ -347,7 +347,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn segments_are_encoded_and_follow_the_base() {
+    fn path_segments_are_encoded() {
         let table = [
             ("https://api.heroku.com", "https://api.heroku.com/apps/a%2Fb/sso"),
             ("https://api.heroku.com/", "https://api.heroku.com/apps/a%2Fb/sso"),
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_with_credentials_or_without_host_is_none() {
+    fn url_with_credentials_or_without_host_is_invalid() {
         for bad in ["https://user:pw@api.heroku.com", "mailto:a@b", "api.heroku.com", ""] {
             assert!(parse(bad).is_err(), "{bad}");
         }

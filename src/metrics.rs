@@ -1,6 +1,6 @@
-//! What is counted, and how Prometheus reads it.
+//! Prometheus metrics.
 //!
-//! No names, messages or ids as labels. Every room counts through [`Metrics`]; `admin` prints it.
+//! Labels never hold names, messages or IDs. All rooms count through [`Metrics`]; `admin` serves the text.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,14 +24,14 @@ struct Call {
     outcome: &'static str,
 }
 
-/// Labels of what happens to a kind.
+/// Labels of a counter per kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Kind {
     kind: &'static str,
     what: &'static str,
 }
 
-/// Labels of a pass.
+/// Labels of a pass over an add-on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Pass {
     outcome: &'static str,
@@ -39,9 +39,9 @@ struct Pass {
 
 /// The budgets, read at each scrape.
 #[derive(Clone, Debug, Default)]
-struct Shown(Arc<Mutex<Budgets>>);
+struct BudgetCollector(Arc<Mutex<Budgets>>);
 
-impl Collector for Shown {
+impl Collector for BudgetCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let help = "Calls that may leave at once, from the emptiest budget of each scope";
@@ -64,7 +64,7 @@ impl Collector for Shown {
     }
 }
 
-/// All counters; clones count together.
+/// All metrics. Clones share the counters.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Registry>,
@@ -74,7 +74,7 @@ pub struct Metrics {
     steps: Family<Kind, Counter>,
     writes: Family<Kind, Counter>,
     unreadable: Gauge,
-    shown: Shown,
+    budgets: BudgetCollector,
 }
 
 impl Default for Metrics {
@@ -90,19 +90,19 @@ impl Default for Metrics {
         let unreadable = Gauge::default();
         let help = "Namespaces that the operator is to work in and cannot read";
         registry.register("unreadable_namespaces", help, unreadable.clone());
-        let shown = Shown::default();
-        registry.register_collector(Box::new(shown.clone()));
-        Self { registry: Arc::new(registry), calls, passes, reconciles, steps, writes, unreadable, shown }
+        let budgets = BudgetCollector::default();
+        registry.register_collector(Box::new(budgets.clone()));
+        Self { registry: Arc::new(registry), calls, passes, reconciles, steps, writes, unreadable, budgets }
     }
 }
 
 impl Metrics {
-    /// Shows these budgets from now on.
-    pub fn show(&self, budgets: Budgets) {
-        *self.shown.0.lock().unwrap_or_else(PoisonError::into_inner) = budgets;
+    /// Exports these budgets.
+    pub fn export_budgets(&self, budgets: Budgets) {
+        *self.budgets.0.lock().unwrap_or_else(PoisonError::into_inner) = budgets;
     }
 
-    /// Counts one remote call.
+    /// Counts a remote call.
     pub fn call(&self, operation: &'static str, result: &Result<Response<bytes::Bytes>, CallError>) {
         let outcome = match result {
             Ok(_) => "ok",
@@ -120,32 +120,32 @@ impl Metrics {
         self.calls.get_or_create(&Call { operation, outcome }).inc();
     }
 
-    /// Counts one pass over an add-on.
+    /// Counts a pass over an add-on.
     pub fn pass(&self, outcome: &'static str) {
         self.passes.get_or_create(&Pass { outcome }).inc();
     }
 
-    /// Counts one reconcile.
+    /// Counts a reconcile.
     pub fn reconcile(&self, kind: &'static str, outcome: &'static str) {
         self.reconciles.get_or_create(&Kind { kind, what: outcome }).inc();
     }
 
-    /// Counts one step.
+    /// Counts an executed step.
     pub fn step(&self, kind: &'static str, step: &'static str) {
         self.steps.get_or_create(&Kind { kind, what: step }).inc();
     }
 
-    /// Counts one write to Kubernetes.
+    /// Counts a write to Kubernetes.
     pub fn write(&self, kind: &'static str, part: &'static str) {
         self.writes.get_or_create(&Kind { kind, what: part }).inc();
     }
 
-    /// In how many namespaces something cannot be read now.
+    /// Sets the number of namespaces that the operator cannot read.
     pub fn unreadable_namespaces(&self, count: usize) {
         self.unreadable.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// All of it, in the OpenMetrics text format.
+    /// All metrics in the OpenMetrics text format.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -1,15 +1,15 @@
-//! What `/readyz` says: whether the operator is ready, and what is wrong.
+//! The answer of `/readyz`.
 //!
-//! Decides nothing. `control` sets it, `admin` shows it.
+//! Decides nothing. `control` sets it, `admin` serves it.
 
 use std::fmt;
 
-/// Whether the operator is ready, and what there is to say about that.
+/// Whether the operator is ready, with reasons.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
-    /// Whether it does its work, or stands by to take it over.
+    /// Works as the leader, or stands by to become it.
     pub ready: bool,
-    /// What is wrong, or what it waits for; one line each.
+    /// Problems, and what the operator waits for; one line each.
     pub notes: Vec<String>,
 }
 

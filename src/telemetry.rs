@@ -1,22 +1,21 @@
-//! Logs: text for people or JSON for machines, on standard error.
+//! Logging to standard error, as text or JSON.
 //!
-//! Nothing secret comes here: what holds one does not print it.
+//! Needs no redaction: types that hold secrets do not print them.
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
-/// How a log line looks.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Plain text.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Starts logging; `RUST_LOG` chooses what; where it is not set or empty, what is done and what goes wrong,
-/// and what kube says only where we do not say it ourselves.
+/// Starts logging. `RUST_LOG` sets the filter. By default, hides warnings of kube-rs that the operator logs itself.
 pub fn start(format: LogFormat) {
     let chosen = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|chosen| !chosen.trim().is_empty());
     let filter = chosen.and_then(|chosen| EnvFilter::try_new(chosen).ok());

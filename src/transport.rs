@@ -1,7 +1,7 @@
-//! Bytes in, bytes out: one service type under both clients, with the deadline, the host check and the metering that
-//! every call gets, and an eye for what its answer says of limits.
+//! Bytes in, bytes out: the HTTP layer of both clients. It applies the deadline, the allowed hosts, the metrics and the
+//! rate limits to every call.
 //!
-//! Decides nothing and repeats nothing. `heroku` and `applink` send through [`Http`]; `in_process` is for tests.
+//! Decides nothing and retries nothing. `heroku` and `applink` send through [`Http`]; `in_process` is for tests.
 
 mod hosts;
 
@@ -22,74 +22,74 @@ use crate::wire::{ErrorText, error_text};
 
 pub use hosts::AllowedHosts;
 
-/// A call takes no longer: Heroku's router gives up after 30 s.
+/// Deadline of a call. Heroku's router gives up after 30 s, too.
 pub const DEADLINE: Duration = Duration::from_secs(30);
-/// A longer answer than this is not read.
-const LONGEST_BODY: usize = 16 << 20;
-/// A server that asks for a longer wait than this is asked again all the same.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-/// One that asks for none at all must not be asked over and over.
-const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-/// The wait after a 429 that names none.
+/// Longest body that is read, in bytes.
+const MAX_BODY: usize = 16 << 20;
+/// Upper limit for `Retry-After`.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
+/// Lower limit for `Retry-After`, against a tight loop.
+const MIN_WAIT: Duration = Duration::from_secs(1);
+/// Wait after a 429 without `Retry-After`.
 const LIMITED_WAIT: Duration = Duration::from_secs(60);
-/// How many calls the Platform API still grants the account.
+/// Header of the Platform API: calls left for the account.
 const REMAINING: &str = "ratelimit-remaining";
 
-/// Carries one request to its answer.
+/// Sends one request and returns the response.
 pub type Transport = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, TransportError>;
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
-    /// The request never left.
-    #[error("no connection: {0}")]
+    /// The request was not sent.
+    #[error("cannot connect: {0}")]
     Unsent(String),
-    /// The request left; whether it was carried out is not known.
+    /// The request was sent. It is unknown whether the service executed it.
     #[error("no answer: {0}")]
     Lost(String),
 }
 
-/// Why a call did not give what it was made for.
+/// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// The host is not one that credentials may be sent to.
-    #[error("host {0} is not one that the operator may send a token to; add --allowed-host {0} to permit that")]
+    /// The host is not in the list of allowed hosts.
+    #[error("the operator may not send a token to host {0}. To allow it, start the operator with --allowed-host {0}")]
     Host(String),
-    /// No URL that can be called.
-    #[error("{0} is not a URL that can be called")]
+    /// The URL or a header is invalid.
+    #[error("{0} is not a valid URL to call")]
     Url(String),
-    /// No answer.
+    /// No response.
     #[error("{host}: {cause}")]
     Transport {
-        /// Who was called.
+        /// Host of the URL.
         host: String,
         /// What happened.
         cause: TransportError,
     },
-    /// An answer that is not a success.
+    /// A response with another status than 2xx.
     #[error("{host} answered {status}{}", error.line().map(|l| format!(" ({l})")).unwrap_or_default())]
     Status {
-        /// Who was called.
+        /// Host of the URL.
         host: String,
         /// HTTP status.
         status: StatusCode,
-        /// What the answer says, redacted.
+        /// Error of the service, redacted.
         error: ErrorText,
-        /// How long to wait, where the answer says so or is a 429; an hour at most.
+        /// `Retry-After`, clamped to an hour; set for every 429.
         retry_after: Option<Duration>,
     },
-    /// A success whose body does not say what it must.
+    /// A success with an invalid body.
     #[error("{host}: {cause}")]
     Unreadable {
-        /// Who was called.
+        /// Host of the URL.
         host: String,
-        /// What is wrong with it.
+        /// What is wrong with the body.
         cause: crate::wire::Unreadable,
     },
 }
 
 impl CallError {
-    /// HTTP status of the answer, if there was one that is not a success.
+    /// HTTP status of a response that is not a success.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         match self {
@@ -98,7 +98,7 @@ impl CallError {
         }
     }
 
-    /// How long the answer asks to wait.
+    /// How long the service asks to wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -107,13 +107,13 @@ impl CallError {
         }
     }
 
-    /// Whether the token was refused.
+    /// Whether the service refused the token: 401 or 403.
     #[must_use]
     pub fn refuses_token(&self) -> bool {
         matches!(self.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
     }
 
-    /// Whether the call may have been carried out although no success came back.
+    /// Whether the service may have executed the call although it did not answer with success.
     #[must_use]
     pub fn may_have_worked(&self) -> bool {
         match self {
@@ -125,7 +125,7 @@ impl CallError {
     }
 }
 
-/// What both clients send through.
+/// The HTTP client of both APIs. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Http {
     transport: Transport,
@@ -136,31 +136,30 @@ pub struct Http {
 }
 
 impl Http {
-    /// Sends through `transport`, to `hosts` only, whatever has leave by `budgets`.
+    /// Sends through `transport`, to `hosts` only.
     #[must_use]
     pub fn new(transport: Transport, hosts: AllowedHosts, budgets: Budgets, clock: Clock, metrics: Metrics) -> Self {
         Self { transport, hosts, budgets, clock, metrics }
     }
 
-    /// Where leave to send is taken.
+    /// Where callers acquire call tokens.
     #[must_use]
     pub fn budgets(&self) -> &Budgets {
         &self.budgets
     }
 
-    /// Whether a credential may be sent there.
+    /// Checks that credentials may be sent to `url`.
     ///
     /// # Errors
-    /// As [`AllowedHosts::check`].
+    /// See [`AllowedHosts::check`].
     pub fn check(&self, url: &Url) -> Result<(), CallError> {
         self.hosts.check(url)
     }
 
-    /// Sends one request and gives its successful answer. `operation` is the label in metrics; `secrets` are those of
-    /// the call, kept out of the error.
+    /// Sends one request. `operation` is the label in metrics. `secrets` are redacted from errors.
     ///
     /// # Errors
-    /// Any [`CallError`]; redirects are answers, never followed.
+    /// Any [`CallError`]; also for a redirect, which is never followed.
     pub async fn send(
         &self,
         call_token: CallToken,
@@ -174,11 +173,11 @@ impl Http {
         let host = url.host_str().unwrap_or_default().to_owned();
         let request = request.uri(url.as_str()).body(body).map_err(|_| CallError::Url(host.clone()))?;
         let answer = tokio::time::timeout(DEADLINE, self.transport.clone().oneshot(request)).await;
-        let late = || TransportError::Lost(format!("none within {} s", DEADLINE.as_secs()));
+        let late = || TransportError::Lost(format!("timeout after {} s", DEADLINE.as_secs()));
         let answer = answer.unwrap_or_else(|_| Err(late()));
-        let wait = answer.as_ref().ok().and_then(|response| asked_wait(response, self.clock.now()));
+        let wait = answer.as_ref().ok().and_then(|response| requested_wait(response, self.clock.now()));
         if let Ok(response) = &answer {
-            obey(&call_token, response, wait);
+            apply_limits(&call_token, response, wait);
         }
         let result = match answer {
             Ok(response) if response.status().is_success() => Ok(response),
@@ -190,8 +189,8 @@ impl Http {
     }
 }
 
-/// Has the budget that the call drew on do as the answer says.
-fn obey(call_token: &CallToken, response: &Response<Bytes>, wait: Option<Duration>) {
+/// Passes the limits in the response on to the budget.
+fn apply_limits(call_token: &CallToken, response: &Response<Bytes>, wait: Option<Duration>) {
     if let Some(wait) = wait.filter(|_| response.status() == StatusCode::TOO_MANY_REQUESTS) {
         call_token.pause(wait);
     }
@@ -204,40 +203,40 @@ fn obey(call_token: &CallToken, response: &Response<Bytes>, wait: Option<Duratio
 fn refusal(host: String, response: &Response<Bytes>, secrets: &[&str], wait: Option<Duration>) -> CallError {
     let mut error = error_text(response.body(), secrets);
     if response.status().is_redirection() {
-        error.message = Some("a redirect, which is never followed with a token".to_owned());
+        error.message = Some("a redirect, which the operator does not follow with a token".to_owned());
     }
     CallError::Status { host, status: response.status(), error, retry_after: wait }
 }
 
-/// How long an answer asks to wait.
-fn asked_wait(response: &Response<Bytes>, now: Timestamp) -> Option<Duration> {
+/// How long the response asks to wait.
+fn requested_wait(response: &Response<Bytes>, now: Timestamp) -> Option<Duration> {
     let text = response.headers().get(http::header::RETRY_AFTER).and_then(|v| v.to_str().ok());
     let limited = (response.status() == StatusCode::TOO_MANY_REQUESTS).then_some(LIMITED_WAIT);
     text.and_then(|text| retry_after(text, now)).or(limited)
 }
 
-/// Seconds, or a date.
+/// Parses seconds or a date.
 fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let wait = match text.trim().parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
             let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()?;
             let wait = Duration::try_from(date.duration_since(now)).unwrap_or_default();
-            // A date tells no fraction of a second; whoever wrote it has let one fall.
+            // The sender cut off the fraction of a second, so round up.
             Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
         }
     };
-    Some(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT))
+    Some(wait.clamp(MIN_WAIT, MAX_WAIT))
 }
 
-/// Over the network, with TLS and without redirects.
+/// A transport over the network with TLS. It follows no redirects.
 ///
 /// # Errors
-/// Where no TLS set-up is possible on this machine.
+/// TLS cannot be set up on this machine.
 pub fn network() -> Result<Transport, reqwest::Error> {
     let client = reqwest::Client::builder()
-        // A connection for each call under way: none waits for a stream on one that another add-on's calls have filled,
-        // and one that went dead is not used again.
+        // HTTP/1.1 gives each concurrent call a connection of its own. Calls to one add-on cannot use up the streams of
+        // another's connection, and dead connections are not reused.
         .http1_only()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(10))
@@ -246,14 +245,14 @@ pub fn network() -> Result<Transport, reqwest::Error> {
     Ok(BoxCloneSyncService::new(tower::service_fn(move |request: Request<Bytes>| {
         let client = client.clone();
         async move {
-            let request = request.try_into().map_err(|_| TransportError::Unsent("no valid request".to_owned()))?;
-            let answer = client.execute(request).await.map_err(unanswered)?;
+            let request = request.try_into().map_err(|_| TransportError::Unsent("invalid request".to_owned()))?;
+            let answer = client.execute(request).await.map_err(transport_error)?;
             read::<reqwest::Body>(answer.into()).await
         }
     })))
 }
 
-/// Into an axum router, without a socket.
+/// A transport into an axum router, without a socket.
 #[must_use]
 pub fn in_process(router: axum::Router) -> Transport {
     BoxCloneSyncService::new(tower::service_fn(move |request: Request<Bytes>| {
@@ -272,14 +271,14 @@ where
     B::Error: Into<BoxError>,
 {
     let (parts, body) = answer.into_parts();
-    match Limited::new(body, LONGEST_BODY).collect().await {
+    match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => Ok(Response::from_parts(parts, body.to_bytes())),
-        Err(error) => Err(TransportError::Lost(format!("the answer broke off ({error})"))),
+        Err(error) => Err(TransportError::Lost(format!("the response ended early ({error})"))),
     }
 }
 
-/// The innermost cause alone: the outer ones repeat the URL.
-fn unanswered(error: reqwest::Error) -> TransportError {
+/// Keeps the innermost cause only: the outer ones repeat the URL.
+fn transport_error(error: reqwest::Error) -> TransportError {
     let unsent = error.is_connect() || error.is_builder();
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;
@@ -294,8 +293,8 @@ mod tests {
     use super::*;
     use crate::budget::{Budget, Limit, Limits, Purpose};
 
-    /// Sends one call to a service that answers so, and gives what it draws on.
-    async fn answered(status: u16, headers: &'static [(&'static str, &'static str)]) -> (Budget, Option<CallError>) {
+    /// Sends one call to a service that answers with this status and these headers. Returns the budget and the error.
+    async fn respond(status: u16, headers: &'static [(&'static str, &'static str)]) -> (Budget, Option<CallError>) {
         let transport = tower::service_fn(move |_: Request<Bytes>| async move {
             let builder =
                 headers.iter().fold(Response::builder().status(status), |b, (name, value)| b.header(*name, *value));
@@ -313,16 +312,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_a_429_holds_the_others_and_one_without_a_pause_for_a_minute() {
+    async fn only_429_pauses_other_calls() {
         let table: [(_, &'static [_], _, _); 4] = [
             (429, &[("retry-after", "17")], Some(17), Some(17)),
             (429, &[], Some(60), Some(60)),
             (503, &[("retry-after", "17")], Some(17), None),
             (503, &[], None, None),
         ];
-        for (status, headers, told, held) in table {
-            let (budget, error) = answered(status, headers).await;
-            assert_eq!(error.expect("no success").retry_after(), told.map(Duration::from_secs), "{status}");
+        for (status, headers, retry_after_s, held) in table {
+            let (budget, error) = respond(status, headers).await;
+            assert_eq!(error.expect("no success").retry_after(), retry_after_s.map(Duration::from_secs), "{status}");
             let refused = budget.try_acquire(Purpose::Edit).err();
             assert!(refused.as_ref().is_none_or(|refused| refused.limit == Limit::Paused));
             assert_eq!(refused.map(|refused| refused.wait), held.map(Duration::from_secs), "{status}");
@@ -330,23 +329,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_the_account_has_left_is_read_off_every_answer() {
+    async fn remaining_calls_are_read_from_every_response() {
         for (status, header, left) in [(200, "3", 3), (404, "0", 0), (200, "4000", 9), (200, "many", 9)] {
             let headers = Box::leak(Box::new([("RateLimit-Remaining", header)]));
-            assert_eq!(answered(status, headers).await.0.left(), left, "{header}");
+            assert_eq!(respond(status, headers).await.0.left(), left, "{header}");
         }
     }
 
     #[test]
-    fn retry_after_reads_seconds_and_dates_and_has_a_limit() {
+    fn retry_after_parses_seconds_and_dates_and_is_clamped() {
         let now: Timestamp = "2015-10-21T07:27:00Z".parse().unwrap();
         assert_eq!(retry_after("17", now), Some(Duration::from_secs(17)));
         assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT", now), Some(Duration::from_secs(60)));
         let later = now + Duration::from_millis(300);
         assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT", later), Some(Duration::from_secs(60)));
-        assert_eq!(retry_after("86400", now), Some(LONGEST_WAIT));
-        assert_eq!(retry_after("0", now), Some(SHORTEST_WAIT));
-        assert_eq!(retry_after("Wed, 21 Oct 2015 07:26:59 GMT", now), Some(SHORTEST_WAIT));
+        assert_eq!(retry_after("86400", now), Some(MAX_WAIT));
+        assert_eq!(retry_after("0", now), Some(MIN_WAIT));
+        assert_eq!(retry_after("Wed, 21 Oct 2015 07:26:59 GMT", now), Some(MIN_WAIT));
         assert_eq!(retry_after("soon", now), None);
     }
 }

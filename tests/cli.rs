@@ -1,10 +1,10 @@
-//! The operator's command line: what counts as not given, and what ends the start with a message.
+//! The operator's command line: unset values, and errors that end the start.
 //!
-//! Nothing here reaches a cluster: a kubeconfig that is not there is the last thing to fail.
+//! Nothing here reaches a cluster: the last error is a missing kubeconfig.
 
 use std::process::{Command, Output};
 
-/// Runs the operator with these arguments and variables, which must end by itself.
+/// Runs the operator with these arguments and environment variables. It must exit by itself.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_applink-operator"));
     command.arg("run").args(arguments);
@@ -17,7 +17,7 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     command.env("KUBECONFIG", "/no/such/file:/nor/this").envs(variables.iter().copied()).output().expect("it runs")
 }
 
-/// What it says when it ends as it must.
+/// Its error output. It must exit with an error.
 fn said(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let output = run(arguments, variables);
     assert!(!output.status.success(), "{arguments:?} {variables:?}");
@@ -25,7 +25,7 @@ fn said(arguments: &[&str], variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn what_is_empty_counts_as_not_given() {
+fn empty_values_count_as_unset() {
     let names = [
         "NAMESPACE",
         "ALLOWED_HOST",
@@ -60,7 +60,7 @@ fn what_is_empty_counts_as_not_given() {
 }
 
 #[test]
-fn what_cannot_be_a_namespace_ends_the_start() {
+fn invalid_namespace_fails_at_start() {
     for (arguments, variables, wrong) in [
         (&["--namespace", "*"][..], &[][..], "*"),
         (&["--namespace=CRM"], &[], "CRM"),
@@ -76,7 +76,7 @@ fn what_cannot_be_a_namespace_ends_the_start() {
 }
 
 #[test]
-fn a_host_that_is_none_ends_the_start() {
+fn invalid_allowed_host_fails_at_start() {
     let said = said(&["--allowed-host", "https://api.heroku.com/"], &[]);
     assert!(!said.contains("kubeconfig") && said.contains("api.heroku.com"), "{said}");
 }

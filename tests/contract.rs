@@ -1,6 +1,7 @@
-//! The clients against the simulator on a socket: every spelling of an answer is one fact, every failure has its class.
+//! The API clients against the simulator on a socket: every spelling decodes to the same facts, and every error is
+//! classified.
 //!
-//! Knows nothing of Kubernetes. Real sockets, real time.
+//! Knows nothing of Kubernetes. Uses real sockets and real time.
 
 #[path = "contract/authorizations.rs"]
 mod authorizations;
@@ -66,7 +67,7 @@ fn status_of(error: &RemoteError) -> Option<u16> {
 }
 
 #[tokio::test]
-async fn a_link_is_told_by_the_answer_to_the_post_and_later_only_where_the_service_does() {
+async fn consent_link_is_read_from_the_create_response() {
     for provider in [Provider::Salesforce, Provider::DataCloud] {
         for (dialect, served, again) in
             [("cli", "always", true), ("reference", "once", false), ("mixed", "once", false)]
@@ -78,7 +79,7 @@ async fn a_link_is_told_by_the_answer_to_the_post_and_later_only_where_the_servi
             let link = made.link.clone().expect("a link");
             assert!(link.expose().starts_with("http") && !format!("{made:?}").contains("consent"), "{made:?}");
             assert_eq!((made.phase, made.provider), (Phase::Pending, Some(provider)));
-            let read = bench.link.get_org_access(CONNECTION, &made.id).await.unwrap().expect("it is there");
+            let read = bench.link.get_org_access(CONNECTION, &made.id).await.unwrap().expect("it exists");
             assert_eq!(read.link == Some(link), again, "{dialect}");
             assert_eq!(read.org.id, None, "nobody has consented");
         }
@@ -86,7 +87,7 @@ async fn a_link_is_told_by_the_answer_to_the_post_and_later_only_where_the_servi
 }
 
 #[tokio::test]
-async fn a_connection_is_the_same_fact_in_every_spelling() {
+async fn connection_decodes_equally_in_every_dialect() {
     let mut orgs = Vec::new();
     for dialect in ["reference", "cli", "mixed"] {
         for get_one in ["object", "array"] {
@@ -106,7 +107,7 @@ async fn a_connection_is_the_same_fact_in_every_spelling() {
                 let got = bench.link.get_org_access(CONNECTION, &id).await.unwrap().unwrap();
                 assert_eq!(got.phase, Phase::Ready);
                 assert!(got.method.is_none_or(|m| m == AuthMethod::Jwt));
-                // The dialects come from two releases; beside that number, the org is one.
+                // The dialects are of two releases, and so differ in the API version.
                 let mut org = got.org;
                 let version = org.api_version.take().unwrap();
                 assert!(version.ends_with(".0") && !version.starts_with('v'), "{version}");
@@ -121,7 +122,7 @@ async fn a_connection_is_the_same_fact_in_every_spelling() {
 }
 
 #[tokio::test]
-async fn an_object_is_the_same_fact_however_it_mixes_two_spellings() {
+async fn object_decodes_equally_in_mixed_dialects() {
     for kind in [CONNECTION, OrgAccessKind::Authorization] {
         let bench = bench(json!({"dialect": "mixed", "connectSeconds": 0})).await;
         let mut ids = Vec::new();
@@ -147,7 +148,7 @@ async fn an_object_is_the_same_fact_however_it_mixes_two_spellings() {
 }
 
 #[tokio::test]
-async fn what_a_delete_without_a_body_leaves_behind_counts_as_gone() {
+async fn delete_without_body_leaves_the_object_absent() {
     for kind in [CONNECTION, OrgAccessKind::Authorization] {
         let bench = bench(json!({"dialect": "reference", "connectSeconds": 0, "keepDisconnected": true})).await;
         let id = bench.link.create_org_access(kind, &new("productionOrg")).await.unwrap().id;
@@ -158,7 +159,7 @@ async fn what_a_delete_without_a_body_leaves_behind_counts_as_gone() {
 }
 
 #[tokio::test]
-async fn every_failure_tells_whether_the_call_may_have_worked() {
+async fn every_error_says_whether_the_call_may_have_worked() {
     let table = [
         (Fault::status(Where::Before, 503), true, Some(503)),
         (Fault::status(Where::Before, 422), false, Some(422)),
@@ -171,17 +172,17 @@ async fn every_failure_tells_whether_the_call_may_have_worked() {
         let bench = bench(json!({})).await;
         let committed = bench.link.list_org_access(CONNECTION).await.unwrap().items.len();
         assert_eq!(committed, 0);
-        let told = format!("{fault:?}");
+        let text = format!("{fault:?}");
         bench.simulator.faults(|faults| faults.add(fault.method("POST"))).unwrap();
         let error = bench.link.create_org_access(CONNECTION, &new("productionOrg")).await.unwrap_err();
         let RemoteError::AppLink(call) = &error else { panic!("{error}") };
-        assert_eq!((call.may_have_worked(), status_of(&error)), (may_have_worked, status), "{told}: {call}");
+        assert_eq!((call.may_have_worked(), status_of(&error)), (may_have_worked, status), "{text}: {call}");
         assert!(!format!("{error} {error:?}").contains("CANARY"), "{error:?}");
     }
 }
 
 #[tokio::test]
-async fn nothing_is_sent_where_nobody_listens() {
+async fn refused_connection_sends_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -192,19 +193,19 @@ async fn nothing_is_sent_where_nobody_listens() {
 }
 
 #[tokio::test]
-async fn an_error_that_echoes_what_it_was_sent_shows_none_of_it() {
+async fn echoed_request_is_redacted_from_errors() {
     let bench = bench(json!({})).await;
     let body = json!({"id": "validation_failed", "message": format!("you sent {PEM} and {}", Seed::ADDON_TOKEN)});
     let what = What::Status { code: 422, headers: Default::default(), body: Some(body) };
     bench.simulator.faults(|faults| faults.add(Fault::new(Where::Before, what).method("POST"))).unwrap();
     let error = bench.link.create_org_access(CONNECTION, &new("productionOrg")).await.unwrap_err();
-    let told = format!("{error} {error:?}");
-    assert!(told.contains("validation_failed: you sent <secret> and <secret>"), "{told}");
-    assert!(!told.contains("Q0FOQVJZ") && !told.contains(Seed::ADDON_TOKEN));
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("validation_failed: you sent <secret> and <secret>"), "{text}");
+    assert!(!text.contains("Q0FOQVJZ") && !text.contains(Seed::ADDON_TOKEN));
 }
 
 #[tokio::test]
-async fn no_redirect_is_followed() {
+async fn redirects_are_not_followed() {
     let bench = bench(json!({})).await;
     let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = format!("http://{}/stolen", elsewhere.local_addr().unwrap());
@@ -224,7 +225,7 @@ async fn no_redirect_is_followed() {
 }
 
 #[tokio::test]
-async fn two_add_ons_are_never_guessed_between() {
+async fn ambiguous_addon_is_an_error() {
     let bench = bench(json!({})).await;
     let second = bench.simulator.world(|world| {
         let mut second = world.addon(Seed::ADDON_NAME).unwrap().clone();
@@ -234,15 +235,15 @@ async fn two_add_ons_are_never_guessed_between() {
     });
     second.unwrap();
     let error = bench.link.list_org_access(CONNECTION).await.unwrap_err();
-    let told = error.to_string();
-    assert!(matches!(error, RemoteError::Several { .. }), "{told}");
+    let text = error.to_string();
+    assert!(matches!(error, RemoteError::Several { .. }), "{text}");
     assert!(
-        told.contains(Seed::ADDON_NAME) && told.contains("heroku-applink-round-5678") && told.contains("spec.addon")
+        text.contains(Seed::ADDON_NAME) && text.contains("heroku-applink-round-5678") && text.contains("spec.addon")
     );
 }
 
 #[tokio::test]
-async fn an_add_on_that_is_being_set_up_is_waited_for() {
+async fn provisioning_addon_is_waited_for() {
     let bench = bench(json!({})).await;
     bench.simulator.world(|world| world.addon_mut(Seed::ADDON_NAME).unwrap().state = AddonState::Provisioning);
     let error = bench.link.list_org_access(CONNECTION).await.unwrap_err();
@@ -250,9 +251,9 @@ async fn an_add_on_that_is_being_set_up_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_a_refused_token() {
+async fn refused_token_is_reported_as_such() {
     let bench = bench(json!({})).await;
-    let url = bench.link.access().selector().platform_url.clone();
+    let url = bench.link.resolver().selector().platform_url.clone();
     let error = link(url, &["127.0.0.1"], "HRKU-CANARY").list_org_access(CONNECTION).await.unwrap_err();
     let RemoteError::Heroku(call) = &error else { panic!("{error}") };
     assert!(call.refuses_token());
@@ -260,7 +261,7 @@ async fn a_refused_token_is_a_refused_token() {
 }
 
 #[tokio::test]
-async fn either_sso_variant_will_do_and_one_is_fetched_for_many_calls() {
+async fn either_sso_variant_works_and_is_cached() {
     for refused in [json!(null), json!("3.sdk"), json!("3.add-ons-sso")] {
         let bench = bench(json!({"refusedSsoVariant": refused})).await;
         for _ in 0..5 {
@@ -274,11 +275,11 @@ async fn either_sso_variant_will_do_and_one_is_fetched_for_many_calls() {
 }
 
 #[tokio::test]
-async fn no_debug_output_shows_a_secret() {
+async fn debug_output_shows_no_secret() {
     let bench = bench(json!({})).await;
     bench.link.list_org_access(CONNECTION).await.unwrap();
-    let told = format!("{:?} {:?} {:?}", bench.link, bench.link.found().await.unwrap(), new("x"));
+    let text = format!("{:?} {:?} {:?}", bench.link, bench.link.resolve().await.unwrap(), new("x"));
     for secret in [Seed::HEROKU_TOKEN, Seed::ADDON_TOKEN, "Q0FOQVJZ"] {
-        assert!(!told.contains(secret), "{told}");
+        assert!(!text.contains(secret), "{text}");
     }
 }

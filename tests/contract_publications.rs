@@ -1,6 +1,6 @@
-//! The endpoints of publications, and what a publish call sends, against the simulator on a socket.
+//! The endpoints of publications and the body of a publish call, against the simulator on a socket.
 //!
-//! Knows nothing of Kubernetes. Real sockets, real time.
+//! Knows nothing of Kubernetes. Uses real sockets and real time.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-const SPEC: &str = "openapi: 3.0.3\ninfo: {display_name: Orders, version: '1'}\npaths: {}\n";
+const SPEC: &str = "openapi: 3.0.3\ninfo: {title: Orders, version: '1'}\npaths: {}\n";
 const ANOTHER_APP: Uuid = Uuid::from_u128(42);
 
 struct Bench {
@@ -34,7 +34,7 @@ struct Bench {
     connection: Uuid,
 }
 
-/// A simulator with these settings, and a Salesforce connection on it.
+/// A simulator with these settings and a Salesforce connection.
 async fn bench(settings: Value) -> Bench {
     let settings = Settings::default().merged(settings.as_object().expect("an object").clone()).expect("settings");
     let simulator = Simulator::new(Seed { settings, ..Seed::default() });
@@ -78,7 +78,7 @@ fn link(platform_url: String) -> AppLink {
     AppLink::new(Arc::new(AddonResolver::new(http, Clock::system(), target, AppLinkAddonStatus::default())))
 }
 
-/// All names, and all files.
+/// An upload with all names and files.
 fn upload(archive: &[u8]) -> Upload<'_> {
     Upload {
         archive,
@@ -89,10 +89,10 @@ fn upload(archive: &[u8]) -> Upload<'_> {
     }
 }
 
-/// The document, with metadata or without.
+/// An archive of the document, with or without metadata.
 fn packed(with_metadata: bool) -> Vec<u8> {
     let document = Document::read(SPEC.as_bytes(), Some("openapi.yaml")).expect("a document");
-    document.judge().expect("OpenAPI");
+    document.validate().expect("OpenAPI");
     let (app, set) = (b"<ConnectedApp/>".as_slice(), b"<PermissionSet/>".as_slice());
     let (connected_app, permission_set) = (with_metadata.then_some(app), with_metadata.then_some(set));
     archive(&Contents { document: &document, connected_app, permission_set }).expect("an archive")
@@ -117,7 +117,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn a_publication_is_the_same_fact_in_every_spelling() {
+async fn publication_decodes_equally_in_every_dialect() {
     for dialect in ["reference", "cli", "mixed"] {
         for (answer, delete, unknown) in [
             ("idObject", "okEmpty", "empty"),
@@ -138,7 +138,7 @@ async fn a_publication_is_the_same_fact_in_every_spelling() {
             assert_eq!(found[0].external_service_name.as_deref(), Some("OrdersAPI"), "{case}");
             assert!(found[0].modified_at.is_some() && found[0].org_id.is_some(), "{case}");
             for _ in 0..2 {
-                bench.link.delete_publication(&bench.connection.to_string()).await.expect("gone counts as deleted");
+                bench.link.delete_publication(&bench.connection.to_string()).await.expect("404 counts as deleted");
             }
             assert_eq!(bench.list().await, [], "{case}");
         }
@@ -146,7 +146,7 @@ async fn a_publication_is_the_same_fact_in_every_spelling() {
 }
 
 #[tokio::test]
-async fn a_publication_is_the_same_fact_however_it_mixes_two_spellings() {
+async fn publication_decodes_equally_in_mixed_dialects() {
     for before in 0..4 {
         let bench = bench(json!({"dialect": "mixed"})).await;
         for other in 0..before {
@@ -164,7 +164,7 @@ async fn a_publication_is_the_same_fact_however_it_mixes_two_spellings() {
 }
 
 #[tokio::test]
-async fn all_that_is_declared_arrives() {
+async fn publish_sends_all_declared_fields() {
     let bench = bench(json!({})).await;
     bench.publish().await.expect("published");
     let upload = bench.published().remove(0).upload;
@@ -181,18 +181,18 @@ async fn all_that_is_declared_arrives() {
 }
 
 #[tokio::test]
-async fn another_apps_publication_is_neither_seen_nor_deleted() {
+async fn publication_of_another_app_is_ignored() {
     let bench = bench(json!({})).await;
     let new = NewPublication { connection: bench.connection, app: ANOTHER_APP, upload: Default::default() };
     let now = bench.simulator.now();
     bench.simulator.world(|world| world.plant_publication(new, "else@example.com", now)).expect("a connection");
     assert_eq!(bench.list().await, []);
-    bench.link.delete_publication(&bench.connection.to_string()).await.expect("there is none of ours");
+    bench.link.delete_publication(&bench.connection.to_string()).await.expect("none of ours exists");
     assert_eq!(bench.published().len(), 1);
 }
 
 #[tokio::test]
-async fn what_is_refused_has_its_class_and_says_why() {
+async fn refusals_are_classified_with_a_message() {
     for (republish, code) in [("conflict", 409), ("unprocessable", 422)] {
         let bench = bench(json!({"publications": {"republish": republish}})).await;
         bench.publish().await.expect("the first");
@@ -200,13 +200,13 @@ async fn what_is_refused_has_its_class_and_says_why() {
         let RemoteError::AppLink(call) = &error else { panic!("{error}") };
         assert_eq!(call.status().map(|status| status.as_u16()), Some(code));
         assert!(!call.may_have_worked());
-        let told = format!("{error} {error:?}");
-        assert!(!told.contains(Seed::ADDON_TOKEN) && !told.contains(Seed::HEROKU_TOKEN), "{told}");
+        let message = format!("{error} {error:?}");
+        assert!(!message.contains(Seed::ADDON_TOKEN) && !message.contains(Seed::HEROKU_TOKEN), "{message}");
     }
 }
 
 #[tokio::test]
-async fn a_publish_call_is_made_as_the_cli_makes_it() {
+async fn publish_call_equals_that_of_the_cli() {
     let bench = bench(json!({})).await;
     let (seen, mut requests) = mpsc::unbounded_channel();
     let recorder = axum::middleware::from_fn(move |request: Request, next: axum::middleware::Next| {
@@ -218,7 +218,7 @@ async fn a_publish_call_is_made_as_the_cli_makes_it() {
             next.run(Request::from_parts(head, body.into())).await
         }
     });
-    // The add-on's own URL leads to the recorder, too: the simulator tells the origin that it was asked at.
+    // The add-on's URL leads to the recorder, too, because the simulator returns the origin of the request.
     let link = link(serve(bench.simulator.router().layer(recorder)).await);
     let archive = packed(false);
     let plain = Upload { permission_set: None, external_client_app: None, connected_app: None, ..upload(&archive) };

@@ -1,28 +1,27 @@
-//! The body of a publish call, encoded as the CLI of AppLink encodes it.
+//! Encodes the `multipart/form-data` body of a publish call as the AppLink CLI does.
 //!
-//! Pure: parts in, bytes out. `applink` sends them. It knows no more of `multipart/form-data` than that one call needs.
+//! Pure: parts in, bytes out. `applink` sends the result. Supports only what this call needs.
 
 use bytes::Bytes;
 
-/// One part: a file called `blob`.
+/// One part, with the file name `blob`.
 #[derive(Clone, Copy, Debug)]
 pub struct Part<'a> {
-    /// Name of the field; ours, so that it needs no escapes.
+    /// Field name. Not escaped, so it must not come from a user.
     pub name: &'a str,
-    /// Its `Content-Type`.
+    /// MIME type.
     pub content_type: &'a str,
-    /// Its content.
+    /// Raw bytes.
     pub content: &'a [u8],
 }
 
-/// The `Content-Type` of a body with this boundary.
+/// The `Content-Type` header for a body with this boundary.
 #[must_use]
 pub fn content_type(boundary: &str) -> String {
     format!("multipart/form-data; boundary={boundary}")
 }
 
-/// The parts in their order, between lines of the boundary. It is for the caller to choose one that no part contains: a
-/// random UUID does.
+/// Joins the parts with the boundary. The caller chooses a boundary that no part contains, such as a random UUID.
 #[must_use]
 pub fn encode(boundary: &str, parts: &[Part<'_>]) -> Bytes {
     let mut body = Vec::with_capacity(parts.iter().map(|part| part.content.len() + 256).sum());
@@ -46,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_publish_call_reads_as_that_of_the_cli() {
+    fn body_equals_that_of_the_cli() {
         let parts = [
             Part { name: "metadata", content_type: "application/zip", content: b"PK\r\n\0" },
             Part { name: "app_request", content_type: "application/json", content: b"{\"client_name\":\"OrdersAPI\"}" },
@@ -61,7 +60,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_put_in_comes_out(contents in prop::collection::vec(any::<Vec<u8>>(), 0..4)) {
+        fn parts_round_trip(contents in prop::collection::vec(any::<Vec<u8>>(), 0..4)) {
             let part = |content| Part { name: "n", content_type: "t/t", content };
             let parts: Vec<_> = contents.iter().map(|content| part(content)).collect();
             let body = encode("4f1c0c3e-boundary", &parts);

@@ -1,6 +1,6 @@
-//! The endpoints of what lives on a connection: publications and data action targets.
+//! The endpoints of connection children: publications and data action targets.
 //!
-//! As `applink`: an answer is decoded, an error is classed, nothing more.
+//! Like `applink`, it decodes answers and classifies errors, nothing more.
 
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -13,40 +13,40 @@ use crate::facts::{RemoteDataActionTarget, RemotePublication};
 use crate::heroku::RemoteError;
 use crate::wire;
 
-/// What is published; all of it goes out as given.
+/// The fields of a publish request. They are sent unchanged.
 #[derive(Clone, Copy, Debug)]
 pub struct Upload<'a> {
-    /// The ZIP archive.
+    /// ZIP archive.
     pub archive: &'a [u8],
-    /// `client_name`
+    /// `client_name`.
     pub client_name: &'a str,
-    /// `authorization_permission_set_name`
+    /// `authorization_permission_set_name`.
     pub permission_set: Option<&'a str>,
-    /// `authorization_external_client_app_name`
+    /// `authorization_external_client_app_name`.
     pub external_client_app: Option<&'a str>,
-    /// `authorization_connected_app_name`
+    /// `authorization_connected_app_name`.
     pub connected_app: Option<&'a str>,
 }
 
-/// What a data action target is created with; all of it goes out as given.
+/// The fields of a create request for a data action target. They are sent unchanged.
 #[derive(Clone, Copy, Debug)]
 pub struct NewDataActionTarget<'a> {
-    /// `label`
+    /// `label`.
     pub label: &'a str,
-    /// `api_name`
+    /// `api_name`.
     pub api_name: &'a str,
-    /// `target_endpoint`
+    /// `target_endpoint`.
     pub endpoint: &'a str,
 }
 
 impl AppLink {
-    /// `GET /connections/salesforce/{connection}/apps/{app}`: what is published of the app itself. Where there is nothing, 404
-    /// or an empty list, the list is whole and empty.
+    /// `GET /connections/salesforce/{connection}/apps/{app}`: the publications of the add-on's app. A 404 or an empty
+    /// list gives a complete, empty listing.
     ///
     /// # Errors
     /// Any [`RemoteError`].
     pub async fn list_publications(&self, connection: &str) -> Result<Listing<RemotePublication>, RemoteError> {
-        let app = self.found().await?.facts.app_id.clone();
+        let app = self.resolve().await?.facts.app_id.clone();
         let path = ["connections", "salesforce", connection, "apps", &app];
         match found(self.call(Call::get("applink.list_publications", &path)).await)? {
             Some(answer) => answer.list(|body, _| wire::publications(body, &app)),
@@ -54,21 +54,21 @@ impl AppLink {
         }
     }
 
-    /// The same, where what is not there must be proved not to be.
+    /// Like [`Self::list_publications`], but fails if the listing does not prove absence.
     ///
     /// # Errors
-    /// Any [`RemoteError`]; a list that proves nothing is one, too.
+    /// Any [`RemoteError`], also for an incomplete listing without items.
     pub async fn read_publications(&self, connection: &str) -> Result<Listing<RemotePublication>, RemoteError> {
         let listing = self.list_publications(connection).await?;
         if listing.items.is_empty() && !listing.whole {
-            let host = self.found().await?.api_url.host_str().unwrap_or_default().to_owned();
-            return Err(unreadable(host, wire::Unreadable("a list that is not whole")));
+            let host = self.resolve().await?.api_url.host_str().unwrap_or_default().to_owned();
+            return Err(unreadable(host, wire::Unreadable("an incomplete list")));
         }
         Ok(listing)
     }
 
-    /// `POST /connections/salesforce/{connection}/apps`: what it was answered with is of no use, since it tells an id at most,
-    /// and that not always.
+    /// `POST /connections/salesforce/{connection}/apps`. Ignores the body of the answer: it has an ID at most, and not
+    /// always.
     ///
     /// # Errors
     /// Any [`RemoteError`].
@@ -97,24 +97,24 @@ impl AppLink {
         self.call(call).await.map(drop)
     }
 
-    /// `DELETE /connections/salesforce/{connection}/apps/{app}`, of the app itself; one that is not there counts as deleted.
+    /// `DELETE /connections/salesforce/{connection}/apps/{app}`, for the add-on's app. A 404 counts as deleted.
     ///
     /// # Errors
     /// Any [`RemoteError`].
     pub async fn delete_publication(&self, connection: &str) -> Result<(), RemoteError> {
-        let app = self.found().await?.facts.app_id.clone();
+        let app = self.resolve().await?.facts.app_id.clone();
         let path = ["connections", "salesforce", connection, "apps", &app];
         found(self.call(Call { method: Method::DELETE, ..Call::get("applink.delete_publication", &path) }).await)
             .map(drop)
     }
 
-    /// `GET /connections/datacloud/{connection}/data_action_targets`; `None` where the service has no such list, since no
-    /// document has it.
+    /// `GET /connections/datacloud/{connection}/data_action_targets`. No document has this endpoint, so a service may
+    /// lack it: then the result is `None`.
     ///
     /// # Errors
     /// Any [`RemoteError`].
     pub async fn list_targets(&self, connection: &str) -> Result<Option<Listing<RemoteDataActionTarget>>, RemoteError> {
-        let app = self.found().await?.facts.app_id.clone();
+        let app = self.resolve().await?.facts.app_id.clone();
         let path = ["connections", "datacloud", connection, "data_action_targets"];
         let answered = match self.call(Call::get("applink.list_targets", &path)).await {
             Err(RemoteError::AppLink(call)) if call.status() == Some(StatusCode::METHOD_NOT_ALLOWED) => {
@@ -126,7 +126,8 @@ impl AppLink {
         answer.list(|body, known| wire::data_action_targets(body, &app, known)).map(Some)
     }
 
-    /// `GET /connections/datacloud/{connection}/data_action_targets/{id or API name}`; `None` where there is none.
+    /// `GET /connections/datacloud/{connection}/data_action_targets/{id or API name}`. Returns `None` if the target
+    /// does not exist.
     ///
     /// # Errors
     /// Any [`RemoteError`].
@@ -135,7 +136,7 @@ impl AppLink {
         connection: &str,
         wanted: &str,
     ) -> Result<Option<RemoteDataActionTarget>, RemoteError> {
-        let app = self.found().await?.facts.app_id.clone();
+        let app = self.resolve().await?.facts.app_id.clone();
         let path = ["connections", "datacloud", connection, "data_action_targets", wanted];
         match found(self.call(Call::get("applink.get_target", &path)).await)? {
             Some(answer) => answer.read(|body, known| wire::data_action_target(body, &app, wanted, known)),
@@ -143,16 +144,16 @@ impl AppLink {
         }
     }
 
-    /// `POST /connections/datacloud/{connection}/data_action_targets`
+    /// `POST /connections/datacloud/{connection}/data_action_targets`.
     ///
     /// # Errors
-    /// Any [`RemoteError`]; an unreadable or empty success is one, too.
+    /// Any [`RemoteError`], also for a success whose body is empty or unreadable.
     pub async fn create_target(
         &self,
         connection: &str,
         new: &NewDataActionTarget<'_>,
     ) -> Result<RemoteDataActionTarget, RemoteError> {
-        let app = self.found().await?.facts.app_id.clone();
+        let app = self.resolve().await?.facts.app_id.clone();
         let body = json!({
             "label": new.label, "api_name": new.api_name, "target_endpoint": new.endpoint, "type": "webhook",
         });

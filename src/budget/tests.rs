@@ -1,4 +1,4 @@
-//! A bucket on paused time: what leaves in any hour, who goes first, and how long who is refused is told to wait.
+//! Token buckets on paused time: the calls in any hour, the priorities, and the waits of refused calls.
 
 use std::collections::VecDeque;
 
@@ -9,31 +9,31 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Ten at once, four of them not for polls; then one in ten seconds.
+/// A burst of ten, four of them reserved for edits; then one call per ten seconds.
 fn small() -> Limits {
     Limits { per_hour: 370, at_once: 10, reserve: 4, last: 0 }
 }
 
-/// Takes leave until refused: how often, and for how long it is to wait then.
+/// Acquires tokens until refused. Returns their number, and the wait.
 fn drain(budget: &Budget, purpose: Purpose) -> (usize, Duration) {
-    let mut taken = 0;
+    let mut acquired = 0;
     loop {
         match budget.try_acquire(purpose) {
-            Ok(_) => taken += 1,
-            Err(refused) => return (taken, refused.wait),
+            Ok(_) => acquired += 1,
+            Err(refused) => return (acquired, refused.wait),
         }
     }
 }
 
-/// The most calls within any hour, where a caller who never gives up rests now and then.
+/// The most calls within any hour, by a caller who retries forever with pauses of `rests` milliseconds.
 async fn busiest_hour(limits: Limits, rests: &[u64]) -> usize {
     let budget = Budgets::new(limits).addon("a");
     let (mut hour, mut most) = (VecDeque::new(), 0);
     let end = Instant::now() + 5 * HOUR;
     for rest in rests.iter().cycle() {
-        let (taken, wait) = drain(&budget, Purpose::Overdue);
+        let (acquired, wait) = drain(&budget, Purpose::Overdue);
         let now = Instant::now();
-        hour.extend(std::iter::repeat_n(now, taken));
+        hour.extend(std::iter::repeat_n(now, acquired));
         while hour.front().is_some_and(|at| now.duration_since(*at) > HOUR) {
             hour.pop_front();
         }
@@ -51,14 +51,14 @@ fn paused<T>(test: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn the_defaults_let_4500_through_in_the_busiest_hour() {
+fn default_limits_allow_4500_calls_in_any_hour() {
     assert_eq!(paused(busiest_hour(Limits::default(), &[0])), 4500);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
-    fn no_hour_ever_has_more_than_its_calls(
+    fn hourly_limit_is_never_exceeded(
         per_hour in 2..3000_u32, share in 1..100_u32, rests in prop::collection::vec(0..400_000_u64, 1..20)
     ) {
         let limits = Limits { per_hour, at_once: (per_hour * share / 100).max(1), reserve: 0, last: 0 };
@@ -67,18 +67,18 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn polls_leave_the_reserve_to_edits() {
+async fn polls_do_not_use_the_reserve() {
     let budget = Budgets::new(small()).addon("a");
     assert_eq!(drain(&budget, Purpose::Poll), (6, 10 * SECOND));
     assert_eq!(drain(&budget, Purpose::Edit), (4, 10 * SECOND));
     assert_eq!(budget.left(), 0);
     advance(10 * SECOND).await;
-    assert_eq!(drain(&budget, Purpose::Poll), (0, 40 * SECOND), "what comes in is for edits first");
+    assert_eq!(drain(&budget, Purpose::Poll), (0, 40 * SECOND), "refilled calls go to edits first");
     assert_eq!(drain(&budget, Purpose::Edit).0, 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn edits_leave_the_last_to_polls_that_are_overdue() {
+async fn edits_leave_calls_for_overdue_polls() {
     let budget = Budgets::new(Limits { last: 2, ..small() }).addon("a");
     assert_eq!(drain(&budget, Purpose::Edit).0, 8);
     assert_eq!(drain(&budget, Purpose::Poll).0, 0);
@@ -86,7 +86,7 @@ async fn edits_leave_the_last_to_polls_that_are_overdue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn several_calls_get_leave_together_or_not_at_all() {
+async fn several_tokens_are_acquired_together_or_not_at_all() {
     let budget = Budgets::new(small()).addon("a");
     assert!(budget.try_acquire_many::<6>(Purpose::Poll).is_ok());
     assert_eq!(budget.try_acquire_many::<6>(Purpose::Edit).unwrap_err().wait, 20 * SECOND);
@@ -99,17 +99,17 @@ async fn several_calls_get_leave_together_or_not_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn edits_that_are_refused_are_told_to_come_back_one_after_another() {
+async fn refused_edits_retry_one_after_another() {
     let budget = Budgets::new(small()).addon("a");
     drain(&budget, Purpose::Edit);
     let waits: Vec<_> = (0..100).map(|_| budget.try_acquire(Purpose::Edit).unwrap_err().wait.as_secs()).collect();
     assert_eq!(waits[..4], [20, 30, 40, 50]);
-    assert_eq!(waits[99], LONGEST_LINE.as_secs());
+    assert_eq!(waits[99], MAX_QUEUE.as_secs());
     assert_eq!(budget.try_acquire(Purpose::UrgentPoll).unwrap_err().wait, 10 * SECOND, "looks stand in no line");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_holds_everyone_to_the_end_and_nobody_longer() {
+async fn pause_refuses_all_calls_until_it_ends() {
     let budgets = Budgets::new(small());
     let budget = budgets.addon("a");
     let call_token = budget.try_acquire(Purpose::Poll).unwrap();
@@ -121,7 +121,7 @@ async fn a_pause_holds_everyone_to_the_end_and_nobody_longer() {
         assert_eq!((refused.limit, refused.wait), (Limit::Paused, SECOND));
     }
     assert!(budgets.addon("b").try_acquire(Purpose::Poll).is_ok(), "another add-on has nothing to do with it");
-    assert!(budgets.addon("a").try_acquire(Purpose::Edit).is_err(), "whoever asks");
+    assert!(budgets.addon("a").try_acquire(Purpose::Edit).is_err(), "for every caller");
     assert_eq!((budgets.unsent(Scope::Addon, Limit::Paused), budgets.unsent(Scope::Addon, Limit::BudgetSpent)), (3, 0));
     advance(SECOND).await;
     assert!(!budget.is_plenty(), "the service is short of calls, however many we have");
@@ -131,7 +131,7 @@ async fn a_pause_holds_everyone_to_the_end_and_nobody_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_service_says_is_left_counts_where_it_is_less() {
+async fn reported_remainder_only_lowers_the_budget() {
     let budget = Budgets::new(small()).account("token");
     let call_token = budget.try_acquire(Purpose::Edit).unwrap();
     call_token.correct(4000);
@@ -144,7 +144,7 @@ async fn what_the_service_says_is_left_counts_where_it_is_less() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bucket_outlives_whoever_used_it_until_it_is_full() {
+async fn unused_bucket_is_kept_until_it_is_full() {
     let budgets = Budgets::new(small());
     drain(&budgets.account("token\n"), Purpose::Edit);
     assert_eq!(budgets.lowest(Scope::Account), Some(0));
@@ -157,7 +157,7 @@ async fn a_bucket_outlives_whoever_used_it_until_it_is_full() {
 }
 
 #[test]
-fn the_token_is_not_kept() {
+fn account_budget_does_not_keep_the_token() {
     paused(async {
         let budgets = Budgets::default();
         let budget = budgets.account("HRKU-secret");

@@ -46,7 +46,7 @@ fn kind_of(error: &RemoteError) -> FailureKind {
     };
     match call.status() {
         Some(StatusCode::TOO_MANY_REQUESTS) => FailureKind::NotCarriedOut,
-        Some(_) if call.refuses_token() && !blames_jwt(call) => FailureKind::TokenRefused,
+        Some(_) if call.refuses_token() && !mentions_jwt(call) => FailureKind::TokenRefused,
         Some(status) if status.is_client_error() => {
             // A token that is refused is renewed once.
             let requests = if call.refuses_token() { 2 } else { 1 };
@@ -63,8 +63,8 @@ fn answers_itself(call: &CallError) -> bool {
     matches!(status.as_u16(), 500..=502) && error.line().is_some()
 }
 
-fn blames_jwt(call: &CallError) -> bool {
-    matches!(call, CallError::Status { error, .. } if error.blames_jwt())
+fn mentions_jwt(call: &CallError) -> bool {
+    matches!(call, CallError::Status { error, .. } if error.mentions_jwt())
 }
 
 /// What to tell of something that is to be made otherwise, and stays Ready until it can be.

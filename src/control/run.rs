@@ -260,7 +260,7 @@ fn ctx(dependencies: &Dependencies, options: &Options, fence: &WriteFence, store
         }),
     };
     let budgets = Budgets::new(options.limits);
-    dependencies.metrics.show(budgets.clone());
+    dependencies.metrics.export_budgets(budgets.clone());
     let (transport, hosts) = (dependencies.transport.clone(), options.hosts.clone());
     let liveness = dependencies.liveness.clone();
     let http = Http::new(transport, hosts, budgets, dependencies.clock, dependencies.metrics.clone());

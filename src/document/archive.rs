@@ -1,7 +1,7 @@
-//! The archive that a publication is uploaded as: the OpenAPI document, and metadata of Salesforce beside it.
+//! The ZIP archive of a publication: the OpenAPI document, and optional Salesforce metadata.
 //!
-//! Pure, and the same contents come out as the same bytes. `control::apply` sends it. What has changed since the last
-//! upload is no question to these bytes, which a later compressor may pack otherwise, but to their contents.
+//! Pure. The same contents give the same bytes. `control` uploads the archive. Drift is detected by comparing contents,
+//! not archives: another version of the compressor may produce other bytes.
 
 use std::io::{self, Cursor, Write};
 
@@ -10,27 +10,27 @@ use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 use super::openapi::Document;
 
-/// So much may the entries have in all, unpacked. AppLink takes ten entries as well; there are never more than three.
+/// Limit of AppLink for all entries together, uncompressed. It also allows ten entries only; there are three at most.
 const LIMIT_MB: usize = 20;
 
-/// What goes into the archive.
+/// Entries of the archive.
 #[derive(Clone, Copy, Debug)]
 pub struct Contents<'a> {
-    /// The document.
+    /// OpenAPI document.
     pub document: &'a Document,
-    /// Metadata of a connected app, XML.
+    /// Connected app metadata, XML.
     pub connected_app: Option<&'a [u8]>,
-    /// Metadata of a permission set, XML.
+    /// Permission set metadata, XML.
     pub permission_set: Option<&'a [u8]>,
 }
 
 /// Packs the contents.
 ///
 /// # Errors
-/// What AppLink would not take, for people.
+/// Why AppLink would refuse the archive, as a message for the user.
 pub fn archive(contents: &Contents<'_>) -> Result<Vec<u8>, String> {
     let Contents { document, connected_app, permission_set } = contents;
-    document.format.admit(document.text.len())?;
+    document.format.check_size(document.text.len())?;
     let entries = [
         (document.file_name(), Some(document.text.as_bytes())),
         ("connectedapp-meta.xml", *connected_app),
@@ -40,15 +40,15 @@ pub fn archive(contents: &Contents<'_>) -> Result<Vec<u8>, String> {
     let size: usize = entries.iter().map(|(_, content)| content.len()).sum();
     if size > LIMIT_MB << 20 {
         return Err(format!(
-            "the document and the metadata are {size} bytes long together, and AppLink takes {LIMIT_MB} MB at most: \
-             shorten them"
+            "the document and the metadata have {size} bytes together, and AppLink accepts {LIMIT_MB} MB. \
+             Shorten them"
         ));
     }
-    pack(&entries).map_err(|error| format!("cannot be packed: {error}"))
+    pack(&entries).map_err(|error| format!("cannot create the archive: {error}"))
 }
 
 fn pack(entries: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
-    // Nothing here may differ from machine to machine, or from one day to the next.
+    // The bytes must not depend on the machine or the date.
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .compression_level(Some(6))
@@ -63,24 +63,24 @@ fn pack(entries: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
     Ok(zip.finish()?.into_inner())
 }
 
-/// A light look at metadata: it is XML whose first element is the one wanted. Salesforce judges the rest.
+/// Checks that metadata is XML with the root element `wanted`. Salesforce validates the rest.
 ///
 /// # Errors
-/// What is wrong, for people.
-pub fn judge_metadata(metadata: &[u8], wanted: &str) -> Result<(), String> {
+/// What is wrong, as a message for the user.
+pub fn validate_metadata(metadata: &[u8], wanted: &str) -> Result<(), String> {
     let Ok(text) = str::from_utf8(metadata) else { return Err("not text in UTF-8".to_owned()) };
     let text = text.trim_start_matches('\u{FEFF}').trim();
     if text.is_empty() {
-        return Err(format!("empty, where {wanted} metadata is expected"));
+        return Err(format!("empty, but must be {wanted} metadata"));
     }
     match root_element(text) {
         Some(root) if root == wanted => Ok(()),
-        Some(_) => Err(format!("XML with another root element than {wanted}")),
-        None => Err(format!("not XML that begins with an element {wanted}")),
+        Some(_) => Err(format!("XML, but its root element is not {wanted}")),
+        None => Err(format!("not XML with the root element {wanted}")),
     }
 }
 
-/// The name of the first element, without a prefix.
+/// Local name of the root element.
 fn root_element(mut text: &str) -> Option<&str> {
     loop {
         text = text.trim_start();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_stand_at_the_root_in_one_order() {
+    fn entries_are_at_the_root_in_fixed_order() {
         let json = document(Format::Json);
         let all = Contents { document: &json, connected_app: Some(APP), permission_set: Some(SET) };
         let wanted = [
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_contents_are_the_same_bytes_everywhere() {
+    fn archive_is_reproducible() {
         let document = document(Format::Yaml);
         let all = Contents { document: &document, connected_app: Some(APP), permission_set: Some(SET) };
         let sha: String = Sha256::digest(archive(&all).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -150,35 +150,35 @@ mod tests {
     }
 
     #[test]
-    fn what_applink_would_not_take_is_told_with_its_size() {
+    fn size_limits_are_reported_with_the_size() {
         let of = |document: &Document, connected_app: Option<&[u8]>, permission_set: Option<&[u8]>| {
             archive(&Contents { document, connected_app, permission_set }).unwrap_err()
         };
         let yaml = Document { format: Format::Yaml, text: " ".repeat((3 << 20) + 1) };
-        assert!(of(&yaml, Some(b""), None).contains("3145729 bytes long, and AppLink takes 3 MB of YAML"));
+        assert!(of(&yaml, Some(b""), None).contains("3145729 bytes long, and AppLink accepts 3 MB of YAML"));
         let json = Document { format: Format::Json, text: " ".repeat(10 << 20) };
         let (half, rest) = (vec![b' '; 10 << 20], b" ");
-        let told = of(&json, Some(&half), Some(rest));
-        assert!(told.contains("20971521 bytes long together, and AppLink takes 20 MB"), "{told}");
+        let message = of(&json, Some(&half), Some(rest));
+        assert!(message.contains("20971521 bytes together, and AppLink accepts 20 MB"), "{message}");
     }
 
     #[test]
-    fn metadata_must_be_that_of_its_kind() {
+    fn metadata_must_have_the_expected_root_element() {
         let table: [(&[u8], &str); 7] = [
             (b" \n", "empty"),
             (b"\xFF", "not text in UTF-8"),
-            (b"label: x", "not XML that begins with an element PermissionSet"),
+            (b"label: x", "not XML with the root element PermissionSet"),
             (b"<", "not XML"),
             (b"<?xml", "not XML"),
-            (APP, "another root element than PermissionSet"),
-            (b"<PermissionSets/>", "another root element"),
+            (APP, "root element is not PermissionSet"),
+            (b"<PermissionSets/>", "root element is not"),
         ];
         for (metadata, wanted) in table {
-            let told = judge_metadata(metadata, "PermissionSet").unwrap_err();
-            assert!(told.contains(wanted), "{told} lacks {wanted}");
+            let message = validate_metadata(metadata, "PermissionSet").unwrap_err();
+            assert!(message.contains(wanted), "{message} lacks {wanted}");
         }
         for metadata in [SET, b"<md:PermissionSet xmlns:md='x'>"] {
-            assert_eq!(judge_metadata(metadata, "PermissionSet"), Ok(()));
+            assert_eq!(validate_metadata(metadata, "PermissionSet"), Ok(()));
         }
     }
 }

@@ -1,13 +1,12 @@
-//! An OpenAPI document, and whether it is one: what AppLink would refuse late and in few words is told here at once,
-//! with its line.
+//! Validates OpenAPI documents, with line numbers. AppLink reports the same problems later and in less detail.
 //!
-//! Pure. `control::resolve` hands over what a ConfigMap holds, `archive` packs it. The text goes out as it came; what
-//! AppLink alone can judge is left to it.
+//! Pure. `control` passes in the content of a ConfigMap, `archive` packs it. The text is published unchanged. Checks
+//! that only AppLink can make are left to it.
 
-mod judge;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod validate;
 
 use std::borrow::Cow;
 
@@ -15,33 +14,33 @@ use serde::de::IgnoredAny;
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Error, MessageFormatter, NonFiniteFloatPolicy, UserMessageFormatter};
 
-/// So deep may collections lie in each other; `serde_json` has the same limit.
+/// Deepest nesting of collections that is read.
 const DEPTH: usize = 64;
-/// So many scalars and collections may there be: the largest document that AppLink takes has room for no more.
+/// Most scalars and collections. The largest document that AppLink accepts cannot hold more.
 const NODES: usize = 10 << 20;
-/// No text is repeated at greater length.
+/// Most characters of the document that a message quotes.
 const EXCERPT: usize = 160;
 
-/// How a document is written.
+/// Syntax of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// JSON
+    /// JSON, 10 MB at most.
     Json,
-    /// YAML
+    /// YAML, 3 MB at most.
     Yaml,
 }
 
-/// A document that was found to be OpenAPI 3.
+/// An OpenAPI document. [`Self::read`] checks its size, [`Self::validate`] the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// How it is written.
+    /// Syntax of `text`.
     pub format: Format,
-    /// As its author wrote it.
+    /// The document as its author wrote it.
     pub text: String,
 }
 
 impl Document {
-    /// What the file is called in the archive, by which AppLink tells its format.
+    /// Name of the file in the archive. AppLink reads the format off it.
     #[must_use]
     pub fn file_name(&self) -> &'static str {
         match self.format {
@@ -52,7 +51,7 @@ impl Document {
 }
 
 impl Format {
-    /// By the extension of the file, else by how the text begins.
+    /// Uses the file extension if it is known, otherwise the first character.
     fn of(file_name: Option<&str>, text: &str) -> Self {
         let extension = file_name.and_then(|name| name.rsplit_once('.')).map(|(_, end)| end.to_ascii_lowercase());
         match extension.as_deref() {
@@ -63,8 +62,8 @@ impl Format {
         }
     }
 
-    /// Refuses what is larger than AppLink takes.
-    pub(super) fn admit(self, size: usize) -> Result<(), String> {
+    /// Checks the size limit of AppLink.
+    pub(super) fn check_size(self, size: usize) -> Result<(), String> {
         let (name, limit) = match self {
             Self::Json => ("JSON", 10),
             Self::Yaml => ("YAML", 3),
@@ -72,32 +71,31 @@ impl Format {
         if size <= limit << 20 {
             return Ok(());
         }
-        let advice = "leave out examples and long descriptions, or publish fewer operations";
-        Err(format!("{size} bytes long, and AppLink takes {limit} MB of {name} at most: {advice}"))
+        let advice = "Remove examples and long descriptions, or publish fewer operations";
+        Err(format!("{size} bytes long, and AppLink accepts {limit} MB of {name}. {advice}"))
     }
 }
 
 impl Document {
-    /// Reads a document and judges no more of it than its size; `file_name` is that of the file, or of the key, which holds
-    /// it.
+    /// Reads a document and checks its size only. `file_name` is the name of the file, or the key in the ConfigMap.
     ///
     /// # Errors
-    /// What is wrong, in one line for people.
+    /// What is wrong, as a one-line message for the user.
     pub fn read(text: &[u8], file_name: Option<&str>) -> Result<Self, String> {
         let text = str::from_utf8(text).map_err(|error| not_text(text, error.valid_up_to()))?;
         let format = Format::of(file_name, text);
-        format.admit(text.len())?;
+        format.check_size(text.len())?;
         if text.trim_matches(blank).is_empty() {
-            return Err("empty, where an OpenAPI document is expected".to_owned());
+            return Err("empty, but must be an OpenAPI document".to_owned());
         }
         Ok(Self { format, text: text.to_owned() })
     }
 
-    /// Whether it is OpenAPI 3. A large one takes a while.
+    /// Checks that the document is OpenAPI 3. This takes a while for a large one.
     ///
     /// # Errors
-    /// What is wrong and where, in one line for people.
-    pub fn judge(&self) -> Result<(), String> {
+    /// What is wrong and where, as a one-line message for the user.
+    pub fn validate(&self) -> Result<(), String> {
         let root = match self.format {
             Format::Json => {
                 check_json(&self.text)?;
@@ -105,7 +103,7 @@ impl Document {
             }
             Format::Yaml => parse_yaml(&self.text)?,
         };
-        judge::judge(&root)
+        validate::validate(&root)
     }
 }
 
@@ -118,28 +116,28 @@ fn not_text(bytes: &[u8], good: usize) -> String {
     format!("line {line}: not text in UTF-8")
 }
 
-/// YAML is laxer than JSON: what is to be JSON must be it.
+/// The YAML parser accepts more than JSON, so check JSON separately.
 fn check_json(text: &str) -> Result<(), String> {
     if text.starts_with('\u{FEFF}') {
-        return Err("begins with a byte order mark, which JSON must not: store it without".to_owned());
+        return Err("begins with a byte order mark, which JSON does not allow. Remove it".to_owned());
     }
     let Err(error) = serde_json::from_str::<IgnoredAny>(text) else { return Ok(()) };
     let (line, column) = (error.line(), error.column());
-    let told = error.to_string();
-    let told = match told.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&told) {
+    let message = error.to_string();
+    let message = match message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message) {
         TOO_DEEP => too_deep(),
         other => format!("not JSON: {}", excerpt(other)),
     };
-    Err(format!("line {line}, column {column}: {told}"))
+    Err(format!("line {line}, column {column}: {message}"))
 }
 
-/// All JSON is YAML, but for a few characters within its strings, none of which is judged.
+/// JSON is valid YAML except for a few characters in strings. Replaces them; no check reads these strings.
 fn yaml_of_json(text: &str) -> Cow<'_, str> {
     let foreign = |c| matches!(c, '\u{7F}'..='\u{84}' | '\u{86}'..='\u{9F}' | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}');
     if text.contains(foreign) { text.replace(foreign, "?").into() } else { text.into() }
 }
 
-/// What is judged of a document, with the lines.
+/// Parses the parts that are checked, with line numbers.
 fn parse_yaml(yaml: &str) -> Result<shape::Document, String> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -147,26 +145,26 @@ fn parse_yaml(yaml: &str) -> Result<shape::Document, String> {
             flow_nesting_limit: DEPTH,
             max_nodes: NODES,
             max_events: 2 * NODES,
-            // JSON knows no limit to the length of a name.
+            // JSON does not limit the length of a key.
             simple_key_max_lookahead: yaml.len(),
-            // What aliases stand for is counted; how many stand for one anchor proves nothing.
+            // Expanded aliases are counted anyway. Many aliases to one anchor are fine.
             enforce_alias_anchor_ratio: false,
         },
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         emit_comments: false,
         with_snippet: false,
     };
-    serde_saphyr::from_str_with_options(yaml, options).map_err(|error| complaint(&error))
+    serde_saphyr::from_str_with_options(yaml, options).map_err(|error| message_for(&error))
 }
 
-/// What the parsers of both formats say of collections that lie too deep in each other.
+/// The message of both parsers for collections nested too deeply.
 const TOO_DEEP: &str = "recursion limit exceeded";
 
 fn too_deep() -> String {
-    format!("nested too deep: no more than {DEPTH} levels are read")
+    format!("nested too deeply: at most {DEPTH} levels are allowed")
 }
 
-/// Which limit stopped the parser, in words of the document rather than of the parser.
+/// Explains which limit stopped the parser, without its internals.
 fn too_much(breach: &BudgetBreach) -> String {
     match breach {
         BudgetBreach::Depth { .. } => too_deep(),
@@ -176,29 +174,28 @@ fn too_much(breach: &BudgetBreach) -> String {
         | BudgetBreach::MergeKeys { .. }
         | BudgetBreach::RecordedAnchorEvents { .. }
         | BudgetBreach::RecordedAnchorBytes { .. } => too_expanded(),
-        _ => "too many values to be read: publish fewer operations".to_owned(),
+        _ => "too many values. Publish fewer operations".to_owned(),
     }
 }
 
 fn too_expanded() -> String {
-    "the document expands to too much by its anchors (&), aliases (*) and merge keys (<<): refer by $ref instead"
-        .to_owned()
+    "anchors (&), aliases (*) and merge keys (<<) expand to too many values. Use $ref instead".to_owned()
 }
 
-/// What the parser complains of, and where.
-fn complaint(error: &Error) -> String {
-    let told = what(error);
+/// A message with the position.
+fn message_for(error: &Error) -> String {
+    let message = describe(error);
     match error.location() {
-        Some(at) => format!("line {}, column {}: {told}", at.line(), at.column()),
-        None => told,
+        Some(at) => format!("line {}, column {}: {message}", at.line(), at.column()),
+        None => message,
     }
 }
 
-fn what(error: &Error) -> String {
+fn describe(error: &Error) -> String {
     match error {
-        Error::AliasError { error, .. } => what(error),
-        Error::MultipleDocuments { .. } => "a second YAML document begins, and only one can be published".to_owned(),
-        Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key {} is there twice", excerpt(key)),
+        Error::AliasError { error, .. } => describe(error),
+        Error::MultipleDocuments { .. } => "a second YAML document begins, but only one can be published".to_owned(),
+        Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key {} occurs twice", excerpt(key)),
         Error::Budget { breach, .. } => too_much(breach),
         Error::AliasReplayLimitExceeded { .. }
         | Error::AliasReplayCounterOverflow { .. }
@@ -206,12 +203,12 @@ fn what(error: &Error) -> String {
         Error::AliasReplayStackDepthExceeded { .. } => too_deep(),
         other => match UserMessageFormatter.format_message(other).as_ref() {
             TOO_DEEP => too_deep(),
-            told => excerpt(told),
+            message => excerpt(message),
         },
     }
 }
 
-/// The beginning of a text, in one line.
+/// The beginning of `text`, in one line.
 fn excerpt(text: &str) -> String {
     let line: String = text.chars().take(EXCERPT).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(EXCERPT).is_some() { format!("{line}…") } else { line }

@@ -1,6 +1,6 @@
 //! Why an add-on cannot be reached.
 //!
-//! Holds what happened; `observe::trouble` says what that means to a user. `heroku` and `applink` return it.
+//! Holds the facts; `observe::report` turns them into a condition. `heroku` and `applink` return it.
 
 use std::time::Duration;
 
@@ -13,42 +13,42 @@ use crate::transport::CallError;
 /// Why an add-on cannot be reached.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
-    /// A call to the Platform API failed; AppLink was not called.
+    /// A call to the Platform API failed, so AppLink was not called.
     #[error(transparent)]
     Heroku(#[from] CallError),
     /// A call to AppLink failed.
     #[error("AppLink at {0}")]
     AppLink(CallError),
-    /// No such app, or not for this token.
-    #[error("Heroku app {0} does not exist, or the token may not see it: check spec.app")]
+    /// The app does not exist, or the token cannot see it.
+    #[error("Heroku app {0} does not exist, or the token cannot access it. Check spec.app and the token")]
     NoApp(String),
-    /// The app has no AppLink add-on, or none of that name.
+    /// The app has no AppLink add-on, or none with that name.
     #[error("{0}")]
     NoAddon(String),
-    /// The app has several, and none is named.
-    #[error("app {app} has several AppLink add-ons: set spec.addon to one of {}", names.join(", "))]
+    /// The app has several AppLink add-ons, and the spec names none.
+    #[error("app {app} has several AppLink add-ons. Set spec.addon to one of {}", names.join(", "))]
     Several {
-        /// App.
+        /// Name of the app.
         app: String,
-        /// Their names.
+        /// Names of the add-ons.
         names: Vec<String>,
     },
-    /// Heroku is still setting it up.
-    #[error("Heroku is still setting up the add-on {0}")]
+    /// Heroku is still provisioning the add-on.
+    #[error("Heroku is still provisioning add-on {0}")]
     Provisioning(String),
-    /// The call was not sent: a limit forbids it now.
+    /// A limit forbids the call for now.
     #[error(transparent)]
     Budget(#[from] Refused),
-    /// Nobody follows it any more.
-    #[error("the add-on is not followed any more")]
+    /// The add-on has no poller any more.
+    #[error("the operator no longer polls the add-on")]
     Forgotten,
-    /// It is not what it was.
+    /// The name belongs to another app or add-on now.
     #[error("{0}")]
     Changed(IdentityChange),
 }
 
 impl RemoteError {
-    /// How long to wait before another try, where that is known.
+    /// How long to wait before a retry, if known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -58,7 +58,7 @@ impl RemoteError {
         }
     }
 
-    /// Whether somebody said that what was called is not there, or no longer.
+    /// Whether a service answered 404 or 410.
     #[must_use]
     pub fn says_gone(&self) -> bool {
         let (Self::Heroku(call) | Self::AppLink(call)) = self else { return false };

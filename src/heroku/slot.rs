@@ -1,7 +1,7 @@
-//! A value that one fetches for all who want it.
+//! A cached value that is fetched once for all concurrent callers.
 //!
-//! Repeats nothing: whoever waits while another fetches shares what comes of it, failure included, so that ten who wait
-//! for a service that hangs wait as long as one. [`super::AddonResolver`] keeps what it finds in these.
+//! Callers that wait for a fetch share its result, also a failure: ten callers of a service that hangs wait as long as
+//! one. [`super::AddonResolver`] caches its lookups in these.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,7 +11,7 @@ use super::RemoteError;
 
 #[derive(Debug)]
 pub(super) struct Slot<T> {
-    /// Counts the fetches that failed.
+    /// Number of failed fetches.
     failures: AtomicU64,
     state: Mutex<State<T>>,
 }
@@ -29,7 +29,7 @@ impl<T> Default for Slot<T> {
 }
 
 impl<T: Clone> Slot<T> {
-    /// The value where it is fresh; else what `fetch` gives, or what another's fetch gave that we waited for.
+    /// Returns the cached value if it is fresh. Otherwise awaits `fetch`, or a fetch that was under way.
     pub(super) async fn get(
         &self,
         is_fresh: impl Fn(&T) -> bool,
@@ -46,7 +46,7 @@ impl<T: Clone> Slot<T> {
         let result = fetch.await;
         match &result {
             Ok(value) => *state = State { value: Some(value.clone()), failure: None },
-            // Whoever may draw on the reserve need not fail with one who may not.
+            // Don't share budget errors: a caller that may use the reserve must not fail because another could not.
             Err(RemoteError::Budget(_)) => {}
             Err(error) => {
                 state.failure = Some(error.clone());
@@ -56,7 +56,7 @@ impl<T: Clone> Slot<T> {
         result
     }
 
-    /// Forgets the value if it is one that is not wanted any more.
+    /// Drops the cached value if `unwanted` says so.
     pub(super) async fn forget(&self, unwanted: impl Fn(&T) -> bool) {
         let mut state = self.state.lock().await;
         if state.value.as_ref().is_some_and(unwanted) {
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn ten_wait_as_long_as_one_and_the_next_tries_again() {
+    async fn concurrent_callers_share_one_fetch() {
         for fails in [true, false] {
             let slot = Slot::default();
             let began = tokio::time::Instant::now();
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_stale_or_unwanted_is_fetched_again() {
+    async fn stale_or_forgotten_value_is_fetched_again() {
         let slot = Slot::default();
         assert_eq!(slot.get(|_| true, async { Ok(1) }).await, Ok(1));
         assert_eq!(slot.get(|_| false, async { Ok(2) }).await, Ok(2));

@@ -1,7 +1,6 @@
-//! Where what was seen of one add-on is kept: a collection for each kind, and for what lives on a connection one for each
-//! connection.
+//! The cache of one add-on: a collection for each kind, and for connection children one for each connection.
 //!
-//! Calls nothing. The poller fills the shelves, the observer hands out views of them.
+//! Calls nothing. The poller fills it, the observer reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,18 +14,18 @@ use crate::facts::{
     OrgAccessKind, Outage, Phase, RemoteDataActionTarget, RemoteObject, RemoteOrgAccess, RemotePublication,
 };
 
-/// All that was seen of one add-on.
+/// Everything that was observed on one add-on.
 #[derive(Debug, Default)]
 pub struct AddonCache {
     connections: Collection<RemoteOrgAccess>,
     authorizations: Collection<RemoteOrgAccess>,
     publications: BTreeMap<String, Collection<RemotePublication>>,
     targets: BTreeMap<String, Collection<RemoteDataActionTarget>>,
-    /// When the targets of a connection were listed, or found to have no list.
-    surveyed: BTreeMap<String, Timestamp>,
+    /// When the targets of each connection were last listed, or found to have no list endpoint.
+    targets_listed: BTreeMap<String, Timestamp>,
 }
 
-/// One of the shelves.
+/// Refers to one collection in an [`AddonCache`].
 #[derive(Clone, Debug)]
 pub struct CollectionRef<R> {
     find: for<'a> fn(&'a AddonCache, &str) -> Option<&'a Collection<R>>,
@@ -35,7 +34,7 @@ pub struct CollectionRef<R> {
 }
 
 impl CollectionRef<RemoteOrgAccess> {
-    /// The connections, or the authorizations, of the add-on.
+    /// The connections or the authorizations of the add-on.
     #[must_use]
     pub fn org_access(kind: OrgAccessKind) -> Self {
         let connection = String::new();
@@ -55,7 +54,7 @@ impl CollectionRef<RemoteOrgAccess> {
 }
 
 impl CollectionRef<RemotePublication> {
-    /// What is published through the connection of this id.
+    /// The publications of the connection with this ID.
     #[must_use]
     pub fn publications(connection: &str) -> Self {
         Self {
@@ -67,7 +66,7 @@ impl CollectionRef<RemotePublication> {
 }
 
 impl CollectionRef<RemoteDataActionTarget> {
-    /// The data action targets on the connection of this id.
+    /// The data action targets of the connection with this ID.
     #[must_use]
     pub fn targets(connection: &str) -> Self {
         Self {
@@ -79,18 +78,18 @@ impl CollectionRef<RemoteDataActionTarget> {
 }
 
 impl AddonCache {
-    /// That collection, where something is known of it.
+    /// The collection that `collection` refers to, if anything was recorded in it.
     #[must_use]
     pub fn get<R>(&self, collection: &CollectionRef<R>) -> Option<&Collection<R>> {
         (collection.find)(self, &collection.connection)
     }
 
-    /// That collection, to be written.
+    /// The collection that `collection` refers to, for changes. Creates an empty one if needed.
     pub fn at<R>(&mut self, collection: &CollectionRef<R>) -> &mut Collection<R> {
         (collection.find_mut)(self, &collection.connection)
     }
 
-    /// Takes in a listing of connections or authorizations, and gives the ids and names that moved.
+    /// Applies a listing of connections or authorizations. Returns the IDs and names that changed.
     pub fn apply_org_access_listing(
         &mut self,
         kind: OrgAccessKind,
@@ -100,21 +99,21 @@ impl AddonCache {
         let whole = listing.whole;
         let changed_keys = self.at(&CollectionRef::org_access(kind)).apply_listing(began, listing);
         if kind == OrgAccessKind::Connection && whole {
-            let there: BTreeSet<_> = self.connections.objects().map(|c| c.id.clone()).collect();
-            self.publications.retain(|id, _| there.contains(id));
-            self.targets.retain(|id, _| there.contains(id));
-            self.surveyed.retain(|id, _| there.contains(id));
+            let known: BTreeSet<_> = self.connections.objects().map(|c| c.id.clone()).collect();
+            self.publications.retain(|id, _| known.contains(id));
+            self.targets.retain(|id, _| known.contains(id));
+            self.targets_listed.retain(|id, _| known.contains(id));
         }
         changed_keys
     }
 
-    /// Whether the connection of this id is in working order.
+    /// Whether the connection with this ID is ready.
     #[must_use]
-    pub fn is_up(&self, connection: &str) -> bool {
+    pub fn is_ready(&self, connection: &str) -> bool {
         self.connections.objects().any(|c| c.id == connection && c.phase == Phase::Ready)
     }
 
-    /// How many connections, or authorizations, there are.
+    /// Number of connections or authorizations, if listed.
     #[must_use]
     pub fn count(&self, kind: OrgAccessKind) -> Option<i64> {
         match kind {
@@ -123,38 +122,43 @@ impl AddonCache {
         }
     }
 
-    /// Takes in what a connection was seen to hold, and gives what moved: `connection/id` and `connection/name`.
-    pub fn apply_child_listing(&mut self, page: ChildListing) -> BTreeSet<String> {
-        let ChildListing { connection, began, seen } = page;
+    /// Applies a listing of connection children. Returns what changed, as `connection/id` and `connection/name`.
+    pub fn apply_child_listing(&mut self, listing: ChildListing) -> BTreeSet<String> {
+        let ChildListing { connection, began, seen } = listing;
         let changed_keys = match seen {
             ChildObservations::Publications(listing) => {
                 self.at(&CollectionRef::publications(&connection)).apply_listing(began, listing)
             }
             ChildObservations::Targets(listing) => {
-                self.surveyed.insert(connection.clone(), began);
+                self.targets_listed.insert(connection.clone(), began);
                 self.at(&CollectionRef::targets(&connection)).apply_listing(began, listing)
             }
             ChildObservations::Each(targets) => {
-                self.surveyed.insert(connection.clone(), began);
+                self.targets_listed.insert(connection.clone(), began);
                 let collection = self.at(&CollectionRef::targets(&connection));
                 collection.succeeded(began);
-                targets.into_iter().flat_map(|(name, seen)| read(collection, began, &name, seen)).collect()
+                targets
+                    .into_iter()
+                    .flat_map(|(name, seen)| apply_named_target(collection, began, &name, seen))
+                    .collect()
             }
         };
         changed_keys.into_iter().map(|key| format!("{connection}/{key}")).collect()
     }
 
-    /// Takes in that something on a connection could not be read.
-    pub(super) fn miss(&mut self, at: Timestamp, failed_listing: FailedListing, patience: SignedDuration) {
+    /// Records that connection children could not be listed.
+    pub(super) fn apply_failure(&mut self, at: Timestamp, failed_listing: FailedListing, stale_after: SignedDuration) {
         let FailedListing { connection, what, report } = failed_listing;
         match what {
-            ChildKind::Publications => self.at(&CollectionRef::publications(&connection)).failed(at, report, patience),
-            ChildKind::TargetListing => self.at(&CollectionRef::targets(&connection)).failed(at, report, patience),
+            ChildKind::Publications => {
+                self.at(&CollectionRef::publications(&connection)).failed(at, report, stale_after)
+            }
+            ChildKind::TargetListing => self.at(&CollectionRef::targets(&connection)).failed(at, report, stale_after),
         }
     }
 
-    /// Takes in that nothing else is asked for, but for connections.
-    pub fn asked_for(&mut self, subscription: &Subscription) {
+    /// Marks collections that `subscription` does not include. Connections are always included.
+    pub fn apply_subscription(&mut self, subscription: &Subscription) {
         if !subscription.authorizations {
             self.authorizations.unsubscribed();
         }
@@ -164,20 +168,21 @@ impl AddonCache {
         targets.for_each(|(_, collection)| collection.unsubscribed());
     }
 
-    /// What of it cannot be listed now, if only in part.
+    /// Collections that cannot be listed at the moment.
     #[must_use]
     pub fn outages(&self) -> Vec<(String, Outage)> {
         let org_access = [("connections", &self.connections), ("authorizations", &self.authorizations)];
         let org_access = org_access.into_iter().map(|(what, collection)| (what.to_owned(), collection.outage()));
-        let on = |what: &str, id: &str| format!("{what} of connection {id}");
+        let label = |what: &str, id: &str| format!("{what} of connection {id}");
         let publications =
-            self.publications.iter().map(|(id, collection)| (on("publications", id), collection.outage()));
-        let targets = self.targets.iter().map(|(id, collection)| (on("data action targets", id), collection.outage()));
+            self.publications.iter().map(|(id, collection)| (label("publications", id), collection.outage()));
+        let targets =
+            self.targets.iter().map(|(id, collection)| (label("data action targets", id), collection.outage()));
         let all = org_access.chain(publications).chain(targets);
         all.filter_map(|(what, outage)| Some((what, outage?.clone()))).collect()
     }
 
-    /// The targets on a connection, whoever made them.
+    /// All targets on a connection, also those of other owners.
     #[must_use]
     pub fn target_listing(&self, connection: &str) -> TargetListing {
         let named = |target: &RemoteDataActionTarget| {
@@ -185,19 +190,19 @@ impl AddonCache {
             (target.id.clone(), name.unwrap_or_else(|| target.id.clone()))
         };
         let seen = self.targets.get(connection).map(|all| all.objects().map(named).collect());
-        TargetListing { at: self.surveyed.get(connection).copied(), seen: seen.unwrap_or_default() }
+        TargetListing { at: self.targets_listed.get(connection).copied(), seen: seen.unwrap_or_default() }
     }
 }
 
-/// What the add-on tells of a list that does not come, while others do.
+/// The report of the add-on while one of its lists fails and others work.
 pub(super) fn list_problem(what: &str, outage: &Outage) -> ConditionReport {
-    let message = format!("{what} cannot be listed: {}", outage.report.message);
+    let message = format!("cannot list {what}: {}", outage.report.message);
     ConditionReport { message, ..outage.report.clone() }
 }
 
-/// Takes in one target that was read by its name, and gives what moved. One of another app may answer to the name: then
-/// there is none of ours.
-fn read(
+/// Applies a target that was read by its name. Returns what changed. The API may return a target of another app for the
+/// name; ours is absent then.
+fn apply_named_target(
     collection: &mut Collection<RemoteDataActionTarget>,
     at: Timestamp,
     name: &str,
@@ -208,7 +213,7 @@ fn read(
     let before = collection.objects().find(|known| known.name() == Some(name)).cloned();
     let changed_keys = before != ours;
     let ids: Vec<_> = before.iter().chain(&ours).map(|target| target.id.clone()).collect();
-    // Where nothing moved it was looked at just now, all the same.
+    // Even if nothing changed, this is a new observation.
     if ours.is_none() {
         collection.observe(at, Observation::Absent(name.to_owned()));
     }

@@ -1,15 +1,15 @@
-//! The only source of what is live: one poller per add-on lists the collections, however many objects there are.
+//! The only source of remote state: one poller per add-on lists the collections, however many objects there are.
 //!
-//! Writes neither to Kubernetes nor to AppLink. `control` tells it what to follow, asks it to look, hands it the
-//! answers to its own writes, and is woken when something moved.
+//! Writes neither to Kubernetes nor to AppLink. `control` says which add-ons to poll, requests polls, passes on the
+//! answers to its own writes, and is woken when something changes.
 
 mod cache;
 mod pass;
 mod poller;
+mod report;
 mod schedule;
 mod shared;
-mod trouble;
-mod view;
+mod state;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -32,21 +32,21 @@ use crate::metrics::Metrics;
 use crate::transport::Http;
 
 use poller::{LONGEST_CALLS, Poller};
-use schedule::patience;
+use schedule::stale_after;
 use shared::Shared;
 
 pub use cache::CollectionRef;
 pub use pass::{ChildListing, ChildObservations, Subscription};
-pub use trouble::report_for;
+pub use report::report_for;
 
-/// One object of ours.
+/// Identifies one Kubernetes object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
     /// Kind, as in `kind:`.
     pub kind: &'static str,
-    /// Namespace.
+    /// Namespace of the object.
     pub namespace: String,
-    /// Name.
+    /// Name of the object.
     pub name: String,
 }
 
@@ -56,40 +56,40 @@ impl fmt::Display for Key {
     }
 }
 
-/// Why objects are to be planned again. A cause carries no data: whoever is woken looks for himself.
+/// Why objects are queued. A trigger carries no data: the reconcile reads the state itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// What is known of this very object changed.
+    /// The state of this object changed.
     Object(Key),
-    /// What this object is to those who live on it may have changed.
+    /// The state that dependents of this object read may have changed.
     Dependents(Key),
-    /// Every object on the add-on is concerned.
+    /// Concerns every object on the add-on.
     AllOf(Key),
-    /// The remote objects of these ids and names changed; of what lives on a connection, `connection/id`.
+    /// Remote objects with these IDs or names changed. For connection children: `connection/id`.
     Changed(Key, BTreeSet<String>),
-    /// A name may have become free for those who wait for one.
+    /// A name may have become free for the objects that wait for it.
     NameFreed,
-    /// These asked for a look, and it was taken.
+    /// The poll that these objects requested is done.
     Polled(BTreeSet<Key>),
 }
 
-/// How the observer asks and tells those whom it works for.
+/// Callbacks of the observer.
 #[derive(Clone)]
 pub struct Hooks {
-    /// Called with each cause.
+    /// Receives each trigger.
     pub wake: Arc<dyn Fn(Trigger) + Send + Sync>,
-    /// What of an add-on is to be listed.
+    /// Returns what to list on an add-on.
     pub subscription: Arc<dyn Fn(&Key) -> Subscription + Send + Sync>,
 }
 
-/// How to follow one add-on.
+/// How to poll one add-on.
 #[derive(Clone, Debug)]
 pub struct PollSettings {
-    /// Which add-on, and with what token.
+    /// Which add-on, with which token.
     pub selector: AddonSelector,
-    /// How often, when nothing happens.
+    /// Interval between regular polls.
     pub poll: Duration,
-    /// What was recorded of it; whatever bears its name now must be the same.
+    /// Recorded IDs, which the add-on must still have.
     pub recorded: AppLinkAddonStatus,
 }
 
@@ -101,10 +101,10 @@ pub struct Observer {
     liveness: Liveness,
     hooks: Hooks,
     pollers: Mutex<HashMap<Key, RunningPoller>>,
-    /// What pollers of one add-on share.
+    /// Listings shared by pollers of the same add-on.
     shared: Shared,
-    /// Why add-ons cannot be followed, or not in the way that is asked for now.
-    triggers: Mutex<HashMap<Key, Unfollowed>>,
+    /// Add-ons that cannot be polled, or not with the settings of their spec.
+    problems: Mutex<HashMap<Key, PollProblem>>,
 }
 
 struct RunningPoller {
@@ -112,17 +112,17 @@ struct RunningPoller {
     _task: Running,
 }
 
-/// Why an add-on cannot be followed.
-struct Unfollowed {
+/// Why an add-on cannot be polled.
+struct PollProblem {
     report: ConditionReport,
     since: Timestamp,
-    /// For how long what was known of it counts.
-    patience: SignedDuration,
+    /// How long earlier observations stay valid.
+    stale_after: SignedDuration,
     stale: bool,
 }
 
 impl Observer {
-    /// An observer of nothing yet.
+    /// An observer without pollers.
     #[must_use]
     pub fn new(http: Http, clock: Clock, metrics: Metrics, liveness: Liveness, hooks: Hooks) -> Self {
         Self {
@@ -133,21 +133,21 @@ impl Observer {
             hooks,
             pollers: Mutex::default(),
             shared: Shared::default(),
-            triggers: Mutex::default(),
+            problems: Mutex::default(),
         }
     }
 
-    /// Follows `addon` from now on, in this way. Following it already in the same way changes nothing.
-    pub fn follow(&self, addon: &Key, following: PollSettings) {
+    /// Starts a poller for `addon`, or replaces it if the settings changed.
+    pub fn follow(&self, addon: &Key, settings: PollSettings) {
         let mut pollers = self.pollers();
-        let known = pollers.get(addon).map(|f| f.poller.following());
-        if known.is_some_and(|k| k.selector.same(&following.selector) && k.poll == following.poll) {
+        let known = pollers.get(addon).map(|f| f.poller.settings());
+        if known.is_some_and(|k| k.selector.same(&settings.selector) && k.poll == settings.poll) {
             return;
         }
-        let PollSettings { selector, recorded, .. } = following.clone();
-        let access = AddonResolver::new(self.http.clone(), self.clock, selector, recorded);
-        let link = AppLink::new(Arc::new(access));
-        let poller = Poller::new(addon.clone(), following, link, self.clock, self.hooks.clone(), self.shared.clone());
+        let PollSettings { selector, recorded, .. } = settings.clone();
+        let resolver = AddonResolver::new(self.http.clone(), self.clock, selector, recorded);
+        let api = AppLink::new(Arc::new(resolver));
+        let poller = Poller::new(addon.clone(), settings, api, self.clock, self.hooks.clone(), self.shared.clone());
         let poller = Arc::new(poller);
         let name = format!("poller of {addon}");
         let pulse = self.liveness.pulse(&name, LONGEST_CALLS);
@@ -155,66 +155,68 @@ impl Observer {
         pollers.insert(addon.clone(), RunningPoller { poller, _task: task });
     }
 
-    /// Forgets `addon`, which is gone.
+    /// Forgets `addon` after its deletion.
     pub fn forget(&self, addon: &Key) {
         self.pollers().remove(addon);
-        self.triggers().remove(addon);
+        self.problems().remove(addon);
     }
 
-    /// Stops following `addon`, which is there and cannot be followed now.
+    /// Stops the poller of `addon`, which still exists.
     pub fn unfollow(&self, addon: &Key) {
         self.pollers().remove(addon);
     }
 
-    /// Records why `addon`, polled at this pace, cannot be followed, if so, and tells whether that changed.
-    pub fn cannot_follow(&self, addon: &Key, trigger: Option<ConditionReport>, poll: Option<Duration>) -> bool {
-        let mut triggers = self.triggers();
-        let known = triggers.get(addon);
-        let changed = known.map(|known| &known.report) != trigger.as_ref();
-        match trigger {
+    /// Records why `addon` cannot be polled, or that it can. Returns whether that changed. `poll` is its interval.
+    pub fn cannot_follow(&self, addon: &Key, problem: Option<ConditionReport>, poll: Option<Duration>) -> bool {
+        let mut problems = self.problems();
+        let known = problems.get(addon);
+        let changed = known.map(|known| &known.report) != problem.as_ref();
+        match problem {
             Some(report) => {
                 let (since, stale) = known.map_or((self.clock.now(), false), |known| (known.since, known.stale));
                 let poll = poll.and_then(|poll| SignedDuration::try_from(poll).ok()).unwrap_or_default();
-                triggers.insert(addon.clone(), Unfollowed { report, since, patience: patience(poll), stale });
+                problems.insert(addon.clone(), PollProblem { report, since, stale_after: stale_after(poll), stale });
             }
-            None => drop(triggers.remove(addon)),
+            None => drop(problems.remove(addon)),
         }
         changed
     }
 
-    /// Why `addon` cannot be followed, if so, and whether that has lasted for so long that nothing is known any more.
+    /// Why `addon` cannot be polled, if so, and whether its state is stale.
     #[must_use]
     pub fn unfollowed(&self, addon: &Key) -> Option<(ConditionReport, bool)> {
-        self.triggers().get(addon).map(|known| (known.report.clone(), known.stale))
+        self.problems().get(addon).map(|known| (known.report.clone(), known.stale))
     }
 
-    /// The add-ons of which nothing is known any more from now on, since they could not be followed for so long.
+    /// Marks add-ons as stale that could not be polled for too long. Returns the newly marked ones.
     #[must_use]
     pub fn mark_stale(&self) -> Vec<Key> {
         let now = self.clock.now();
-        let mut triggers = self.triggers();
-        let over =
-            triggers.iter_mut().filter(|(_, known)| !known.stale && now.duration_since(known.since) >= known.patience);
-        over.map(|(addon, known)| {
-            known.stale = true;
-            addon.clone()
-        })
-        .collect()
+        let mut problems = self.problems();
+        let newly_stale = problems
+            .iter_mut()
+            .filter(|(_, known)| !known.stale && now.duration_since(known.since) >= known.stale_after);
+        newly_stale
+            .map(|(addon, known)| {
+                known.stale = true;
+                addon.clone()
+            })
+            .collect()
     }
 
-    /// The add-ons that are followed.
+    /// The add-ons that have a poller.
     #[must_use]
     pub fn followed(&self) -> Vec<Key> {
         self.pollers().keys().cloned().collect()
     }
 
-    /// What is known of `addon`; `None` where it is not followed.
+    /// The state of `addon`; `None` without a poller.
     #[must_use]
     pub fn addon(&self, addon: &Key) -> Option<AddonObservation> {
         Some(self.poller(addon)?.addon())
     }
 
-    /// What is known of one remote object; see [`crate::facts::collection::Collection::view`].
+    /// Looks up one remote object; see [`crate::facts::collection::Collection::lookup`].
     #[must_use]
     pub fn lookup<R: RemoteObject>(
         &self,
@@ -227,54 +229,54 @@ impl Observer {
         self.poller(addon).map(|p| p.lookup(collection, id, name, since)).unwrap_or_default()
     }
 
-    /// The remote object of this id as it was last observed, with what a snapshot leaves out.
+    /// The last observation of the object with this ID, including the parts that a snapshot leaves out.
     #[must_use]
     pub fn object<R: RemoteObject>(&self, addon: &Key, collection: &CollectionRef<R>, id: &str) -> Option<R> {
         self.poller(addon)?.object(collection, id)
     }
 
-    /// Takes in that the object of this id has this name, which lists may not tell.
+    /// Records the name of the object with this ID, which lists may leave out.
     pub fn set_name<R: RemoteObject>(&self, addon: &Key, collection: &CollectionRef<R>, id: &str, name: &str) {
         if let Some(poller) = self.poller(addon) {
             poller.set_name(collection, id, name);
         }
     }
 
-    /// What is known of the targets on a connection, whoever made them.
+    /// All targets on a connection, also those of other owners.
     #[must_use]
     pub fn target_listing(&self, addon: &Key, connection: &str) -> TargetListing {
         self.poller(addon).map(|p| p.target_listing(connection)).unwrap_or_default()
     }
 
-    /// Whether the connection of this id is known to be gone, by a listing that began at `since` or later.
+    /// Whether a listing that began at `since` or later proves that the connection with this ID is gone.
     #[must_use]
     pub fn connection_gone(&self, addon: &Key, connection: &str, since: Timestamp) -> bool {
         self.poller(addon).is_some_and(|p| p.connection_gone(connection, since))
     }
 
-    /// The API of `addon`, for those who write.
+    /// The API client of `addon`, for writes.
     ///
     /// # Errors
-    /// [`RemoteError::Forgotten`] where it is not followed.
+    /// [`RemoteError::Forgotten`] without a poller.
     pub fn api(&self, addon: &Key) -> Result<AppLink, RemoteError> {
-        Ok(self.poller(addon).ok_or(RemoteError::Forgotten)?.link().clone())
+        Ok(self.poller(addon).ok_or(RemoteError::Forgotten)?.api().clone())
     }
 
-    /// Asks for a pass now; `who` is woken after one that began after this.
+    /// Requests a poll now. `who` is woken after a poll that began after this call.
     pub fn request_poll(&self, addon: &Key, who: Key, purpose: Purpose) {
         if let Some(poller) = self.poller(addon) {
             poller.request_poll(who, purpose);
         }
     }
 
-    /// Says whether `who` waits for the service, which is then looked at often.
+    /// Sets whether `who` waits for the service. The add-on is polled often while somebody waits.
     pub fn set_waiting(&self, addon: &Key, who: &Key, waits: bool) {
         if let Some(poller) = self.poller(addon) {
             poller.set_waiting(who, waits);
         }
     }
 
-    /// Takes in what a call of ours that began at `at` told about a remote object.
+    /// Records what a call that began at `at` showed about a remote object.
     pub fn observe<R: RemoteObject>(
         &self,
         addon: &Key,
@@ -287,10 +289,10 @@ impl Observer {
         }
     }
 
-    /// Takes in what a call of ours showed to live on a connection.
-    pub fn apply_child_listing(&self, addon: &Key, page: ChildListing) {
+    /// Records what a call showed about the children of a connection.
+    pub fn apply_child_listing(&self, addon: &Key, listing: ChildListing) {
         if let Some(poller) = self.poller(addon) {
-            poller.apply_child_listing(page);
+            poller.apply_child_listing(listing);
         }
     }
 
@@ -298,8 +300,8 @@ impl Observer {
         Some(self.pollers().get(addon)?.poller.clone())
     }
 
-    fn triggers(&self) -> MutexGuard<'_, HashMap<Key, Unfollowed>> {
-        self.triggers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn problems(&self) -> MutexGuard<'_, HashMap<Key, PollProblem>> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pollers(&self) -> MutexGuard<'_, HashMap<Key, RunningPoller>> {
@@ -307,5 +309,5 @@ impl Observer {
     }
 }
 
-/// Those who wait for something, and since when.
+/// Objects that wait for the service, and since when.
 type Waiters = BTreeMap<Key, Timestamp>;

@@ -1,6 +1,6 @@
-//! One pass over an add-on: a list call for each kind, and one for each connection that something of ours lives on.
+//! One pass over an add-on: a list call for each kind, and one for each connection that has children of ours.
 //!
-//! Keeps nothing. The poller says when, and takes in what is seen.
+//! Keeps no state. The poller schedules passes and applies their results.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,112 +19,111 @@ use crate::facts::{OrgAccessKind, RemoteDataActionTarget, RemoteOrgAccess, Remot
 use crate::heroku::{RemoteError, ResolvedAddon};
 use crate::liveness::Pulse;
 
-/// List calls under way at a time.
-const AT_A_TIME: usize = 4;
+/// Most concurrent list calls.
+const MAX_CONCURRENT: usize = 4;
 
-/// What of an add-on somebody of ours wants to know.
+/// What to list on an add-on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscription {
-    /// Whether any authorization.
+    /// List authorizations.
     pub authorizations: bool,
-    /// What is published through these connections.
+    /// IDs of connections whose publications are listed.
     pub publications: BTreeSet<String>,
-    /// These targets by their connections, and who wants them.
+    /// Target names by connection ID, each with the object that declares it.
     pub targets: BTreeMap<String, BTreeMap<String, Key>>,
 }
 
 impl Subscription {
-    /// How many list calls that takes, with those for connections and authorizations.
+    /// Number of list calls, including those for connections and authorizations.
     #[must_use]
     pub fn calls(&self) -> u32 {
         u32::try_from(self.publications.len() + self.targets.len()).unwrap_or(u32::MAX - 2).saturating_add(2)
     }
 }
 
-/// What was seen of the kinds that live on the add-on itself.
+/// Listings of the kinds that belong to the add-on itself.
 pub(super) struct OrgAccessListings {
-    /// When the listing began, and what it shows.
+    /// When the call began, and its result.
     pub(super) connections: (Timestamp, Listing<RemoteOrgAccess>),
-    /// Or when it was missed and why: it must not cost us the connections.
+    /// Or when it failed, and why. The failure must not discard the connections.
     pub(super) authorizations: Result<(Timestamp, Listing<RemoteOrgAccess>), (Timestamp, ConditionReport)>,
 }
 
-/// What was seen on one connection.
+/// Children of one connection.
 pub struct ChildListing {
-    /// Its id.
+    /// ID of the connection.
     pub connection: String,
     /// When the call began.
     pub began: Timestamp,
-    /// What was seen.
+    /// What the call showed.
     pub seen: ChildObservations,
 }
 
-/// What was to be seen on a connection and could not be.
+/// A listing of connection children that failed.
 pub(super) struct FailedListing {
     pub(super) connection: String,
     pub(super) what: ChildKind,
-    /// Why.
     pub(super) report: ConditionReport,
 }
 
-/// What lives on a connection.
+/// The kinds of connection children.
 #[derive(Clone, Copy)]
 pub(super) enum ChildKind {
     Publications,
     TargetListing,
 }
 
-/// What can be seen on a connection.
+/// Observed connection children.
 pub enum ChildObservations {
-    /// What is published through it.
+    /// All publications.
     Publications(Listing<RemotePublication>),
-    /// Its targets.
+    /// All targets.
     Targets(Listing<RemoteDataActionTarget>),
-    /// Targets by their names, where the service has no list of them.
+    /// Targets read by name, for a service without a list endpoint.
     Each(Vec<(String, Option<RemoteDataActionTarget>)>),
 }
 
-/// Lists what lives on the add-on itself, as it was `found`. Where somebody says that there is no such add-on, it is
-/// resolved anew, unless that was done since the pass began, and listed once more if that shows anything new.
+/// Lists connections and authorizations. If the service answers that the add-on is gone, looks it up again, unless that
+/// happened during this pass, and lists once more if it has changed.
 pub(super) async fn org_access(
-    link: &AppLink,
+    api: &AppLink,
     clock: Clock,
     began: Timestamp,
     found: &mut Arc<ResolvedAddon>,
     sharing: &Sharing,
 ) -> Result<OrgAccessListings, RemoteError> {
-    let first = list(link, clock, sharing).await;
+    let first = list(api, clock, sharing).await;
     if !first.as_ref().is_err_and(RemoteError::says_gone) || found.at >= began {
         return first;
     }
-    match link.renewed(found).await {
-        Ok(Some(anew)) => {
-            *found = anew;
-            list(link, clock, sharing).await
+    match api.renewed(found).await {
+        Ok(Some(renewed)) => {
+            *found = renewed;
+            list(api, clock, sharing).await
         }
         Ok(None) | Err(RemoteError::Budget(_)) => first,
         Err(error) => Err(error),
     }
 }
 
-async fn list(link: &AppLink, clock: Clock, sharing: &Sharing) -> Result<OrgAccessListings, RemoteError> {
+async fn list(api: &AppLink, clock: Clock, sharing: &Sharing) -> Result<OrgAccessListings, RemoteError> {
     let began = clock.now();
     let authorizations = async {
-        let listed = sharing.listing("authorizations", link.list_org_access(OrgAccessKind::Authorization)).await;
+        let listed = sharing.listing("authorizations", api.list_org_access(OrgAccessKind::Authorization)).await;
         Ok(listed.map_err(|error| {
             tracing::warn!("cannot list authorizations: {error}");
             (began, report_for(&error))
         }))
     };
-    let connections = sharing.listing("connections", link.list_org_access(OrgAccessKind::Connection));
+    let connections = sharing.listing("connections", api.list_org_access(OrgAccessKind::Connection));
     let (connections, authorizations) = tokio::try_join!(connections, authorizations)?;
     Ok(OrgAccessListings { connections, authorizations })
 }
 
-/// Lists what lives on connections. `due` tells which targets are read one by one, where they have no list. `pulse`
+/// Lists connection children. `due` selects the targets to read one by one if there is no list endpoint; `pulse`
 /// beats at each call, since there may be many.
-pub(super) async fn pages(
-    link: &AppLink,
+pub(super) async fn children(
+    api: &AppLink,
     clock: Clock,
     subscription: &Subscription,
     sharing: &Sharing,
@@ -142,18 +141,18 @@ pub(super) async fn pages(
             let seen = match names {
                 None => {
                     let name = format!("publications of {connection}");
-                    let listed = sharing.listing(&name, link.list_publications(&connection)).await;
+                    let listed = sharing.listing(&name, api.list_publications(&connection)).await;
                     listed.map(|(began, listing)| (began, ChildObservations::Publications(listing)))
                 }
                 Some(names) => {
                     let name = format!("targets of {connection}");
-                    match sharing.listing(&name, link.list_targets(&connection)).await {
+                    match sharing.listing(&name, api.list_targets(&connection)).await {
                         Ok((began, Some(listing))) => Ok((began, ChildObservations::Targets(listing))),
                         Ok((_, None)) => {
                             let began = clock.now();
-                            each(link, &connection, names, pulse, due)
+                            targets_by_name(api, &connection, names, pulse, due)
                                 .await
-                                .map(|each| (began, ChildObservations::Each(each)))
+                                .map(|all| (began, ChildObservations::Each(all)))
                         }
                         Err(error) => Err(error),
                     }
@@ -162,18 +161,18 @@ pub(super) async fn pages(
             match seen {
                 Ok((began, seen)) => Ok(ChildListing { connection, began, seen }),
                 Err(error) => {
-                    tracing::warn!(%connection, "cannot read what lives on the connection: {error}");
+                    tracing::warn!(%connection, "cannot list publications or targets of the connection: {error}");
                     Err(FailedListing { connection, what, report: report_for(&error) })
                 }
             }
         }
     };
     let calls: Vec<_> = publications.chain(targets).map(read).collect();
-    stream::iter(calls).buffer_unordered(AT_A_TIME).collect().await
+    stream::iter(calls).buffer_unordered(MAX_CONCURRENT).collect().await
 }
 
-async fn each(
-    link: &AppLink,
+async fn targets_by_name(
+    api: &AppLink,
     connection: &str,
     names: BTreeMap<String, Key>,
     pulse: &Pulse,
@@ -182,7 +181,7 @@ async fn each(
     let mut seen = Vec::new();
     for (name, _) in names.into_iter().filter(|(_, who)| due(connection, who)) {
         pulse.beat(LONGEST_CALLS);
-        let target = link.get_target(connection, &name).await?;
+        let target = api.get_target(connection, &name).await?;
         seen.push((name, target));
     }
     Ok(seen)

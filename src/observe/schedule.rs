@@ -1,6 +1,6 @@
-//! When an add-on is listed next.
+//! When to poll an add-on next.
 //!
-//! Pure: the poller asks, and tells how it went.
+//! Pure. The poller asks it, and reports each result.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -9,46 +9,47 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::budget::Purpose;
 
-/// The pace while somebody waits for the service, and the first pause after a failure.
+/// Interval while an object waits for the service, and first back-off after a failure.
 pub(super) const FAST: SignedDuration = SignedDuration::from_secs(5);
 
-/// Nothing counts as silent before this.
-const SILENCE: SignedDuration = SignedDuration::from_mins(5);
+/// An add-on is never stale sooner than this.
+const MIN_STALE_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
-/// For how long something may go unseen where the add-on is polled at this pace.
-pub(super) fn patience(poll: SignedDuration) -> SignedDuration {
-    SILENCE.max(poll * 3)
+/// How long the state stays valid without a successful poll.
+pub(super) fn stale_after(poll: SignedDuration) -> SignedDuration {
+    MIN_STALE_AFTER.max(poll * 3)
 }
 
-/// When to list next.
+/// State of the schedule.
 pub(super) struct Schedule {
     pub(super) due: Timestamp,
-    /// Nobody's asking brings a pass nearer than this.
+    /// Requests do not start a pass before this.
     pub(super) not_before: Timestamp,
-    /// Whether the next one was put off to spare the budget: only an edit brings it nearer.
+    /// The next pass is deferred to save calls. Only an edit can start it earlier.
     pub(super) deferred: bool,
-    pub(super) last_good: Timestamp,
-    /// Failed passes in a row, or passes in a row that did not show the whole.
+    pub(super) last_success: Timestamp,
+    /// Consecutive passes that failed or gave an incomplete listing.
     pub(super) failures: u32,
 }
 
 impl Schedule {
-    /// A pass was carried out; `whole` tells whether it proves what it does not show, `age` how old it was already.
-    pub(super) fn good(&mut self, now: Timestamp, poll: SignedDuration, whole: bool, age: SignedDuration) {
+    /// A pass succeeded. `whole` says whether its listings were complete, `age` how old they were.
+    pub(super) fn succeeded(&mut self, now: Timestamp, poll: SignedDuration, whole: bool, age: SignedDuration) {
         let jitter = jitter(now, poll);
-        // Whoever waits for a list that proves something asks again at once; one that proved nothing slows that down.
+        // Objects that wait for a complete listing request the next pass at once, so back off while listings are
+        // incomplete.
         let failures = if whole { 0 } else { self.failures.saturating_add(1) };
         let not_before = if whole { now } else { now + backoff(failures, poll) };
         *self = Self {
             due: now + (poll + jitter - age).max(SignedDuration::ZERO),
             not_before,
             deferred: false,
-            last_good: now,
+            last_success: now,
             failures,
         };
     }
 
-    /// A pass was put off to spare the budget.
+    /// A pass was deferred to save calls.
     pub(super) fn deferred(&mut self, due: Timestamp, purpose: Purpose) {
         self.due = due;
         self.deferred = true;
@@ -58,7 +59,7 @@ impl Schedule {
     }
 
     /// A pass failed.
-    pub(super) fn bad(&mut self, now: Timestamp, poll: SignedDuration, outage: bool, retry_after: Option<Duration>) {
+    pub(super) fn failed(&mut self, now: Timestamp, poll: SignedDuration, outage: bool, retry_after: Option<Duration>) {
         self.failures = self.failures.saturating_add(1);
         self.deferred = false;
         let asked = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
@@ -67,15 +68,15 @@ impl Schedule {
     }
 }
 
-/// Up to a tenth more, so that many add-ons do not poll in step. By the moment and not by chance: on a clock that is set, the
-/// same passes come at the same times again.
+/// Adds up to a tenth, so that add-ons don't poll in lockstep. Derived from the time instead of a random number, which
+/// keeps tests on a paused clock reproducible.
 fn jitter(now: Timestamp, poll: SignedDuration) -> SignedDuration {
     let mut hasher = DefaultHasher::new();
     now.hash(&mut hasher);
     poll / 1000 * i32::try_from(hasher.finish() % 100).unwrap_or_default()
 }
 
-/// 5 s, 10 s, 20 s … up to the poll interval.
+/// 5 s, 10 s, 20 s and so on, up to the poll interval.
 fn backoff(failures: u32, poll: SignedDuration) -> SignedDuration {
     (FAST * 2_i32.saturating_pow(failures.clamp(1, 10) - 1)).min(poll)
 }
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jitter_is_less_than_a_tenth_and_spreads() {
+    fn jitter_is_less_than_a_tenth_and_spread() {
         let poll = SignedDuration::from_secs(60);
         let all: BTreeSet<_> = (0..100).map(|ms| jitter(Timestamp::from_millisecond(ms).unwrap(), poll)).collect();
         assert!(all.len() > 50, "{all:?}");

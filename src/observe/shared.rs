@@ -1,7 +1,7 @@
-//! Listings that several AppLinkAddons of one add-on share, so that it is polled once and not once for each of them.
+//! Shares listings between AppLinkAddons that refer to the same add-on, so that it is polled once.
 //!
-//! Calls nothing itself. Every poller passes its list calls through here, after it has found the add-on with a token of its
-//! own; where it is the only one on the add-on, nothing is kept.
+//! Calls nothing itself. Each poller first finds the add-on with its own token, then makes its list calls through this.
+//! Nothing is kept for an add-on with one poller.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,52 +14,52 @@ use super::Key;
 use crate::clock::Clock;
 use crate::heroku::RemoteError;
 
-/// How long to wait for the listing of another before making one's own: whatever holds up its poller must not hold up this.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for another poller's listing before making an own call. A slow poller must not block others.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// The UUIDs of add-on and app: what lists show depends on both.
-pub(super) type Place = (String, String);
+/// UUIDs of the add-on and the app. Listings depend on both.
+pub(super) type ListingScope = (String, String);
 
-/// The last listing of its name, while a call for it may be under way.
+/// The last listing with its start. The lock is held during a call.
 type Slot = Arc<tokio::sync::Mutex<Option<(Timestamp, Box<dyn Any + Send>)>>>;
 
-/// Listings of late.
+/// Recent listings of all add-ons.
 #[derive(Clone, Default)]
 pub(super) struct Shared(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    pollers: HashMap<Place, BTreeSet<Key>>,
-    listings: BTreeMap<(Place, String), Slot>,
+    pollers: HashMap<ListingScope, BTreeSet<Key>>,
+    listings: BTreeMap<(ListingScope, String), Slot>,
 }
 
-/// Where one pass looks.
+/// Shared listings, as one pass uses them.
 #[derive(Clone)]
 pub(super) struct Sharing {
     shared: Shared,
-    place: Place,
+    scope: ListingScope,
     clock: Clock,
-    /// A listing that began earlier is of no use to the pass.
+    /// The pass cannot use a listing that began earlier.
     not_before: Timestamp,
 }
 
 impl Shared {
-    /// What a pass of the poller of `addon` at `place` shares.
-    pub(super) fn sharing(&self, addon: &Key, place: Place, clock: Clock, not_before: Timestamp) -> Sharing {
+    /// Registers the poller of `addon` at `scope`, and returns the sharing for one pass.
+    pub(super) fn sharing(&self, addon: &Key, scope: ListingScope, clock: Clock, not_before: Timestamp) -> Sharing {
         {
             let mut state = self.state();
-            let elsewhere = state.pollers.iter().any(|(known, all)| *known != place && all.contains(addon));
-            if elsewhere {
-                leave(&mut state, addon);
+            let moved = state.pollers.iter().any(|(known, all)| *known != scope && all.contains(addon));
+            if moved {
+                remove(&mut state, addon);
             }
-            state.pollers.entry(place.clone()).or_default().insert(addon.clone());
+            state.pollers.entry(scope.clone()).or_default().insert(addon.clone());
         }
-        Sharing { shared: self.clone(), place, clock, not_before }
+        Sharing { shared: self.clone(), scope, clock, not_before }
     }
 
-    /// `addon` is polled no longer.
-    pub(super) fn leave(&self, addon: &Key) {
-        leave(&mut self.state(), addon);
+    /// Removes the poller of `addon`.
+    pub(super) fn remove(&self, addon: &Key) {
+        remove(&mut self.state(), addon);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -67,31 +67,31 @@ impl Shared {
     }
 }
 
-fn leave(state: &mut State, addon: &Key) {
+fn remove(state: &mut State, addon: &Key) {
     state.pollers.retain(|_, all| {
         all.remove(addon);
         !all.is_empty()
     });
     let pollers = &state.pollers;
-    state.listings.retain(|(place, _), _| pollers.get(place).is_some_and(|all| all.len() > 1));
+    state.listings.retain(|(scope, _), _| pollers.get(scope).is_some_and(|all| all.len() > 1));
 }
 
 impl Sharing {
-    /// The listing of this name, and when it began: one that another poller made, or the one that `list` makes.
+    /// Returns another poller's listing with this name, or awaits `list`. Also returns when the listing began.
     ///
     /// # Errors
-    /// That of `list`; it is not shared.
+    /// The error of `list`. Errors are not shared.
     pub(super) async fn listing<T: Clone + Send + 'static>(
         &self,
         name: &str,
         list: impl Future<Output = Result<T, RemoteError>>,
     ) -> Result<(Timestamp, T), RemoteError> {
         let slot = self.slot(name);
-        let held = match &slot {
-            Some(slot) => tokio::time::timeout(PATIENCE, slot.lock()).await.ok(),
+        let lock = match &slot {
+            Some(slot) => tokio::time::timeout(MAX_WAIT, slot.lock()).await.ok(),
             None => None,
         };
-        let Some(mut known) = held else {
+        let Some(mut known) = lock else {
             let began = self.clock.now();
             return Ok((began, list.await?));
         };
@@ -107,10 +107,10 @@ impl Sharing {
         Ok((began, listing))
     }
 
-    /// Where the listing is kept, if others may want it.
+    /// The slot of the listing, if another poller may want it.
     fn slot(&self, name: &str) -> Option<Slot> {
         let mut state = self.shared.state();
-        let shared = state.pollers.get(&self.place).is_some_and(|all| all.len() > 1);
-        shared.then(|| state.listings.entry((self.place.clone(), name.to_owned())).or_default().clone())
+        let shared = state.pollers.get(&self.scope).is_some_and(|all| all.len() > 1);
+        shared.then(|| state.listings.entry((self.scope.clone(), name.to_owned())).or_default().clone())
     }
 }

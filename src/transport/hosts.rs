@@ -1,20 +1,20 @@
-//! Which hosts a credential may be sent to.
+//! Hosts that the operator may send credentials to.
 //!
-//! Sends nothing. `Http` asks before each call, `control` before a token is read.
+//! Sends nothing. `Http` checks before each call, `control` before it reads a token.
 
 use url::{Host, Url};
 
 use super::CallError;
 
-/// Hosts that credentials may be sent to.
+/// Allowed hosts. Credentials go to no others.
 #[derive(Clone, Debug)]
 pub struct AllowedHosts(Vec<String>);
 
 impl AllowedHosts {
-    /// `patterns` are host names, or `*.` and a domain for every host below it.
+    /// A pattern is a host name, or `*.` and a domain for all hosts below it.
     ///
     /// # Errors
-    /// A text for the user where one is neither.
+    /// A message for the user about the first invalid pattern.
     pub fn new(patterns: &[String]) -> Result<Self, String> {
         patterns.iter().map(|p| Self::pattern(p)).collect::<Result<_, _>>().map(Self)
     }
@@ -32,7 +32,7 @@ impl AllowedHosts {
         }
     }
 
-    /// Whether `url` leads to an allowed host, and over TLS unless to this very machine.
+    /// Checks that the host is allowed, and that the URL uses TLS unless the host is loopback.
     ///
     /// # Errors
     /// [`CallError::Host`] or [`CallError::Url`].
@@ -48,7 +48,7 @@ impl AllowedHosts {
             _ if !allowed => Err(CallError::Host(bare.to_owned())),
             "https" => Ok(()),
             "http" if loopback => Ok(()),
-            _ => Err(CallError::Url(format!("{}://{host} (https is needed)", url.scheme()))),
+            _ => Err(CallError::Url(format!("{}://{host} (https is required)", url.scheme()))),
         }
     }
 }
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn only_listed_hosts_get_a_byte() {
+    fn only_listed_hosts_are_allowed() {
         let table = [
             ("https://api.heroku.com", true),
             ("https://a.b.heroku.com", true),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_counts_only_where_listed_and_may_be_plain() {
+    fn listed_loopback_host_needs_no_tls() {
         let url: Url = "http://127.0.0.1:8080/x".parse().unwrap();
         assert!(hosts(&["127.0.0.1"]).check(&url).is_ok());
         assert!(hosts(&["localhost"]).check(&url).is_err());
@@ -88,12 +88,12 @@ mod tests {
         let plain: Url = "http://example.com/".parse().unwrap();
         assert_eq!(
             hosts(&["example.com"]).check(&plain).unwrap_err().to_string(),
-            "http://example.com (https is needed) is not a URL that can be called"
+            "http://example.com (https is required) is not a valid URL to call"
         );
     }
 
     #[test]
-    fn a_pattern_that_is_no_host_is_refused_with_the_way_out() {
+    fn invalid_pattern_is_rejected() {
         for bad in ["https://api.heroku.com", "api.heroku.com/x", "*", "*.*.com", "", "a b"] {
             assert!(AllowedHosts::new(&[bad.to_owned()]).unwrap_err().contains("without scheme"), "{bad}");
         }

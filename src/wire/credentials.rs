@@ -1,6 +1,6 @@
-//! What an authorization gives access with: the only access token that is read out of a body on purpose.
+//! Decodes the credentials of an authorization. This is the only place that reads an access token from a body.
 //!
-//! Pure. `applink` calls it, where a user asks for the credentials in a Secret.
+//! Pure. `applink` calls it if a user wants the credentials in a Secret.
 
 use secrecy::SecretString;
 use serde_json::Value;
@@ -10,12 +10,12 @@ use super::org_access::phase;
 use super::{Unreadable, json, text};
 use crate::facts::{Credentials, Org, Phase};
 
-/// The credentials of the authorization of this id: an object, or a list that holds it.
+/// Decodes the credentials of the authorization with this ID: an object, or a list that contains it.
 ///
 /// # Errors
-/// Where the body is neither, is of another authorization, or has no access token.
+/// The body is neither, belongs to another authorization, or has no access token.
 pub fn credentials(body: &[u8], id: &str) -> Result<Credentials, Unreadable> {
-    let is_it = |one: &Value| super::id(one, &["id"]).is_none_or(|told| told == id);
+    let is_it = |one: &Value| super::id(one, &["id"]).is_none_or(|value| value == id);
     let object = match json(body)? {
         Value::Array(all) => all.into_iter().find(is_it).ok_or(Unreadable("a list without the authorization"))?,
         object @ Value::Object(_) if is_it(&object) => object,
@@ -52,7 +52,7 @@ mod tests {
         "type":"salesforceorg","api_verion":"64.0","username":"u@x","user_id":"005","access_token":"00D!canary"}}]"#;
 
     #[test]
-    fn nested_and_flat_read_alike_and_print_no_token() {
+    fn nested_and_flat_spelling_agree_and_print_no_token() {
         let printed: Vec<_> = [NESTED, FLAT]
             .iter()
             .map(|body| {
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_word_of_the_service_makes_them_good_whatever_its_release() {
+    fn status_decides_whether_credentials_are_authorized() {
         for (status, good) in [
             ("authorized", true),
             ("Authorized", true),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_the_one_asked_for_is_read_and_no_other_takes_its_place() {
+    fn requested_authorization_is_picked_from_a_list() {
         let other = NESTED.replace("a1", "a2").replace("canary", "other");
         let list = format!("[{other},{NESTED}]");
         let one = credentials(list.as_bytes(), "a1").unwrap();
@@ -100,11 +100,11 @@ mod tests {
         let numbered = NESTED.replace(r#""a1""#, "71");
         assert!(credentials(numbered.as_bytes(), "71").is_ok() && credentials(numbered.as_bytes(), "a1").is_err());
         let nameless = NESTED.replace(r#""id":"a1","#, "");
-        assert!(credentials(nameless.as_bytes(), "a1").is_ok(), "where no id is told, the name must do");
+        assert!(credentials(nameless.as_bytes(), "a1").is_ok(), "without an id in the body, the route decides");
     }
 
     #[test]
-    fn what_holds_no_token_is_told_apart() {
+    fn body_without_token_is_an_error() {
         for body in ["", "[]", "{}", "null", "7", r#"{"status":"authorized","org":{"access_token":""}}"#, "[{},{}]"] {
             assert!(credentials(body.as_bytes(), "a1").is_err(), "{body}");
         }

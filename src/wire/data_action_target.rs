@@ -1,19 +1,19 @@
-//! Data action targets in every spelling: reference, CLI, and mixtures of both.
+//! Decodes data action targets in all spellings: reference, CLI, and mixtures.
 //!
 //! Pure. `applink` calls it.
 
 use serde_json::Value;
 
-use super::org::{fault, org};
+use super::org::{error_line, org};
 use super::{Unreadable, id, json, text};
 use crate::facts::collection::Listing;
 use crate::facts::{Phase, RemoteDataActionTarget};
 
-/// The targets on a connection, as `app` sees them; `known` are the secrets of the call. Items that cannot be told apart
-/// are left out, and then the list proves nothing absent.
+/// Decodes the targets of a connection, as `app` sees them. `known` are the secrets of the call. Skips items without an
+/// ID; the listing is then incomplete.
 ///
 /// # Errors
-/// Where the body is no JSON array.
+/// The body is not a JSON array.
 pub fn data_action_targets(
     body: &[u8],
     app: &str,
@@ -26,11 +26,11 @@ pub fn data_action_targets(
     Ok(Listing { items, whole })
 }
 
-/// One target of `app`: an object, or a list that holds it by the id or the `api_name` that was asked for. `None` where
-/// it is empty.
+/// Decodes one target of `app`: an object, or a list that contains it under the requested ID or `api_name`. Returns
+/// `None` if the list does not contain it.
 ///
 /// # Errors
-/// Where the body is neither, or has no id.
+/// The body is neither, or the object has no ID.
 pub fn data_action_target(
     body: &[u8],
     app: &str,
@@ -60,7 +60,7 @@ fn decode(item: &Value, app: &str, known: &[&str]) -> Option<RemoteDataActionTar
         kind: text(item, &["type"]),
         phase: phase(&status),
         org: org(item),
-        error: fault(item, known),
+        error: error_line(item, known),
         created_at: text(item, &["created_at"]),
         created_by: text(item, &["created_by"]),
         api_name,
@@ -69,10 +69,10 @@ fn decode(item: &Value, app: &str, known: &[&str]) -> Option<RemoteDataActionTar
     })
 }
 
-/// The phase a status word stands for; a word that we do not know counts as in progress.
+/// Maps a status to a phase. An unknown status counts as pending.
 fn phase(status: &str) -> Phase {
-    let word = status.to_ascii_lowercase().replace([' ', '-'], "_");
-    match word.as_str() {
+    let status = status.to_ascii_lowercase().replace([' ', '-'], "_");
+    match status.as_str() {
         "created" => Phase::Ready,
         "failed" | "error" => Phase::Failed,
         other if other.ends_with("_failed") => Phase::Failed,
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn reference_and_cli_spelling_read_alike() {
+    fn reference_and_cli_spelling_agree() {
         let target = one(REFERENCE, "updates").unwrap();
         assert_eq!(Some(&target), one(CLI, "t1").as_ref());
         assert_eq!((target.phase, target.key.as_deref()), (Phase::Ready, Some("updates")));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn every_status_word_has_a_phase() {
+    fn every_status_has_a_phase() {
         let table = [
             ("created", Phase::Ready),
             ("Created", Phase::Ready),
@@ -115,16 +115,16 @@ mod tests {
             ("pending", Phase::Pending),
             ("creating", Phase::Pending),
             ("generating_signing_key", Phase::Pending),
-            ("some new word", Phase::Pending),
+            ("some new status", Phase::Pending),
             ("", Phase::Pending),
         ];
-        for (word, wanted) in table {
-            assert_eq!(phase(word), wanted, "{word}");
+        for (status, wanted) in table {
+            assert_eq!(phase(status), wanted, "{status}");
         }
     }
 
     #[test]
-    fn targets_of_other_apps_keep_out_of_the_way() {
+    fn targets_of_other_apps_get_another_key() {
         let body =
             r#"[{"id":"t1","api_name":"updates","app_id":"app-2"},{"id":"t2","api_name":"updates"},{"id":"t3"}]"#;
         let listing = data_action_targets(body.as_bytes(), "app-1", &[]).unwrap();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_are_absent_or_odd_cost_no_item() {
+    fn absent_or_odd_fields_lose_no_item() {
         for part in ["app_id", "heroku_app", "label", "status", "type", "org", "error", "target_endpoint", "created_at"]
         {
             for value in ["null", "[]", "true", "{}"] {
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_proves_nothing() {
+    fn unreadable_items_prove_no_absence() {
         assert!(!data_action_targets(br#"[{"api_name":"no id"}]"#, "app-1", &[]).unwrap().whole);
         for body in ["", "{}", "null", "<html>"] {
             assert!(
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_and_orgs_are_told_without_secrets() {
+    fn errors_and_orgs_hold_no_secrets() {
         let body = r#"{"id":"t1","status":"creation_failed","error":{"id":"x","message":"token HRKU-CANARY refused"},
             "org":{"id":"00D","type":"DatacloudOrg","user_auth":{"username":"u@x","access_token":"00D!canary"}}}"#;
         let target = one(body, "t1").unwrap();

@@ -1,22 +1,22 @@
-//! Every shape in which the two APIs and the routers before them tell an error.
+//! Decodes errors in all formats of the two APIs and of the routers in front of them.
 //!
-//! Pure. `transport` calls it for each answer that is not a success.
+//! Pure. `transport` calls it for each response that is not a success.
 
 use serde_json::Value;
 
 use super::{json, redact, secrets_of, text};
 
-/// What an error answer says.
+/// The text of an error response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErrorText {
-    /// The service's own error id.
+    /// Error ID of the service, redacted.
     pub id: Option<String>,
-    /// The service's own text, redacted.
+    /// Message of the service, redacted.
     pub message: Option<String>,
 }
 
 impl ErrorText {
-    /// Both in one line.
+    /// ID and message in one line.
     #[must_use]
     pub fn line(&self) -> Option<String> {
         match (&self.id, &self.message) {
@@ -25,9 +25,9 @@ impl ErrorText {
         }
     }
 
-    /// Whether it is the JWT that was refused rather than the token of the call: both come as 401 or 403.
+    /// Whether the message is about the JWT. AppLink answers 401 or 403 for a bad JWT, as it does for a bad API token.
     #[must_use]
-    pub fn blames_jwt(&self) -> bool {
+    pub fn mentions_jwt(&self) -> bool {
         const SIGNS: [&str; 12] = [
             "jwt",
             "authentication_failed",
@@ -47,7 +47,8 @@ impl ErrorText {
     }
 }
 
-/// Reads an error body; `known` are the secrets of the call, which a service may echo, as it may those of the body.
+/// Decodes an error body. Redacts the secrets of the call (`known`) and those in the body, since a service may repeat
+/// them.
 #[must_use]
 pub fn error_text(body: &[u8], known: &[&str]) -> ErrorText {
     let Ok(value) = json(body) else { return ErrorText::default() };
@@ -56,7 +57,7 @@ pub fn error_text(body: &[u8], known: &[&str]) -> ErrorText {
         _ => &value,
     };
     let known = [known, &secrets_of(&value)].concat();
-    let clean = |told: Option<String>| told.map(|t| redact(&t, &known)).filter(|t| !t.is_empty());
+    let clean = |value: Option<String>| value.map(|t| redact(&t, &known)).filter(|t| !t.is_empty());
     ErrorText {
         id: clean(text(inner, &["id", "title", "code"])),
         message: clean(text(inner, &["message", "detail", "error_description"]).or_else(|| text(&value, &["error"]))),
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shape_is_read() {
+    fn every_error_format_is_decoded() {
         let table: [(&str, Option<&str>); 8] = [
             (r#"{"id":"conflict","message":"taken"}"#, Some("conflict: taken")),
             (r#"{"title":"Not Found","detail":"no such thing"}"#, Some("Not Found: no such thing")),
@@ -85,11 +86,11 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_jwt_is_told_from_a_refused_token() {
-        let blames = |body: &str| error_text(body.as_bytes(), &[]).blames_jwt();
-        assert!(blames(r#"{"id":"authentication_failed","message":"JWT authentication failed"}"#));
-        assert!(blames(r#"{"id":"unauthorized","message":"user hasn't approved this consumer"}"#));
-        assert!(!blames(r#"{"id":"unauthorized","message":"Invalid credentials provided."}"#));
-        assert!(!blames(""));
+    fn refused_jwt_differs_from_refused_token() {
+        let mentions = |body: &str| error_text(body.as_bytes(), &[]).mentions_jwt();
+        assert!(mentions(r#"{"id":"authentication_failed","message":"JWT authentication failed"}"#));
+        assert!(mentions(r#"{"id":"unauthorized","message":"user hasn't approved this consumer"}"#));
+        assert!(!mentions(r#"{"id":"unauthorized","message":"Invalid credentials provided."}"#));
+        assert!(!mentions(""));
     }
 }

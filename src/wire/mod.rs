@@ -1,6 +1,6 @@
-//! Tolerant decoding of both remote APIs into plain facts; secrets are left behind on the way in.
+//! Tolerant decoding of both remote APIs into facts. Secrets stay behind.
 //!
-//! Pure: bytes in, facts out, no HTTP. Both spellings of whatever the sources dispute are read. `heroku` and `applink`
+//! Pure: bytes in, facts out, no HTTP. Where sources disagree about a spelling, it reads both. `heroku` and `applink`
 //! call it.
 
 #![deny(clippy::disallowed_methods)]
@@ -27,21 +27,21 @@ pub use redact::redact;
 use redact::secrets_of;
 use serde_json::Value;
 
-/// A body that does not say what it must.
+/// A body without the required content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the answer cannot be read: {0}")]
+#[error("unexpected response: {0}")]
 pub struct Unreadable(pub &'static str);
 
 fn json(body: &[u8]) -> Result<Value, Unreadable> {
     serde_json::from_slice(body).map_err(|_| Unreadable("not JSON"))
 }
 
-/// The text under the first of these keys that holds one; empty counts as absent, and so does what is no text.
+/// The first non-empty string under one of these keys.
 fn text(value: &Value, keys: &[&str]) -> Option<String> {
     keys.iter().filter_map(|key| value.get(key)?.as_str()).find(|s| !s.is_empty()).map(str::to_owned)
 }
 
-/// The id under the first of these keys that holds one, which some services write as a number.
+/// The first ID under one of these keys. Some services write it as a number.
 fn id(value: &Value, keys: &[&str]) -> Option<String> {
     let number = |key: &&str| value.get(key).filter(|id| id.is_i64() || id.is_u64()).map(Value::to_string);
     text(value, keys).or_else(|| keys.iter().find_map(number))

@@ -1,13 +1,13 @@
-//! The org that an object of AppLink leads to, and the error that it may hold, in every spelling.
+//! Decodes the org and the error of an AppLink object in all spellings.
 //!
-//! Pure. The decoders of this room share it.
+//! Pure. The other decoders share it.
 
 use serde_json::Value;
 
 use super::{redact, secrets_of, text};
 use crate::facts::{Org, Provider};
 
-/// The org of an object; empty where it tells none. Access tokens stay behind.
+/// Decodes the org of an object, without access tokens. Empty if the object has none.
 pub(super) fn org(object: &Value) -> Org {
     let org = &object["org"];
     Org {
@@ -20,12 +20,12 @@ pub(super) fn org(object: &Value) -> Org {
     }
 }
 
-/// What is told of the user of an org: nested, or flat.
+/// A field of the org's user: nested in `user_auth`, or flat.
 pub(super) fn user(org: &Value, key: &str) -> Option<String> {
     text(&org["user_auth"], &[key]).or_else(|| text(org, &[key]))
 }
 
-/// Which service an org is of.
+/// Provider of an org type.
 pub(super) fn provider(kind: &str) -> Option<Provider> {
     match kind.to_ascii_lowercase().as_str() {
         "salesforceorg" | "salesforce" => Some(Provider::Salesforce),
@@ -34,7 +34,7 @@ pub(super) fn provider(kind: &str) -> Option<Provider> {
     }
 }
 
-/// One spelling for one thing, or the status would change with the server's mood.
+/// Normalises the spelling. Otherwise the status would change whenever the service changes it.
 fn kind_name(kind: &str) -> String {
     match provider(kind) {
         Some(Provider::Salesforce) => "SalesforceOrg".to_owned(),
@@ -43,11 +43,12 @@ fn kind_name(kind: &str) -> String {
     }
 }
 
-/// The error of an object in one line, redacted; `known` are the secrets of the call, and the object's own count, too.
-pub(super) fn fault(object: &Value, known: &[&str]) -> Option<String> {
+/// Decodes the error of an object into one redacted line. `known` are the secrets of the call; those in the object are
+/// redacted, too.
+pub(super) fn error_line(object: &Value, known: &[&str]) -> Option<String> {
     let error = object.get("error")?;
     let known = [known, &secrets_of(object)].concat();
-    let clean = |told: String| redact(&told, &known);
+    let clean = |value: String| redact(&value, &known);
     match error {
         Value::String(message) if !message.is_empty() => Some(clean(message.clone())),
         _ => match (text(error, &["id"]).map(clean), text(error, &["message", "detail"]).map(clean)) {

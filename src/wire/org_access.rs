@@ -1,19 +1,19 @@
-//! Connections and authorizations in every spelling: reference, CLI, and mixtures of both.
+//! Decodes connections and authorizations in all spellings: reference, CLI, and mixtures.
 //!
-//! Pure. Access tokens are never read out of a body; a link to consent by is, into a type that prints nothing of it.
+//! Pure. Never reads access tokens. Reads a consent link into a type that does not print it.
 
 use serde_json::Value;
 
-use super::org::{fault, org, provider};
+use super::org::{error_line, org, provider};
 use super::{Unreadable, json, text};
 use crate::facts::collection::Listing;
 use crate::facts::{AuthMethod, ConsentLink, OrgAccessKind, Phase, RemoteOrgAccess};
 
-/// A list of connections or authorizations; `known` are the secrets of the call. Items that cannot be told apart are left
-/// out, and then the list proves nothing absent.
+/// Decodes a list of connections or authorizations. `known` are the secrets of the call. Skips items without an ID; the
+/// listing is then incomplete.
 ///
 /// # Errors
-/// Where the body is no JSON array.
+/// The body is not a JSON array.
 pub fn org_access_list(
     kind: OrgAccessKind,
     body: &[u8],
@@ -26,10 +26,11 @@ pub fn org_access_list(
     Ok(Listing { items, whole })
 }
 
-/// One of them: an object, or, by another reading of the same route, a list that holds it. `None` where it is empty.
+/// Decodes one of them: an object, or a list that contains it, since sources disagree. Returns `None` if the list does
+/// not contain it.
 ///
 /// # Errors
-/// Where the body is neither, or has no id.
+/// The body is neither, or the object has no ID.
 pub fn org_access(
     kind: OrgAccessKind,
     body: &[u8],
@@ -59,7 +60,7 @@ fn decode(kind: OrgAccessKind, value: &Value, known: &[&str]) -> Option<RemoteOr
         provider: text(&value["org"], &["type"]).as_deref().and_then(provider),
         method: text(value, &["connection_method"]).as_deref().and_then(method),
         link: text(value, &["redirect_uri"]).map(ConsentLink::from),
-        error: fault(value, known),
+        error: error_line(value, known),
         org: org(value),
         created_at: text(value, &["created_at"]),
         created_by: text(value, &["created_by"]),
@@ -68,10 +69,10 @@ fn decode(kind: OrgAccessKind, value: &Value, known: &[&str]) -> Option<RemoteOr
     })
 }
 
-/// The phase a status word stands for: current words, those of the pilot, and any other, which counts as in progress.
+/// Maps a status to a phase: current names and those of the pilot. An unknown status counts as pending.
 pub(super) fn phase(status: &str) -> Phase {
-    let word = status.to_ascii_lowercase().replace([' ', '-'], "_");
-    match word.as_str() {
+    let status = status.to_ascii_lowercase().replace([' ', '-'], "_");
+    match status.as_str() {
         "connected" | "authorized" | "authenticated" => Phase::Ready,
         "failed" | "error" => Phase::Failed,
         "disconnecting" => Phase::Deleting,
@@ -81,8 +82,8 @@ pub(super) fn phase(status: &str) -> Phase {
     }
 }
 
-fn method(word: &str) -> Option<AuthMethod> {
-    match word.to_ascii_lowercase().as_str() {
+fn method(method: &str) -> Option<AuthMethod> {
+    match method.to_ascii_lowercase().as_str() {
         "jwt" => Some(AuthMethod::Jwt),
         "oauth" => Some(AuthMethod::OAuth),
         _ => None,
@@ -111,7 +112,7 @@ mod tests {
         "created_at":"2025-04-06T18:20:42.226577Z","connection_method":"OAuth"}"#;
 
     #[test]
-    fn reference_and_cli_spelling_read_alike() {
+    fn reference_and_cli_spelling_agree() {
         let one = connection(REFERENCE.as_bytes(), None).unwrap().unwrap();
         assert_eq!(one, connection(CLI.as_bytes(), None).unwrap().unwrap());
         assert_eq!(one.provider, Some(Provider::DataCloud));
@@ -126,14 +127,14 @@ mod tests {
     }
 
     #[test]
-    fn every_status_word_has_a_phase() {
+    fn every_status_has_a_phase() {
         let table = [
             ("connected", Phase::Ready),
             ("Connected", Phase::Ready),
             ("connecting", Phase::Pending),
             ("authenticating", Phase::Pending),
             ("", Phase::Pending),
-            ("some new word", Phase::Pending),
+            ("some new status", Phase::Pending),
             ("failed", Phase::Failed),
             ("error", Phase::Failed),
             ("connection_failed", Phase::Failed),
@@ -141,13 +142,13 @@ mod tests {
             ("disconnecting", Phase::Deleting),
             ("disconnected", Phase::Deleted),
         ];
-        for (word, wanted) in table {
-            assert_eq!(phase(word), wanted, "{word}");
+        for (status, wanted) in table {
+            assert_eq!(phase(status), wanted, "{status}");
         }
     }
 
     #[test]
-    fn missing_null_and_empty_fields_are_one() {
+    fn missing_null_and_empty_fields_are_equal() {
         for org in ["null", "{}", r#"{"id":null}"#, r#"{"id":"","instance_url":""}"#] {
             let body = format!(r#"{{"id":"c1","status":"connecting","connection_name":"prod","org":{org}}}"#);
             let one = connection(body.as_bytes(), None).unwrap().unwrap();
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn one_unreadable_item_silences_no_other_but_proves_nothing_absent() {
+    fn unreadable_item_is_skipped_and_proves_no_absence() {
         let list = connections(br#"[{"id":"c1","status":"connected","org":{"connection_name":"a"}},{"status":"x"}]"#);
         let list = list.unwrap();
         assert_eq!((list.items.len(), list.whole), (1, false));
@@ -165,16 +166,16 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_are_absent_or_odd_cost_no_item() {
+    fn absent_or_odd_fields_lose_no_item() {
         let odd = |part: &str| ["null", "7", "[]", "\"x\"", "{}"].map(|value| format!(r#","{part}":{value}"#));
         let parts = ["status", "org", "error", "redirect_uri", "created_at", "created_by", "connection_method"];
         for part in parts.into_iter().flat_map(odd).chain([String::new()]) {
-            for (id, told) in
+            for (id, wanted_id) in
                 [(r#""c1""#, "c1"), ("7", "7"), ("-7", "-7"), ("18446744073709551615", "18446744073709551615")]
             {
                 let list = connections(format!(r#"[{{"id":{id},"connection_name":"a"{part}}}]"#).as_bytes()).unwrap();
                 let seen: Vec<_> = list.items.iter().map(|one| (one.id.as_str(), one.name.as_deref())).collect();
-                assert_eq!((seen, list.whole), (vec![(told, Some("a"))], true), "{id}{part}");
+                assert_eq!((seen, list.whole), (vec![(wanted_id, Some("a"))], true), "{id}{part}");
             }
         }
         for id in ["null", "1.5", "1e30", "{}", "[7]", "true", "\"\""] {
@@ -186,21 +187,21 @@ mod tests {
     }
 
     #[test]
-    fn a_list_in_place_of_an_object_is_searched_by_id() {
+    fn list_in_place_of_an_object_is_searched_by_id() {
         let body = br#"[{"id":"c1","status":"connected"},{"id":"c2","status":"failed"}]"#;
         assert_eq!(connection(body, Some("c2")).unwrap().unwrap().phase, Phase::Failed);
         assert_eq!(connection(b"[]", Some("c2")).unwrap(), None);
     }
 
     #[test]
-    fn errors_within_a_resource_are_told_in_one_line() {
+    fn errors_of_objects_become_one_line() {
         let body = br#"{"id":"c1","status":"failed","error":{"id":"authentication_failed","message":"JWT failed"}}"#;
         let one = connection(body, None).unwrap().unwrap();
         assert_eq!(one.error.as_deref(), Some("authentication_failed: JWT failed"));
     }
 
     #[test]
-    fn errors_within_a_resource_repeat_neither_what_was_sent_nor_what_the_resource_holds() {
+    fn errors_of_objects_are_redacted() {
         let body = br#"{"id":"c1","status":"failed","redirect_uri":"https://x/abc","org":{"user_auth":{"access_token":"s3cretAb"}},
             "error":{"id":"pk_live51Xy","message":"pk_live51Xy may not use s3cretAb at https://x/abc"}}"#;
         let known = ["pk_live51Xy"];

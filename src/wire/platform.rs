@@ -1,6 +1,6 @@
-//! The few fields of the Heroku Platform API that lead to an add-on.
+//! Decodes the few fields of the Heroku Platform API that lead to an add-on.
 //!
-//! Pure. Config vars are read one by one, so that the others never leave the body.
+//! Pure. Reads config vars one by one, so that the others never leave the body.
 
 use secrecy::SecretString;
 use serde_json::Value;
@@ -10,22 +10,22 @@ use super::{Unreadable, json, text};
 /// An add-on of an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addon {
-    /// UUID.
+    /// UUID, or another form of ID.
     pub id: String,
-    /// Name.
+    /// Name, unique on Heroku.
     pub name: String,
     /// Slug of its service, like `heroku-applink`.
     pub service: String,
-    /// Whether Heroku is still setting it up.
+    /// Heroku is still setting it up.
     pub provisioning: bool,
-    /// Whether it is being taken away.
+    /// Heroku has removed it.
     pub deprovisioned: bool,
 }
 
-/// How an add-on is attached to an app.
+/// The attachment of an add-on to an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
-    /// Name, the prefix of its config vars.
+    /// Name, which is the prefix of the config vars.
     pub name: String,
     /// UUID of the add-on.
     pub addon_id: String,
@@ -34,12 +34,12 @@ pub struct Attachment {
 /// The UUID of an app.
 ///
 /// # Errors
-/// Where the body has none.
+/// The body has no ID.
 pub fn app_id(body: &[u8]) -> Result<String, Unreadable> {
     text(&json(body)?, &["id"]).ok_or(Unreadable("an app without id"))
 }
 
-/// The name of an app, where the body has one.
+/// The name of an app, if the body has one.
 #[must_use]
 pub fn app_name(body: &[u8]) -> Option<String> {
     text(&json(body).ok()?, &["name"])
@@ -48,7 +48,7 @@ pub fn app_name(body: &[u8]) -> Option<String> {
 /// The add-ons of an app.
 ///
 /// # Errors
-/// Where the body is no list.
+/// The body is not a list.
 pub fn addons(body: &[u8]) -> Result<Vec<Addon>, Unreadable> {
     let read = |item: &Value| {
         let state = text(item, &["state"]);
@@ -66,7 +66,7 @@ pub fn addons(body: &[u8]) -> Result<Vec<Addon>, Unreadable> {
 /// The attachments of an app.
 ///
 /// # Errors
-/// Where the body is no list.
+/// The body is not a list.
 pub fn attachments(body: &[u8]) -> Result<Vec<Attachment>, Unreadable> {
     let read =
         |item: &Value| Some(Attachment { name: text(item, &["name"])?, addon_id: text(item.get("addon")?, &["id"])? });
@@ -76,11 +76,11 @@ pub fn attachments(body: &[u8]) -> Result<Vec<Attachment>, Unreadable> {
 /// One config var of an app.
 ///
 /// # Errors
-/// Where the body is no JSON object.
+/// The body is not a JSON object.
 pub fn config_var(body: &[u8], name: &str) -> Result<Option<SecretString>, Unreadable> {
     match json(body)? {
         object @ Value::Object(_) => Ok(text(&object, &[name]).map(SecretString::from)),
-        _ => Err(Unreadable("config vars that are no object")),
+        _ => Err(Unreadable("config vars that are not an object")),
     }
 }
 

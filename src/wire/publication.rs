@@ -1,4 +1,4 @@
-//! Publications in every spelling: reference, CLI, and mixtures of both.
+//! Decodes publications in all spellings: reference, CLI, and mixtures.
 //!
 //! Pure. `applink` calls it.
 
@@ -13,11 +13,11 @@ const APP: [&str; 2] = ["app_id", "app_uuid"];
 const SERVICE: [&str; 2] = ["external_service_id", "esr_id"];
 const SERVICE_NAME: [&str; 2] = ["external_service_name", "esr_name"];
 
-/// What `app` published on a connection, from a list or a single object. Those of other apps are left out, and one that
-/// does not tell its app is that of `app`, as the route asks for it alone. Of several, the one published last counts.
+/// Decodes the publication of `app` on a connection, from a list or a single object. Skips those of other apps. An item
+/// without an app belongs to `app`, since the route asks for that app only. Of several, the last published one counts.
 ///
 /// # Errors
-/// Where the body is neither list nor object.
+/// The body is neither a list nor an object.
 pub fn publications(body: &[u8], app: &str) -> Result<Listing<RemotePublication>, Unreadable> {
     let all = match json(body)? {
         Value::Array(all) => all,
@@ -30,7 +30,7 @@ pub fn publications(body: &[u8], app: &str) -> Result<Listing<RemotePublication>
     Ok(Listing { items: ours.into_iter().collect(), whole })
 }
 
-/// An item that tells nothing of what a publication has is none.
+/// Returns `None` for an item without any field of a publication.
 fn decode(item: &Value, app: &str) -> Option<RemotePublication> {
     let known = [&APP[..], &SERVICE, &SERVICE_NAME, &["connection_name", "heroku_applink_id", "heroku_app_link_id"]];
     known.iter().find_map(|keys| id(item, keys))?;
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn reference_and_cli_spelling_read_alike() {
+    fn reference_and_cli_spelling_agree() {
         let reference = r#"[{"app_id":"app-1","heroku_app_link_id":"h1","external_service_id":"e1",
             "external_service_name":"Orders","connection_name":"prod","org_id":"00D","app_name":"orders",
             "created_at":"2025-04-06T18:20:42.226577Z","created_by":"a@b.c","last_modified_at":"2025-04-07T18:20:42Z"}]"#;
@@ -74,11 +74,11 @@ mod tests {
     }
 
     #[test]
-    fn only_those_of_the_app_count_and_of_these_the_last() {
+    fn last_publication_of_the_app_counts() {
         let table = [
             ("[]", None, true),
             (r#"[{"app_id":"app-2","esr_id":"other"}]"#, None, true),
-            (r#"[{"esr_id":"untold"}]"#, Some("untold"), true),
+            (r#"[{"esr_id":"no app"}]"#, Some("no app"), true),
             (r#"[{"esr_id":7,"app_id":null,"org_id":7,"created_at":[],"last_modified_at":7}]"#, Some("7"), true),
             (r#"[{"app_id":7,"esr_id":"other"}]"#, None, true),
             (r#"[{"app_id":[],"org_id":"00D"}]"#, None, false),

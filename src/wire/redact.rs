@@ -1,6 +1,6 @@
-//! Makes a text of a remote service fit for people, logs and status: no secrets, nothing that differs each time.
+//! Redacts texts of remote services for users, logs and status: no secrets, and nothing that differs in each response.
 //!
-//! Pure. Whatever a service says passes through here before anybody sees it.
+//! Pure. Every text of a service passes through here before anybody sees it.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -8,54 +8,55 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use serde_json::Value;
 
-const LONGEST: usize = 300;
+const MAX_CHARS: usize = 300;
 
-/// A pattern, and what its matches are replaced by.
+/// A pattern and its replacement.
 type Rule = (Regex, &'static str);
 
-/// What differs from answer to answer, and would have a status written anew each time.
-static FLEETING: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+/// What differs in each response, and would cause a status write each time.
+static VOLATILE: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (r"\b[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b", "<id>"),
         (r"\b\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?", "<time>"),
     ])
 });
 
-/// What looks like a secret. A service may well echo what it was sent.
+/// What looks like a secret. A service may repeat what it received.
 static SECRETS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
         (r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\z)", "<private key>"),
-        // The beginning of a key's body, which is less random than the rest.
+        // The first line of a key's body, which is less random than the rest.
         (r"\bMII[A-Za-z0-9+/]{9,}={0,2}", "<private key>"),
         // JWT, and other JSON in base64.
         (r"eyJ[A-Za-z0-9+/_-]{8,}={0,2}(\.[A-Za-z0-9_-]+)*", "<token>"),
-        // Heroku.
+        // Heroku tokens.
         (r"HRKU-[A-Za-z0-9_-]+", "<token>"),
-        // Salesforce: sessions and refresh tokens.
+        // Salesforce sessions and refresh tokens.
         (r"00D[A-Za-z0-9]{9,15}(!|%21)[A-Za-z0-9._]+", "<token>"),
         (r"\b5Aep[A-Za-z0-9._=!-]{8,}", "<token>"),
         (r"(?i)\bbearer\s+[^\s,;]+|\bauthorization: basic\s+[^\s,;]+", "<token>"),
-        // With a query or a fragment, with a user, and a query without scheme.
+        // URLs with a query or a fragment, with a user, and a query without a scheme.
         (r"https?://\S*[?#]\S*", "<link>"),
         (r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s/@]*@\S*", "<link>"),
         (r"[^\s=]*[./][^\s=]*\?[A-Za-z0-9_.-]+=\S*", "<link>"),
-        // By its name: in a form, in prose, where what has no digit is a word, and quoted.
-        (&format!(r#"(?i)\b({NAMED})\s?(=|%3D)\s?[^\s"'&]+"#), "$1=<secret>"),
-        (&format!(r#"(?i)\b({NAMED})\\*["']?\s*:\s*[^\s"']*\d[^\s"']*"#), "$1: <secret>"),
-        (&format!(r#"(?i)\b({NAMED})\\*["']?\s*[:=]\s*\\*["'][^"']+["']?"#), "$1=<secret>"),
+        // Secrets by field name: in a form; in prose, if the value has a digit; quoted.
+        (&format!(r#"(?i)\b({SECRET_FIELDS})\s?(=|%3D)\s?[^\s"'&]+"#), "$1=<secret>"),
+        (&format!(r#"(?i)\b({SECRET_FIELDS})\\*["']?\s*:\s*[^\s"']*\d[^\s"']*"#), "$1: <secret>"),
+        (&format!(r#"(?i)\b({SECRET_FIELDS})\\*["']?\s*[:=]\s*\\*["'][^"']+["']?"#), "$1=<secret>"),
         (r"([?&](?:code|state))=[^\s&]+", "$1=<secret>"),
         (r"\b[A-Za-z0-9+/_-]{64,}={0,2}", "<secret>"),
         (r"\b[0-9a-fA-F]{32,}\b", "<secret>"),
     ])
 });
 
-/// What a secret is called.
-const NAMED: &str = r"[\w-]*(?:token|secret|password|passwd|pwd|passphrase|private[_-]?key|api[_-]?key|assertion)";
+/// Names of fields that hold secrets.
+const SECRET_FIELDS: &str =
+    r"[\w-]*(?:token|secret|password|passwd|pwd|passphrase|private[_-]?key|api[_-]?key|assertion)";
 
 /// What may be part of a known secret.
 static PIECE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[A-Za-z0-9+/]{16,}").ok());
 
-/// What may be random: with all that stands within a secret, and word by word.
+/// What may be random: first whole runs, then single words.
 static OPAQUE: LazyLock<Vec<Rule>> =
     LazyLock::new(|| rules(&[(r"[A-Za-z0-9+._~!%-]{20,}={0,2}", "<secret>"), (r"[A-Za-z0-9]{20,}", "<secret>")]));
 
@@ -63,12 +64,12 @@ fn rules(table: &[(&str, &'static str)]) -> Vec<Rule> {
     table.iter().filter_map(|(pattern, mask)| Some((Regex::new(pattern).ok()?, *mask))).collect()
 }
 
-/// `text` in one line of at most 300 characters, without `known` secrets or a part of one, without what looks like one,
-/// without ids of requests and times.
+/// Returns `text` in one line of at most 300 characters, without `known` secrets or parts of them, without anything
+/// that looks like a secret, and without request IDs and times.
 #[must_use]
 pub fn redact(text: &str, known: &[&str]) -> String {
-    let mut out = without(text, known);
-    for (pattern, mask) in FLEETING.iter().chain(SECRETS.iter()) {
+    let mut out = remove_known(text, known);
+    for (pattern, mask) in VOLATILE.iter().chain(SECRETS.iter()) {
         out = pattern.replace_all(&out, *mask).into_owned();
     }
     for (pattern, mask) in OPAQUE.iter() {
@@ -76,14 +77,13 @@ pub fn redact(text: &str, known: &[&str]) -> String {
     }
     let line = out.split_whitespace().collect::<Vec<_>>().join(" ");
     let line: String = line.chars().filter(|c| !c.is_control()).collect();
-    match line.char_indices().nth(LONGEST) {
+    match line.char_indices().nth(MAX_CHARS) {
         Some((at, _)) => format!("{}…", &line[..at]),
         None => line,
     }
 }
 
-/// What an answer itself holds of secrets, which its error may repeat: the values of fields that are called so, and the
-/// link to consent by.
+/// The secrets in a response body, which its error may repeat: fields with such names, and the consent link.
 pub(super) fn secrets_of<'a>(body: &'a Value) -> Vec<&'a str> {
     const SECRET: [&str; 5] = ["token", "secret", "password", "private_key", "redirect_uri"];
     let is_secret = |key: &String| SECRET.iter().any(|end| key.to_ascii_lowercase().ends_with(end));
@@ -100,14 +100,14 @@ pub(super) fn secrets_of<'a>(body: &'a Value) -> Vec<&'a str> {
     }
 }
 
-/// `text` without these secrets, the longest first: one may begin as another does.
-fn without(text: &str, known: &[&str]) -> String {
+/// Removes these secrets. Starts with the longest, because one may be a prefix of another.
+fn remove_known(text: &str, known: &[&str]) -> String {
     let mut known: Vec<_> = known.iter().filter(|secret| secret.trim().len() >= 4).collect();
     known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     let mut out = text.to_owned();
     for secret in &known {
         out = out.replace(**secret, "<secret>");
-        // As it stands in JSON within JSON, and without its line ends.
+        // As escaped in JSON within JSON, and without line ends at the end.
         out = out.replace(&secret.replace('\n', "\\n"), "<secret>");
         out = out.replace(secret.trim(), "<secret>");
     }
@@ -129,8 +129,8 @@ fn mask_where<'a>(pattern: &Regex, text: &'a str, mask: &str, is_secret: impl Fn
     )
 }
 
-/// Whether small letters, capitals and digits change as often as in what no person has made up: a name or an id of
-/// Salesforce has runs of them.
+/// Whether lower case, upper case and digits alternate often enough for a random string. Names and Salesforce IDs have
+/// longer runs.
 fn is_random(word: &str) -> bool {
     let class = |byte: u8| match byte {
         b'a'..=b'z' => Some(0),
@@ -152,11 +152,11 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        assert_eq!((SECRETS.len(), FLEETING.len(), OPAQUE.len(), PIECE.is_some()), (16, 2, 2, true));
+        assert_eq!((SECRETS.len(), VOLATILE.len(), OPAQUE.len(), PIECE.is_some()), (16, 2, 2, true));
     }
 
     #[test]
-    fn nothing_secret_and_nothing_fleeting_passes() {
+    fn secrets_and_volatile_parts_are_redacted() {
         let table = [
             (
                 "bad key -----BEGIN PRIVATE KEY-----\nMIICANARY\n-----END PRIVATE KEY----- sent",
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_called_a_secret_is_one_however_it_looks() {
+    fn fields_with_secret_names_are_redacted() {
         let table = [
             ("access_token=s3cretAb12CdEf", "access_token=<secret>"),
             (
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_random_is_a_secret_and_what_people_have_named_is_none() {
+    fn random_strings_are_redacted_and_names_are_not() {
         for secret in
             ["tQ1mV8sYc0LkR5eXw3Zd", "q8Zr3kT0vLx+Yw2PbN4w==", "pk-7Hq2_Zt9-xW4v_Lm1K", "0a1b2c3d4e5f6a7b8c9d"]
         {
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn known_secrets_are_found_whole_and_in_parts() {
+    fn known_secrets_are_redacted_whole_and_in_parts() {
         assert_eq!(redact("you sent sesame", &["sesame"]), "you sent <secret>");
         assert_eq!(redact("you sent sesame12", &["sesame", "sesame12"]), "you sent <secret>");
         assert_eq!(redact(r"you sent a\nb", &["a\nb\n"]), r"you sent a\nb", "too short to look for once trimmed");
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_body_holds_of_secrets_is_known() {
+    fn secrets_in_the_body_are_collected() {
         let body = json!([{"id": "c1", "redirect_uri": "https://x/?state", "org": {"access_token": "a", "name": "n"}},
             {"user_auth": {"refresh_token": "b", "token": null}}, "token"]);
         let mut all = secrets_of(&body);
@@ -256,8 +256,8 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_cut_between_characters() {
+    fn long_texts_are_cut_at_character_boundaries() {
         let cut = redact(&"é ".repeat(400), &[]);
-        assert_eq!(cut.chars().count(), LONGEST + 1);
+        assert_eq!(cut.chars().count(), MAX_CHARS + 1);
     }
 }

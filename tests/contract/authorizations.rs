@@ -1,4 +1,4 @@
-//! Authorizations and the credentials that they give, in every spelling.
+//! Authorizations and their credentials in every spelling.
 
 use applink_operator::facts::RemoteOrgAccess;
 use secrecy::ExposeSecret;
@@ -17,7 +17,7 @@ fn platform_calls(bench: &Bench) -> usize {
 }
 
 #[tokio::test]
-async fn an_authorization_is_the_same_fact_in_every_spelling() {
+async fn authorization_decodes_equally_in_every_dialect() {
     let mut orgs = Vec::new();
     for dialect in DIALECTS {
         for get_one in ["object", "array"] {
@@ -33,11 +33,11 @@ async fn an_authorization_is_the_same_fact_in_every_spelling() {
                 assert_eq!((&listed.items[0].id, listed.items[0].name.as_deref()), (&id, Some("batchUser")));
                 let got = bench.link.get_org_access(AUTHORIZATION, &id).await.unwrap().unwrap();
                 assert_eq!(got.phase, Phase::Ready, "{dialect} {words}: {got:?}");
-                let told = bench.link.read_credentials("batchUser", &id).await.unwrap();
+                let credentials = bench.link.read_credentials("batchUser", &id).await.unwrap();
                 let version = |org: &applink_operator::facts::Org| org.api_version.clone();
-                assert_eq!((&told.org.id, version(&told.org)), (&got.org.id, version(&got.org)));
-                assert!(told.org.instance_url.as_deref().unwrap().starts_with("https://"));
-                let mut org = told.org;
+                assert_eq!((&credentials.org.id, version(&credentials.org)), (&got.org.id, version(&got.org)));
+                assert!(credentials.org.instance_url.as_deref().unwrap().starts_with("https://"));
+                let mut org = credentials.org;
                 org.api_version = None;
                 orgs.push(org);
                 bench.link.delete_org_access(AUTHORIZATION, &id).await.unwrap();
@@ -50,27 +50,27 @@ async fn an_authorization_is_the_same_fact_in_every_spelling() {
 }
 
 #[tokio::test]
-async fn credentials_are_read_without_sso_and_show_no_token() {
+async fn credentials_are_read_without_sso() {
     for dialect in DIALECTS {
         let bench = bench(json!({"dialect": dialect, "connectSeconds": 0})).await;
         let id = made(&bench).await.id;
         let before = platform_calls(&bench);
-        let told = bench.link.read_credentials("batchUser", &id).await.unwrap();
-        let token = told.access_token.expose_secret();
-        assert!(!token.is_empty() && !format!("{told:?}").contains(token), "{told:?}");
-        assert_eq!(platform_calls(&bench), before, "the credential costs none of those");
+        let credentials = bench.link.read_credentials("batchUser", &id).await.unwrap();
+        let token = credentials.access_token.expose_secret();
+        assert!(!token.is_empty() && !format!("{credentials:?}").contains(token), "{credentials:?}");
+        assert_eq!(platform_calls(&bench), before, "reads of credentials need none of those");
     }
 }
 
 #[tokio::test]
-async fn a_service_that_wants_sso_for_credentials_too_gets_it() {
+async fn credentials_are_read_with_sso_if_required() {
     let bench = bench(json!({"ssoCheck": "always", "connectSeconds": 0})).await;
     let id = made(&bench).await.id;
     assert!(bench.link.read_credentials("batchUser", &id).await.is_ok());
 }
 
 #[tokio::test]
-async fn credentials_of_what_is_not_authorized_or_another_are_none() {
+async fn credentials_need_the_authorized_status_and_the_id() {
     let bench = bench(json!({"connectSeconds": 600})).await;
     let id = made(&bench).await.id;
     let error = bench.link.read_credentials("batchUser", &id).await.unwrap_err();
@@ -81,7 +81,7 @@ async fn credentials_of_what_is_not_authorized_or_another_are_none() {
 }
 
 #[tokio::test]
-async fn a_link_to_authorize_by_is_told_by_the_answer_to_the_post() {
+async fn authorization_link_is_read_from_the_create_response() {
     for provider in [Provider::Salesforce, Provider::DataCloud] {
         let bench = bench(json!({})).await;
         let login_url = "https://login.salesforce.com";

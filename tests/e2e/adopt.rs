@@ -1,5 +1,5 @@
-//! What was there first: taken over where policy and attributes allow, left alone where not; and what was ours before,
-//! found again after half of the memory was lost.
+//! Adoption of existing connections by policy and attributes, and recovery of our own after half of the recorded state
+//! is lost.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::harness::{CONNECTION, Scene, condition_of, e2e, edit, is_ready, text}
 
 const POST: &str = "POST connections/salesforce/jwt";
 
-/// A connection that somebody else made, as ours would be, but for what `differs`.
+/// A connection created by somebody else, equal to ours except for `differs`.
 async fn plant(scene: &Scene, name: &str, differs: Value) -> Value {
     let mut planted = json!({
         "name": name, "method": "JWT", "username": "ci@example.com", "clientId": "3MVG9e2e",
@@ -22,7 +22,7 @@ fn annotated(name: &str, value: &str) -> Value {
 }
 
 #[test]
-fn one_that_matches_is_taken_over_without_a_call_that_changes_anything() {
+fn matching_connection_is_adopted_without_mutation() {
     e2e("adopt", async |scene| {
         let _operator = scene.operator().await;
         let theirs = plant(scene, "productionOrg", json!({})).await;
@@ -34,7 +34,7 @@ fn one_that_matches_is_taken_over_without_a_call_that_changes_anything() {
         assert_eq!(scene.events(CONNECTION).await, ["Adopted", "Connected"]);
         assert_eq!(scene.simulator.mutating().await, Vec::<String>::new());
 
-        // From now on it is as any other of ours.
+        // From now on it is like any other of ours.
         scene.delete("Connection", CONNECTION).await;
         scene.wait_gone("Connection", CONNECTION).await;
         assert_eq!(scene.simulator.mutating().await, [format!("DELETE connections/{}", text(&theirs, "/id"))]);
@@ -42,7 +42,7 @@ fn one_that_matches_is_taken_over_without_a_call_that_changes_anything() {
     });
 }
 
-/// How a planted connection differs, what the spec says, and what is told of it.
+/// How an existing connection differs, the spec, and the reported difference.
 fn differences() -> Vec<(&'static str, Value, Value, &'static str)> {
     let by_person = || json!({"jwt": null, "oauth": {}});
     vec![
@@ -68,9 +68,9 @@ fn differences() -> Vec<(&'static str, Value, Value, &'static str)> {
 }
 
 #[test]
-fn one_that_differs_is_refused_by_name_and_nobody_touches_it() {
+fn differing_connection_is_refused_and_untouched() {
     e2e("differing", async |scene| {
-        // Of the dialects this one tells how a connection was made.
+        // Only this dialect reports how a connection was made.
         scene.simulator.settings(json!({"dialect": "reference"})).await;
         let _operator = scene.operator().await;
         scene.apply_all(&scene.everything()[..3]).await;
@@ -87,7 +87,7 @@ fn one_that_differs_is_refused_by_name_and_nobody_touches_it() {
             let message = text(condition_of(&seen, "Ready"), "/message");
             assert!(message.contains(why) && message.contains("was there first"), "{name}: {message}");
             assert_eq!(seen["metadata"]["finalizers"], Value::Null, "{name}");
-            // Not even by this word, nor with the object.
+            // Neither this annotation nor the deletion of the object touches it.
             scene.change("Connection", name, annotated("replace", "now")).await;
             scene.delete("Connection", name).await;
             scene.wait_gone("Connection", name).await;
@@ -97,7 +97,7 @@ fn one_that_differs_is_refused_by_name_and_nobody_touches_it() {
     });
 }
 
-/// Ready and whole: finalizer, intent of its own uid, and id.
+/// Ready, with finalizer, an intent of its own UID, and an ID.
 fn is_whole(object: &Value) -> bool {
     let intent = text(object, "/metadata/annotations/applink.dev~1intent");
     let intent: Value = serde_json::from_str(intent).unwrap_or_default();
@@ -105,7 +105,8 @@ fn is_whole(object: &Value) -> bool {
     is_ready(object) && held && intent["uid"] == object["metadata"]["uid"] && object["status"]["id"].is_string()
 }
 
-/// Waits until the object is whole again and that nothing was done for it, and looks whether a deletion takes it away.
+/// Waits until the object is complete again, asserts that AppLink got no mutating call, and that a deletion still
+/// deletes it.
 async fn assert_attached(scene: &Scene, before: &Value) {
     let after = scene.wait("Connection", CONNECTION, "is Ready and whole", is_whole).await;
     assert_eq!(after["status"]["id"], before["status"]["id"]);
@@ -118,7 +119,7 @@ async fn assert_attached(scene: &Scene, before: &Value) {
 }
 
 #[test]
-fn a_kubectl_replace_wipes_finalizer_and_intent_and_both_come_back() {
+fn kubectl_replace_restores_finalizer_and_intent() {
     e2e("wiped", async |scene| {
         let _operator = scene.operator().await;
         let before = scene.all_ready().await;
@@ -135,7 +136,7 @@ fn a_kubectl_replace_wipes_finalizer_and_intent_and_both_come_back() {
 }
 
 #[test]
-fn a_status_stripped_through_its_subresource_is_restored_from_the_intent() {
+fn stripped_status_is_restored_from_the_intent() {
     e2e("stripped", async |scene| {
         let _operator = scene.operator().await;
         let before = scene.all_ready().await;
@@ -147,7 +148,7 @@ fn a_status_stripped_through_its_subresource_is_restored_from_the_intent() {
     });
 }
 
-/// The manifest that a backup keeps of an object: all but what the API server adds, and the status.
+/// The manifest in a backup: everything except server fields and status.
 fn saved(object: &Value) -> Value {
     let metadata = &object["metadata"];
     let kept =
@@ -156,11 +157,11 @@ fn saved(object: &Value) -> Value {
 }
 
 #[test]
-fn restored_from_a_backup_under_another_uid_it_is_attached_again() {
+fn restored_backup_is_attached_again() {
     e2e("restored", async |scene| {
         let operator = scene.operator().await;
         scene.apply_all(&scene.everything()).await;
-        // A word that was obeyed long ago, and is saved with the rest.
+        // An annotation that was handled long ago, and is in the backup.
         scene.change("Connection", CONNECTION, annotated("replace", "long ago")).await;
         let obeyed = |object: &Value| is_whole(object) && object["status"]["lastHandledReplace"] == "long ago";
         let before = scene.wait("Connection", CONNECTION, "has obeyed", obeyed).await;
@@ -177,7 +178,7 @@ fn restored_from_a_backup_under_another_uid_it_is_attached_again() {
         let after = scene.wait("Connection", CONNECTION, "is Ready and whole", obeyed).await;
         assert_eq!(after["status"]["id"], before["status"]["id"]);
         scene.wait_event(CONNECTION, "Adopted").await;
-        // The next pass finds nothing to do either.
+        // The next pass finds nothing to do, either.
         let last = scene.simulator.last_request().await;
         let listed = |r: &Value| r["seq"].as_u64() > Some(last) && text(r, "/path").ends_with("/authorizations");
         scene.simulator.wait_request("a pass", listed).await;

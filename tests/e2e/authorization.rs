@@ -1,4 +1,4 @@
-//! Authorizations on a real API server, and the Secret that keeps the credential of one.
+//! Authorizations and their credentials Secrets on a real API server.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ const NAME: &str = "batch-user";
 const KEPT: &str = "batch-credentials";
 const POST: &str = "POST authorizations/salesforce/jwt";
 
-/// One that wants its credential kept.
+/// An Authorization that exports its credentials.
 fn keeping(scene: &Scene) -> Value {
     edit(scene.authorization(NAME, "batchUser"), |a| a["spec"]["credentialsSecretName"] = json!(KEPT))
 }
@@ -28,7 +28,7 @@ fn token(secret: &Value) -> String {
 }
 
 #[test]
-fn its_credential_is_kept_comes_back_is_renewed_and_goes_with_it() {
+fn credentials_secret_follows_the_authorization() {
     e2e("authorization", async |scene| {
         let operator = scene.operator().await;
         scene.apply_all(&scene.everything()[..3]).await;
@@ -63,7 +63,7 @@ fn its_credential_is_kept_comes_back_is_renewed_and_goes_with_it() {
 
         scene.delete("Authorization", NAME).await;
         scene.wait_gone("Authorization", NAME).await;
-        assert_eq!(scene.get("Secret", KEPT).await, None, "although nobody collects garbage here");
+        assert_eq!(scene.get("Secret", KEPT).await, None, "although no garbage collector runs here");
         assert_eq!(stored(scene).await, Vec::<Value>::new());
         let id = text(&after, "/status/id");
         assert_eq!(scene.simulator.mutating().await, [POST.to_owned(), format!("DELETE authorizations/{id}")]);
@@ -74,7 +74,7 @@ fn its_credential_is_kept_comes_back_is_renewed_and_goes_with_it() {
 }
 
 #[test]
-fn a_person_authorizes_by_a_link_and_the_credential_is_kept_after_that() {
+fn credentials_are_exported_after_consent() {
     e2e("authorizing", async |scene| {
         let _operator = scene.operator().await;
         scene.apply_all(&scene.everything()[..3]).await;
@@ -86,7 +86,7 @@ fn a_person_authorizes_by_a_link_and_the_credential_is_kept_after_that() {
         let waiting = scene.unready("Authorization", NAME, "AwaitingUser", "Reconciling").await;
         let link = text(&waiting, "/status/oauthSecretName").to_owned();
         assert_eq!((link.as_str(), scene.get("Secret", KEPT).await), ("batch-user-authorization-oauth", None));
-        assert!(scene.get("Secret", &link).await.expect("it is there")["data"]["url"].is_string());
+        assert!(scene.get("Secret", &link).await.expect("it exists")["data"]["url"].is_string());
         scene.simulator.control("POST", "/authorizations/batchUser/consent", json!({})).await;
         scene.ready("Authorization", NAME).await;
         assert_eq!(scene.get("Secret", &link).await, None);
@@ -96,7 +96,7 @@ fn a_person_authorizes_by_a_link_and_the_credential_is_kept_after_that() {
 }
 
 #[test]
-fn a_secret_of_somebody_else_is_left_alone_until_it_goes() {
+fn foreign_secret_is_left_alone_until_it_is_deleted() {
     e2e("taken-secret", async |scene| {
         let _operator = scene.operator().await;
         scene.apply_all(&scene.everything()[..3]).await;
@@ -104,28 +104,28 @@ fn a_secret_of_somebody_else_is_left_alone_until_it_goes() {
         scene.apply(&keeping(scene)).await;
         let refused = scene.unready("Authorization", NAME, "InvalidSpec", "Stalled").await;
         assert!(text(condition_of(&refused, "Ready"), "/message").contains(KEPT));
-        let theirs = scene.get("Secret", KEPT).await.expect("it is there");
+        let theirs = scene.get("Secret", KEPT).await.expect("it exists");
         assert_eq!(theirs["data"], json!({"mine": STANDARD.encode("precious")}));
         scene.delete("Secret", KEPT).await;
         scene.ready("Authorization", NAME).await;
         assert_eq!(scene.simulator.mutating().await, [POST]);
 
-        // The field goes, and its Secret with it.
+        // Removing the field deletes the Secret.
         scene.change("Authorization", NAME, json!({"spec": {"credentialsSecretName": null}})).await;
         scene.wait_gone("Secret", KEPT).await;
         let forgotten = async || {
-            let object = scene.get("Authorization", NAME).await.expect("it is there");
+            let object = scene.get("Authorization", NAME).await.expect("it exists");
             object["status"]["credentialsSecretName"].is_null().then_some(())
         };
         until("the status names none", PATIENCE, forgotten, async || String::new()).await;
     });
 }
 
-/// What a user gets wrong in a manifest.
+/// A mistake in a manifest.
 type Slip = fn(&mut Value);
 
 #[test]
-fn what_cannot_be_is_refused_by_the_api_server() {
+fn invalid_specs_are_refused_by_the_api_server() {
     e2e("bad-authorization", async |scene| {
         let refusals: [(&str, Slip); 4] = [
             ("no dashes", |a| a["spec"]["developerName"] = json!("batch-user")),
@@ -134,12 +134,12 @@ fn what_cannot_be_is_refused_by_the_api_server() {
             ("loginURL", |a| a["spec"]["loginURL"] = json!("ftp://login.salesforce.com")),
         ];
         for (hint, change) in refusals {
-            let told = scene.try_apply(&edit(keeping(scene), change)).await.expect_err(hint);
-            assert!(told.contains(hint), "{told} lacks {hint}");
+            let reported = scene.try_apply(&edit(keeping(scene), change)).await.expect_err(hint);
+            assert!(reported.contains(hint), "{reported} lacks {hint}");
         }
         scene.apply(&keeping(scene)).await;
         let renamed = edit(keeping(scene), |a| a["spec"]["developerName"] = json!("another"));
-        let told = scene.try_apply(&renamed).await.expect_err("it is immutable");
-        assert!(told.contains("developerName is immutable"), "{told}");
+        let reported = scene.try_apply(&renamed).await.expect_err("it is immutable");
+        assert!(reported.contains("developerName is immutable"), "{reported}");
     });
 }

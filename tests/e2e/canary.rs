@@ -1,5 +1,5 @@
-//! Secrets with recognizable values, sent through everything that can go right and wrong; then all that is written
-//! anywhere is searched for them.
+//! Sends secrets with recognisable values through every success and failure, then searches everything that was written
+//! anywhere for them.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::harness::{CONNECTION, Flags, KEY, Operator, Scene, TOKEN, e2e, pem, sha256, text};
 
 const ADDON_TOKEN: &str = "e2e-canary-addon-token-0f1e2d3c4b5a";
-/// In every access token that the simulator hands out.
+/// Part of every access token of the simulator.
 const ACCESS_TOKEN: &str = "!AQ.canary.";
-/// In every SSO payload that the simulator hands out.
+/// Part of every SSO payload of the simulator.
 const SSO: [&str; 2] = ["eyJhZGRvbiI6Imhlcm9rdS1hcHBsaW5rIn0", "user_scoped_resource_token"];
-/// In every link that the simulator hands out: in its path, and in its `state`.
+/// Part of every link of the simulator: in its path, and in its `state`.
 const CONSENT: [&str; 2] = ["/consent/canary-", "eyJtYXJrIjoiY2FuYXJ5"];
 
-/// What must be nowhere, and how to name it.
+/// Values that must not appear, with their names.
 fn needles() -> Vec<(&'static str, String)> {
     let key = pem(KEY);
     let line = key.lines().nth(1).expect("a line of base64").to_owned();
@@ -29,12 +29,12 @@ fn needles() -> Vec<(&'static str, String)> {
         ("an access token", ACCESS_TOKEN.to_owned()),
         ("the SSO payload", SSO[0].to_owned()),
         ("the SSO payload", SSO[1].to_owned()),
-        // The header's value is the payload in base64, which begins with this.
+        // The header is the payload in base64, which begins like this.
         ("the SSO header", STANDARD.encode(r#"{"action":"https://applink"#)[..30].to_owned()),
     ]
 }
 
-/// Error bodies that echo all that they were sent, as a careless service might.
+/// An error body that repeats everything it received, as a careless service might.
 fn echo(code: u16) -> Value {
     let key = pem(KEY);
     let body = json!({
@@ -50,7 +50,7 @@ fn html() -> Value {
     json!({"status": {"code": 502, "body": body}})
 }
 
-/// A person is given a link, and the service repeats it where it should not.
+/// A person gets a link, and the service repeats it where it should not.
 async fn hand_over(scene: &Scene) -> Vec<(&'static str, String)> {
     scene.apply(&scene.by_consent("person", "personOrg")).await;
     scene.unready("Connection", "person", "AwaitingUser", "Reconciling").await;
@@ -59,11 +59,11 @@ async fn hand_over(scene: &Scene) -> Vec<(&'static str, String)> {
     scene.simulator.control("PATCH", "/connections/personOrg", failed).await;
     scene.unready("Connection", "person", "RemoteFailed", "Stalled").await;
     let (path, state) = (CONSENT[0].to_owned(), CONSENT[1].to_owned());
-    assert!(link.contains(&path) && link.contains(&state), "or it could not be found: {link}");
-    vec![("a link", path), ("the state of a link", state), ("a link, base64", STANDARD.encode(link))]
+    assert!(link.contains(&path) && link.contains(&state), "otherwise it could not be found: {link}");
+    vec![("a link", path), ("the OAuth state of a link", state), ("a link, base64", STANDARD.encode(link))]
 }
 
-/// Lives through refusals, outages, success, loss and deletion.
+/// Goes through refusals, outages, success, loss and deletion.
 async fn flow(scene: &Scene) {
     let simulator = &scene.simulator;
     let rotated = json!({"addon": "heroku-applink-cubed-1234", "token": ADDON_TOKEN});
@@ -76,12 +76,16 @@ async fn flow(scene: &Scene) {
     scene.apply_all(&scene.everything()).await;
     scene.unready("Connection", CONNECTION, "RemoteRejected", "Stalled").await;
 
-    // Another input is tried at once; its answer breaks off half-way, then the next looks are refused.
+    // Another input is tried at once; its response ends early, then the next lists are refused.
     simulator.fault(json!({"method": "POST", "where": "after", "what": "truncate", "times": 1})).await;
     scene.change("Connection", CONNECTION, json!({"spec": {"jwt": {"username": "robot@example.com"}}})).await;
     let seen = scene.ready("Connection", CONNECTION).await;
     let remote = simulator.only_connection().await;
-    assert_eq!(remote["jwt"]["keyDigest"], sha256(&pem(KEY)), "or the key was never sent, and nothing is proved");
+    assert_eq!(
+        remote["jwt"]["keyDigest"],
+        sha256(&pem(KEY)),
+        "otherwise the key was never sent, and the test proves nothing"
+    );
 
     let failed = json!({"status": "failed", "error": {"id": "echo", "message": format!("{} {TOKEN}", pem(KEY))}});
     simulator.control("PATCH", "/connections/productionOrg", failed).await;
@@ -92,7 +96,7 @@ async fn flow(scene: &Scene) {
     scene.wait("Connection", CONNECTION, "says what its deletion waits for", refused).await;
     let used = simulator.requests_since(0).await;
     let applink = used.iter().find(|request| request["api"] == "applink").expect("a call to AppLink");
-    assert_eq!(applink["tokenDigest"], sha256(ADDON_TOKEN)[..12], "or the token was never sent");
+    assert_eq!(applink["tokenDigest"], sha256(ADDON_TOKEN)[..12], "otherwise the token was never sent");
 }
 
 /// Everything that the operator wrote anywhere.
@@ -104,7 +108,7 @@ pub async fn written(scene: &Scene, operator: &Operator) -> Vec<(&'static str, S
     all
 }
 
-/// The token of the operator's own account, as its kubeconfig has it.
+/// The token of the operator's service account, from its kubeconfig.
 fn account_token(scene: &Scene) -> (&'static str, String) {
     let kubeconfig = std::fs::read_to_string(scene.dir.join("operator-0.kubeconfig")).expect("the kubeconfig");
     let kubeconfig: Value = serde_json::from_str(&kubeconfig).expect("JSON");
@@ -122,21 +126,21 @@ async fn assert_silent(scene: &Scene, flags: Flags, enough: &[&str]) {
             assert!(found.is_none(), "{what} is in the {place}: ...{}...", found.unwrap_or_default());
         }
     }
-    // An empty log would hold no secret either.
+    // An empty log would contain no secret, either.
     for piece in enough {
         assert!(operator.said().contains(piece), "no {piece:?} in the log");
     }
 }
 
 #[test]
-fn no_secret_is_in_any_log_event_status_or_metric() {
+fn no_secret_in_log_event_status_or_metric() {
     e2e("canary", async |scene| {
         assert_silent(scene, Flags::default(), &["RemoteRejected", "connection productionOrg is connected"]).await;
     });
 }
 
 #[test]
-fn no_secret_is_in_the_log_of_every_library_at_debug_and_trace() {
+fn no_secret_in_debug_and_trace_logs() {
     e2e("canary-trace", async |scene| {
         let log = Some("trace");
         assert_silent(scene, Flags { log, json: true, ..Flags::default() }, &["\"level\":\"TRACE\"", "RemoteRejected"])

@@ -1,4 +1,4 @@
-//! A person connects: the link in its Secret, the page that it leads to, and what comes of the answer.
+//! OAuth: the consent link in its Secret, the page behind it, and the effects of each decision.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn message(object: &Value) -> &str {
     text(condition_of(object, "Ready"), "/message")
 }
 
-/// Token, add-on, and a Connection by consent to each provider: its name, and the call that it takes.
+/// Token, add-on, and an OAuth Connection for each provider: its name, and the call that creates it.
 async fn both(scene: &Scene) -> [(&'static str, &'static str); 2] {
     let labelled = |manifest| {
         edit(manifest, |c| {
@@ -34,30 +34,30 @@ async fn both(scene: &Scene) -> [(&'static str, &'static str); 2] {
     [(SALES, POST), ("data", "POST connections/datacloud")]
 }
 
-/// An add-on, and a Connection that waits for a person; gives the link.
+/// An add-on, and a Connection that waits for consent. Returns the link.
 async fn awaiting(scene: &Scene) -> String {
     scene.apply_all(&[scene.token(), scene.addon_polled_hourly(), scene.by_consent(SALES, "salesOrg")]).await;
     scene.link(SALES).await
 }
 
-/// Consents, and waits until the Connection is Ready. That must not take a poll: the add-on is polled hourly.
+/// Consents, and waits until the Connection is Ready. This must not need a poll: the add-on is polled hourly.
 async fn connected(scene: &Scene, name: &str, link: &str) -> Value {
     person::answer(link, "allow", &[]).await;
     scene.ready("Connection", name).await
 }
 
 #[test]
-fn one_apply_hands_the_link_over_in_a_secret_that_goes_with_its_owner() {
+fn link_is_in_a_secret_owned_by_the_connection() {
     e2e("await-user", async |scene| {
         let _operator = scene.operator().await;
         for (name, _) in both(scene).await {
             let link = scene.link(name).await;
             assert!(link.starts_with(&scene.simulator.url), "{link}");
-            let seen = scene.get("Connection", name).await.expect("it is there");
+            let seen = scene.get("Connection", name).await.expect("it exists");
             let secret_name = format!("{name}-connection-oauth");
             assert_eq!(seen["status"]["oauthSecretName"], json!(secret_name));
             assert!(message(&seen).contains(&secret_name), "{}", message(&seen));
-            let secret = scene.get("Secret", &secret_name).await.expect("it is there");
+            let secret = scene.get("Secret", &secret_name).await.expect("it exists");
             assert_eq!(secret["type"], "Opaque");
             assert_eq!(secret["data"].as_object().expect("data").keys().collect::<Vec<_>>(), ["url"]);
             let owners = secret["metadata"]["ownerReferences"].as_array().expect("owners");
@@ -71,7 +71,7 @@ fn one_apply_hands_the_link_over_in_a_secret_that_goes_with_its_owner() {
 }
 
 #[test]
-fn who_consents_by_the_link_connects_it_without_a_poll_for_three_writes_and_one_call() {
+fn consent_connects_with_three_writes_and_one_call() {
     e2e("consent", async |scene| {
         let _operator = scene.operator().await;
         for (name, post) in both(scene).await {
@@ -87,8 +87,8 @@ fn who_consents_by_the_link_connects_it_without_a_poll_for_three_writes_and_one_
                 let of_kind = writes.iter().filter(|w| w.resource.starts_with(kind) && w.name == name);
                 of_kind.map(|w| (w.verb.as_str(), w.resource.as_str(), w.code)).collect()
             };
-            let told = ("patch", "connections/status", 200);
-            assert_eq!(to("connections"), [("patch", "connections", 200), told, told]);
+            let reported = ("patch", "connections/status", 200);
+            assert_eq!(to("connections"), [("patch", "connections", 200), reported, reported]);
             let posts = scene.simulator.mutating().await;
             assert_eq!(posts.iter().filter(|call| *call == post).count(), 1, "{posts:?}");
         }
@@ -97,7 +97,7 @@ fn who_consents_by_the_link_connects_it_without_a_poll_for_three_writes_and_one_
 }
 
 #[test]
-fn who_refuses_is_told_how_to_be_asked_again() {
+fn denied_consent_names_the_way_to_a_new_link() {
     e2e("deny", async |scene| {
         let _operator = scene.operator().await;
         let link = awaiting(scene).await;
@@ -106,7 +106,7 @@ fn who_refuses_is_told_how_to_be_asked_again() {
         assert!(message(&refused).contains("access_denied"), "{}", message(&refused));
         assert!(message(&refused).contains("applink.dev/replace"), "{}", message(&refused));
         assert!(!message(&refused).contains("private key"), "there is none: {}", message(&refused));
-        assert_eq!(scene.get("Secret", SECRET).await, None, "its link leads nowhere");
+        assert_eq!(scene.get("Secret", SECRET).await, None, "its link is dead");
         assert_eq!(scene.simulator.mutating().await, [POST]);
 
         let again = json!({"metadata": {"annotations": {"applink.dev/replace": "again"}}});
@@ -120,12 +120,12 @@ fn who_refuses_is_told_how_to_be_asked_again() {
 }
 
 #[test]
-fn the_link_is_in_its_secret_and_nowhere_else() {
+fn consent_link_is_only_in_its_secret() {
     e2e("link-canary", async |scene| {
         let operator = scene.operator_with(Flags { log: Some("trace"), ..Flags::default() }).await;
         let first = awaiting(scene).await;
-        assert!(CONSENT_MARKS.iter().all(|mark| first.contains(mark)), "or nothing is proved: {first}");
-        // A service that tells all it knows, wherever it can.
+        assert!(CONSENT_MARKS.iter().all(|mark| first.contains(mark)), "otherwise the test proves nothing: {first}");
+        // A service that repeats everything it knows.
         struck_once(scene, echo(&first)).await;
         let failed = json!({"status": "failed", "error": {"id": "gone", "message": format!("open {first} again")}});
         scene.simulator.control("PATCH", "/connections/salesOrg", failed).await;
@@ -139,13 +139,13 @@ fn the_link_is_in_its_secret_and_nowhere_else() {
     });
 }
 
-/// An error that quotes the link.
+/// An error that repeats the link.
 fn echo(link: &str) -> Value {
     let body = json!({"id": "echo", "message": format!("GET {link}"), "redirect_uri": link});
     json!({"pathContains": "/connections", "what": {"status": {"code": 500, "body": body}}, "times": 1})
 }
 
-/// Lets one look at the connections go wrong.
+/// Makes one list of connections fail.
 async fn struck_once(scene: &Scene, fault: Value) {
     scene.simulator.fault(fault).await;
     let asked = json!({"metadata": {"annotations": {"applink.dev/requestedAt": "now"}}});
@@ -154,7 +154,7 @@ async fn struck_once(scene: &Scene, fault: Value) {
         let faults = scene.simulator.control("GET", "/faults", Value::Null).await;
         faults[0]["hits"].as_u64().filter(|hits| *hits > 0)
     };
-    until("a look goes wrong", PATIENCE, struck, async || String::new()).await;
+    until("a list fails", PATIENCE, struck, async || String::new()).await;
 }
 
 async fn assert_silent(scene: &Scene, operator: &Operator, links: &[&String]) {
@@ -165,11 +165,11 @@ async fn assert_silent(scene: &Scene, operator: &Operator, links: &[&String]) {
             assert!(!written.contains(needle), "{needle} is in the {place}");
         }
     }
-    assert!(operator.said().contains("AwaitingUser"), "an empty log would hold no link either");
+    assert!(operator.said().contains("AwaitingUser"), "an empty log would contain no link, either");
 }
 
 #[test]
-fn a_foreign_secret_of_that_name_is_left_alone_and_its_removal_waited_for() {
+fn foreign_oauth_secret_blocks_until_removed() {
     e2e("foreign-secret", async |scene| {
         let _operator = scene.operator().await;
         let theirs = scene.apply(&secret(SECRET, "url", "https://example.com/theirs")).await;
@@ -177,7 +177,7 @@ fn a_foreign_secret_of_that_name_is_left_alone_and_its_removal_waited_for() {
         let seen = scene.unready("Connection", SALES, "InvalidSpec", "Stalled").await;
         assert!(message(&seen).contains(SECRET), "{}", message(&seen));
         assert_eq!(scene.simulator.mutating().await, Vec::<String>::new(), "nobody could be given the link");
-        let there = scene.get("Secret", SECRET).await.expect("it is there");
+        let there = scene.get("Secret", SECRET).await.expect("it exists");
         assert_eq!(there["metadata"]["resourceVersion"], theirs["metadata"]["resourceVersion"]);
 
         scene.delete("Secret", SECRET).await;
@@ -185,7 +185,7 @@ fn a_foreign_secret_of_that_name_is_left_alone_and_its_removal_waited_for() {
     });
 }
 
-/// After the restart one link is there, and it works.
+/// After the restart there is one link, and it works.
 async fn assert_one_link_that_works(scene: &Scene) {
     let link = scene.link(SALES).await;
     let pending = scene.simulator.only_connection().await;
@@ -197,7 +197,8 @@ async fn assert_one_link_that_works(scene: &Scene) {
     assert_eq!(mutating.iter().filter(|call| *call == POST).count(), 2, "{mutating:?}");
 }
 
-/// Applies a Connection whose link AppLink tells once, and waits until it is made and not told yet.
+/// Applies a Connection whose link is returned only once, and waits until it is created but the response is still held
+/// back.
 async fn link_on_its_way(scene: &Scene, held_back: Duration) {
     scene.simulator.settings(json!({"linkServed": "once"})).await;
     let held_back = u64::try_from(held_back.as_millis()).expect("not that long");
@@ -209,7 +210,7 @@ async fn link_on_its_way(scene: &Scene, held_back: Duration) {
 }
 
 #[test]
-fn killed_before_it_was_told_the_link_it_asks_for_another_and_leaves_one() {
+fn kill_before_the_link_arrives_leaves_one_link() {
     e2e("link-untold", async |scene| {
         let operator = scene.operator().await;
         link_on_its_way(scene, Duration::from_secs(600)).await;
@@ -221,16 +222,16 @@ fn killed_before_it_was_told_the_link_it_asks_for_another_and_leaves_one() {
 }
 
 #[test]
-fn killed_with_a_link_that_it_could_not_hand_over_it_asks_for_another_and_leaves_one() {
+fn kill_before_the_link_is_stored_leaves_one_link() {
     e2e("link-kept", async |scene| {
         let proxy = Proxy::start(scene.server());
         let server = Some(format!("https://{}", proxy.address));
         let operator = scene.operator_with(Flags { server, ..Flags::default() }).await;
-        // Long enough for what follows on any machine, and sooner than the operator gives up.
+        // Long enough for the next steps on any machine, and shorter than the call's deadline.
         link_on_its_way(scene, Duration::from_secs(20)).await;
         proxy.cut();
-        let told = |request: &Value| request["method"] == "POST" && request["status"].is_number();
-        scene.simulator.wait_request("the link is told", told).await;
+        let reported = |request: &Value| request["method"] == "POST" && request["status"].is_number();
+        scene.simulator.wait_request("the link is returned", reported).await;
         operator.kill();
         assert_eq!(scene.get("Secret", SECRET).await, None);
         let _operator = scene.operator().await;
@@ -239,7 +240,7 @@ fn killed_with_a_link_that_it_could_not_hand_over_it_asks_for_another_and_leaves
 }
 
 #[test]
-fn consent_to_another_org_than_expected_is_told_and_nothing_is_deleted() {
+fn consent_to_another_org_is_reported_without_deletion() {
     e2e("expect", async |scene| {
         let _operator = scene.operator().await;
         let (ours, other) = ("00DSG000007a3BZ2AY", "00DSG00000DGEIr2AP");
@@ -249,14 +250,14 @@ fn consent_to_another_org_than_expected_is_told_and_nothing_is_deleted() {
         let seen = scene.unready("Connection", SALES, "OrgMismatch", "Stalled").await;
         assert!(message(&seen).contains(ours) && message(&seen).contains(other), "{}", message(&seen));
         assert_eq!(seen["status"]["org"]["id"], other);
-        // The next pass finds it still so.
+        // The next pass finds no change.
         let last = scene.simulator.last_request().await;
         let listed = |r: &Value| r["seq"].as_u64() > Some(last) && text(r, "/path").ends_with("/authorizations");
         scene.simulator.wait_request("a pass", listed).await;
         assert_eq!(scene.simulator.mutating().await, [POST]);
         assert!(has_reason(&scene.get("Connection", SALES).await.expect("there"), "False", "OrgMismatch"));
 
-        // Of 15 characters it is the same org.
+        // A 15-character ID is the same org.
         scene.change("Connection", SALES, json!({"spec": {"expect": {"orgID": &other[..15]}}})).await;
         scene.ready("Connection", SALES).await;
         assert_eq!(scene.simulator.mutating().await, [POST]);
@@ -264,7 +265,7 @@ fn consent_to_another_org_than_expected_is_told_and_nothing_is_deleted() {
 }
 
 #[test]
-fn what_nobody_consented_to_goes_with_its_object_and_so_does_the_secret() {
+fn deletion_removes_pending_connection_and_secret() {
     e2e("unasked", async |scene| {
         let _operator = scene.operator().await;
         awaiting(scene).await;
@@ -274,7 +275,7 @@ fn what_nobody_consented_to_goes_with_its_object_and_so_does_the_secret() {
         assert_eq!(scene.simulator.connections().await, Vec::<Value>::new());
         let delete = format!("DELETE connections/{}", text(&pending, "/id"));
         assert_eq!(scene.simulator.mutating().await, [POST, &delete]);
-        // The garbage collector learns of our kinds 30 s after the API server did.
+        // The garbage collector discovers our kinds up to 30 s after the API server.
         scene.wait_gone("Secret", SECRET).await;
     });
 }

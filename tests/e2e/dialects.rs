@@ -1,15 +1,15 @@
-//! What the documentation leaves open, as the simulator's switches have it: whatever the service turns out to do, a
-//! connection is made, healed, replaced, consented to, taken over and deleted.
+//! What the AppLink documentation leaves open, as simulator settings: whatever the service does, a connection is created,
+//! recreated, replaced, consented to, adopted and deleted.
 //!
-//! The most telling switches, several to a line where they do not touch each other; tests/operator/switches.rs has each
-//! alone. Every line is an add-on on a simulator of its own, and one operator leads them all at once.
+//! Covers the most relevant settings, several per line if they are independent; tests/operator/service_behaviours.rs
+//! covers each alone. Each line is an add-on on its own simulator, and one operator serves them all.
 
 use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::{Scene, Simulator, e2e, edit, is_ready, person, text};
 
-/// How the service answers.
+/// Settings for the spelling of responses.
 fn spellings() -> Vec<(&'static str, Value)> {
     let all = json!(["provenance", "method", "user", "accessToken"]);
     vec![
@@ -27,7 +27,7 @@ fn spellings() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// What the service does, and whom it lets in.
+/// Settings for behaviour and access.
 fn habits() -> Vec<(&'static str, Value)> {
     vec![
         ("tombstones", json!({"keepDisconnected": true, "deleteStatus": "disconnected"})),
@@ -43,10 +43,10 @@ fn habits() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// The flows, each with a Connection of its own.
-const FLOWS: [&str; 4] = ["heal", "rotate", "consent", "adopt"];
+/// The flows, each with its own Connection.
+const FLOWS: [&str; 4] = ["recreate", "rotate", "consent", "adopt"];
 
-/// One service, and the add-on on it.
+/// One service with its add-on.
 struct Line<'a> {
     scene: &'a Scene,
     name: &'static str,
@@ -78,12 +78,12 @@ impl<'a> Line<'a> {
         };
         edit(manifest, |c| {
             c["spec"]["addonRef"]["name"] = json!(self.name);
-            // The others' keys rotate too, and nothing comes of it.
+            // The other flows' keys rotate, too, without effect.
             c["spec"]["replacePolicy"] = json!(if flow == "rotate" { "DeleteAndRecreate" } else { "Never" });
         })
     }
 
-    /// The ids of what is there under the name of a flow, tombstones left out.
+    /// IDs of a flow's remote connections, without tombstones.
     async fn remote(&self, flow: &str) -> Vec<Value> {
         let name = format!("{flow}Org");
         let there = self.simulator.connections().await;
@@ -102,18 +102,18 @@ impl<'a> Line<'a> {
         self.scene.apply_all(&FLOWS.map(|flow| self.manifest(flow))).await;
         let adopted = self.scene.ready("Connection", &self.object("adopt")).await;
         assert_eq!(adopted["status"]["id"], theirs["id"], "{}", self.name);
-        let lost = self.made("heal").await;
+        let lost = self.made("recreate").await;
         self.made("rotate").await;
         let link = self.scene.link(&self.object("consent")).await;
 
         self.simulator.control("DELETE", &format!("/connections/{}", text(&lost, "/status/id")), Value::Null).await;
         self.rotate().await;
         person::answer(&link, "allow", &[]).await;
-        let healed = |o: &Value| is_ready(o) && o["status"]["id"] != lost["status"]["id"];
-        self.scene.wait("Connection", &self.object("heal"), "is healed", healed).await;
+        let recreated = |o: &Value| is_ready(o) && o["status"]["id"] != lost["status"]["id"];
+        self.scene.wait("Connection", &self.object("recreate"), "is recreated", recreated).await;
         self.made("consent").await;
         for flow in FLOWS {
-            let seen = self.scene.get("Connection", &self.object(flow)).await.expect("it is there");
+            let seen = self.scene.get("Connection", &self.object(flow)).await.expect("it exists");
             assert_eq!(self.remote(flow).await, [seen["status"]["id"].clone()], "{} {flow}", self.name);
         }
         self.die().await;
@@ -123,12 +123,12 @@ impl<'a> Line<'a> {
         self.scene.ready("Connection", &self.object(flow)).await
     }
 
-    /// Changes the key, and waits until the connection is there that was made with it: some keep the id.
+    /// Changes the key, and waits until a connection with the new key exists. Some services keep the ID.
     async fn rotate(&self) {
         let before = self.made("rotate").await["status"]["appliedHash"].clone();
         self.scene.apply(&self.key("second")).await;
         let renewed = |o: &Value| is_ready(o) && o["status"]["appliedHash"] != before;
-        self.scene.wait("Connection", &self.object("rotate"), "is made anew", renewed).await;
+        self.scene.wait("Connection", &self.object("rotate"), "is recreated", renewed).await;
     }
 
     async fn die(&self) {
@@ -151,11 +151,11 @@ async fn lead(scene: &Scene, table: Vec<(&'static str, Value)>) {
 }
 
 #[test]
-fn however_the_service_spells_its_answers_every_flow_comes_to_its_end() {
+fn all_flows_finish_in_every_spelling() {
     e2e("spellings", async |scene| lead(scene, spellings()).await);
 }
 
 #[test]
-fn whatever_the_habits_of_the_service_every_flow_comes_to_its_end() {
+fn all_flows_finish_under_every_behaviour() {
     e2e("habits", async |scene| lead(scene, habits()).await);
 }

@@ -1,5 +1,5 @@
-//! What each phase of a Connection's life is to kubectl, Flux and Argo CD, those that only a person's answer leads to
-//! among them.
+//! How kubectl, Flux and Argo CD see each phase of a Connection, including those that only a person's decision leads
+//! to.
 
 use serde_json::{Value, json};
 
@@ -18,15 +18,15 @@ async fn allow(scene: &Scene, org: &str) {
 }
 
 #[test]
-fn where_nobody_comes_in_time_the_user_gets_a_new_link() {
+fn expired_link_is_replaced_on_request() {
     e2e("nobody", async |scene| {
         let _operator = scene.operator().await;
         scene.apply_all(&[scene.token(), scene.addon(), scene.by_consent(CONNECTION, "productionOrg")]).await;
         awaiting(scene).await;
-        // AppLink forgets such a connection, as it may, and long before a quarter of an hour is over.
+        // AppLink may drop such a connection, long before a quarter of an hour is over.
         scene.simulator.control("DELETE", "/connections/productionOrg", Value::Null).await;
         let expired = |object: &Value| has_reason(object, "False", "AuthorizationExpired");
-        scene.wait("Connection", CONNECTION, "says that nobody came", expired).await;
+        scene.wait("Connection", CONNECTION, "says that the consent expired", expired).await;
         assert_eq!(scene.simulator.mutating().await, [POST], "a link is asked for once");
 
         scene.kubectl(&["annotate", "connection", CONNECTION, "applink.dev/requestedAt=now"], "").await;
@@ -40,7 +40,7 @@ fn where_nobody_comes_in_time_the_user_gets_a_new_link() {
     });
 }
 
-/// A state of each sort, as kstatus, which Flux uses, and Argo CD are to call it.
+/// One state of each kind, with the verdicts of kstatus (which Flux uses) and Argo CD.
 const PHASES: &[&str] = &[
     "Connection Pending: InProgress, Progressing",
     "Connection RateLimited: InProgress, Progressing",
@@ -52,7 +52,7 @@ const PHASES: &[&str] = &[
 ];
 
 #[test]
-fn each_phase_of_a_life_is_to_flux_and_argo_cd_what_it_is() {
+fn every_phase_has_the_right_health_in_flux_and_argo_cd() {
     e2e("phases", async |scene| {
         let _operator = scene.operator().await;
         let limited = json!({"status": {"code": 429, "headers": {"Retry-After": "5"}}});
@@ -78,6 +78,10 @@ fn each_phase_of_a_life_is_to_flux_and_argo_cd_what_it_is() {
         let seen = scene.seen().await;
         let unseen: Vec<_> = PHASES.iter().filter(|phase| !seen.contains_key(**phase)).collect();
         assert!(unseen.is_empty(), "{unseen:?} not among {seen:?}");
-        assert_eq!(scene.simulator.mutating().await.iter().filter(|call| *call == POST).count(), 2, "one was limited");
+        assert_eq!(
+            scene.simulator.mutating().await.iter().filter(|call| *call == POST).count(),
+            2,
+            "one call was limited"
+        );
     });
 }

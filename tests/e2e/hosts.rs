@@ -1,4 +1,4 @@
-//! A token goes to allowed hosts only: any other gets no byte, not even a connection.
+//! Tokens go to allowed hosts only: others do not even get a connection.
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use crate::harness::{CONNECTION, Flags, condition_of, e2e, edit, text};
 
-/// Somebody who would like to be sent a token.
+/// Listens for a token that must not come.
 struct Eavesdropper(Vec<TcpListener>);
 
 impl Eavesdropper {
-    /// On both loopback addresses, where the machine has both: `localhost` may mean either.
+    /// Listens on both loopback addresses if the machine has both, since `localhost` may mean either.
     fn new() -> Self {
         let first = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = first.local_addr().expect("its address").port();
@@ -39,7 +39,7 @@ fn assert_names_the_flag(addon: &Value, host: &str) {
 }
 
 #[test]
-fn a_platform_url_that_is_not_allowed_gets_no_byte() {
+fn disallowed_platform_url_gets_no_connection() {
     e2e("platform-host", async |scene| {
         let eavesdropper = Eavesdropper::new();
         let _operator = scene.operator_with(Flags { no_loopback: true, ..Flags::default() }).await;
@@ -50,7 +50,7 @@ fn a_platform_url_that_is_not_allowed_gets_no_byte() {
         assert_names_the_flag(&seen, "127.0.0.1");
         scene.unready("Connection", CONNECTION, "AddonNotReady", "Reconciling").await;
 
-        // Neither a look that is asked for nor a new token changes that.
+        // Neither a request nor a new token changes that.
         scene.apply(&crate::harness::secret("heroku-api", "token", "HRKU-another")).await;
         let asked = json!({"metadata": {"annotations": {"applink.dev/requestedAt": "now"}}});
         scene.change("AppLinkAddon", "orders", asked).await;
@@ -62,7 +62,7 @@ fn a_platform_url_that_is_not_allowed_gets_no_byte() {
 }
 
 #[test]
-fn an_addon_that_is_turned_to_a_host_that_is_not_allowed_is_followed_no_longer() {
+fn addon_moved_to_disallowed_host_is_not_polled() {
     e2e("turned-host", async |scene| {
         let eavesdropper = Eavesdropper::new();
         let _operator = scene.operator().await;
@@ -78,7 +78,7 @@ fn an_addon_that_is_turned_to_a_host_that_is_not_allowed_is_followed_no_longer()
 }
 
 #[test]
-fn an_api_url_from_heroku_that_is_not_allowed_gets_no_byte() {
+fn disallowed_api_url_gets_no_connection() {
     e2e("api-host", async |scene| {
         let eavesdropper = Eavesdropper::new();
         let origin = format!("http://localhost:{}", eavesdropper.port());
@@ -93,7 +93,7 @@ fn an_api_url_from_heroku_that_is_not_allowed_gets_no_byte() {
 }
 
 #[test]
-fn a_redirect_is_not_followed_with_a_token() {
+fn redirect_is_not_followed_with_a_token() {
     e2e("redirect", async |scene| {
         let eavesdropper = Eavesdropper::new();
         let location = format!("http://127.0.0.1:{}/stolen", eavesdropper.port());

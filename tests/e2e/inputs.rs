@@ -1,4 +1,4 @@
-//! Inputs that are wrong, missing or late: what is told of them, and that the right ones heal, without a poll.
+//! Wrong, missing and late inputs: what the status reports, and the recovery without a poll.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn message(object: &Value) -> &str {
     text(condition_of(object, "Ready"), "/message")
 }
 
-/// Token, key, add-on and Connection, where polls come too late for what is to follow from a changed Secret.
+/// Token, key, add-on and Connection, with polls too rare to explain the effects of a changed Secret.
 fn everything_polled_hourly(scene: &Scene) -> Vec<Value> {
     let mut manifests = scene.everything();
     manifests[2] = scene.addon_polled_hourly();
@@ -18,7 +18,7 @@ fn everything_polled_hourly(scene: &Scene) -> Vec<Value> {
 }
 
 #[test]
-fn a_wrong_heroku_token_is_told_without_a_storm_and_the_right_one_heals() {
+fn wrong_heroku_token_is_reported_and_recovers() {
     e2e("bad-token", async |scene| {
         let _operator = scene.operator().await;
         let mut manifests = scene.everything();
@@ -32,10 +32,10 @@ fn a_wrong_heroku_token_is_told_without_a_storm_and_the_right_one_heals() {
         let last = scene.simulator.last_request().await;
         let before = scene.writes().await.len();
         let looks = |asked: &[Value]| asked.iter().filter(|r| text(r, "/path") == "/apps/orders-prod").count();
-        let asked = scene.simulator.until_requests(last, "two more looks at the app", |all| looks(all) >= 2).await;
-        assert!(asked.len() <= 4 * (looks(&asked) + 1), "four calls a look would do: {asked:#?}");
+        let asked = scene.simulator.until_requests(last, "two more lookups of the app", |all| looks(all) >= 2).await;
+        assert!(asked.len() <= 4 * (looks(&asked) + 1), "four calls per lookup suffice: {asked:#?}");
         assert!(asked.iter().all(|request| request["api"] == "platform"), "{asked:#?}");
-        assert_eq!(scene.writes().await.len(), before, "nothing new to say");
+        assert_eq!(scene.writes().await.len(), before, "nothing new to report");
 
         scene.apply(&scene.token()).await;
         scene.ready("Connection", CONNECTION).await;
@@ -45,7 +45,7 @@ fn a_wrong_heroku_token_is_told_without_a_storm_and_the_right_one_heals() {
 }
 
 #[test]
-fn secrets_that_come_late_are_waited_for() {
+fn late_secrets_are_waited_for() {
     e2e("late-secrets", async |scene| {
         let _operator = scene.operator().await;
         scene.apply_all(&[scene.addon_polled_hourly(), scene.connection(CONNECTION, "productionOrg")]).await;
@@ -54,7 +54,7 @@ fn secrets_that_come_late_are_waited_for() {
         let waiting = scene.unready("Connection", CONNECTION, "SecretNotFound", "Reconciling").await;
         assert!(message(&waiting).contains("sf-jwt"), "{}", message(&waiting));
 
-        // The Secret is there, but not the key of it.
+        // The Secret exists, but not its key.
         scene.apply(&secret("sf-jwt", "other.key", &pem(KEY))).await;
         let named =
             |object: &Value| has_reason(object, "False", "SecretNotFound") && message(object).contains("server.key");
@@ -68,7 +68,7 @@ fn secrets_that_come_late_are_waited_for() {
 }
 
 #[test]
-fn an_addon_that_comes_late_is_waited_for() {
+fn late_addon_is_waited_for() {
     e2e("late-addon", async |scene| {
         let _operator = scene.operator().await;
         scene.apply_all(&[scene.token(), scene.key(KEY), scene.connection(CONNECTION, "productionOrg")]).await;
@@ -81,7 +81,7 @@ fn an_addon_that_comes_late_is_waited_for() {
 }
 
 #[test]
-fn another_addon_under_the_same_name_is_not_taken_for_the_one_that_was() {
+fn replaced_addon_with_same_name_is_not_touched() {
     e2e("other-addon", async |scene| {
         let _operator = scene.operator().await;
         scene.all_ready().await;
@@ -89,7 +89,7 @@ fn another_addon_under_the_same_name_is_not_taken_for_the_one_that_was() {
         scene.simulator.control("DELETE", &format!("/addons/{name}"), Value::Null).await;
         let other = json!({"name": name, "attachments": [{"app": "orders-prod", "name": "HEROKU_APPLINK"}]});
         let other = scene.simulator.control("POST", "/addons", other).await;
-        // A rotated Heroku token makes the operator look for the add-on at once.
+        // After a rotated Heroku token, the operator looks the add-on up at once.
         scene.simulator.control("POST", "/tokens", json!({"token": "HRKU-rotated"})).await;
         scene.apply(&secret("heroku-api", "token", "HRKU-rotated")).await;
         let seen = scene.unready("AppLinkAddon", "orders", "AddonChanged", "Stalled").await;
@@ -100,7 +100,7 @@ fn another_addon_under_the_same_name_is_not_taken_for_the_one_that_was() {
 }
 
 #[test]
-fn a_key_that_is_no_private_key_is_an_invalid_secret_and_is_never_sent() {
+fn invalid_key_is_reported_and_not_sent() {
     e2e("no-key", async |scene| {
         let _operator = scene.operator().await;
         let mut manifests = everything_polled_hourly(scene);
@@ -121,7 +121,7 @@ fn a_key_that_is_no_private_key_is_an_invalid_secret_and_is_never_sent() {
 }
 
 #[test]
-fn an_app_that_is_not_there_is_told_by_name() {
+fn missing_app_is_reported_by_name() {
     e2e("no-app", async |scene| {
         let _operator = scene.operator().await;
         let addon = edit(scene.addon(), |a| a["spec"]["app"] = json!("nowhere-prod"));
@@ -132,7 +132,7 @@ fn an_app_that_is_not_there_is_told_by_name() {
 }
 
 #[test]
-fn between_several_addons_there_is_no_guess() {
+fn ambiguous_addon_is_reported() {
     e2e("several", async |scene| {
         let _operator = scene.operator().await;
         let second =
@@ -153,7 +153,7 @@ fn between_several_addons_there_is_no_guess() {
 }
 
 #[test]
-fn a_bad_key_is_remote_failed_and_the_good_one_heals_it() {
+fn bad_key_fails_and_good_key_recovers() {
     e2e("bad-key", async |scene| {
         scene.simulator.settings(json!({"acceptedKeys": [sha256(&pem("good"))]})).await;
         let _operator = scene.operator().await;
@@ -175,7 +175,7 @@ fn a_bad_key_is_remote_failed_and_the_good_one_heals_it() {
 }
 
 #[test]
-fn a_key_that_applink_refuses_is_remote_rejected_and_the_good_one_heals_it() {
+fn rejected_key_is_reported_and_good_key_recovers() {
     e2e("refused-key", async |scene| {
         let refusing = json!({"acceptedKeys": [sha256(&pem("good"))], "jwtFailure": "unauthorized"});
         scene.simulator.settings(refusing).await;
@@ -194,14 +194,14 @@ fn a_key_that_applink_refuses_is_remote_rejected_and_the_good_one_heals_it() {
 }
 
 #[test]
-fn a_key_changed_after_it_connected_asks_for_a_replacement_and_touches_nothing() {
+fn rotated_key_requires_replacement() {
     e2e("rotated-key", async |scene| {
         let _operator = scene.operator().await;
         scene.apply_all(&everything_polled_hourly(scene)).await;
         let before = scene.ready("Connection", CONNECTION).await;
         scene.apply(&scene.key("another")).await;
         let seen = scene.unready("Connection", CONNECTION, "ReplacementRequired", "Stalled").await;
-        assert_eq!(seen["status"]["appliedHash"], before["status"]["appliedHash"], "what is applied is the old one");
+        assert_eq!(seen["status"]["appliedHash"], before["status"]["appliedHash"], "the applied state is the old one");
         let remote = scene.simulator.only_connection().await;
         assert_eq!((&remote["id"], &remote["status"]), (&before["status"]["id"], &json!("connected")));
         assert_eq!(scene.simulator.mutating().await, [POST]);

@@ -1,5 +1,5 @@
-//! What deploy/ installs, as its users do it: it applies without a warning, the pod would be admitted, the operator can
-//! do its work with what is granted and nothing beyond, and Argo CD is told of every kind.
+//! Installs deploy/ as users do: it applies without warnings, the pod would be admitted, the operator has exactly the
+//! rights it needs, and Argo CD knows every kind.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,11 +11,11 @@ use crate::harness::{
     CONNECTION, Flags, KEY, PATIENCE, Request, Scene, Stage, document, e2e_alone, e2e_together, text, until, user,
 };
 
-/// Where deploy/ puts the operator.
+/// Namespace of the operator in deploy/.
 const HOME: &str = "applink-system";
 
-/// Applies a kustomization as the README says, and gives what is in it. The first time nothing may be warned of, the
-/// second time nothing may change.
+/// Applies a kustomization as the README says, and returns its objects. The first run must not warn, the second must
+/// not change anything.
 async fn install(stage: &Stage, kustomization: &Path) -> Vec<Value> {
     let path = kustomization.to_str().expect("UTF-8");
     let first = stage.kubectl(&["apply", "-k", path], "").await;
@@ -36,14 +36,14 @@ fn options(installed: &[Value], name: &str) -> Vec<String> {
     arguments.filter_map(|argument| argument.strip_prefix(&format!("{name}="))).map(str::to_owned).collect()
 }
 
-/// How the Deployment would run the operator.
+/// The Deployment's options.
 fn flags(installed: &[Value]) -> Flags {
     let namespaces = Some(options(installed, "--namespace"));
     Flags { home: Some(HOME.to_owned()), namespaces, leader_elect: true, ..Flags::default() }
 }
 
-/// That the namespace's own rules, `restricted`, admit the pod which the Deployment describes, and that its image has
-/// the version of this package.
+/// Asserts that the policy `restricted` of the namespace admits the Deployment's pod, and that its image has this
+/// package's version.
 async fn assert_pod_is_admitted(stage: &Stage, installed: &[Value]) {
     let template = &deployment(installed)["spec"]["template"];
     let pod = json!({
@@ -57,7 +57,7 @@ async fn assert_pod_is_admitted(stage: &Stage, installed: &[Value]) {
     assert_eq!(image, format!("applink-operator:{}", env!("CARGO_PKG_VERSION")));
 }
 
-/// A copy of deploy/namespaced for these namespaces, made as its header says.
+/// A copy of deploy/namespaced for these namespaces, edited as its header says.
 fn namespaced_for(scene: &Scene, namespaces: &[&str]) -> PathBuf {
     for part in ["deploy", "crds"] {
         let copied = Command::new("cp").arg("-R").arg(source(part)).arg(&scene.dir).status().expect("cp");
@@ -76,7 +76,7 @@ fn namespaced_for(scene: &Scene, namespaces: &[&str]) -> PathBuf {
             text.replace("namespace: crm", &format!("namespace: {namespace}"))
         });
     }
-    // Each line that names the namespace crm becomes one for each of them.
+    // Each line with the namespace crm becomes one for each namespace.
     change(&variant.join("kustomization.yaml"), &|text| {
         let lines = text.lines().flat_map(|line| match line.starts_with('#') || !line.contains("crm") {
             true => vec![line.to_owned()],
@@ -87,8 +87,8 @@ fn namespaced_for(scene: &Scene, namespaces: &[&str]) -> PathBuf {
     variant
 }
 
-/// What the account may do in a namespace, in all where it is empty: with its own kinds what is needed everywhere, with
-/// what may hold secrets only where it was let in, and never more.
+/// Asserts the account's rights in a namespace, or everywhere if empty: its own kinds as needed anywhere, kinds that
+/// may hold secrets only in the granted namespaces, and nothing else.
 async fn assert_may_work(scene: &Scene, namespace: &str, let_in: bool) {
     let cases = [
         ("get", "", "secrets", let_in),
@@ -122,7 +122,7 @@ async fn assert_never_refused(scene: &Scene) -> Vec<Request> {
     asked
 }
 
-/// deploy/base: a connection in a namespace that nobody named gets Ready.
+/// deploy/base: a connection in any namespace becomes Ready.
 async fn all_namespaces(stage: &Stage, anywhere: &Scene, installed: &[Value]) {
     assert_pod_is_admitted(stage, installed).await;
     let mut operator = anywhere.operator_with(flags(installed)).await;
@@ -134,7 +134,7 @@ async fn all_namespaces(stage: &Stage, anywhere: &Scene, installed: &[Value]) {
     operator.ended().await;
 }
 
-/// deploy/namespaced in the place of deploy/base: two namespaces are served, a third is left alone.
+/// deploy/namespaced instead of deploy/base: two namespaces are served, a third is left alone.
 async fn named_namespaces(stage: &Stage, anywhere: &Scene) {
     for kind in ["clusterrolebinding", "clusterrole"] {
         stage.kubectl(&["delete", kind, "applink-operator"], "").await;
@@ -148,20 +148,20 @@ async fn named_namespaces(stage: &Stage, anywhere: &Scene) {
     let before = assert_never_refused(anywhere).await.len();
     let _operator = first.operator_with(flags(&installed)).await;
     first.all_ready().await;
-    // Both simulators have the same add-on, so one name cannot serve twice.
+    // Both simulators have the same add-on, so they need two names.
     second.apply_all(&[second.token(), second.key(KEY), second.addon(), second.connection("other", "otherOrg")]).await;
     second.ready("Connection", "other").await;
     assert_eq!(anywhere.get("Connection", CONNECTION).await, Some(changed));
     let asked = assert_never_refused(anywhere).await.split_off(before);
     let elsewhere = asked.iter().filter(|asked| !["named-a", "named-b", HOME].contains(&asked.namespace.as_str()));
-    assert_eq!(elsewhere.collect::<Vec<_>>(), Vec::<&Request>::new(), "it has no business there");
+    assert_eq!(elsewhere.collect::<Vec<_>>(), Vec::<&Request>::new(), "it has no rights there");
     for (namespace, yes) in [("named-a", true), ("anywhere", false), ("", false)] {
         assert_may_work(anywhere, namespace, yes).await;
     }
 }
 
 #[test]
-fn base_serves_all_namespaces_and_namespaced_in_its_place_those_that_it_names() {
+fn base_and_namespaced_serve_their_namespaces() {
     e2e_alone("install", async |stage| {
         let installed = install(stage, &source("deploy/base")).await;
         let anywhere = stage.bare_scene("anywhere").await;
@@ -170,7 +170,7 @@ fn base_serves_all_namespaces_and_namespaced_in_its_place_those_that_it_names() 
     });
 }
 
-/// The Role of a namespace that is being deleted may go before the resources in it.
+/// The Role may be deleted before the resources in a terminating namespace.
 async fn delete_role(scene: &Scene) {
     for kind in ["rolebinding", "role"] {
         scene.kubectl(&["delete", kind, "applink-operator"], "").await;
@@ -181,7 +181,7 @@ async fn delete_role(scene: &Scene) {
 }
 
 #[test]
-fn a_namespace_that_is_deleted_ends_and_leaves_nothing_in_applink_although_its_role_goes_first() {
+fn namespace_deletion_is_clean_if_its_role_goes_first() {
     e2e_alone("tenants", async |stage| {
         install(stage, &source("crds")).await;
         let (leaving, staying) = (stage.bare_scene("leaving").await, stage.bare_scene("staying").await);
@@ -201,7 +201,7 @@ fn a_namespace_that_is_deleted_ends_and_leaves_nothing_in_applink_although_its_r
             assert_eq!(left, json!([]), "{kind}");
         }
 
-        // The namespace stays in --namespace: neither this operator nor the next one stops for that.
+        // The namespace stays in --namespace: neither this operator nor the next one stops because of it.
         staying
             .apply_all(&[staying.token(), staying.key(KEY), staying.addon(), staying.connection("one", "oneOrg")])
             .await;
@@ -216,14 +216,14 @@ fn a_namespace_that_is_deleted_ends_and_leaves_nothing_in_applink_although_its_r
 }
 
 #[test]
-fn argo_cd_is_told_of_every_kind_and_keeps_what_else_it_is_told() {
+fn argocd_health_covers_every_kind_and_keeps_other_keys() {
     e2e_together("argocd", async |stage| {
         let scene = stage.bare_scene("argocd").await;
         let others = json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm"},
             "data": {"url": "https://argocd.example.com"},
         });
-        // As most install it; by a server-side apply of ours the same kubectl would take it over.
+        // As most users install it; kubectl would take over fields of a server-side apply.
         scene.kubectl(&["apply", "-f", "-"], &others.to_string()).await;
         let path = source("deploy/argocd");
         let ours = stage.kubectl(&["kustomize", path.to_str().expect("UTF-8")], "").await;
@@ -235,7 +235,7 @@ fn argo_cd_is_told_of_every_kind_and_keeps_what_else_it_is_told() {
             let (group, kind) = (text(&crd, "/spec/group"), text(&crd, "/spec/names/kind"));
             wanted[format!("resource.customizations.health.{group}_{kind}")] = json!(script);
         }
-        let told = scene.get("ConfigMap", "argocd-cm").await.expect("it is there");
-        assert_eq!(told["data"], wanted);
+        let reported = scene.get("ConfigMap", "argocd-cm").await.expect("it exists");
+        assert_eq!(reported["data"], wanted);
     });
 }

@@ -1,10 +1,11 @@
-//! All kinds together: applied at once, in any order, they come about one after the other, and go in the other order.
+//! All kinds together: applied at once in any order, they become Ready one after the other, and are deleted in the
+//! reverse order.
 
 use crate::harness::{CONNECTION, DATA_CLOUD, Scene, document, e2e};
 use serde_json::{Value, json};
 
 async fn apply_all_kinds(scene: &Scene) {
-    // What is needed comes last.
+    // Dependencies come last.
     let all = [
         scene.target("customer-updates", "customer_update"),
         scene.publication("orders-api"),
@@ -17,7 +18,7 @@ async fn apply_all_kinds(scene: &Scene) {
 }
 
 #[test]
-fn all_kinds_applied_at_once_are_ready_in_the_end() {
+fn all_kinds_applied_at_once_become_ready() {
     e2e("kinds", async |scene| {
         let _operator = scene.operator().await;
         apply_all_kinds(scene).await;

@@ -1,4 +1,4 @@
-//! kustomize changes names: with what deploy/kustomize ships, the references follow.
+//! kustomize renames objects: with the configuration in deploy/kustomize, references follow.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ fn copy_of_deploy(scene: &Scene) {
     assert!(copied.expect("cp").success());
 }
 
-/// One object with each reference that there is.
+/// Objects that have every reference.
 const OBJECTS: &str = "\
 {apiVersion: applink.dev/v1alpha1, kind: AppLinkAddon, metadata: {name: orders}, spec: {app: orders, tokenSecretRef: {name: heroku-api, key: token}}}
 ---
@@ -38,7 +38,7 @@ const OBJECTS: &str = "\
 {apiVersion: applink.dev/v1alpha1, kind: DataActionTarget, metadata: {name: updates}, spec: {connectionRef: {name: production}, label: orders}}
 ";
 
-/// Kind, name before the build, and where it refers to what. The last is the name of a kind, or `=` and the value itself.
+/// Kind, name before the build, and the field with its referent: the name of a kind, or `=` and a literal.
 const REFERENCES: &[(&str, &str, &str, &str, &str)] = &[
     ("AppLinkAddon", "orders", "/spec/tokenSecretRef/name", "Secret", "heroku-api"),
     ("AppLinkAddon", "orders", "/spec/app", "=", "orders"),
@@ -59,7 +59,7 @@ const REFERENCES: &[(&str, &str, &str, &str, &str)] = &[
     ("DataActionTarget", "updates", "/spec/connectionRef/name", "Connection", "production"),
 ];
 
-/// The object of this kind that had this name before the build, whatever was put before and after that.
+/// The object of this kind that had this name before the build, whatever its prefix and suffix.
 fn one<'a>(built: &'a [Value], kind: &str, name: &str) -> &'a Value {
     let is_it = |object: &&Value| object["kind"] == kind && text(object, "/metadata/name").contains(name);
     let found: Vec<_> = built.iter().filter(is_it).collect();
@@ -75,7 +75,7 @@ fn assert_references(built: &[Value]) {
     }
 }
 
-/// An overlay with one object of each kind and what they refer to; `change` makes it the one to try.
+/// An overlay with one object of each kind and their referents. `change` is the transformation under test.
 fn overlay(change: Value) -> Value {
     let mut overlay = json!({
         "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
@@ -93,7 +93,7 @@ fn overlay(change: Value) -> Value {
 }
 
 #[test]
-fn references_follow_the_names_that_kustomize_changes() {
+fn references_follow_kustomize_renames() {
     e2e_together("kustomize", async |stage| {
         let scene = stage.bare_scene("kustomize").await;
         copy_of_deploy(&scene);
@@ -112,7 +112,7 @@ fn references_follow_the_names_that_kustomize_changes() {
         let over = json!({"resources": ["../prefix"], "nameSuffix": "-again"});
         assert_references(&build(stage, &scene, "over", &over));
 
-        // The samples bring it along, and it may be there twice.
+        // The samples include it, so it may occur twice.
         for (name, resources) in
             [("samples", json!(["../deploy/samples"])), ("twice", json!(["../deploy/kustomize", "../deploy/samples"]))]
         {
@@ -124,9 +124,9 @@ fn references_follow_the_names_that_kustomize_changes() {
     });
 }
 
-/// Every field of the CRDs that is a reference is in the rules, whatever is added later.
+/// Every reference field in the CRDs has a rule, including future ones.
 #[test]
-fn every_reference_of_the_crds_has_a_rule() {
+fn every_crd_reference_has_a_kustomize_rule() {
     e2e_together("kustomize-rules", async |stage| {
         let rules = std::fs::read_to_string(source("deploy/kustomize/name-references.yaml")).expect("the rules");
         let rules: Value = serde_saphyr::from_str(&rules).expect("YAML");

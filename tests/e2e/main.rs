@@ -1,33 +1,33 @@
-//! End to end: the operator and the simulator as processes, and a real API server between them and the user.
+//! End to end: the operator and the simulator as processes, with a real API server.
 //!
-//! Nothing is faked but AppLink itself. Most tests wait most of the time, so let many run at once
-//! (`--test-threads=8`); with two they take twice as long. `harness` has what they stand on.
+//! Only AppLink is simulated. Most tests spend their time waiting, so run many in parallel (`--test-threads=8`); two
+//! threads take twice as long. The harness is in `harness`.
 
+mod admission;
 mod adopt;
 mod authorization;
 mod canary;
+mod connection;
 mod consent;
 mod crash;
 mod dialects;
-mod each;
 mod harness;
 mod health;
 mod hosts;
+mod idle;
 mod inputs;
 mod install;
 mod kinds;
+mod kubectl_output;
 mod kustomize;
-mod life;
-mod limits;
+mod lifecycles;
 mod memory;
-mod names;
+mod name_conflicts;
 mod policies;
 mod publications;
+mod rate_limits;
 mod rbac;
-mod reading;
-mod refused;
 mod replace;
-mod rest;
 mod sets;
 mod stop;
 mod storm;

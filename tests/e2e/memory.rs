@@ -1,5 +1,5 @@
-//! Secrets and ConfigMaps that are none of the operator's business cost it no memory, however many there are: their names
-//! go by, and nothing is kept.
+//! Foreign Secrets and ConfigMaps cost the operator no memory, however many there are: it reads their names and keeps
+//! nothing.
 
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -8,10 +8,10 @@ use crate::harness::{CONNECTION, KEY, Operator, PATIENCE, Scene, document, e2e, 
 
 const API: &str = "orders-api";
 
-/// So many of each.
+/// Number of each.
 const FOREIGN: usize = 2_000;
-/// They may cost less than this, in KiB. Ten thousand of each came to 0.3 MiB as they came, and to 1.1 MiB where they were
-/// there first.
+/// Upper limit for their cost, in KiB. 10,000 of each took 0.3 MiB when created later, and 1.1 MiB when they existed at
+/// the start.
 const LITTLE: i64 = 5 * 1024;
 
 async fn make_foreign(scene: &Scene) {
@@ -26,16 +26,16 @@ async fn make_foreign(scene: &Scene) {
     each.buffer_unordered(32).collect::<Vec<_>>().await;
 }
 
-/// Changes a ConfigMap that is the operator's business after all that are not, and waits until it has acted on that:
-/// its watch has shown it the others, then.
+/// Changes a referenced ConfigMap after all the others, and waits until the operator acts on it: by then, its watch has
+/// shown the others.
 async fn maps_passed(scene: &Scene, version: &str) {
-    let before = scene.get("Publication", API).await.expect("it is there");
+    let before = scene.get("Publication", API).await.expect("it exists");
     scene.apply(&document(version)).await;
     let published = |now: &Value| is_ready(now) && now["status"]["appliedHash"] != before["status"]["appliedHash"];
-    scene.wait("Publication", API, "is published again", published).await;
+    scene.wait("Publication", API, "is republished", published).await;
 }
 
-/// Waits until it has little more than `before`: the allocator takes a moment to give back what it gives back.
+/// Waits until it uses little more than `before`: the allocator takes a moment to return memory.
 async fn assert_little_more(operator: &Operator, before: i64) {
     let little = async || (operator.resident() - before < LITTLE).then_some(());
     let explain = async || format!("{before} KiB before, {} KiB after", operator.resident());
@@ -43,7 +43,7 @@ async fn assert_little_more(operator: &Operator, before: i64) {
 }
 
 #[test]
-fn thousands_of_foreign_secrets_and_config_maps_cost_no_memory() {
+fn foreign_secrets_and_config_maps_cost_no_memory() {
     e2e("memory", async |scene| {
         let operator = scene.operator().await;
         scene.all_ready().await;
@@ -57,7 +57,7 @@ fn thousands_of_foreign_secrets_and_config_maps_cost_no_memory() {
         scene.unready("Connection", CONNECTION, "ReplacementRequired", "Stalled").await;
         assert_little_more(&operator, before).await;
 
-        // One that finds them when it starts has no more than one that found none.
+        // After a restart with all of them, it uses no more than after a start without.
         operator.kill();
         let operator = scene.operator().await;
         scene.apply(&scene.key(KEY)).await;

@@ -1,22 +1,22 @@
-//! What may not be done under Observe.
+//! What Observe forbids.
 
 use serde_json::{Value, json};
 
 use crate::harness::{CONNECTION, condition_of, e2e, edit, text};
 
-/// A connection that somebody else made, as ours would be.
+/// A connection created by somebody else, equal to ours.
 fn planted(name: &str) -> Value {
     json!({"name": name, "method": "JWT", "username": "ci@example.com", "clientId": "3MVG9e2e"})
 }
 
-/// That nothing holds the object: neither finalizer nor intent.
+/// Asserts that the object has neither finalizer nor intent.
 fn assert_unheld(object: &Value) {
     assert_eq!(object["metadata"]["finalizers"], Value::Null, "{object:#}");
     assert_eq!(text(object, "/metadata/annotations/applink.dev~1intent"), "", "{object:#}");
 }
 
 #[test]
-fn observe_tells_of_what_others_made_and_holds_nothing() {
+fn observe_reports_foreign_objects_without_finalizer() {
     e2e("observe", async |scene| {
         let _operator = scene.operator().await;
         let remote = scene.simulator.control("POST", "/connections", planted("productionOrg")).await;
@@ -35,10 +35,10 @@ fn observe_tells_of_what_others_made_and_holds_nothing() {
 }
 
 #[test]
-fn observe_says_what_is_missing_and_sees_it_come() {
+fn observe_reports_a_missing_object_until_it_appears() {
     e2e("missing", async |scene| {
         let _operator = scene.operator().await;
-        // The add-on's policy is a ceiling for everything below it.
+        // The add-on's policy limits that of its objects.
         let addon = edit(scene.addon(), |addon| addon["spec"]["managementPolicy"] = json!("Observe"));
         let mut manifests = scene.everything();
         manifests[2] = addon;

@@ -1,4 +1,4 @@
-//! Publications on a real API server: made, changed, corrected, taken over and taken away, as users and others have it.
+//! Publications on a real API server: created, changed, corrected, adopted and deleted by users and others.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::harness::{CONNECTION, Scene, condition_of, document, e2e, edit, is_re
 const API: &str = "orders-api";
 const PUBLISH: &str = "POST connections/salesforce/";
 
-/// A scene whose connection is Ready, with what a publication is made from.
+/// A scene with a Ready connection and a publication's inputs.
 async fn connected(scene: &Scene) {
     scene.all_ready().await;
     scene.apply(&document("1.0.0")).await;
@@ -19,21 +19,21 @@ async fn published(scene: &Scene) -> Value {
     scene.ready("Publication", API).await
 }
 
-/// Calls that change something, connections left out.
+/// Mutating calls, without those for connections.
 async fn changes(scene: &Scene) -> Vec<String> {
     let all = scene.simulator.mutating().await;
     let about = all.iter().filter(|line| line.contains("/apps"));
     about.map(|line| if line.starts_with(PUBLISH) { "publish" } else { "unpublish" }.to_owned()).collect()
 }
 
-/// What is published, of which there is one.
+/// The only publication.
 async fn only(scene: &Scene) -> Value {
     let all = scene.simulator.control("GET", "/publications", Value::Null).await;
     let [one] = all.as_array().expect("a list").as_slice() else { panic!("one publication: {all:#}") };
     one.clone()
 }
 
-/// Somebody else publishes this app over the connection.
+/// Somebody else publishes this app through the connection.
 async fn plant(scene: &Scene) {
     let planted = json!({"connection": "productionOrg", "clientName": "Theirs"});
     scene.simulator.control("POST", "/publications", planted).await;
@@ -44,7 +44,7 @@ fn message(object: &Value) -> &str {
 }
 
 #[test]
-fn a_change_of_the_document_is_published_again_and_nothing_else_is() {
+fn only_document_changes_are_republished() {
     e2e("publish", async |scene| {
         let _operator = scene.operator().await;
         let before = published(scene).await;
@@ -56,7 +56,7 @@ fn a_change_of_the_document_is_published_again_and_nothing_else_is() {
         let moved =
             |object: &Value| is_ready(object) && object["status"]["appliedHash"] != before["status"]["appliedHash"];
         scene.apply(&document("1.1.0")).await;
-        scene.wait("Publication", API, "is published again", moved).await;
+        scene.wait("Publication", API, "is republished", moved).await;
         assert_eq!(changes(scene).await, ["publish", "publish"]);
         scene.wait_event(API, "Republished").await;
         assert_eq!(scene.events(API).await, ["Created", "Published", "Republished"]);
@@ -64,7 +64,7 @@ fn a_change_of_the_document_is_published_again_and_nothing_else_is() {
 }
 
 #[test]
-fn what_others_publish_or_delete_is_put_right_within_a_poll() {
+fn publication_drift_is_corrected_within_a_poll() {
     e2e("publish-drift", async |scene| {
         let _operator = scene.operator().await;
         let before = published(scene).await;
@@ -76,15 +76,15 @@ fn what_others_publish_or_delete_is_put_right_within_a_poll() {
         assert_eq!((&now["clientName"], &now["posts"]), (&json!("OrdersAPI"), &json!(2)));
         scene.simulator.control("DELETE", &format!("/publications/{id}"), Value::Null).await;
         let service = &before["status"]["externalServiceID"];
-        let anew = |object: &Value| is_ready(object) && object["status"]["externalServiceID"] != *service;
-        scene.wait("Publication", API, "is published anew", anew).await;
+        let recreated = |object: &Value| is_ready(object) && object["status"]["externalServiceID"] != *service;
+        scene.wait("Publication", API, "is republished", recreated).await;
         assert_eq!(changes(scene).await, ["publish"; 3]);
         scene.wait_event(API, "Recreated").await;
     });
 }
 
 #[test]
-fn what_was_there_first_is_published_over_once_or_left_alone() {
+fn existing_publication_is_adopted_or_left_alone() {
     e2e("publish-adopt", async |scene| {
         let _operator = scene.operator().await;
         connected(scene).await;
@@ -102,7 +102,7 @@ fn what_was_there_first_is_published_over_once_or_left_alone() {
 }
 
 #[test]
-fn the_second_for_one_connection_waits_and_takes_over_when_the_first_goes() {
+fn second_publication_waits_for_the_first() {
     e2e("publish-two", async |scene| {
         let _operator = scene.operator().await;
         published(scene).await;
@@ -117,7 +117,7 @@ fn the_second_for_one_connection_waits_and_takes_over_when_the_first_goes() {
 }
 
 #[test]
-fn it_goes_before_its_connection_which_says_what_it_waits_for() {
+fn publication_is_deleted_before_its_connection() {
     e2e("publish-end", async |scene| {
         scene.simulator.settings(json!({"disconnectSeconds": 0})).await;
         let _operator = scene.operator().await;
@@ -134,7 +134,7 @@ fn it_goes_before_its_connection_which_says_what_it_waits_for() {
 }
 
 #[test]
-fn a_document_that_is_none_is_told_by_its_line_and_a_refused_one_with_a_way_out() {
+fn invalid_document_is_reported_with_its_line() {
     e2e("publish-refused", async |scene| {
         scene.simulator.settings(json!({"publications": {"republish": "conflict"}})).await;
         let _operator = scene.operator().await;

@@ -1,5 +1,5 @@
-//! Each verb that deploy/namespaced grants, taken away: the operator says which one it misses, keeps calm, and goes on
-//! when it has it back, without a restart.
+//! Takes away each verb that deploy/namespaced grants: the operator names the missing right, stays calm, and continues
+//! without a restart when it is granted again.
 
 mod flow;
 
@@ -16,18 +16,16 @@ use crate::harness::{
 };
 
 use flow::Flow::{
-    self, Bring, Create, Delete, Elect, HandOver, HandOverAnew, Heal, Malformed, Redraft, Repeat, Reread, Rotate,
-    TakeOver, Tell, Withdraw,
+    self, Bring, Create, Delete, DeleteLink, Elect, Malformed, Recreate, Redraft, Repeat, ReplaceLink, Reread, Rotate,
+    StoreLink, TakeOver, Tell,
 };
 
-/// What is watched for during this time, by the API server's own clock, is that nothing much happens: on a slow machine
-/// even less does.
+/// How long to watch, by the API server's clock, that little happens. On a slow machine even less does.
 const CALM: Duration = Duration::from_secs(5);
-/// How many requests it may cost, those of a creation that goes on as far as it can among them, whose every step reads
-/// Secrets.
+/// Most requests meanwhile, including those of a creation that proceeds as far as it can, with reads of Secrets at each
+/// step.
 const SOME: usize = 40;
-/// How many of them may be refused: two objects try again, each after 1 s, 2 s, 4 s and so on, or where something wakes
-/// it.
+/// Most refused requests: two objects retry after 1 s, 2 s, 4 s and so on, or when something wakes them.
 const FEW: usize = 6;
 
 /// One verb that is taken away.
@@ -35,9 +33,9 @@ struct Row {
     group: &'static str,
     resource: &'static str,
     verb: &'static str,
-    /// What is done while it is missing.
+    /// What happens while it is missing.
     flow: Flow,
-    /// Who says that it is.
+    /// Which objects report it.
     said: &'static [Saying],
 }
 
@@ -51,8 +49,8 @@ const fn row(
     Row { group, resource, verb, flow, said }
 }
 
-/// Kind, name and reason. Nothing can be said of an object that cannot be read, or whose status cannot be written, and
-/// nothing is of one that is Ready and to which nothing was to be done.
+/// Kind, name and reason. An object that cannot be read, or whose status cannot be written, reports nothing; nor does a
+/// Ready object with nothing to do.
 type Saying = (&'static str, &'static str, &'static str);
 
 const UNREADY: Saying = ("AppLinkAddon", "orders", "AddonNotReady");
@@ -76,10 +74,10 @@ const ROWS: &[Row] = &[
     row("applink.dev", "connections", "list", Create, &[]),
     row("applink.dev", "connections", "watch", Create, &[]),
     row("applink.dev", "connections", "patch", Create, &[CREATING]),
-    row("applink.dev", "connections", "patch", Heal, &[CREATING]),
+    row("applink.dev", "connections", "patch", Recreate, &[CREATING]),
     row("applink.dev", "connections", "patch", Delete, &[DELETING]),
     row("applink.dev", "connections/status", "patch", Create, &[]),
-    row("applink.dev", "connections/status", "patch", Heal, &[]),
+    row("applink.dev", "connections/status", "patch", Recreate, &[]),
     row("applink.dev", "authorizations", "get", Malformed("Authorization", "batch-user"), &[]),
     row("applink.dev", "authorizations", "list", Create, &[]),
     row("applink.dev", "authorizations", "watch", Create, &[]),
@@ -102,9 +100,9 @@ const ROWS: &[Row] = &[
     row("", "secrets", "get", Reread, &[]),
     row("", "secrets", "list", Rotate, &[]),
     row("", "secrets", "watch", Rotate, &[]),
-    row("", "secrets", "create", HandOver, &[CREATING]),
-    row("", "secrets", "patch", HandOverAnew, &[CREATING]),
-    row("", "secrets", "delete", Withdraw, &[CREATING]),
+    row("", "secrets", "create", StoreLink, &[CREATING]),
+    row("", "secrets", "patch", ReplaceLink, &[CREATING]),
+    row("", "secrets", "delete", DeleteLink, &[CREATING]),
     row("events.k8s.io", "events", "create", Tell, &[]),
     row("events.k8s.io", "events", "patch", Repeat, &[]),
     row("coordination.k8s.io", "leases", "get", Elect, &[]),
@@ -112,10 +110,10 @@ const ROWS: &[Row] = &[
     row("coordination.k8s.io", "leases", "update", TakeOver, &[]),
 ];
 
-/// What is no trouble while it is missing: a namespace that ends is taken for one that stays.
+/// The one verb that may be missing without a report: without it, a terminating namespace looks like one that stays.
 const DONE_WITHOUT: (&str, &str, &str) = ("", "namespaces", "get");
 
-/// The rules of a Role, taken apart: one for each verb on each resource.
+/// Splits a Role into rules with one verb on one resource each.
 fn single_rules(role: &Value) -> Vec<Value> {
     let all = |rule: &Value, field: &str| rule[field].as_array().expect("a list").clone();
     let mut single = Vec::new();
@@ -144,13 +142,13 @@ impl Row {
         format!("no-{}-{}{}", self.verb, self.resource.replace('/', "-"), self.flow.suffix())
     }
 
-    /// What the API server says of it.
+    /// The API server's message.
     fn complaint(&self) -> String {
         let Self { group, resource, verb, .. } = self;
         format!("cannot {verb} resource \"{resource}\" in API group \"{group}\"")
     }
 
-    /// Takes the verb out of the scene's Roles.
+    /// Removes the verb from the scene's Roles.
     async fn take_away(&self, scene: &Scene) {
         let Self { group, resource, verb, .. } = *self;
         for role in scene.list("Role").await {
@@ -167,7 +165,7 @@ impl Row {
         self.until_allowed(scene, true).await;
     }
 
-    /// The API server learns of a changed Role by a watch of its own.
+    /// Waits until the API server, which watches Roles, knows of the change.
     async fn until_allowed(&self, scene: &Scene, yes: bool) {
         let Self { group, resource, verb, .. } = *self;
         let (resource, part) = resource.split_once('/').unwrap_or((resource, ""));
@@ -181,7 +179,7 @@ impl Row {
         until("the rule is in force", PATIENCE, look, async || wanted.to_string()).await;
     }
 
-    /// Plays the flow to where the verb is needed.
+    /// Runs the flow until it needs the verb.
     async fn provoke(&self, scene: &Scene) -> Operator {
         if !self.flow.is_late() {
             self.take_away(scene).await;
@@ -193,7 +191,7 @@ impl Row {
         operator
     }
 
-    /// Waits until each object that can says what is missing, and what to do.
+    /// Waits until each object that can reports what is missing and what to do.
     async fn said_by_objects(&self, scene: &Scene) -> Vec<Value> {
         let says = async |(kind, name, reason): &Saying| {
             let wanted = |object: &Value| {
@@ -208,7 +206,7 @@ impl Row {
         join_all(self.said.iter().map(says)).await
     }
 
-    /// Watches what comes of it for a while.
+    /// Asserts for a while that little happens.
     async fn keeps_calm(&self, scene: &Scene, operator: &Operator) {
         let said = self.said_by_objects(scene).await;
         let before = scene.requests().await.len();
@@ -216,34 +214,38 @@ impl Row {
         tokio::time::sleep(CALM).await;
         let asked: Vec<_> = scene.requests().await.into_iter().skip(before).filter(|r| r.at <= end).collect();
         let refused = asked.iter().filter(|request| request.code == 403).count();
-        let told = operator.said().matches(&self.complaint()).count();
+        let reported = operator.said().matches(&self.complaint()).count();
         let label = self.label();
-        println!("{label}: {} requests in {} s, {refused} refused; told {told} times", asked.len(), CALM.as_secs());
+        println!(
+            "{label}: {} requests in {} s, {refused} refused; reported {reported} times",
+            asked.len(),
+            CALM.as_secs()
+        );
         assert!(asked.len() <= SOME && refused <= FEW, "{label}: {asked:#?}");
-        assert!(told == 1 || !self.flow.is_told_once(), "{label}: told {told} times");
+        assert!(reported == 1 || !self.flow.is_reported_once(), "{label}: reported {reported} times");
         for object in said {
             let now = scene.get(text(&object, "/kind"), text(&object, "/metadata/name")).await;
             assert_eq!(now, Some(object), "{label}: nothing new is to be said");
         }
         if self.flow.is_late() && self.said.is_empty() {
-            let object = scene.get("Connection", CONNECTION).await.expect("it is there");
-            assert!(is_ready(&object), "it was, and nothing can or need be said of it: {object:#}");
+            let object = scene.get("Connection", CONNECTION).await.expect("it exists");
+            assert!(is_ready(&object), "it is Ready, and nothing needs a report: {object:#}");
         }
     }
 
-    /// Takes the verb away, looks at what comes of it, and gives it back.
+    /// Takes the verb away, checks the effects, and grants it again.
     async fn play(&self, scene: &Scene) {
         let operator = self.provoke(scene).await;
         let complaint = self.complaint();
-        let told = async || operator.said().contains(&complaint).then_some(());
-        until(&format!("the log says {complaint}"), PATIENCE, told, async || operator.said()).await;
+        let reported = async || operator.said().contains(&complaint).then_some(());
+        until(&format!("the log says {complaint}"), PATIENCE, reported, async || operator.said()).await;
         self.keeps_calm(scene, &operator).await;
         self.give_back(scene).await;
         self.flow.recover(scene).await;
     }
 }
 
-/// Plays all rows of a group at once: they mostly wait.
+/// Runs all rows of a group at once, since they mostly wait.
 fn deprived_of(resources: &[&str]) {
     let wanted = |row: &&Row| resources.contains(&row.resource);
     e2e_together(&format!("no {}", resources[0]), async |stage| {
@@ -253,7 +255,7 @@ fn deprived_of(resources: &[&str]) {
 }
 
 #[test]
-fn each_verb_that_is_granted_is_taken_away_here() {
+fn every_granted_verb_has_a_row() {
     let roles = NAMESPACED.iter().filter(|object| object["kind"] == "Role" || object["kind"] == "ClusterRole");
     let rules: Vec<_> = roles.flat_map(single_rules).collect();
     let granted: BTreeSet<_> = rules.iter().map(subject).collect();
@@ -263,46 +265,46 @@ fn each_verb_that_is_granted_is_taken_away_here() {
 }
 
 #[test]
-fn what_it_may_not_do_with_add_ons_it_says_and_does_once_it_may() {
+fn missing_rights_on_addons_are_reported() {
     deprived_of(&["applinkaddons", "applinkaddons/status"]);
 }
 
 #[test]
-fn what_it_may_not_do_with_connections_it_says_and_does_once_it_may() {
+fn missing_rights_on_connections_are_reported() {
     deprived_of(&["connections", "connections/status"]);
 }
 
 #[test]
-fn what_it_may_not_do_with_authorizations_it_says_and_does_once_it_may() {
+fn missing_rights_on_authorizations_are_reported() {
     deprived_of(&["authorizations", "authorizations/status"]);
 }
 
 #[test]
-fn what_it_may_not_do_with_publications_it_says_and_does_once_it_may() {
+fn missing_rights_on_publications_are_reported() {
     deprived_of(&["publications", "publications/status"]);
 }
 
 #[test]
-fn what_it_may_not_do_with_data_action_targets_it_says_and_does_once_it_may() {
+fn missing_rights_on_data_action_targets_are_reported() {
     deprived_of(&["dataactiontargets", "dataactiontargets/status"]);
 }
 
 #[test]
-fn what_it_may_not_do_with_config_maps_it_says_and_does_once_it_may() {
+fn missing_rights_on_config_maps_are_reported() {
     deprived_of(&["configmaps"]);
 }
 
 #[test]
-fn what_it_may_not_do_with_secrets_it_says_and_does_once_it_may() {
+fn missing_rights_on_secrets_are_reported() {
     deprived_of(&["secrets"]);
 }
 
 #[test]
-fn what_it_may_not_do_with_events_it_says_and_does_once_it_may() {
+fn missing_rights_on_events_are_reported() {
     deprived_of(&["events"]);
 }
 
 #[test]
-fn what_it_may_not_do_with_leases_it_says_and_does_once_it_may() {
+fn missing_rights_on_leases_are_reported() {
     deprived_of(&["leases"]);
 }

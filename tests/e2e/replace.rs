@@ -1,5 +1,5 @@
-//! AppLink has no update: a connection whose input changed is deleted and made anew where the user wants that, and never
-//! are there two.
+//! AppLink has no update: a connection with changed inputs is deleted and recreated if the user wants that, and two
+//! never exist at once.
 
 use serde_json::{Value, json};
 
@@ -19,8 +19,8 @@ fn asked() -> Value {
     json!({"metadata": {"annotations": {"applink.dev/replace": "now"}}})
 }
 
-/// Applies everything with the policy to replace, and waits until the Connection is Ready. Polls come too late for what
-/// is to follow from a changed Secret.
+/// Applies everything with the policy to replace, and waits until the Connection is Ready. Polls are too rare to
+/// explain the effects of a changed Secret.
 async fn ready_to_replace(scene: &Scene) -> Value {
     let mut manifests = scene.everything();
     manifests[2] = scene.addon_polled_hourly();
@@ -29,14 +29,14 @@ async fn ready_to_replace(scene: &Scene) -> Value {
     scene.ready("Connection", CONNECTION).await
 }
 
-/// Waits until the Connection is Ready with another id.
+/// Waits until the Connection is Ready with another ID.
 async fn renewed(scene: &Scene, before: &Value) -> Value {
     let renewed = |o: &Value| is_ready(o) && o["status"]["id"] != before["status"]["id"];
-    scene.wait("Connection", CONNECTION, "is made anew", renewed).await
+    scene.wait("Connection", CONNECTION, "is recreated", renewed).await
 }
 
 #[test]
-fn a_rotated_key_has_the_old_connection_deleted_and_another_made_without_a_poll() {
+fn rotated_key_recreates_the_connection_without_a_poll() {
     e2e("rotate", async |scene| {
         let _operator = scene.operator().await;
         let before = ready_to_replace(scene).await;
@@ -50,7 +50,7 @@ fn a_rotated_key_has_the_old_connection_deleted_and_another_made_without_a_poll(
 }
 
 #[test]
-fn a_key_that_is_none_deletes_nothing() {
+fn invalid_key_deletes_nothing() {
     e2e("rotate-none", async |scene| {
         let _operator = scene.operator().await;
         let before = ready_to_replace(scene).await;
@@ -67,7 +67,7 @@ fn a_key_that_is_none_deletes_nothing() {
 }
 
 #[test]
-fn what_the_policy_forbids_the_annotation_does_once() {
+fn replace_annotation_overrides_the_policy_once() {
     e2e("replace-once", async |scene| {
         let _operator = scene.operator().await;
         let before = scene.all_ready().await;
@@ -79,14 +79,14 @@ fn what_the_policy_forbids_the_annotation_does_once() {
         assert_eq!(after["status"]["lastHandledReplace"], "now");
         let once = [POST, &delete(&before), POST];
         assert_eq!(scene.simulator.mutating().await, once);
-        // The word was for once: the next change needs another.
+        // The annotation worked once: the next change needs a new value.
         scene.apply(&scene.key(KEY)).await;
         scene.unready("Connection", CONNECTION, "ReplacementRequired", "Stalled").await;
         assert_eq!(scene.simulator.mutating().await, once);
     });
 }
 
-/// Where a replacement is when the operator dies.
+/// When the operator is killed during a replacement.
 struct Death {
     name: &'static str,
     /// The call that AppLink holds back: its method, and whether it takes effect.
@@ -114,7 +114,7 @@ async fn die(scene: &Scene, operator: Operator, death: &Death) {
     operator.kill();
 }
 
-/// When each connection that ever was came and went, the latest first.
+/// When each connection was created and deleted, latest first.
 async fn lives(scene: &Scene) -> Vec<(String, Option<String>)> {
     let mut lives: Vec<_> = scene.simulator.connections().await.iter().map(life).collect();
     lives.sort();
@@ -128,7 +128,7 @@ fn life(connection: &Value) -> (String, Option<String>) {
 }
 
 async fn survives(scene: &Scene, death: &Death) {
-    // A service that keeps tombstones, and would give two of one name.
+    // A service that keeps tombstones, and allows two connections with one name.
     scene.simulator.settings(json!({"keepDisconnected": true, "takenName": "duplicate"})).await;
     let operator = scene.operator().await;
     let before = scene.all_ready().await;
@@ -145,7 +145,7 @@ async fn survives(scene: &Scene, death: &Death) {
 }
 
 #[test]
-fn killed_at_any_point_of_a_replacement_it_leaves_one_connection_and_never_two() {
+fn kill_during_replacement_leaves_one_connection() {
     e2e("replace-kill", async |scene| {
         let survived = DEATHS.iter().map(async |death| survives(&scene.beside(death.name).await, death).await);
         futures::future::join_all(survived).await;

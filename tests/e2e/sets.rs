@@ -1,6 +1,5 @@
-//! Made-up sets of manifests on a real API server: some of the two hundred that are played in-process, or those of which
-//! `APPLINK_SETS` says the first and the one after the last, as in 16..32. Many more at once are more edits than one add-on has
-//! calls for in an hour.
+//! Random sets of manifests on a real API server: some of the two hundred in-process ones, or the range in
+//! `APPLINK_SETS`, such as 16..32 (end excluded). More at once would exceed the hourly call budget of an add-on.
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use serde_json::Value;
 use crate::harness::{PATIENCE, Scene, e2e, until};
 use crate::support::sets::{Ground, play};
 
-/// Sets that one operator sees at a time.
+/// Sets that run at once with one operator.
 const AT_A_TIME: usize = 4;
 
 struct Here<'a>(&'a Scene);
@@ -41,7 +40,7 @@ impl Ground for Here<'_> {
     }
 
     async fn moment(&self) {
-        // How far the operator comes meanwhile is of no matter: any point is as good.
+        // It does not matter how far the operator gets meanwhile.
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
 
@@ -49,7 +48,7 @@ impl Ground for Here<'_> {
         let look = async || {
             let done = done().await;
             if !done {
-                // One look is many requests.
+                // One look takes many requests.
                 self.moment().await;
             }
             done.then_some(())
@@ -58,7 +57,7 @@ impl Ground for Here<'_> {
     }
 }
 
-/// Plays every `of`th set, from the `nth` on, a few at a time.
+/// Runs every `of`th set from the `nth` on, a few at a time.
 fn play_share(label: &str, nth: u64, of: u64) {
     e2e(label, async |scene| {
         let range = std::env::var("APPLINK_SETS").unwrap_or_else(|_| "0..16".to_owned());
@@ -76,11 +75,11 @@ fn play_share(label: &str, nth: u64, of: u64) {
 }
 
 #[test]
-fn even_sets_end_as_their_last_manifests_say() {
+fn even_sets_converge() {
     play_share("sets-even", 0, 2);
 }
 
 #[test]
-fn odd_sets_end_as_their_last_manifests_say() {
+fn odd_sets_converge() {
     play_share("sets-odd", 1, 2);
 }

@@ -1,11 +1,11 @@
-//! SIGTERM: the operator finishes what it has begun, gives back its lease, and goes. How long each takes is asserted on
-//! virtual time, in `tests/operator`.
+//! SIGTERM: the operator finishes its effects in flight, releases its lease, and exits. Durations are asserted on
+//! virtual time in `tests/operator`.
 
 use serde_json::{Value, json};
 
 use crate::harness::{CONNECTION, Flags, Operator, Proxy, Scene, e2e, text};
 
-/// Longer than a test waits for anything.
+/// Longer than any wait of a test.
 const ENDLESS_MILLIS: u64 = 600_000;
 
 /// Sends SIGTERM, and waits until the operator exits with 0.
@@ -20,7 +20,7 @@ async fn holder(scene: &Scene) -> String {
     text(&lease, "/spec/holderIdentity").to_owned()
 }
 
-/// Holds back AppLink's answer to the next POST.
+/// Holds back AppLink's response to the next POST.
 async fn hold_post(scene: &Scene, millis: u64) {
     let hold = json!({"method": "POST", "where": "after", "what": {"delay": {"ms": millis}}, "times": 1});
     scene.simulator.fault(hold).await;
@@ -32,13 +32,13 @@ async fn post_committed(scene: &Scene) {
 }
 
 #[test]
-fn at_rest_it_stops_and_gives_the_lease_to_the_next_leader() {
+fn sigterm_at_rest_releases_the_lease() {
     e2e("stop-rest", async |scene| {
         let operator = scene.operator_with(Flags { leader_elect: true, ..Flags::default() }).await;
         scene.all_ready().await;
         assert_ne!(holder(scene).await, "");
         stop(operator).await;
-        assert_eq!(holder(scene).await, "", "a lease that is held would keep the next one waiting");
+        assert_eq!(holder(scene).await, "", "a held lease would make the next one wait");
 
         let _next = scene.operator_with(Flags { leader_elect: true, ..Flags::default() }).await;
         scene.apply(&scene.connection("second", "secondOrg")).await;
@@ -47,7 +47,7 @@ fn at_rest_it_stops_and_gives_the_lease_to_the_next_leader() {
 }
 
 #[test]
-fn an_effect_in_flight_is_waited_for_and_its_outcome_written_down() {
+fn sigterm_waits_for_the_effect_and_records_it() {
     e2e("stop-effect", async |scene| {
         hold_post(scene, 3000).await;
         let operator = scene.operator_with(Flags { leader_elect: true, ..Flags::default() }).await;
@@ -55,14 +55,14 @@ fn an_effect_in_flight_is_waited_for_and_its_outcome_written_down() {
         post_committed(scene).await;
         stop(operator).await;
         let remote = scene.simulator.only_connection().await;
-        let seen = scene.get("Connection", CONNECTION).await.expect("it is there");
-        assert_eq!(seen["status"]["id"], remote["id"], "what came of it must be in the status: {seen:#}");
+        let seen = scene.get("Connection", CONNECTION).await.expect("it exists");
+        assert_eq!(seen["status"]["id"], remote["id"], "the status has the result: {seen:#}");
         assert_eq!(holder(scene).await, "");
     });
 }
 
 #[test]
-fn one_that_stood_still_past_its_lease_writes_nothing_any_more() {
+fn frozen_leader_writes_nothing_after_its_lease() {
     e2e("stop-frozen", async |scene| {
         let elected = || Flags { leader_elect: true, ..Flags::default() };
         // It stands still with a call under way, whose answer waits for it, and with more to do after that.
@@ -98,7 +98,7 @@ async fn changes(scene: &Scene) -> Vec<String> {
 }
 
 #[test]
-fn it_stops_although_the_api_server_is_away() {
+fn sigterm_works_without_the_api_server() {
     e2e("stop-alone", async |scene| {
         let proxy = Proxy::start(scene.server());
         let server = Some(format!("https://{}", proxy.address));
@@ -110,7 +110,7 @@ fn it_stops_although_the_api_server_is_away() {
 }
 
 #[test]
-fn it_stops_although_api_server_and_applink_are_away() {
+fn sigterm_works_without_api_server_and_applink() {
     e2e("stop-alone-effect", async |scene| {
         hold_post(scene, ENDLESS_MILLIS).await;
         let proxy = Proxy::start(scene.server());
@@ -121,7 +121,7 @@ fn it_stops_although_api_server_and_applink_are_away() {
         proxy.cut();
         stop(operator).await;
 
-        // What it could not write down is found by the next.
+        // The next operator finds what this one could not record.
         let _next = scene.operator().await;
         let seen = scene.ready("Connection", CONNECTION).await;
         assert_eq!(scene.simulator.only_connection().await["id"], seen["status"]["id"]);

@@ -1,7 +1,7 @@
-//! Storms: twenty Connections at once, edited at random while the operator is at work, then deleted at random. Whatever
-//! the order of things was, the end is that of the last manifests.
+//! Storms: twenty Connections at once, edited at random while the operator works, then deleted at random. Whatever the
+//! order, the end must match the last manifests.
 //!
-//! A seed makes a storm; those of one test are lived through one after the other by one operator.
+//! A seed determines a storm. One operator goes through the storms of one test in turn.
 
 mod player;
 
@@ -16,7 +16,7 @@ use self::player::{Edit, KEYS, Player, Role, key, key_secret};
 use crate::harness::{PATIENCE, Scene, e2e, text, until};
 
 const PLAYERS: usize = 20;
-/// In each of two bursts.
+/// Edits in each of two bursts.
 const EDITS: usize = 20;
 
 struct Storm<'a> {
@@ -29,7 +29,7 @@ struct Storm<'a> {
 }
 
 impl<'a> Storm<'a> {
-    /// Plants what is to be there first, and applies all at once.
+    /// Creates the existing connections, and applies everything at once.
     async fn begin(scene: &'a Scene, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let keys: Vec<_> = (0..KEYS).map(|_| key(&mut rng)).collect();
@@ -51,12 +51,12 @@ impl<'a> Storm<'a> {
         join_all(self.players.iter().map(|player| self.scene.apply(&player.manifest))).await;
     }
 
-    /// Edits at random: some before anybody looked, some while things are under way or done.
+    /// Edits at random: some before the first reconcile, some during and after the work.
     async fn rage(&mut self) {
         self.edit().await;
         let looked = |o: &Value| o["status"]["observedGeneration"] != -1;
         let all = async || self.scene.list("Connection").await.iter().all(looked).then_some(());
-        until(&format!("seed {}: all were looked at", self.seed), PATIENCE, all, async || String::new()).await;
+        until(&format!("seed {}: all are observed", self.seed), PATIENCE, all, async || String::new()).await;
         self.edit().await;
         for nth in 0..KEYS {
             self.keys[nth] = key(&mut self.rng);
@@ -84,7 +84,7 @@ impl<'a> Storm<'a> {
         }
     }
 
-    /// Waits until each has come to the end that its last manifest leads to; people consent meanwhile.
+    /// Waits until each reached the end that its last manifest leads to. People consent meanwhile.
     async fn settle(&self) {
         let mut asked = 0;
         let unsettled = RefCell::new(Vec::new());
@@ -101,14 +101,14 @@ impl<'a> Storm<'a> {
             unsettled.borrow().is_empty().then_some(())
         };
         let explain = async || unsettled.borrow().join("\n");
-        until(&format!("seed {}: all is settled", self.seed), PATIENCE, settled, explain).await;
+        until(&format!("seed {}: all converged", self.seed), PATIENCE, settled, explain).await;
         for player in self.players.iter().filter(|player| !player.suspended()) {
             let link = self.scene.get("Secret", &format!("{}-connection-oauth", player.name)).await;
-            assert_eq!(link, None, "seed {}: nobody waits any more", self.seed);
+            assert_eq!(link, None, "seed {}: nobody waits for consent", self.seed);
         }
     }
 
-    /// Whether anybody was asked.
+    /// Whether anybody was asked to consent.
     async fn consent(&self, there: &[Value]) -> bool {
         let pending = there.iter().filter(|c| c["method"] == "OAuth" && c["status"] == "connecting");
         let ids: Vec<_> = pending.map(|c| text(c, "/id")).collect();
@@ -120,7 +120,7 @@ impl<'a> Storm<'a> {
         let objects = self.scene.list("Connection").await;
         let mut unsettled = Vec::new();
         for player in &self.players {
-            let object = objects.iter().find(|o| o["metadata"]["name"] == player.name).expect("it is there");
+            let object = objects.iter().find(|o| o["metadata"]["name"] == player.name).expect("it exists");
             unsettled.extend(player.unsettled(object, there, &self.keys));
         }
         unsettled
@@ -132,7 +132,7 @@ impl<'a> Storm<'a> {
         for player in &self.players {
             self.scene.delete("Connection", &player.name).await;
             if player.suspended() {
-                // One that held nothing is gone already.
+                // One without a finalizer is gone already.
                 let _ = self.scene.try_change("Connection", &player.name, json!({"spec": {"suspend": false}})).await;
             }
         }
@@ -141,7 +141,7 @@ impl<'a> Storm<'a> {
         until(&format!("seed {}: all are gone", self.seed), PATIENCE, gone, explain).await;
     }
 
-    /// What is left in AppLink is what was there first and was never ours, as it was.
+    /// Asserts that AppLink has only the unchanged connections that were never ours.
     async fn judge(&self) {
         let left = self.scene.simulator.connections().await;
         let by_name = |name: &str| left.iter().find(|c| c["name"] == name);
@@ -150,7 +150,7 @@ impl<'a> Storm<'a> {
             match player.role {
                 Role::Robot | Role::Person => assert_eq!(there, None, "seed {}: {}", self.seed, player.name),
                 Role::Intruder => assert_eq!(there, player.planted.as_ref(), "seed {}: {}", self.seed, player.name),
-                // One that was suspended from the beginning never became the heir.
+                // One that was suspended from the beginning never adopted.
                 Role::Heir if player.suspended() => {
                     assert!(there.is_none() || there == player.planted.as_ref(), "seed {}: {there:?}", self.seed);
                 }
@@ -166,7 +166,7 @@ impl<'a> Storm<'a> {
     }
 }
 
-/// Lives through the storms of these seeds.
+/// Runs the storms of these seeds.
 fn live(label: &str, seeds: Range<u64>) {
     e2e(label, async |scene| {
         scene.simulator.settings(json!({"disconnectSeconds": 0})).await;
@@ -193,7 +193,7 @@ macro_rules! storms {
     )+};
 }
 
-// Each ends as its last manifests say. A few to a test, so that the tests share the work.
+// Each must end as its last manifests say. A few per test, so that tests share the work.
 storms! {
     storms_0_to_4: 0..5;
     storms_5_to_9: 5..10;

@@ -1,4 +1,5 @@
-//! Data action targets and their connection: how they come, stay, and go together, by the user's word or without it.
+//! Data action targets and their connection: how they are created, kept, and deleted together, with and without
+//! confirmation.
 
 use serde_json::{Value, json};
 
@@ -8,7 +9,7 @@ const KIND: &str = "DataActionTarget";
 const NAME: &str = "customer-updates";
 const API_NAME: &str = "customer_update";
 
-/// The Connection and a target on it, both Ready.
+/// The Connection and a target, both Ready.
 async fn ready(scene: &Scene) -> Value {
     scene.apply_all(&scene.everything()[..3]).await;
     scene.data_cloud_ready().await;
@@ -22,7 +23,7 @@ async fn blocked(scene: &Scene, by: &str) {
     assert!(message.contains(by) && message.contains("applink.dev/confirm-cascade"), "{message}");
 }
 
-/// Connections and targets in AppLink.
+/// Number of connections and targets in AppLink.
 async fn left(scene: &Scene) -> (usize, usize) {
     let world = scene.simulator.control("GET", "/world", Value::Null).await;
     let count = |what: &str| world[what].as_array().expect("a list").len();
@@ -35,7 +36,7 @@ async fn confirm(scene: &Scene) {
 }
 
 #[test]
-fn a_target_is_let_go_of_taken_back_and_goes_with_its_connection() {
+fn target_is_released_adopted_and_cascade_deleted() {
     e2e("target-life", async |scene| {
         let _operator = scene.operator().await;
         let made = ready(scene).await;
@@ -43,7 +44,7 @@ fn a_target_is_let_go_of_taken_back_and_goes_with_its_connection() {
         scene.wait_gone(KIND, NAME).await;
         scene.wait_event(NAME, "Orphaned").await;
         let put_down = |connection: &Value| connection["status"]["releasedTargets"] == json!([made["status"]["id"]]);
-        scene.wait("Connection", DATA_CLOUD, "has put it down", put_down).await;
+        scene.wait("Connection", DATA_CLOUD, "has recorded it", put_down).await;
         assert_eq!(left(scene).await, (1, 1));
 
         scene.apply(&scene.target(NAME, API_NAME)).await;
@@ -58,20 +59,20 @@ fn a_target_is_let_go_of_taken_back_and_goes_with_its_connection() {
         scene.wait_gone(KIND, NAME).await;
         scene.wait_gone("Connection", DATA_CLOUD).await;
         assert_eq!(left(scene).await, (0, 0));
-        let told = scene.events(NAME).await;
-        let of = |reason: &str| told.iter().filter(|event| event.contains(reason)).count();
-        assert_eq!((of("Orphaned"), of("Adopted")), (2, 1), "{told:?}");
+        let reported = scene.events(NAME).await;
+        let of = |reason: &str| reported.iter().filter(|event| event.contains(reason)).count();
+        assert_eq!((of("Orphaned"), of("Adopted")), (2, 1), "{reported:?}");
     });
 }
 
 #[test]
-fn by_the_users_word_targets_go_with_their_connection_whoever_made_them() {
+fn confirmed_cascade_deletes_all_targets() {
     e2e("target-cascade", async |scene| {
         let _operator = scene.operator().await;
         ready(scene).await;
         let theirs = json!({"connection": "customerData", "apiName": "of_somebody_else"});
         scene.simulator.control("POST", "/targets", theirs).await;
-        // By the user's word it is replaced, and what is declared is made anew once somebody consented.
+        // With confirmation it is replaced, and declared targets are recreated after the consent.
         let replace = json!({"metadata": {"annotations": {"applink.dev/replace": "1"}}});
         scene.change("Connection", DATA_CLOUD, replace).await;
         blocked(scene, "of_somebody_else").await;
@@ -93,11 +94,11 @@ fn by_the_users_word_targets_go_with_their_connection_whoever_made_them() {
 }
 
 #[test]
-fn in_a_namespace_that_ends_no_word_is_needed() {
+fn namespace_deletion_needs_no_confirmation() {
     e2e("target-namespace", async |scene| {
         let _operator = scene.operator().await;
         ready(scene).await;
-        // Nobody here empties it, as a cluster would.
+        // No namespace controller runs here to empty it.
         scene.delete("Namespace", "target-namespace").await;
         scene.delete("Connection", DATA_CLOUD).await;
         scene.wait_gone("Connection", DATA_CLOUD).await;
@@ -108,7 +109,7 @@ fn in_a_namespace_that_ends_no_word_is_needed() {
 }
 
 #[test]
-fn nothing_of_a_target_can_be_changed_but_how_it_is_handled() {
+fn target_spec_is_immutable_except_for_policies() {
     e2e("target-rules", async |scene| {
         let by_label =
             edit(scene.target(NAME, ""), |t| drop(t["spec"].as_object_mut().expect("a spec").remove("apiName")));
@@ -121,8 +122,8 @@ fn nothing_of_a_target_can_be_changed_but_how_it_is_handled() {
             (json!({"type": "Event"}), "Webhook"),
         ];
         for (spec, hint) in refused {
-            let told = scene.try_change(KIND, NAME, json!({"spec": spec})).await.expect_err(hint);
-            assert!(told.contains(hint), "{told}");
+            let reported = scene.try_change(KIND, NAME, json!({"spec": spec})).await.expect_err(hint);
+            assert!(reported.contains(hint), "{reported}");
         }
         // The same name may be written out, and left out again.
         for name in [json!("Customer_Update_Webhook"), Value::Null] {
@@ -134,8 +135,8 @@ fn nothing_of_a_target_can_be_changed_but_how_it_is_handled() {
             let bad = edit(scene.target("bad", "bad_one"), |t| {
                 t["spec"].as_object_mut().expect("a spec").extend(spec.as_object().expect("fields").clone());
             });
-            let told = scene.try_apply(&bad).await.expect_err(hint);
-            assert!(told.contains(hint), "{told}");
+            let reported = scene.try_apply(&bad).await.expect_err(hint);
+            assert!(reported.contains(hint), "{reported}");
         }
     });
 }

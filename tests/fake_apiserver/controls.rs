@@ -1,4 +1,4 @@
-//! What a test holds in its hand: faults, the hook, and the methods that change the world without a client.
+//! The controls of a test: faults, the hook, and methods that change the world without a client.
 //! Part of the `fake_apiserver` tests.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::support::apiserver::ApiServer;
 use crate::{HOUR, code, connection, connections, patch, patch_status};
 
 #[tokio::test(start_paused = true)]
-async fn faults_are_met_as_they_were_set() {
+async fn faults_strike_as_configured() {
     let server = ApiServer::new();
     server.apply(connection(json!({"a": 1})));
     let api = connections(server.client());
@@ -44,7 +44,7 @@ async fn faults_are_met_as_they_were_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_sees_each_write_before_its_answer() {
+async fn hook_sees_each_write_before_its_response() {
     let server = ApiServer::new();
     server.apply(connection(json!({"a": 1})));
     let other = server.clone();
@@ -58,7 +58,7 @@ async fn a_hook_sees_each_write_before_its_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn replace_wipes_what_apply_keeps() {
+async fn replace_drops_what_apply_keeps() {
     let server = ApiServer::new();
     server.apply(connection(json!({"a": 1, "b": 1})));
     server.annotate("connections", "crm", "production", "applink.dev/intent", Some("{}"));
@@ -76,7 +76,7 @@ async fn replace_wipes_what_apply_keeps() {
 
 #[tokio::test(start_paused = true)]
 #[should_panic(expected = "is not what the test waits for")]
-async fn waiting_in_vain_tells_what_there_is() {
+async fn wait_timeout_shows_the_object() {
     let server = ApiServer::new();
     server.apply(connection(json!({})));
     let never = |_: Option<&Value>| false;

@@ -1,4 +1,4 @@
-//! The in-memory API server, held to the behaviour of a real one where the operator leans on it.
+//! The in-memory API server must behave like a real one wherever the operator depends on it.
 
 mod controls;
 #[path = "../support/mod.rs"]

@@ -1,4 +1,4 @@
-//! What a client sees: lists, watches, metadata alone, and a whole controller through a day.
+//! Reads: lists, watches, metadata only, and a whole controller through a day.
 //! Part of the `fake_apiserver` tests.
 
 use std::sync::{Arc, Mutex};
@@ -28,7 +28,7 @@ fn told(event: WatchEvent<DynamicObject>) -> (&'static str, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn metadata_requests_carry_no_data() {
+async fn metadata_requests_omit_data() {
     let server = ApiServer::new();
     server.set_secret("crm", "sf-jwt", &[("server.key", "canary")]);
     let whole: Api<Secret> = Api::namespaced(server.client(), "crm");
@@ -51,7 +51,7 @@ async fn metadata_requests_carry_no_data() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_goes_on_where_the_list_ended() {
+async fn watch_continues_from_the_list() {
     let server = ApiServer::new();
     let api = connections(server.client());
     server.apply(connection(json!({"a": 1})));
@@ -77,7 +77,7 @@ async fn a_watch_goes_on_where_the_list_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn labels_bring_objects_into_a_watch_and_out_of_it() {
+async fn label_changes_add_and_remove_watched_objects() {
     let server = ApiServer::new();
     let label = |value: &str| {
         let labels = json!({"metadata": {"labels": {"tier": value}}});
@@ -100,7 +100,7 @@ async fn labels_bring_objects_into_a_watch_and_out_of_it() {
     assert_eq!(code(api.list(&unknown).await), 400);
 }
 
-/// What a controller saw: generation, and whether the object was being deleted.
+/// What a controller saw: the generation, and whether the object is being deleted.
 type Seen = Arc<Mutex<Vec<(i64, bool)>>>;
 
 async fn run_controller(client: Client, seen: Seen) {
@@ -122,7 +122,7 @@ async fn run_controller(client: Client, seen: Seen) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_controller_sees_create_update_and_delete_through_a_day_with_outages() {
+async fn controller_sees_all_changes_despite_outages() {
     let (server, seen) = (ApiServer::new(), Seen::default());
     let controller = tokio::spawn(run_controller(server.client(), seen.clone()));
     let held =
@@ -150,7 +150,7 @@ async fn a_controller_sees_create_update_and_delete_through_a_day_with_outages()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_from_too_long_ago_expires() {
+async fn old_watch_expires() {
     let server = ApiServer::new();
     server.apply(connection(json!({})));
     server.apply(connection(json!({"a": 1})));

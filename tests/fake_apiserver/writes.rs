@@ -1,4 +1,4 @@
-//! What a write does: the server's own fields, preconditions, finalizers, the status subresource. Must not test faults.
+//! Writes: server fields, preconditions, finalizers, the status subresource. Faults are tested in `controls`.
 //! Part of the `fake_apiserver` tests.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::support::apiserver::ApiServer;
 use crate::{FINALIZER, code, connection, connection_type, connections, dynamic, patch, patch_status};
 
 #[tokio::test(start_paused = true)]
-async fn a_new_object_gets_what_the_server_owns() {
+async fn created_object_gets_server_fields() {
     let start: jiff::Timestamp = "2026-03-01T12:00:00.7Z".parse().unwrap();
     let server = ApiServer::with_clock(Arc::new(move || start));
     let mut sent = connection(json!({"a": 1}));
@@ -36,7 +36,7 @@ async fn a_new_object_gets_what_the_server_owns() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_write_conflicts() {
+async fn stale_write_conflicts() {
     let server = ApiServer::new();
     let stale = server.apply(connection(json!({"a": 1})));
     let fresh = server.apply(connection(json!({"a": 2})));
@@ -62,7 +62,7 @@ async fn a_stale_write_conflicts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_is_taken_by_one_of_two() {
+async fn only_one_client_gets_the_lease() {
     let server = ApiServer::new();
     let api: Api<Lease> = Api::namespaced(server.client(), "crm");
     let mut lease = Lease::default();
@@ -82,7 +82,7 @@ async fn a_lease_is_taken_by_one_of_two() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn finalizers_hold_a_deleted_object() {
+async fn finalizers_keep_a_deleted_object() {
     let server = ApiServer::new();
     let mut manifest = connection(json!({}));
     manifest["metadata"]["finalizers"] = json!([FINALIZER]);
@@ -112,7 +112,7 @@ async fn finalizers_hold_a_deleted_object() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn main_and_status_do_not_touch_each_other() {
+async fn status_subresource_is_separate() {
     let server = ApiServer::new();
     server.apply(connection(json!({"a": 1})));
     let api = connections(server.client());
@@ -139,7 +139,7 @@ async fn main_and_status_do_not_touch_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_changes_nothing_is_no_event() {
+async fn no_op_write_sends_no_event() {
     let server = ApiServer::new();
     let before = server.apply(connection(json!({"a": 1})));
     let api = connections(server.client());
@@ -152,7 +152,7 @@ async fn a_write_that_changes_nothing_is_no_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn events_are_recorded_and_folded() {
+async fn events_are_stored_and_counted() {
     let server = ApiServer::new();
     let owner = dynamic(server.apply(connection(json!({}))));
     let recorder = Recorder::new(server.client(), "applink-operator".into());
@@ -171,7 +171,7 @@ async fn events_are_recorded_and_folded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_served_is_refused() {
+async fn unsupported_requests_are_refused() {
     let server = ApiServer::new();
     server.apply(connection(json!({})));
     let api = connections(server.client());

@@ -1,4 +1,4 @@
-//! What was there first: taken over where policy and attributes allow, and left alone where not.
+//! Adoption: existing connections are adopted if policy and attributes allow it, and left alone otherwise.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::world::{HOUR, SOON, World, connection, message, pem, progress, says};
 
 const LONG_AGO: SignedDuration = SignedDuration::from_hours(30);
 
-/// An add-on on which a connection was there first.
+/// An add-on with an existing connection.
 async fn taken() -> (World, String) {
     let world = World::with_addon().await;
     let theirs = world.plant("productionOrg", LONG_AGO);
@@ -19,7 +19,7 @@ async fn taken() -> (World, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_matches_is_taken_over_without_a_call() {
+async fn matching_connection_is_adopted_without_a_call() {
     let (mut world, theirs) = taken().await;
     world.connection("production", "productionOrg");
     let object = world.until("production", "True", "Connected").await;
@@ -28,7 +28,7 @@ async fn one_that_matches_is_taken_over_without_a_call() {
     assert_eq!(object["metadata"]["finalizers"], json!(["applink.dev/finalizer"]));
     assert_eq!(world.writes_to("production").len(), 2);
     world.pass(Duration::from_secs(2)).await;
-    assert_eq!((world.told("production", "Adopted"), world.told("production", "Created")), (1, 0));
+    assert_eq!((world.event_count("production", "Adopted"), world.event_count("production", "Created")), (1, 0));
     world.pass(HOUR).await;
     world.restart().await;
     world.pass(HOUR).await;
@@ -43,7 +43,7 @@ async fn one_that_matches_is_taken_over_without_a_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_differs_is_left_alone() {
+async fn differing_connection_is_left_alone() {
     let other_org = json!({"expect": {"orgID": Org::of("else@example.com").id}});
     let other_user = json!({"jwt": {"username": "else@example.com"}});
     let cases: [(Value, &str); 5] = [
@@ -55,7 +55,7 @@ async fn one_that_differs_is_left_alone() {
     ];
     for (spec, why) in cases {
         let (mut world, theirs) = taken().await;
-        // Of the two, this one tells how a connection was made.
+        // Only this dialect reports how a connection was made.
         world.sim.settings(|settings| settings.dialect = Dialect::Reference);
         let mut manifest = connection("production", "productionOrg");
         let user = spec["jwt"]["username"].clone();
@@ -80,20 +80,20 @@ async fn one_that_differs_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_has_failed_is_no_gift() {
+async fn failed_connection_is_not_adopted() {
     let (world, _) = taken().await;
     let (id, now) = (world.only("productionOrg").id, world.clock.now());
-    world.sim.world(|w| w.set_status(id, Status::Failed, None, now)).expect("it is there");
+    world.sim.world(|w| w.set_status(id, Status::Failed, None, now)).expect("it exists");
     world.connection("production", "productionOrg");
     let object = world.until("production", "False", "AdoptionRefused").await;
     assert!(message(&object).contains("it has failed"), "{}", message(&object));
-    world.sim.world(|w| w.set_status(id, Status::Connected, None, world.clock.now())).expect("it is there");
+    world.sim.world(|w| w.set_status(id, Status::Connected, None, world.clock.now())).expect("it exists");
     world.within(Duration::from_secs(67), "production", "True", "Connected").await;
     assert_eq!(world.mutations(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_that_allows_it_later_is_followed_at_once() {
+async fn changed_adoption_policy_applies_at_once() {
     let (world, theirs) = taken().await;
     world.connection_with("production", "productionOrg", json!({"adoptionPolicy": "Never"}));
     world.until("production", "False", "AdoptionRefused").await;
@@ -103,7 +103,7 @@ async fn a_policy_that_allows_it_later_is_followed_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_orphan_is_let_go_and_found_again() {
+async fn orphaned_connection_is_adopted_again() {
     let world = World::with_connection().await;
     let id = world.id("production");
     world.connection_with("production", "productionOrg", json!({"deletionPolicy": "Orphan"}));
@@ -116,7 +116,7 @@ async fn an_orphan_is_let_go_and_found_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_that_want_it_the_older_takes_it_over() {
+async fn older_claimant_adopts() {
     let (world, theirs) = taken().await;
     world.connection("one", "productionOrg");
     world.pass(Duration::from_secs(2)).await;
@@ -129,12 +129,12 @@ async fn of_two_that_want_it_the_older_takes_it_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn somebody_elses_unfinished_authorization_is_waited_for() {
+async fn foreign_pending_connection_is_waited_for() {
     let mut world = World::with_addon().await;
     world.connection_with("production", "productionOrg", json!({"jwt": null, "oauth": {}}));
     world.until("production", "False", "AwaitingUser").await;
     let id = world.id("production");
-    // Its resource is lost with everything that was in it, the Secret too.
+    // Delete the resource with policy Orphan. Its Secret goes, too.
     world.connection_with("production", "productionOrg", json!({"jwt": null, "oauth": {}, "deletionPolicy": "Orphan"}));
     world.pass(SOON).await;
     world.sim.settings(|s| s.dialect = Dialect::Reference);
@@ -150,7 +150,7 @@ async fn somebody_elses_unfinished_authorization_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_rotated_after_an_adoption_replaces_what_was_adopted_where_that_is_wanted() {
+async fn rotated_key_replaces_adopted_connection() {
     let (world, theirs) = taken().await;
     world.connection_with("production", "productionOrg", json!({"replacePolicy": "DeleteAndRecreate"}));
     world.until("production", "True", "Connected").await;

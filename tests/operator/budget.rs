@@ -1,4 +1,4 @@
-//! How many calls leave within any hour, who goes first when few are left, and how a service's word to wait is kept.
+//! Call budgets: calls per hour, priorities when few are left, and pauses requested by a service.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use applink_simulator::{Api, RequestRecord, Seed, Where};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::look::{answer, on_applink, on_post};
+use crate::inspect::{answer, on_applink, on_post};
 use crate::world::{ADDON, HOUR, LATER, NS, OTHER, OTHER_ID, OTHER_TOKEN, SOON, World};
 use crate::world::{addon, condition, message, progress, says};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-/// One call each 30 s, and a few at once.
+/// One call per 30 s, and a small burst.
 const TINY: Limits = Limits { per_hour: 132, at_once: 12, reserve: 6, last: 2 };
 
-/// When requests were made, oldest first.
+/// Times of matching requests, oldest first.
 fn times(world: &World, wanted: impl Fn(&RequestRecord) -> bool) -> Vec<Timestamp> {
     world.sim.requests(|log| log.iter().filter(|r| wanted(r)).map(|r| r.at).collect())
 }
 
-/// The most of these within any hour.
+/// The most calls within any hour.
 fn busiest_hour(times: &[Timestamp]) -> usize {
     let hour = SignedDuration::from_hours(1);
     let within = |(n, from): (usize, &Timestamp)| times[n..].partition_point(|at| at.duration_since(*from) <= hour);
     times.iter().enumerate().map(within).max().unwrap_or_default()
 }
 
-/// An add-on that is polled this often, and an operator with these limits.
+/// An add-on with this poll interval, and an operator with these limits.
 async fn world(limits: Limits, poll: &str) -> World {
     let mut world = World::new();
     world.options.limits = limits;
@@ -49,7 +49,7 @@ async fn until_reachable(world: &World, status: &str, reason: &str, at_most: Dur
     world.api.wait_until("applinkaddons", NS, ADDON, said, at_most).await;
 }
 
-/// What is left of the emptiest budget of this scope, as the metrics show it.
+/// Calls left in the emptiest bucket of this scope, as the metrics report it.
 fn left(world: &World, scope: &str) -> u32 {
     let text = world.metrics.text();
     let line =
@@ -57,7 +57,7 @@ fn left(world: &World, scope: &str) -> u32 {
     line.expect("it is shown").parse().expect("a number")
 }
 
-/// Takes these connections away if they are there, and puts them there if they are not.
+/// Deletes each of these connections if it exists, and creates it otherwise.
 fn toggle(world: &World, which: impl Iterator<Item = usize>) {
     for n in which {
         let name = format!("c{n:02}");
@@ -70,12 +70,12 @@ fn toggle(world: &World, which: impl Iterator<Item = usize>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_hour_of_a_day_has_more_calls_than_it_may() {
+async fn hourly_call_budget_is_never_exceeded() {
     let world = world(Limits::default(), "5m").await;
     toggle(&world, 0..60);
     let (mut applink, mut heroku) = (Vec::new(), Vec::new());
     for hour in 0..24 {
-        // For one hour it is a script that edits, and what it does takes the service long.
+        // For one hour a script edits many objects, and each call takes long.
         let (each, lot, takes) = if hour == 7 { (1, 24, 45.0) } else { (10, 1, 1.0) };
         world.sim.settings(|settings| settings.disconnect_seconds = Some(takes));
         for minute in (0..60).step_by(each) {
@@ -89,8 +89,8 @@ async fn no_hour_of_a_day_has_more_calls_than_it_may() {
     let busiest = busiest_hour(&applink);
     assert!((3500..=4500).contains(&busiest), "{busiest} calls: about all that may be, and none more");
     assert!(busiest_hour(&heroku) <= 100, "{}", busiest_hour(&heroku));
-    assert_eq!(world.told(ADDON, "QuotaConstrained"), 1, "{:#?}", world.events_of(ADDON));
-    assert_eq!(world.told(ADDON, "AddonReady"), 1, "Ready throughout: {:#?}", world.events_of(ADDON));
+    assert_eq!(world.event_count(ADDON, "QuotaConstrained"), 1, "{:#?}", world.events_of(ADDON));
+    assert_eq!(world.event_count(ADDON, "AddonReady"), 1, "Ready throughout: {:#?}", world.events_of(ADDON));
     let missing: Vec<_> = (0..60).filter(|n| world.api.get("connections", NS, &format!("c{n:02}")).is_none()).collect();
     toggle(&world, missing.into_iter());
     for n in 0..60 {
@@ -99,7 +99,7 @@ async fn no_hour_of_a_day_has_more_calls_than_it_may() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn edits_get_through_while_polls_are_slowed() {
+async fn edits_proceed_while_polls_are_deferred() {
     let world = world(TINY, "10s").await;
     world.connection("production", "productionOrg");
     world.until("production", "True", "Connected").await;
@@ -109,7 +109,7 @@ async fn edits_get_through_while_polls_are_slowed() {
     world.api.clear_writes();
     world.pass(HOUR).await;
     assert!((30..=66).contains(&world.passes()), "{} passes, not 360", world.passes());
-    assert_eq!(world.api.writes(), [], "what is Ready stays so");
+    assert_eq!(world.api.writes(), [], "Ready stays True");
     for n in 0..5 {
         let name = format!("edit{n}");
         world.connection(&name, &format!("edit{n}Org"));
@@ -121,20 +121,20 @@ async fn edits_get_through_while_polls_are_slowed() {
     }
     let all = times(&world, |r| r.api == Api::AppLink);
     assert!(busiest_hour(&all) <= 132, "{}", busiest_hour(&all));
-    assert_eq!(world.told(ADDON, "QuotaConstrained"), 1, "{:#?}", world.events_of(ADDON));
+    assert_eq!(world.event_count(ADDON, "QuotaConstrained"), 1, "{:#?}", world.events_of(ADDON));
     assert!(says(&world.get("production"), "True", "Connected"));
     polled(&world, "10m");
     until_reachable(&world, "True", "Reachable", 30 * MINUTE).await;
     assert_eq!(
         world.events_of(ADDON).len(),
         3,
-        "Ready, short of calls, and not any more: {:#?}",
+        "Ready, QuotaConstrained, and recovered: {:#?}",
         world.events_of(ADDON)
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drift_is_healed_late_but_healed_and_nobody_turns_unknown() {
+async fn drift_is_corrected_late_and_nobody_turns_unknown() {
     let world = world(TINY, "10s").await;
     world.connection("production", "productionOrg");
     world.until("production", "True", "Connected").await;
@@ -142,14 +142,14 @@ async fn a_drift_is_healed_late_but_healed_and_nobody_turns_unknown() {
     world.api.clear_writes();
     let id = world.id("production");
     world.vanish("productionOrg");
-    let healed = |object: Option<&Value>| object.is_some_and(|o| o["status"]["id"] != json!(id));
-    world.api.wait_until("connections", NS, "production", healed, 7 * MINUTE).await;
+    let recreated = |object: Option<&Value>| object.is_some_and(|o| o["status"]["id"] != json!(id));
+    world.api.wait_until("connections", NS, "production", recreated, 7 * MINUTE).await;
     assert!(says(&world.get("production"), "True", "Connected"));
-    assert_eq!(world.told("production", "RateLimited"), 0);
+    assert_eq!(world.event_count("production", "RateLimited"), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn edits_that_take_all_there_is_do_not_blind_the_operator() {
+async fn edits_do_not_starve_overdue_polls() {
     let world = world(Limits { per_hour: 400, at_once: 40, reserve: 20, last: 5 }, "60s").await;
     world.connection("production", "productionOrg");
     toggle(&world, 0..40);
@@ -163,13 +163,13 @@ async fn edits_that_take_all_there_is_do_not_blind_the_operator() {
         world.until_gone(&format!("c{n:02}"), HOUR).await;
     }
     let took = world.clock.now().duration_since(began);
-    assert!(took.as_mins() > 10, "without a look by an edit: {took:?}");
-    assert_eq!((world.told(ADDON, "RateLimited"), world.told(ADDON, "QuotaConstrained")), (0, 1));
-    assert_eq!(world.writes_to("production"), [], "what is Ready stays so");
+    assert!(took.as_mins() > 10, "without a poll for an edit: {took:?}");
+    assert_eq!((world.event_count(ADDON, "RateLimited"), world.event_count(ADDON, "QuotaConstrained")), (0, 1));
+    assert_eq!(world.writes_to("production"), [], "Ready stays True");
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_edits_than_calls_wait_say_why_and_are_made_once() {
+async fn excess_edits_wait_and_are_made_once() {
     let world = world(TINY, "10m").await;
     for n in 0..20 {
         world.connection(&format!("c{n:02}"), &format!("org{n:02}"));
@@ -180,23 +180,23 @@ async fn more_edits_than_calls_wait_say_why_and_are_made_once() {
     assert!((10..20).contains(&waiting.len()), "{waiting:?}");
     let object = world.get(&format!("c{:02}", waiting[0]));
     assert_eq!(progress(&object), Some("Reconciling"));
-    assert!(message(&object).contains("132 calls an hour"), "{}", message(&object));
-    // One that needs a look first waits like the others.
+    assert!(message(&object).contains("132 calls per hour"), "{}", message(&object));
+    // One that needs a poll first waits like the others.
     world.connection("late", "lateOrg");
     world.within(HOUR, "late", "True", "Connected").await;
     for n in 0..20 {
         world.within(HOUR, &format!("c{n:02}"), "True", "Connected").await;
     }
     assert_eq!((world.posts(), world.remote().len()), (21, 21));
-    assert!(world.passes() <= 4, "nothing was touched by what was not sent: {} passes", world.passes());
+    assert!(world.passes() <= 4, "unsent calls changed nothing: {} passes", world.passes());
     let most = (0..20).map(|n| world.writes_to(&format!("c{n:02}")).len()).max().unwrap_or_default();
     assert!(most <= 12, "{most} writes to one");
     let text = world.metrics.text();
-    assert!(text.contains("applink_calls_not_sent_total{scope=\"addon\",why=\"spent\"}"), "{text}");
+    assert!(text.contains("applink_calls_not_sent_total{scope=\"addon\",why=\"budget_spent\"}"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_that_one_is_told_of_is_kept_by_all_to_the_second() {
+async fn pause_applies_to_all_callers() {
     for asked in [Some(17), None] {
         let world = world(Limits::default(), "10s").await;
         let mut twin = addon("twin");
@@ -210,7 +210,7 @@ async fn a_pause_that_one_is_told_of_is_kept_by_all_to_the_second() {
         world.connection("refused", "refusedOrg");
         world.until("refused", "False", "RateLimited").await;
         let at = *times(&world, |r| r.method == http::Method::POST).last().expect("it was asked for");
-        // Whatever anybody wants.
+        // For any purpose.
         world.connection("second", "secondOrg");
         world.connection_with("third", "thirdOrg", json!({"addonRef": {"name": "twin"}}));
         world.annotate("production", "requestedAt", "now");
@@ -228,7 +228,7 @@ async fn a_pause_that_one_is_told_of_is_kept_by_all_to_the_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_of_the_account_is_kept_by_all_of_its_add_ons_and_by_no_other() {
+async fn account_pause_applies_to_its_addons_only() {
     let world = World::with_addon().await;
     world.second_addon("heroku-api").await;
     let mut limited = answer(Where::Before, 429, None, Some(137));
@@ -236,12 +236,12 @@ async fn a_pause_of_the_account_is_kept_by_all_of_its_add_ons_and_by_no_other() 
     limited.path_prefix = Some("/apps/".to_owned());
     world.fault(limited.times(1));
     let platform = |r: &RequestRecord| r.api == Api::Platform;
-    // The next to need anything of Heroku is told.
-    let told = |r: &RequestRecord| r.status == Some(http::StatusCode::TOO_MANY_REQUESTS);
-    while world.asked(told) == 0 {
+    // The next caller of Heroku gets the 429.
+    let reported = |r: &RequestRecord| r.status == Some(http::StatusCode::TOO_MANY_REQUESTS);
+    while world.request_count(reported) == 0 {
         world.pass(SECOND).await;
     }
-    let at = times(&world, told)[0];
+    let at = times(&world, reported)[0];
     let mut same = addon("same");
     same["spec"]["app"] = json!("billing-prod");
     let mut stranger = same.clone();
@@ -261,8 +261,8 @@ async fn a_pause_of_the_account_is_kept_by_all_of_its_add_ons_and_by_no_other() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_add_ons_share_the_budget_of_their_account_and_have_their_own_each() {
-    // Less than both need for their parameters and for being found, and enough at once for that.
+async fn addons_share_the_account_budget() {
+    // Fewer than both need per hour for SSO and lookups, but a large enough burst.
     let world = world(Limits { per_hour: 90, at_once: 32, reserve: 6, last: 2 }, "90s").await;
     world.second_addon("heroku-api").await;
     world.pass(6 * HOUR).await;
@@ -274,15 +274,19 @@ async fn two_add_ons_share_the_budget_of_their_account_and_have_their_own_each()
     }
     for name in [ADDON, OTHER] {
         let events = world.events_of(name);
-        let told = events.iter().find(|e| e.reason == "QuotaConstrained").expect("told");
-        assert_eq!((told.kind.as_str(), world.told(name, "QuotaConstrained")), ("Warning", 1), "{events:#?}");
-        assert_eq!(world.told(name, "RateLimited"), 0, "{events:#?}");
+        let reported = events.iter().find(|e| e.reason == "QuotaConstrained").expect("it is reported");
+        assert_eq!(
+            (reported.kind.as_str(), world.event_count(name, "QuotaConstrained")),
+            ("Warning", 1),
+            "{events:#?}"
+        );
+        assert_eq!(world.event_count(name, "RateLimited"), 0, "{events:#?}");
     }
     assert!(world.events().iter().any(|e| e.note.contains("this Heroku account")), "{:#?}", world.events());
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_that_others_use_up_is_spared() {
+async fn account_used_by_others_is_spared() {
     let world = world(Limits::default(), "60s").await;
     world.connection("production", "productionOrg");
     world.until("production", "True", "Connected").await;
@@ -290,24 +294,24 @@ async fn an_account_that_others_use_up_is_spared() {
     world.sim.settings(|settings| settings.rate_limit = 100);
     until_reachable(&world, "False", "QuotaConstrained", 10 * MINUTE).await;
     assert!((100..300).contains(&left(&world, "account")), "{}", left(&world, "account"));
-    // Some is kept for whoever edits.
+    // The reserve is kept for edits.
     world.connection("second", "secondOrg");
     world.within(2 * SECOND, "second", "True", "Connected").await;
     world.pass(HOUR).await;
     assert!(says(&world.get_addon(), "True", "AddonReady"));
     world.sim.settings(|settings| settings.rate_limit = 4500);
     until_reachable(&world, "True", "Reachable", 30 * MINUTE).await;
-    assert_eq!(world.told(ADDON, "QuotaConstrained"), 1, "{:#?}", world.events_of(ADDON));
+    assert_eq!(world.event_count(ADDON, "QuotaConstrained"), 1, "{:#?}", world.events_of(ADDON));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_asks_for_no_pause_at_all_is_not_stormed() {
+async fn retry_after_zero_causes_no_storm() {
     let world = World::with_connection().await;
     world.forget_requests();
     world.fault(on_applink(answer(Where::Before, 429, None, Some(0))));
     world.pass(3 * HOUR).await;
     let all = times(&world, |r| r.api == Api::AppLink);
     assert!(busiest_hour(&all) <= 4500, "{}", busiest_hour(&all));
-    world.heal();
+    world.clear_faults();
     world.within(10 * MINUTE, "production", "True", "Connected").await;
 }

@@ -1,4 +1,4 @@
-//! An add-on that is dead, in whatever way, and the one beside it, which must not notice.
+//! A dead add-on must not affect its neighbour, however it fails.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use applink_simulator::{Fault, Seed, What, Where};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::look::answer;
+use crate::inspect::answer;
 use crate::world::{ADDON, HOUR, LATER, OTHER, World, says};
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// A poll interval, its jitter, and what follows from the pass.
+/// A poll interval, its jitter, and the effects of the pass.
 const POLL: Duration = Duration::from_secs(67);
 
-/// Strikes the AppLink API of the first add-on.
+/// Limits the fault to the AppLink API of the first add-on.
 fn on_first(mut fault: Fault) -> Fault {
     fault.path_prefix = Some(format!("/addons/{}", Seed::ADDON_ID));
     fault
@@ -30,13 +30,13 @@ fn deaths() -> Vec<Fault> {
         on_first(answer(Where::Before, 429, None, Some(1))),
         on_first(Fault::status(Where::Before, 401)),
         on_first(Fault::new(Where::Before, What::Reset)),
-        // Heroku does not lead to it.
+        // The Platform API hangs for it.
         first_app(Fault::new(Where::Before, hang)),
         first_app(Fault::status(Where::Before, 500)),
     ]
 }
 
-/// Both add-ons with a few connections each, Ready; the second with the token in this Secret.
+/// Two add-ons with a few Ready connections each; the second one's token is in this Secret.
 async fn both(secret: &str) -> World {
     let world = World::with_addon().await;
     world.second_addon(secret).await;
@@ -55,7 +55,7 @@ fn on_second(world: &World, name: &str) {
     world.connection_with(name, &format!("{name}Org"), json!({"addonRef": {"name": OTHER}}));
 }
 
-/// How long it takes on the second add-on to create, and to heal.
+/// How long the second add-on takes to create a connection and to recreate a vanished one.
 async fn pace(world: &World, name: &str) -> (Duration, Duration) {
     let began = Instant::now();
     on_second(world, name);
@@ -66,13 +66,13 @@ async fn pace(world: &World, name: &str) -> (Duration, Duration) {
     world.vanish(&remote);
     let began = Instant::now();
     while !world.remote().iter().any(|c| c.name == remote && c.id != id) {
-        assert!(began.elapsed() < LATER, "{name} is not healed");
+        assert!(began.elapsed() < LATER, "{name} is not recreated");
         world.pass(Duration::from_millis(100)).await;
     }
     (created, began.elapsed())
 }
 
-/// All that can be wanted of the first add-on at once.
+/// Queues every kind of work on the first add-on.
 fn work_on_first(world: &World) {
     for n in 0..20 {
         world.connection(&format!("stuck{n}"), &format!("stuck{n:02}"));
@@ -83,7 +83,7 @@ fn work_on_first(world: &World) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_add_on_slows_no_other_on_the_same_account_or_another() {
+async fn dead_addon_does_not_slow_others() {
     for secret in ["heroku-api", "heroku-other"] {
         for death in deaths() {
             let what = format!("{death:?}");
@@ -91,13 +91,13 @@ async fn a_dead_add_on_slows_no_other_on_the_same_account_or_another() {
             let (usual, _) = pace(&world, "before").await;
             world.fault(death);
             work_on_first(&world);
-            // Its credentials run out within ten minutes: then everything on the way to it is dead, too.
+            // After ten minutes its credentials expire. Then all calls on the way to it hang, too.
             for wait in [Duration::ZERO, 2 * MINUTE, 15 * MINUTE] {
                 world.pass(wait).await;
                 let name = format!("after{}", wait.as_secs());
-                let (created, healed) = pace(&world, &name).await;
+                let (created, recreated) = pace(&world, &name).await;
                 assert!(created <= usual + Duration::from_secs(1), "created in {created:?}, {usual:?} before; {what}");
-                assert!(healed <= POLL, "healed in {healed:?}; {what}");
+                assert!(recreated <= POLL, "recreated in {recreated:?}; {what}");
                 world.delete(&name);
                 world.until_gone(&name, Duration::from_secs(10)).await;
             }
@@ -107,16 +107,16 @@ async fn a_dead_add_on_slows_no_other_on_the_same_account_or_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_hangs_comes_back_within_a_poll_and_catches_up() {
+async fn hanging_addon_recovers_within_a_poll() {
     let world = both("heroku-api").await;
     world.fault(on_first(Fault::new(Where::Before, What::Delay { ms: 86_400_000 })));
     work_on_first(&world);
     world.pass(HOUR).await;
-    world.heal();
+    world.clear_faults();
     for n in 0..20 {
         world.within(2 * POLL + MINUTE, &format!("stuck{n}"), "True", "Connected").await;
     }
     world.until_gone("a0", MINUTE).await;
     assert!(says(&world.get_addon(), "True", "AddonReady"));
-    assert_eq!(world.told(ADDON, "RemoteUnavailable"), 2, "one for Reachable, one for Ready");
+    assert_eq!(world.event_count(ADDON, "RemoteUnavailable"), 2, "one for Reachable, one for Ready");
 }

@@ -1,5 +1,4 @@
-//! Tokens and keys get into nothing that anybody reads: no object, Event, annotation, metric or log line, whatever the
-//! service echoes.
+//! Tokens and keys never appear in objects, Events, annotations, metrics or logs, even if the service repeats them.
 
 use std::time::Duration;
 
@@ -9,14 +8,14 @@ use applink_simulator::{
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
+use crate::inspect::{answer, on_applink, on_post};
 use crate::log;
-use crate::look::{answer, on_applink, on_post};
 use crate::world::{HOUR, LATER, NS, SOON, World, pem};
 
 const ROTATED: &str = "rotatedaddontoken0123456789";
 const WRONG: &str = "HRKU-wrong-canary-token";
 
-/// What must be seen nowhere: tokens, keys, what they look like once encoded, and OAuth state.
+/// Strings that must not appear: tokens, keys, their encodings, and OAuth state.
 fn canaries() -> Vec<String> {
     let body = |name| pem(name).lines().nth(1).expect("a body").to_owned();
     let encoded = |text: &str| BASE64_STANDARD.encode(text).trim_end_matches('=').to_owned();
@@ -37,7 +36,7 @@ fn canaries() -> Vec<String> {
     all
 }
 
-/// Everything that can be read in the cluster, Secrets left out.
+/// Everything readable in the cluster except Secrets.
 pub fn everything(world: &World) -> String {
     let kinds = ["applinkaddons", "connections", "authorizations", "publications", "dataactiontargets"];
     let kinds = kinds.into_iter().chain(["configmaps", "leases", "events"]);
@@ -57,7 +56,7 @@ pub fn assert_clean(what: &str, text: &str) {
     }
 }
 
-/// An answer that repeats all that it was sent.
+/// A response that repeats everything it received.
 fn echo(code: u16) -> Fault {
     let text = format!(
         "bad request with {} and {} for {} by Bearer {} at https://x.example/cb?state=eyJjb25uZWN0aW9uIjoxfQ",
@@ -69,7 +68,7 @@ fn echo(code: u16) -> Fault {
     answer(Where::Before, code, Some(json!({"id": "echo", "message": text})), None)
 }
 
-/// A person's consent: a link that is handed over, written anew, run out, denied, and used.
+/// OAuth: a link that is stored, renewed, expired, denied and used.
 async fn consent(world: &mut World) {
     world.connection_with("person", "personOrg", json!({"jwt": null, "oauth": {}}));
     world.within(LATER, "person", "False", "AwaitingUser").await;
@@ -78,13 +77,13 @@ async fn consent(world: &mut World) {
     let secret = world.secret("person-connection-oauth").expect("it comes back");
     let link = BASE64_STANDARD.decode(secret["data"]["url"].as_str().expect("a link")).expect("Base64");
     let link = String::from_utf8(link).expect("text");
-    assert!(CONSENT_MARKS.iter().any(|mark| link.contains(mark)), "the canary is in its cage: {link}");
+    assert!(CONSENT_MARKS.iter().any(|mark| link.contains(mark)), "the link contains the canary: {link}");
     world.within(HOUR, "person", "False", "AuthorizationExpired").await;
     world.annotate("person", "requestedAt", "1");
     world.within(LATER, "person", "False", "AwaitingUser").await;
     let (id, now) = (world.only("personOrg").id, world.clock.now());
     let denied = RemoteError::new("access_denied", &format!("denied at {link} to {ROTATED}"));
-    world.sim.world(|w| w.set_status(id, Status::Failed, Some(denied), now)).expect("it is there");
+    world.sim.world(|w| w.set_status(id, Status::Failed, Some(denied), now)).expect("it exists");
     world.within(LATER, "person", "False", "RemoteFailed").await;
     world.annotate("person", "replace", "1");
     world.within(LATER, "person", "False", "AwaitingUser").await;
@@ -93,7 +92,7 @@ async fn consent(world: &mut World) {
     world.within(LATER, "person", "True", "Connected").await;
 }
 
-/// All that may go wrong on the way of one connection, and what goes right.
+/// Takes one connection through every failure and success.
 async fn live_through(world: &mut World) {
     world.addon();
     world.start();
@@ -119,7 +118,7 @@ async fn live_through(world: &mut World) {
     world.pass(SOON * 3).await;
     world.api.set_secret(NS, "heroku-api", &[("token", Seed::HEROKU_TOKEN)]);
     world.sim.world(|world| {
-        world.addon_mut(Seed::ADDON_NAME).expect("it is there").token = Token::new(ROTATED);
+        world.addon_mut(Seed::ADDON_NAME).expect("it exists").token = Token::new(ROTATED);
     });
     world.pass(HOUR / 4).await;
     world.sim.settings(|settings| {
@@ -138,27 +137,27 @@ async fn live_through(world: &mut World) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn secrets_are_seen_nowhere_not_even_in_the_finest_log() {
+async fn secrets_appear_in_no_object_event_or_log() {
     let mut world = World::new();
     log::begin();
     live_through(&mut world).await;
     let text = log::end();
     assert!(text.contains("create productionOrg"), "what is done is logged: {text}");
     assert_clean("the log", &text);
-    let told = everything(&world);
-    assert!(told.contains("productionOrg") && told.contains("applink_remote_calls"));
-    assert_clean("the cluster or the metrics", &told);
+    let text = everything(&world);
+    assert!(text.contains("productionOrg") && text.contains("applink_remote_calls"));
+    assert_clean("the cluster or the metrics", &text);
     for event in world.events() {
         assert!(event.note.len() < 1024, "{event:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_canary_would_be_found() {
+async fn canary_search_finds_a_leak() {
     let world = World::with_connection().await;
     world.annotate("production", "note", &format!("it is {}", Seed::ADDON_TOKEN));
-    let told = everything(&world);
-    let found = std::panic::catch_unwind(|| assert_clean("this test", &told));
+    let text = everything(&world);
+    let found = std::panic::catch_unwind(|| assert_clean("this test", &text));
     assert!(found.is_err());
     world.pass(Duration::from_secs(1)).await;
 }

@@ -1,4 +1,4 @@
-//! A person connects: the link, the Secret it is handed over in, the consent, and what becomes of it where none comes.
+//! OAuth: the consent link, its Secret, the consent, and what happens without one.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::world::{HOUR, NS, SOON, World, message, progress, says};
 
 const SECRET: &str = "production-connection-oauth";
-/// Seen so soon while a link is fresh.
+/// While a link is new, consent is seen within this time.
 const FRESH: Duration = Duration::from_secs(6);
 const QUARTER: Duration = Duration::from_secs(15 * 60);
 
@@ -23,13 +23,13 @@ async fn awaiting() -> World {
     world
 }
 
-/// What the Secret tells.
+/// The link in the Secret.
 fn link(world: &World) -> Option<String> {
     Some(world.secret(SECRET)?["data"]["url"].as_str().expect("a link").to_owned())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_link_is_handed_over_and_taken_back_once_somebody_consented() {
+async fn oauth_secret_is_written_and_deleted_after_consent() {
     for provider in ["Salesforce", "DataCloud"] {
         let world = World::with_addon().await;
         world.connection_with("production", "productionOrg", json!({"jwt": null, "oauth": {}, "provider": provider}));
@@ -40,7 +40,7 @@ async fn a_link_is_handed_over_and_taken_back_once_somebody_consented() {
         assert_eq!(object["status"]["id"], world.only("productionOrg").id.to_string());
         assert_eq!(world.writes_to("production").len(), 2);
 
-        let secret = world.secret(SECRET).expect("it is there");
+        let secret = world.secret(SECRET).expect("it exists");
         assert_eq!(secret["type"], "Opaque");
         let owner = &secret["metadata"]["ownerReferences"][0];
         assert_eq!((&owner["kind"], &owner["uid"]), (&json!("Connection"), &object["metadata"]["uid"]));
@@ -55,7 +55,7 @@ async fn a_link_is_handed_over_and_taken_back_once_somebody_consented() {
         world.pass(HOUR).await;
         assert_eq!((world.mutations(), world.writes_to("production").len()), (1, 3), "{provider}");
         for reason in ["AwaitingUser", "Connected", "Created"] {
-            assert_eq!(world.told("production", reason), 1, "{reason}");
+            assert_eq!(world.event_count("production", reason), 1, "{reason}");
         }
         world.delete("production");
         world.until_gone("production", SOON).await;
@@ -64,7 +64,7 @@ async fn a_link_is_handed_over_and_taken_back_once_somebody_consented() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_takes_minutes_is_seen_at_once_and_who_takes_long_within_a_poll() {
+async fn consent_is_seen_at_once_then_within_a_poll() {
     let world = awaiting().await;
     world.pass(Duration::from_secs(4 * 60)).await;
     world.consent("productionOrg", "admin@example.com");
@@ -78,7 +78,7 @@ async fn who_takes_minutes_is_seen_at_once_and_who_takes_long_within_a_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_comes_and_the_user_starts_over() {
+async fn expired_consent_restarts_on_request() {
     let mut world = awaiting().await;
     let first = link(&world);
     world.pass(QUARTER - Duration::from_secs(60)).await;
@@ -103,7 +103,7 @@ async fn nobody_comes_and_the_user_starts_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_came_at_the_last_moment_is_not_thrown_out_by_a_new_start() {
+async fn late_consent_survives_a_restart_request() {
     let world = awaiting().await;
     world.within(QUARTER + HOUR, "production", "False", "AuthorizationExpired").await;
     world.consent("productionOrg", "admin@example.com");
@@ -113,7 +113,7 @@ async fn who_came_at_the_last_moment_is_not_thrown_out_by_a_new_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_while_the_link_is_fresh_asks_for_no_other() {
+async fn request_with_a_fresh_link_creates_no_other() {
     let mut world = awaiting().await;
     let first = link(&world);
     for request in ["1", "2"] {
@@ -128,7 +128,7 @@ async fn a_request_while_the_link_is_fresh_asks_for_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_of_somebody_else_is_never_touched() {
+async fn foreign_oauth_secret_is_never_touched() {
     let world = World::with_addon().await;
     world.api.set_secret(NS, SECRET, &[("url", "mine")]);
     let theirs = world.secret(SECRET);
@@ -141,7 +141,7 @@ async fn a_secret_of_somebody_else_is_never_touched() {
     world.api.delete("secrets", NS, SECRET);
     world.until("production", "False", "AwaitingUser").await;
 
-    // One that takes the place of ours later is left alone, too.
+    // A foreign Secret that later takes its name is left alone, too.
     world.api.delete("secrets", NS, SECRET);
     world.api.set_secret(NS, SECRET, &[("url", "mine")]);
     let theirs = world.secret(SECRET);
@@ -152,7 +152,7 @@ async fn a_secret_of_somebody_else_is_never_touched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_that_is_removed_comes_back() {
+async fn deleted_oauth_secret_is_restored() {
     let world = awaiting().await;
     let first = link(&world);
     world.pass(Duration::from_secs(60)).await;
@@ -163,7 +163,7 @@ async fn a_secret_that_is_removed_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_no_org_yet_and_so_no_name_is_known_by_its_id_and_keeps_nobody_waiting() {
+async fn nameless_pending_connection_is_known_by_id() {
     let mut world = World::with_addon().await;
     world.sim.settings(|settings| settings.pending_org = PendingOrg::Null);
     world.connection_with("production", "productionOrg", oauth());
@@ -179,14 +179,14 @@ async fn what_has_no_org_yet_and_so_no_name_is_known_by_its_id_and_keeps_nobody_
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_refuses_is_told_and_the_user_asks_again() {
+async fn denied_consent_is_reported_and_restarts_on_request() {
     let world = awaiting().await;
     let (id, now) = (world.only("productionOrg").id, world.clock.now());
     let denied = RemoteError::new("access_denied", "end-user denied authorization");
-    world.sim.world(|w| w.set_status(id, Status::Failed, Some(denied), now)).expect("it is there");
+    world.sim.world(|w| w.set_status(id, Status::Failed, Some(denied), now)).expect("it exists");
     let object = world.within(FRESH, "production", "False", "RemoteFailed").await;
     assert!(message(&object).contains("access_denied") && message(&object).contains("applink.dev/replace"));
-    assert_eq!(world.secret(SECRET), None, "its link leads nowhere");
+    assert_eq!(world.secret(SECRET), None, "its link is dead");
     world.pass(HOUR).await;
     assert_eq!(world.mutations(), 1);
     world.annotate("production", "replace", "1");
@@ -196,7 +196,7 @@ async fn who_refuses_is_told_and_the_user_asks_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wrong_org_is_told_and_nothing_is_deleted() {
+async fn org_mismatch_deletes_nothing() {
     let world = World::with_addon().await;
     let right = Org::of("admin@example.com");
     let expect = json!({"orgID": right.id[..15], "username": "Admin@Example.com"});
@@ -213,7 +213,7 @@ async fn the_wrong_org_is_told_and_nothing_is_deleted() {
     world.consent("productionOrg", "admin@example.com");
     world.within(FRESH, "production", "True", "Connected").await;
     assert_eq!((world.posts(), world.deletes()), (2, 1));
-    // Pinned later to another one.
+    // Pinned to another org later.
     let expect = json!({"orgID": Org::of("else@example.com").id});
     world.connection_with("production", "productionOrg", json!({"jwt": null, "oauth": {}, "expect": expect}));
     world.until("production", "False", "OrgMismatch").await;
@@ -221,7 +221,7 @@ async fn the_wrong_org_is_told_and_nothing_is_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_service_drops_is_begun_anew_by_the_user_alone() {
+async fn dropped_pending_connection_restarts_on_request_only() {
     let world = awaiting().await;
     world.pass(Duration::from_secs(60)).await;
     world.vanish("productionOrg");
@@ -236,7 +236,7 @@ async fn what_the_service_drops_is_begun_anew_by_the_user_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deletion_takes_the_link_and_what_it_was_for_with_it() {
+async fn deletion_removes_link_and_pending_connection() {
     let world = awaiting().await;
     world.delete("production");
     world.until_gone("production", SOON).await;
@@ -244,13 +244,13 @@ async fn a_deletion_takes_the_link_and_what_it_was_for_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_robot_takes_over_from_a_person_and_back() {
+async fn switching_between_oauth_and_jwt_replaces() {
     let world = awaiting().await;
     world.connection("production", "productionOrg");
     world.connection_with("production", "productionOrg", json!({"oauth": null}));
     world.until("production", "True", "Connected").await;
     assert_eq!((world.posts(), world.deletes(), world.secret(SECRET)), (2, 1, None));
-    // What once connected is not taken away for it.
+    // A connection that worked is not deleted.
     world.connection_with("production", "productionOrg", oauth());
     world.until("production", "False", "ReplacementRequired").await;
     world.connection_with(

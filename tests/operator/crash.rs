@@ -1,8 +1,8 @@
-//! Kills the operator at every single request of a flow, before it is sent and after it was carried out, starts another,
-//! and holds the end to what it would have been: a crash loses nothing and doubles nothing.
+//! Kills the operator at every request of a flow, before it is sent and after it was executed, and starts another. The
+//! end must be as without the kill: nothing lost, nothing done twice.
 //!
-//! A flow is enumerated until it no longer gets as far as the point of death. What a flow is, and what must come of it, is
-//! in `Flow`'s implementations below.
+//! The points of a flow are enumerated until it no longer reaches the next one. The implementations of `Flow` below say
+//! what happens in a flow and what must hold at its end.
 
 use std::time::Duration;
 
@@ -15,24 +15,24 @@ use crate::world::{ADDON, LATER, World, digest, pem, says};
 /// More points than any flow has.
 const ENDLESS: usize = 400;
 
-/// A way to go, during which the operator may die at any moment.
+/// A flow during which the operator may be killed.
 pub trait Flow {
-    /// The world at the moment from which on it may die.
+    /// Sets up the world before the first possible kill.
     async fn prepare(&self, service: Service) -> World;
-    /// What the user, or somebody else, does then.
+    /// What the user or somebody else does then.
     fn act(&self, _world: &World) {}
-    /// Waits for the end of the way.
+    /// Waits for the end of the flow.
     async fn goal(&self, world: &World);
-    /// What must be so in the end.
+    /// Asserts the final state.
     fn check(&self, world: &World);
 }
 
-/// How the service behaves in what its documentation leaves open.
+/// Simulator settings for what the AppLink documentation leaves open.
 pub type Service = fn(&mut Settings);
 
 pub fn cli(_: &mut Settings) {}
 
-/// Slow to connect, with tombstones, and with the other reading of every route.
+/// Slow to connect, with tombstones, in the reference dialect.
 pub fn reference(settings: &mut Settings) {
     settings.dialect = Dialect::Reference;
     settings.keep_disconnected = true;
@@ -41,14 +41,14 @@ pub fn reference(settings: &mut Settings) {
     settings.delete_answer = Some(DeleteAnswer::NoContent);
 }
 
-/// What was written shows in lists only after a while.
+/// Lists show writes only after a delay.
 pub fn lagging(settings: &mut Settings) {
     settings.list_lag_seconds = 10.0;
 }
 
-/// Lets every operator of this world die at this point, `deaths` times in a row, and then the last one live. Gives what
-/// the first passed on its way.
-async fn survive(flow: &impl Flow, service: Service, point: Option<&Point>, deaths: usize) -> Vec<Point> {
+/// Kills `deaths` operators in a row at this point, then lets the last one finish. Returns the points that the first
+/// one passed.
+async fn kill_at(flow: &impl Flow, service: Service, point: Option<&Point>, deaths: usize) -> Vec<Point> {
     let mut world = flow.prepare(service).await;
     let mut trace = None;
     for death in 0..deaths {
@@ -68,7 +68,7 @@ async fn survive(flow: &impl Flow, service: Service, point: Option<&Point>, deat
             world.tap().die_at(None);
             break;
         }
-        // Shown where the test fails.
+        // Shown if the test fails.
         println!("death {death} {point:?}");
         world.take().kill().await;
         world.pass(Duration::from_secs(1)).await;
@@ -82,15 +82,15 @@ async fn survive(flow: &impl Flow, service: Service, point: Option<&Point>, deat
     trace.unwrap_or_default()
 }
 
-/// Dies at every point that is ever passed on this way, once, and so many times in a row.
-pub async fn survive_all(flow: impl Flow, service: Service, deaths: usize, expected: &[&str]) {
-    let mut points = survive(&flow, service, None, 1).await;
+/// Kills at every point that is ever passed in this flow, once and `deaths` times in a row.
+pub async fn kill_at_every_point(flow: impl Flow, service: Service, deaths: usize, expected: &[&str]) {
+    let mut points = kill_at(&flow, service, None, 1).await;
     let mut next = 0;
     while let Some(point) = points.get(next).cloned() {
-        let trace = survive(&flow, service, Some(&point), 1).await;
+        let trace = kill_at(&flow, service, Some(&point), 1).await;
         points.extend(trace.into_iter().filter(|point| !points.contains(point)).collect::<Vec<_>>());
         if deaths > 1 {
-            survive(&flow, service, Some(&point), deaths).await;
+            kill_at(&flow, service, Some(&point), deaths).await;
         }
         next += 1;
         assert!(next < ENDLESS, "the flow has an end: {points:#?}");
@@ -105,7 +105,7 @@ pub const DELETE: &str = "after DELETE /addons/*/connections/*";
 pub const WRITE: &str = "after PATCH /apis/applink.dev/v1alpha1/namespaces/crm/connections/production";
 pub const STATUS: &str = "after PATCH /apis/applink.dev/v1alpha1/namespaces/crm/connections/production/status";
 
-/// Everything is applied at once, and the operator starts after that.
+/// Everything is applied, then the operator starts.
 struct Create;
 
 impl Flow for Create {
@@ -128,7 +128,7 @@ impl Flow for Create {
     }
 }
 
-/// Ready, recorded, remembered, and there once.
+/// Ready, recorded in status and intent, and exists once.
 pub fn recorded(world: &World) {
     let object = world.get("production");
     assert!(says(&object, "True", "Connected"), "{object:#}");
@@ -173,7 +173,7 @@ pub async fn ready(service: Service) -> World {
     world
 }
 
-/// It never connected, for the key was a wrong one; then comes the right one.
+/// Never connected, because its key is wrong; then the key is fixed.
 struct Replace;
 
 impl Flow for Replace {
@@ -201,14 +201,14 @@ impl Flow for Replace {
 
     fn check(&self, world: &World) {
         recorded(world);
-        assert_eq!(world.created(), 1, "made anew once");
+        assert_eq!(world.created(), 1, "recreated once");
     }
 }
 
-/// Somebody takes it away remotely.
-struct Heal;
+/// Somebody deletes it in AppLink.
+struct Recreate;
 
-impl Flow for Heal {
+impl Flow for Recreate {
     async fn prepare(&self, service: Service) -> World {
         let world = ready(service).await;
         world.forget_requests();
@@ -220,21 +220,21 @@ impl Flow for Heal {
     }
 
     async fn goal(&self, world: &World) {
-        let healed = |object: Option<&serde_json::Value>| {
+        let recreated = |object: Option<&serde_json::Value>| {
             let object = object.expect("it stays");
             let there = world.remote();
             says(object, "True", "Connected") && there.iter().any(|c| object["status"]["id"] == c.id.to_string())
         };
-        world.api.wait_until("connections", crate::world::NS, "production", healed, LATER).await;
+        world.api.wait_until("connections", crate::world::NS, "production", recreated, LATER).await;
     }
 
     fn check(&self, world: &World) {
         recorded(world);
-        assert_eq!((world.created(), world.deletes()), (1, 0), "made anew once");
+        assert_eq!((world.created(), world.deletes()), (1, 0), "recreated once");
     }
 }
 
-/// The user deletes it while it is being created.
+/// The user deletes it during its creation.
 struct DeleteWhileCreating;
 
 impl Flow for DeleteWhileCreating {
@@ -244,7 +244,7 @@ impl Flow for DeleteWhileCreating {
 
     fn act(&self, world: &World) {
         let (api, user) = (world.api.clone(), world.api.clone());
-        // As soon as the finalizer is on, and before the POST.
+        // After the finalizer is added, before the POST.
         api.on_write(move |write| {
             if write.resource == "connections" && write.subresource.is_empty() {
                 let there = user.get("connections", crate::world::NS, "production");
@@ -267,30 +267,30 @@ impl Flow for DeleteWhileCreating {
 }
 
 /// A test that a flow, under a service, survives so many deaths at each of its points, these among them.
-macro_rules! survived {
+macro_rules! kill_at_every_request {
     ($($name:ident: $flow:expr, $service:expr, $deaths:expr, $points:expr;)+) => {$(
         #[tokio::test(start_paused = true)]
         async fn $name() {
-            $crate::crash::survive_all($flow, $service, $deaths, &$points).await;
+            $crate::crash::kill_at_every_point($flow, $service, $deaths, &$points).await;
         }
     )+};
 }
-pub(crate) use survived;
+pub(crate) use kill_at_every_request;
 
-survived! {
-    a_creation_survives_death_at_every_request: Create, cli, 3, [POST, WRITE, STATUS];
-    a_creation_that_takes_a_while_survives_death_at_every_request: Create, reference, 1, [POST, WRITE, STATUS];
-    a_creation_that_lists_show_late_survives_death_at_every_request: Create, lagging, 1, [POST, WRITE, STATUS];
-    a_deletion_survives_death_at_every_request: Delete, cli, 3, [DELETE, WRITE];
-    a_deletion_that_leaves_a_tombstone_survives_death_at_every_request: Delete, reference, 1, [DELETE, WRITE];
-    a_deletion_that_lists_show_late_survives_death_at_every_request: Delete, lagging, 1, [DELETE, WRITE];
-    a_replacement_survives_death_at_every_request: Replace, cli, 3, [DELETE, WRITE, POST, STATUS];
-    a_replacement_among_tombstones_survives_death_at_every_request: Replace, reference, 1, [DELETE, WRITE, POST, STATUS];
-    a_replacement_that_lists_show_late_survives_death_at_every_request: Replace, lagging, 1, [DELETE, WRITE, POST, STATUS];
-    healing_survives_death_at_every_request: Heal, cli, 3, [WRITE, POST, STATUS];
-    healing_that_takes_a_while_survives_death_at_every_request: Heal, reference, 1, [WRITE, POST, STATUS];
-    healing_that_lists_show_late_survives_death_at_every_request: Heal, lagging, 1, [WRITE, POST, STATUS];
-    a_deletion_amid_a_creation_survives_death_at_every_request: DeleteWhileCreating, cli, 1, [WRITE];
-    a_deletion_amid_a_slow_creation_survives_death_at_every_request: DeleteWhileCreating, reference, 1, [WRITE];
-    a_deletion_amid_a_creation_that_lists_show_late_survives_death: DeleteWhileCreating, lagging, 1, [WRITE];
+kill_at_every_request! {
+    kill_during_creation: Create, cli, 3, [POST, WRITE, STATUS];
+    kill_during_slow_creation: Create, reference, 1, [POST, WRITE, STATUS];
+    kill_during_creation_listed_late: Create, lagging, 1, [POST, WRITE, STATUS];
+    kill_during_deletion: Delete, cli, 3, [DELETE, WRITE];
+    kill_during_deletion_with_tombstone: Delete, reference, 1, [DELETE, WRITE];
+    kill_during_deletion_listed_late: Delete, lagging, 1, [DELETE, WRITE];
+    kill_during_replacement: Replace, cli, 3, [DELETE, WRITE, POST, STATUS];
+    kill_during_replacement_with_tombstones: Replace, reference, 1, [DELETE, WRITE, POST, STATUS];
+    kill_during_replacement_listed_late: Replace, lagging, 1, [DELETE, WRITE, POST, STATUS];
+    kill_during_recreation: Recreate, cli, 3, [WRITE, POST, STATUS];
+    kill_during_slow_recreation: Recreate, reference, 1, [WRITE, POST, STATUS];
+    kill_during_recreation_listed_late: Recreate, lagging, 1, [WRITE, POST, STATUS];
+    kill_while_deleting_during_creation: DeleteWhileCreating, cli, 1, [WRITE];
+    kill_while_deleting_during_slow_creation: DeleteWhileCreating, reference, 1, [WRITE];
+    kill_while_deleting_during_creation_listed_late: DeleteWhileCreating, lagging, 1, [WRITE];
 }

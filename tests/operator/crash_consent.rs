@@ -1,7 +1,6 @@
-//! Kills the operator at every request of the ways that go over a person's consent, an adoption, or a replacement that
-//! was asked for.
+//! Kills the operator at every request of consents, adoptions and requested replacements.
 //!
-//! How that goes is told in `crash`; here are the flows, and what must come of each.
+//! See `crash` for the mechanism. This file has the flows and what must hold at the end of each.
 
 use std::time::Duration;
 
@@ -9,7 +8,9 @@ use applink_simulator::{Dialect, Settings, Status, TakenName};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::crash::{DELETE, Flow, POST, STATUS, Service, WRITE, cli, lagging, ready, recorded, reference, survived};
+use crate::crash::{
+    DELETE, Flow, POST, STATUS, Service, WRITE, cli, kill_at_every_request, lagging, ready, recorded, reference,
+};
 use crate::world::{LATER, NS, World, condition, says};
 
 const SECRET: &str = "production-connection-oauth";
@@ -22,7 +23,7 @@ fn by_oauth() -> Value {
     json!({"jwt": null, "oauth": {}, "provider": "DataCloud"})
 }
 
-/// The link is told once, by the answer to the POST.
+/// Returns the consent link only in the response to the POST.
 fn once(settings: &mut Settings) {
     settings.dialect = Dialect::Reference;
 }
@@ -36,11 +37,11 @@ fn upserts(settings: &mut Settings) {
     settings.taken_name = TakenName::Upsert;
 }
 
-/// Waits for the link in the Secret, and consents by it; done once Ready.
+/// Waits for the link in the Secret, consents, and waits until it is Ready.
 async fn consented(world: &World) {
-    let mut told = world.api.get("connections", NS, "production");
+    let mut current = world.api.get("connections", NS, "production");
     loop {
-        let object = told.take().expect("it stays");
+        let object = current.take().expect("it stays");
         if says(&object, "True", "Connected") {
             return;
         }
@@ -49,16 +50,16 @@ async fn consented(world: &World) {
         if waits && let Some(target) = target {
             let id = target.as_str().expect("an id").parse().expect("a UUID");
             let (now, org) = (world.clock.now(), applink_simulator::Org::of("admin@example.com"));
-            // A link that was replaced leads nowhere.
+            // The link of a replaced connection is dead.
             let _ = world.sim.world(|w| w.consent(id, org, now));
         }
         let before = object["metadata"]["resourceVersion"].clone();
         let moved = |o: Option<&Value>| o.is_some_and(|o| o["metadata"]["resourceVersion"] != before);
-        told = world.api.wait_until("connections", NS, "production", moved, LATER).await;
+        current = world.api.wait_until("connections", NS, "production", moved, LATER).await;
     }
 }
 
-/// Never were there two at the same time, tombstones aside.
+/// At no time did two exist, not counting tombstones.
 fn one_at_a_time(world: &World) {
     let mut lives: Vec<(SignedDuration, SignedDuration)> = world.sim.world(|w| {
         let since = |t: jiff::Timestamp| t.duration_since(jiff::Timestamp::UNIX_EPOCH);
@@ -73,7 +74,7 @@ fn one_at_a_time(world: &World) {
     });
     lives.sort();
     for two in lives.windows(2) {
-        assert!(two[0].1 <= two[1].0, "one was asked for while another was there: {lives:?}");
+        assert!(two[0].1 <= two[1].0, "one was created while another existed: {lives:?}");
     }
 }
 
@@ -97,11 +98,11 @@ impl Flow for Consent {
         recorded(world);
         one_at_a_time(world);
         assert_eq!(world.secret(SECRET), None);
-        assert!(world.created() <= 4, "a death costs one more link at the most: {}", world.created());
+        assert!(world.created() <= 4, "a kill costs at most one more link: {}", world.created());
     }
 }
 
-/// Nobody consented in time, and the user starts over.
+/// Nobody consents in time, and the user starts over.
 struct StartOver;
 
 impl Flow for StartOver {
@@ -126,7 +127,7 @@ impl Flow for StartOver {
     }
 }
 
-/// The key is rotated, and the policy says to follow.
+/// The key is rotated, and the policy allows a replacement.
 struct Rotate;
 
 impl Flow for Rotate {
@@ -153,11 +154,11 @@ impl Flow for Rotate {
     fn check(&self, world: &World) {
         recorded(world);
         one_at_a_time(world);
-        assert_eq!(world.created(), 1, "made anew once");
+        assert_eq!(world.created(), 1, "recreated once");
     }
 }
 
-/// The user asks for it, although nothing changed and the policy is Never.
+/// The user requests a replacement, although nothing changed and the policy is Never.
 struct Asked;
 
 impl Flow for Asked {
@@ -181,11 +182,11 @@ impl Flow for Asked {
     fn check(&self, world: &World) {
         recorded(world);
         one_at_a_time(world);
-        assert_eq!(world.created(), 1, "made anew once");
+        assert_eq!(world.created(), 1, "recreated once");
     }
 }
 
-/// It was there first.
+/// The connection existed before.
 struct Adopt;
 
 impl Flow for Adopt {
@@ -208,20 +209,20 @@ impl Flow for Adopt {
     }
 }
 
-survived! {
-    a_consent_survives_death_at_every_request: Consent, cli, 2, [ASK, HAND_OVER, WITHDRAW, WRITE, STATUS];
-    a_consent_by_a_link_told_once_survives_death_at_every_request: Consent, once, 2, [ASK, HAND_OVER, WITHDRAW, WRITE, STATUS];
-    a_consent_that_lists_show_late_survives_death_at_every_request: Consent, lagging, 1, [ASK, HAND_OVER, WITHDRAW];
-    a_consent_among_tombstones_survives_death_at_every_request: Consent, reference, 1, [ASK, HAND_OVER, WITHDRAW];
-    a_new_start_survives_death_at_every_request: StartOver, cli, 1, [ASK, DELETE, HAND_OVER_ANEW, WITHDRAW];
-    a_new_start_by_a_link_told_once_survives_death_at_every_request: StartOver, once, 1, [ASK, DELETE, HAND_OVER_ANEW];
-    a_rotation_survives_death_at_every_request: Rotate, cli, 2, [DELETE, WRITE, POST, STATUS];
-    a_rotation_among_tombstones_survives_death_at_every_request: Rotate, reference, 1, [DELETE, WRITE, POST, STATUS];
-    a_rotation_among_tombstones_that_hold_names_survives_death: Rotate, tombstones, 1, [DELETE, WRITE, POST, STATUS];
-    a_rotation_that_keeps_its_id_survives_death: Rotate, upserts, 1, [DELETE, WRITE, POST, STATUS];
-    a_rotation_that_lists_show_late_survives_death: Rotate, lagging, 1, [DELETE, WRITE, POST, STATUS];
-    a_replacement_on_request_survives_death_at_every_request: Asked, cli, 2, [DELETE, WRITE, POST, STATUS];
-    a_replacement_on_request_that_lists_show_late_survives_death: Asked, lagging, 1, [DELETE, WRITE, POST, STATUS];
-    an_adoption_survives_death_at_every_request: Adopt, cli, 2, [WRITE, STATUS];
-    an_adoption_that_lists_show_late_survives_death_at_every_request: Adopt, lagging, 1, [WRITE, STATUS];
+kill_at_every_request! {
+    kill_during_consent: Consent, cli, 2, [ASK, HAND_OVER, WITHDRAW, WRITE, STATUS];
+    kill_during_consent_with_link_sent_once: Consent, once, 2, [ASK, HAND_OVER, WITHDRAW, WRITE, STATUS];
+    kill_during_consent_listed_late: Consent, lagging, 1, [ASK, HAND_OVER, WITHDRAW];
+    kill_during_consent_with_tombstones: Consent, reference, 1, [ASK, HAND_OVER, WITHDRAW];
+    kill_during_consent_restart: StartOver, cli, 1, [ASK, DELETE, HAND_OVER_ANEW, WITHDRAW];
+    kill_during_consent_restart_with_link_sent_once: StartOver, once, 1, [ASK, DELETE, HAND_OVER_ANEW];
+    kill_during_rotation: Rotate, cli, 2, [DELETE, WRITE, POST, STATUS];
+    kill_during_rotation_with_tombstones: Rotate, reference, 1, [DELETE, WRITE, POST, STATUS];
+    kill_during_rotation_with_name_holding_tombstones: Rotate, tombstones, 1, [DELETE, WRITE, POST, STATUS];
+    kill_during_rotation_with_same_id: Rotate, upserts, 1, [DELETE, WRITE, POST, STATUS];
+    kill_during_rotation_listed_late: Rotate, lagging, 1, [DELETE, WRITE, POST, STATUS];
+    kill_during_requested_replacement: Asked, cli, 2, [DELETE, WRITE, POST, STATUS];
+    kill_during_requested_replacement_listed_late: Asked, lagging, 1, [DELETE, WRITE, POST, STATUS];
+    kill_during_adoption: Adopt, cli, 2, [WRITE, STATUS];
+    kill_during_adoption_listed_late: Adopt, lagging, 1, [WRITE, STATUS];
 }

@@ -1,11 +1,11 @@
-//! From apply to Ready while nothing goes wrong: what is sent and written, in every dialect and every order.
+//! From apply to Ready without faults: requests and writes, in every dialect and every order.
 
 use applink_simulator::{AuthMethod, Dialect};
 use serde_json::{Value, json};
 
 use crate::world::{ADDON, NS, SOON, World, addon, condition, connection, message, pem, progress};
 
-/// What the service tells of the org, without the version, which the two dialects tell differently.
+/// The org in the response, without the version, which differs between the dialects.
 fn org(object: &Value) -> Value {
     let mut org = object["status"]["org"].clone();
     assert!(org["apiVersion"].is_string(), "{object:#}");
@@ -26,14 +26,14 @@ async fn connected_in(dialect: Dialect, writes: usize) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_is_ready_after_two_writes_and_one_post() {
+async fn connection_costs_two_writes_and_one_post() {
     let object = connected_in(Dialect::Cli, 2).await;
     assert_eq!(object["metadata"]["finalizers"], json!(["applink.dev/finalizer"]));
     assert_eq!(progress(&object), None);
     let intent: Value = serde_json::from_str(intent(&object)).expect("JSON");
     assert_eq!(intent["uid"], object["metadata"]["uid"]);
     assert_eq!((&intent["hash"], &intent["attempt"]), (&object["status"]["appliedHash"], &json!(1)));
-    assert_eq!(intent["addonID"], object["status"]["addonID"]);
+    assert_eq!(intent["ownerID"], object["status"]["addonID"]);
 }
 
 fn intent(object: &Value) -> &str {
@@ -41,10 +41,10 @@ fn intent(object: &Value) -> &str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_not_final_costs_a_third_write_and_every_dialect_ends_alike() {
+async fn pending_response_costs_a_third_write_in_every_dialect() {
     let cli = connected_in(Dialect::Cli, 2).await;
     let reference = connected_in(Dialect::Reference, 3).await;
-    // The first of a mixed world speaks as the reference does.
+    // The first object of a mixed world uses the reference dialect.
     let mixed = connected_in(Dialect::Mixed, 3).await;
     assert_eq!(org(&cli), org(&reference));
     assert_eq!(org(&cli), org(&mixed));
@@ -54,7 +54,7 @@ async fn an_answer_that_is_not_final_costs_a_third_write_and_every_dialect_ends_
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_sent_is_what_was_declared() {
+async fn post_sends_the_declared_spec() {
     let world = World::with_addon().await;
     world.connection("production", "productionOrg");
     world.until("production", "True", "Connected").await;
@@ -64,11 +64,11 @@ async fn what_is_sent_is_what_was_declared() {
     assert_eq!((client_id.as_str(), username.as_str()), ("3MVG9canary", "ci@example.com"));
     assert_eq!(key_digest, Some(crate::world::digest(&pem("good"))));
     let uid = world.get("production")["metadata"]["uid"].as_str().expect("a uid").to_owned();
-    assert_eq!(alias, format!("applink-operator-{uid}"), "unique, and the same however often it is tried");
+    assert_eq!(alias, format!("applink-operator-{uid}"), "unique, and the same at every attempt");
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_apply_in_the_worst_order_costs_a_connection_no_more_than_the_best() {
+async fn apply_order_does_not_change_the_cost() {
     let mut world = World::new();
     world.api.delete("secrets", NS, "sf-jwt");
     world.api.delete("secrets", NS, "heroku-api");
@@ -88,24 +88,24 @@ async fn one_apply_in_the_worst_order_costs_a_connection_no_more_than_the_best()
 }
 
 #[tokio::test(start_paused = true)]
-async fn events_tell_each_transition_once() {
+async fn each_transition_has_one_event() {
     let world = World::with_connection().await;
-    assert_eq!(world.told("production", "Created"), 1);
-    assert_eq!(world.told("production", "Connected"), 1);
-    assert_eq!(world.told(ADDON, "AddonReady"), 1);
+    assert_eq!(world.event_count("production", "Created"), 1);
+    assert_eq!(world.event_count("production", "Connected"), 1);
+    assert_eq!(world.event_count(ADDON, "AddonReady"), 1);
     assert_eq!(world.events().iter().map(|event| event.times).sum::<i64>(), 3, "{:#?}", world.events());
     assert!(world.events().iter().all(|event| event.kind == "Normal"), "{:#?}", world.events());
-    assert_eq!(condition(&world.get_addon(), "Reachable").expect("told")["status"], "True");
+    assert_eq!(condition(&world.get_addon(), "Reachable").expect("it is reported")["status"], "True");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deleted_connection_is_gone_on_both_sides() {
+async fn deletion_removes_both_sides() {
     let world = World::with_connection().await;
     world.delete("production");
     world.until_gone("production", SOON).await;
     assert_eq!(world.remote().len(), 0);
     assert_eq!((world.deletes(), world.posts()), (1, 1));
-    assert_eq!(world.told("production", "Deleted"), 1);
+    assert_eq!(world.event_count("production", "Deleted"), 1);
     let manifest = connection("production", "productionOrg");
     world.api.apply(manifest);
     world.until("production", "True", "Connected").await;

@@ -1,23 +1,23 @@
-//! Tokens that are wrong, run out, or are exchanged: Heroku's, the add-on's own, and the SSO parameters. And where they may
-//! be sent.
+//! Wrong, expired and rotated tokens: Heroku's, the add-on's and the SSO parameters; and the hosts that they may be
+//! sent to.
 
 use std::time::Duration;
 
 use applink_simulator::{Api, Fault, Seed, SsoFreshness, SsoVariant, Token, Where};
 use serde_json::json;
 
-use crate::look::on_applink;
+use crate::inspect::on_applink;
 use crate::world::{HOUR, NS, World, message, progress, says};
 
 const SOONER: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_secs(67);
 
 fn fetched_sso(world: &World) -> usize {
-    world.asked(|r| r.path.ends_with("/sso"))
+    world.request_count(|r| r.path.ends_with("/sso"))
 }
 
 #[tokio::test(start_paused = true)]
-async fn parameters_refused_once_are_renewed_once_and_nobody_hears_of_it() {
+async fn refused_sso_is_renewed_silently() {
     for code in [401, 403] {
         let world = World::with_connection().await;
         world.pass(HOUR).await;
@@ -34,7 +34,7 @@ async fn parameters_refused_once_are_renewed_once_and_nobody_hears_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_short_life_of_the_parameters_does_no_harm() {
+async fn short_lived_sso_does_no_harm() {
     for freshness in [SsoFreshness::WritesOnly, SsoFreshness::EveryCall] {
         let world = World::with_connection().await;
         world.sim.settings(|settings| {
@@ -44,33 +44,33 @@ async fn a_short_life_of_the_parameters_does_no_harm() {
         world.pass(POLL).await;
         world.api.clear_writes();
         world.pass(6 * HOUR).await;
-        assert_eq!(world.api.writes(), [], "renewed, and never in trouble");
+        assert_eq!(world.api.writes(), [], "renewed without errors");
         world.connection("second", "secondOrg");
         world.within(SOONER, "second", "True", "Connected").await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rotated_token_of_the_add_on_is_found_by_itself() {
+async fn rotated_addon_token_is_found() {
     let world = World::with_connection().await;
     world.pass(HOUR).await;
     world.api.clear_writes();
     let rotate = |world: &mut applink_simulator::World| {
-        world.addon_mut(Seed::ADDON_NAME).expect("it is there").token = Token::new("rotated-0123456789abcdef");
+        world.addon_mut(Seed::ADDON_NAME).expect("it exists").token = Token::new("rotated-0123456789abcdef");
     };
     world.sim.world(rotate);
     world.forget_requests();
     world.pass(POLL).await;
-    let fine = world.asked(|r| r.api == Api::AppLink && r.status.is_some_and(|s| s.is_success()));
+    let fine = world.request_count(|r| r.api == Api::AppLink && r.status.is_some_and(|s| s.is_success()));
     assert!(fine > 0, "the new token is in use");
-    assert_eq!(world.api.writes(), [], "nobody hears of it");
+    assert_eq!(world.api.writes(), [], "nobody reports it");
     assert!(says(&world.get_addon(), "True", "AddonReady"));
     world.connection("second", "secondOrg");
     world.within(SOONER, "second", "True", "Connected").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn either_variant_of_the_route_for_the_parameters_will_do() {
+async fn either_sso_route_works() {
     for refused in [SsoVariant::Sdk, SsoVariant::AddonsSso] {
         let mut world = World::new();
         world.sim.settings(|settings| settings.refused_sso_variant = Some(refused));
@@ -82,7 +82,7 @@ async fn either_variant_of_the_route_for_the_parameters_will_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_heroku_token_is_told_and_causes_no_storm() {
+async fn wrong_heroku_token_causes_no_storm() {
     let mut world = World::new();
     world.api.set_secret(NS, "heroku-api", &[("token", "HRKU-wrong-canary")]);
     world.addon();
@@ -92,20 +92,20 @@ async fn a_wrong_heroku_token_is_told_and_causes_no_storm() {
     assert_eq!(progress(&object), Some("Stalled"));
     assert!(message(&object).contains("heroku authorizations:create"), "{}", message(&object));
     world.until("production", "False", "AddonNotReady").await;
-    // Long enough for it to turn Unknown.
+    // Long enough for Ready to turn Unknown.
     world.pass(6 * POLL).await;
     world.forget_requests();
     world.api.clear_writes();
     world.pass(HOUR).await;
-    let calls = world.asked(|_| true);
-    assert!((50..=4 * 61).contains(&calls), "one look per poll: {calls}");
+    let calls = world.request_count(|_| true);
+    assert!((50..=4 * 61).contains(&calls), "one list per poll: {calls}");
     assert_eq!(world.api.writes(), []);
     world.api.set_secret(NS, "heroku-api", &[("token", Seed::HEROKU_TOKEN)]);
     world.within(SOONER, "production", "True", "Connected").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn secrets_may_come_late_and_act_at_once() {
+async fn late_secrets_take_effect_at_once() {
     let mut world = World::new();
     world.api.delete("secrets", NS, "heroku-api");
     world.api.delete("secrets", NS, "sf-jwt");
@@ -130,7 +130,7 @@ async fn secrets_may_come_late_and_act_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_host_that_is_not_allowed_gets_no_byte() {
+async fn disallowed_host_gets_no_call() {
     let mut world = World::new();
     world.addon_with(json!({"platformURL": "https://api.heroku.com.evil.example"}));
     world.connection("production", "productionOrg");
@@ -138,11 +138,11 @@ async fn a_host_that_is_not_allowed_gets_no_byte() {
     let object = world.until_addon("False", "InvalidSpec").await;
     assert!(message(&object).contains("--allowed-host"), "{}", message(&object));
     world.pass(HOUR).await;
-    assert_eq!(world.asked(|_| true), 0);
+    assert_eq!(world.request_count(|_| true), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_api_address_that_is_not_allowed_gets_no_byte() {
+async fn disallowed_api_url_gets_no_call() {
     let mut world = World::new();
     world.sim.settings(|settings| settings.api_origin = Some("https://applink.evil.example".to_owned()));
     world.addon();
@@ -150,13 +150,13 @@ async fn an_api_address_that_is_not_allowed_gets_no_byte() {
     world.start();
     world.until_addon("False", "InvalidSpec").await;
     world.pass(HOUR).await;
-    assert_eq!(world.asked(|r| r.api == Api::AppLink), 0);
+    assert_eq!(world.request_count(|r| r.api == Api::AppLink), 0);
     world.sim.settings(|settings| settings.api_origin = None);
     world.within(POLL, "production", "True", "Connected").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_stays_refused_costs_the_account_little() {
+async fn refused_token_costs_few_account_calls() {
     let mut world = World::new();
     world.addon_with(json!({"pollInterval": "10s"}));
     world.start();
@@ -165,9 +165,10 @@ async fn a_token_that_stays_refused_costs_the_account_little() {
     world.until_addon("False", "CredentialInvalid").await;
     world.forget_requests();
     world.pass(HOUR).await;
-    let (heroku, applink) = (world.asked(|r| r.api == Api::Platform), world.asked(|r| r.api == Api::AppLink));
-    assert!(applink > 600, "it is tried again at each poll: {applink}");
+    let (heroku, applink) =
+        (world.request_count(|r| r.api == Api::Platform), world.request_count(|r| r.api == Api::AppLink));
+    assert!(applink > 600, "it is retried at each poll: {applink}");
     assert!(heroku < 1200, "others need calls, too: {heroku}");
-    world.heal();
+    world.clear_faults();
     world.until_addon("True", "AddonReady").await;
 }

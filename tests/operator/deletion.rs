@@ -1,20 +1,20 @@
-//! Deletion and force-orphan need no input: nothing that a plan reads otherwise can hold them up or keep them silent.
+//! Deletion and force-orphan need no inputs: nothing else that a plan reads can block or silence them.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::authorization::{NAME as AUTHORIZATION, authorization};
-use crate::publishing::{API, CLIENT};
+use crate::publication::{API, CLIENT};
 use crate::world::{ADDON, HOUR, NS, SOON, World, addon, connection, message, says};
 
 const SOONER: Duration = Duration::from_secs(2);
 
-/// Kinds and names of what the tests delete, all of them Ready.
+/// Kinds and names of the deleted objects, all Ready.
 const ALL: [(&str, &str); 3] =
     [("publications", API), ("connections", "production"), ("authorizations", AUTHORIZATION)];
 
-/// One Ready object of each kind with inputs, all of which the key's Secret and a ConfigMap serve.
+/// One Ready object of each kind with inputs, which come from the key's Secret and a ConfigMap.
 async fn full() -> World {
     let world = World::with_publication().await;
     world.api.apply(authorization(&json!({"credentialsSecretName": "batch-credentials"})));
@@ -26,7 +26,7 @@ async fn until_gone(world: &World, plural: &str, name: &str) {
     world.until_as(plural, name, SOON, |object| object.is_none()).await;
 }
 
-/// What may be wrong with the inputs of everything at once.
+/// Breaks the inputs of all objects at once.
 fn spoil(world: &World, how: &str) {
     match how {
         "a name with a blank" | "a dot for a name" | "two dots for a name" => {
@@ -67,7 +67,7 @@ const SPOILT: [&str; 6] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn a_deletion_reads_no_input() {
+async fn deletion_needs_no_inputs() {
     for how in SPOILT.into_iter().chain(["no right to delete Secrets"]) {
         let world = full().await;
         spoil(&world, how);
@@ -86,7 +86,7 @@ async fn a_deletion_reads_no_input() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forced_orphan_reads_no_input_even_after_a_restart() {
+async fn force_orphan_needs_no_inputs_after_restart() {
     for how in SPOILT {
         let mut world = full().await;
         world.take().kill().await;
@@ -105,16 +105,16 @@ async fn a_forced_orphan_reads_no_input_even_after_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_none_can_have_is_an_invalid_spec() {
+async fn impossible_secret_name_is_invalid_spec() {
     let world = full().await;
     spoil(&world, "a name with a blank");
-    let told = [
+    let reported = [
         ("connections", "production", "spec.jwt.privateKeySecretRef"),
         ("authorizations", AUTHORIZATION, "spec.jwt.privateKeySecretRef"),
         ("publications", API, "spec.apiSpec.configMapKeyRef"),
         ("applinkaddons", ADDON, "spec.tokenSecretRef"),
     ];
-    for (plural, name, field) in told {
+    for (plural, name, field) in reported {
         let object = world.until_of(plural, name, SOON, ("False", "InvalidSpec")).await;
         assert!(message(&object).contains(field) && message(&object).contains("\"sf \""), "{}", message(&object));
     }
@@ -136,7 +136,7 @@ async fn a_name_that_none_can_have_is_an_invalid_spec() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_suspended_or_only_observed_needs_no_input() {
+async fn suspended_and_observed_need_no_inputs() {
     let world = full().await;
     world.api.forbid("get", "secrets");
     world.api.forbid("get", "configmaps");
@@ -149,12 +149,12 @@ async fn what_is_suspended_or_only_observed_needs_no_input() {
     }
     world.until("production", "True", "Connected").await;
     world.until_of("publications", API, SOON, ("True", "Published")).await;
-    // The Secret that it keeps a credential in is written under Observe, too.
+    // Observe writes the credentials Secret, too.
     world.until_of("authorizations", AUTHORIZATION, SOON, ("False", "Creating")).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deletion_names_the_secret_that_it_waits_for() {
+async fn deletion_names_the_missing_secret() {
     let mut world = World::with_connection().await;
     world.connection("staging", "stagingOrg");
     world.until("staging", "True", "Connected").await;
@@ -181,16 +181,16 @@ async fn a_deletion_names_the_secret_that_it_waits_for() {
     assert_eq!(world.remote().len(), 0);
 }
 
-/// As after a rollback: a newer version's value is in a field.
+/// As after a rollback: a field has a value of a newer version.
 fn rolled_back(world: &World, plural: &str, name: &str) {
     world.api.patch(plural, NS, name, json!({"spec": {"managementPolicy": "FromANewerVersion"}}));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_is_orphaned_by_its_metadata() {
+async fn malformed_object_can_be_orphaned() {
     let world = full().await;
     for (plural, name) in ALL.into_iter().chain([("applinkaddons", ADDON)]) {
-        let id = world.api.get(plural, NS, name).expect("it is there")["status"]["id"].clone();
+        let id = world.api.get(plural, NS, name).expect("it exists")["status"]["id"].clone();
         rolled_back(&world, plural, name);
         world.until_of(plural, name, SOON, ("False", "InvalidSpec")).await;
         world.api.delete(plural, NS, name);
@@ -198,15 +198,15 @@ async fn what_cannot_be_read_is_orphaned_by_its_metadata() {
         world.until_as(plural, name, SOON, |object| object.is_some_and(said)).await;
         world.api.annotate(plural, NS, name, "applink.dev/force-orphan", Some("true"));
         until_gone(&world, plural, name).await;
-        let told = world.events_of(name);
-        let orphaned = told.iter().find(|event| event.reason == "Orphaned").expect("it is told");
+        let reported = world.events_of(name);
+        let orphaned = reported.iter().find(|event| event.reason == "Orphaned").expect("it is reported");
         assert!(orphaned.note.contains(id.as_str().unwrap_or_default()), "{}", orphaned.note);
     }
     assert_eq!(world.remote().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_needs_an_object_that_cannot_be_read_says_so() {
+async fn dependents_report_a_malformed_object() {
     let mut world = full().await;
     rolled_back(&world, "connections", "production");
     let object = world.publication_until(API, "False", "ConnectionNotReady").await;
@@ -219,7 +219,7 @@ async fn what_needs_an_object_that_cannot_be_read_says_so() {
     for _ in 0..2 {
         let object = world.until("third", "False", "AddonNotReady").await;
         assert!(message(&object).contains("cannot read"), "{}", message(&object));
-        assert!(says(&world.get("other"), "True", "Connected"), "what was Ready stays so");
+        assert!(says(&world.get("other"), "True", "Connected"), "Ready stays True");
         world.restart().await;
         world.pass(SOON).await;
     }
@@ -228,11 +228,11 @@ async fn what_needs_an_object_that_cannot_be_read_says_so() {
     world.until("third", "True", "Connected").await;
     world.api.patch("connections", NS, "production", json!({"spec": {"managementPolicy": "Full"}}));
     world.publication_until(API, "True", "Published").await;
-    assert_eq!(world.publishes(), 0, "nothing was published again");
+    assert_eq!(world.publishes(), 0, "nothing was republished");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_add_on_does_not_go_before_what_cannot_be_read() {
+async fn addon_deletion_waits_for_malformed_objects() {
     let world = World::with_connection().await;
     rolled_back(&world, "connections", "production");
     world.until("production", "False", "InvalidSpec").await;
@@ -254,7 +254,7 @@ async fn an_add_on_does_not_go_before_what_cannot_be_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_status_that_cannot_be_read_is_said_too() {
+async fn malformed_status_is_reported() {
     let world = World::with_publication().await;
     world.api.patch("connections", NS, "production", json!({"status": {"id": 5}}));
     let named = |object: Option<&Value>| object.is_some_and(|o| message(o).contains("cannot read the object"));
@@ -265,7 +265,7 @@ async fn a_status_that_cannot_be_read_is_said_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_connection_and_add_on_unreadable_no_nameless_add_on_is_missed() {
+async fn malformed_connection_and_addon_are_named() {
     let world = full().await;
     rolled_back(&world, "connections", "production");
     rolled_back(&world, "applinkaddons", ADDON);

@@ -1,4 +1,4 @@
-//! A key is proved usable before anything is deleted for it, and known again in every form.
+//! A key is validated before anything is deleted for it, and recognised in every form.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::authorization::{NAME as AUTHORIZATION, authorization};
 use crate::world::{HOUR, NS, SOON, World, digest, message, pem, progress};
 
-/// A Ready connection and authorization whose keys are replaced as soon as they change.
+/// A Ready connection and authorization that are replaced when their keys change.
 async fn ready() -> World {
     let world = World::with_addon().await;
     let policy = json!({"replacePolicy": "DeleteAndRecreate", "loginURL": "https://test.salesforce.com"});
@@ -27,7 +27,7 @@ fn block(label: &str, body: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_deleted_for_what_is_no_rsa_key() {
+async fn invalid_rsa_key_deletes_nothing() {
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
     let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key").to_pkcs8v1().expect("PKCS#8");
     let mut cut: Vec<_> = pem("good").lines().map(str::to_owned).collect();
@@ -59,7 +59,7 @@ async fn nothing_is_deleted_for_what_is_no_rsa_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_inputs_written_otherwise_replace_nothing() {
+async fn equivalent_inputs_replace_nothing() {
     let world = ready().await;
     let key = pem("good");
     let dresses = [
@@ -89,7 +89,7 @@ async fn the_same_inputs_written_otherwise_replace_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_the_block_of_the_key_is_sent() {
+async fn only_the_key_block_is_sent() {
     let world = World::with_addon().await;
     world.sim.settings(|settings| settings.accepted_keys = vec![digest(&pem("good"))]);
     let certificate = block("CERTIFICATE", "Z29vZA==");
@@ -99,7 +99,7 @@ async fn only_the_block_of_the_key_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_digest_of_the_former_kind_is_brought_up_to_date() {
+async fn old_digest_format_is_upgraded() {
     let mut world = ready().await;
     world.take().kill().await;
     let current = world.get("production")["status"]["appliedHash"].clone();
@@ -116,7 +116,7 @@ async fn a_digest_of_the_former_kind_is_brought_up_to_date() {
     assert_eq!((world.mutations(), world.writes_to("production").len()), (0, 1));
 }
 
-/// The digest as it was made over the inputs as they stood in the manifest and the Secret.
+/// The digest in the old format, over the raw inputs of the manifest and the Secret.
 fn former_digest(parts: &[String]) -> String {
     use sha2::{Digest, Sha256};
     let mut sha = Sha256::new();
@@ -129,7 +129,7 @@ fn former_digest(parts: &[String]) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn blanks_of_an_older_manifest_are_trimmed() {
+async fn surrounding_blanks_are_trimmed() {
     let world = World::with_addon().await;
     let jwt = json!({
         "clientID": "3MVG9canary\n", "username": " ci@example.com ", "alias": "robot\n",

@@ -1,4 +1,4 @@
-//! Of several operators one writes: how the lease passes from one to the next, and that two never write at the same time.
+//! Leader election: how the lease passes from one operator to the next, and that two never write at the same time.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::look::on_post;
+use crate::inspect::on_post;
 use crate::tap::Link;
 use crate::world::{LATER, NS, Operator, SOON, World};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// A holder that has not renewed for this long is gone.
+/// Lease duration: a holder that has not renewed for this long is gone.
 const LENGTH: Duration = Duration::from_secs(15);
-/// How often the lease is looked at.
+/// Interval between looks at the lease.
 const PACE: Duration = Duration::from_secs(3);
 
-/// One leads, with Connection `production` Ready; the other stands by.
+/// A leader with Ready Connection `production`, and a standby.
 async fn two() -> (World, Operator, Operator) {
     let mut world = World::new();
     world.options.lease_namespace = Some(NS.to_owned());
@@ -32,11 +32,11 @@ async fn two() -> (World, Operator, Operator) {
 }
 
 fn holder(world: &World) -> String {
-    let lease = world.api.get("leases", NS, "applink-operator").expect("it is there");
+    let lease = world.api.get("leases", NS, "applink-operator").expect("it exists");
     lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Waits until another than this one holds the lease.
+/// Waits until somebody else holds the lease.
 async fn until_taken_from(world: &World, old: &str) {
     let taken = |lease: Option<&Value>| {
         let holder = lease.and_then(|lease| lease["spec"]["holderIdentity"].as_str()).unwrap_or_default();
@@ -45,16 +45,16 @@ async fn until_taken_from(world: &World, old: &str) {
     world.api.wait_until("leases", NS, "applink-operator", taken, LATER).await;
 }
 
-/// What an operator sent beside its claim to the lease.
+/// Requests of an operator other than for the lease.
 fn sent(operator: &Operator) -> Vec<String> {
     let trace = operator.tap.trace().into_iter().map(|point| point.what);
     trace.filter(|what| !what.contains("/leases")).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_one_writes() {
+async fn only_the_leader_writes() {
     let (world, first, second) = two().await;
-    assert!(first.ready.borrow().ready && second.ready.borrow().ready, "one that stands by is ready, too");
+    assert!(first.ready.borrow().ready && second.ready.borrow().ready, "a standby is ready, too");
     world.connection("staging", "stagingOrg");
     world.until("staging", "True", "Connected").await;
     world.delete("production");
@@ -62,13 +62,13 @@ async fn of_two_one_writes() {
     world.pass(600 * SECOND).await;
     assert_eq!(sent(&second), Vec::<String>::new());
     let leases: Vec<_> = world.api.writes().into_iter().filter(|w| w.resource == "leases").collect();
-    assert!(leases.iter().all(|w| w.status < 300), "nobody fights for it");
+    assert!(leases.iter().all(|w| w.status < 300), "it is not contested");
     first.stop().await.expect("it leads to the end");
     second.stop().await.expect("it stands by to the end");
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_hard_kill_the_other_takes_over_and_not_before_the_lease_ran_out() {
+async fn standby_takes_over_after_the_lease_expires() {
     let (world, first, second) = two().await;
     let old = holder(&world);
     first.kill().await;
@@ -83,11 +83,11 @@ async fn after_a_hard_kill_the_other_takes_over_and_not_before_the_lease_ran_out
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_clean_stop_the_other_takes_over_at_its_next_look() {
+async fn standby_takes_over_at_once_after_clean_stop() {
     let (world, first, second) = two().await;
     let old = holder(&world);
     first.stop().await.expect("it leads");
-    assert_eq!(holder(&world), "", "it is given back");
+    assert_eq!(holder(&world), "", "it is released");
     let stopped = Instant::now();
     world.connection("staging", "stagingOrg");
     until_taken_from(&world, &old).await;
@@ -97,7 +97,7 @@ async fn after_a_clean_stop_the_other_takes_over_at_its_next_look() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_that_is_cut_off_stops_writing_before_another_may_begin() {
+async fn partitioned_leader_stops_before_takeover() {
     for link in [Link::Refused, Link::Silent] {
         let (world, first, second) = two().await;
         let old = holder(&world);
@@ -110,7 +110,7 @@ async fn a_leader_that_is_cut_off_stops_writing_before_another_may_begin() {
         tap.link(link);
         let cut = Instant::now();
         let end = tokio::spawn(first.end());
-        // It still sees what users do, and could act on it: a deletion needs no write to Kubernetes first.
+        // It still sees what users do. A deletion would need no write to Kubernetes first.
         for n in 0..5 {
             world.pass(3 * SECOND).await;
             world.delete(&format!("c{n}"));
@@ -123,20 +123,20 @@ async fn a_leader_that_is_cut_off_stops_writing_before_another_may_begin() {
         for n in 0..5 {
             world.until_gone(&format!("c{n}"), SOON).await;
         }
-        assert_eq!(tap.trace().len(), until_lost, "the old one sends nothing any more");
+        assert_eq!(tap.trace().len(), until_lost, "the old one sends nothing more");
         second.stop().await.expect("it leads");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_that_cannot_renew_changes_nothing_from_ten_seconds_on() {
+async fn leader_without_renewal_stops_after_ten_seconds() {
     let (world, first, second) = two().await;
     second.kill().await;
     for n in 0..14 {
         world.connection(&format!("c{n}"), &format!("org{n:02}"));
         world.until(&format!("c{n}"), "True", "Connected").await;
     }
-    // All else goes on as ever.
+    // Everything else continues.
     world.api.forbid("update", "leases");
     let renewed = renewed(&world);
     world.forget_requests();
@@ -151,14 +151,14 @@ async fn a_leader_that_cannot_renew_changes_nothing_from_ten_seconds_on() {
     assert!(first.end().await.is_err());
 }
 
-/// When the leader renewed last.
+/// When the leader last renewed.
 fn renewed(world: &World) -> jiff::Timestamp {
-    let lease = world.api.get("leases", NS, "applink-operator").expect("it is there");
+    let lease = world.api.get("leases", NS, "applink-operator").expect("it exists");
     lease["spec"]["renewTime"].as_str().expect("a time").parse().expect("a time")
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_creation_under_way_when_the_lease_is_lost_is_not_made_twice() {
+async fn create_in_flight_at_lease_loss_is_not_repeated() {
     for place in [Where::Before, Where::After] {
         let (world, first, second) = two().await;
         world.fault(on_post(Fault::new(place, What::Delay { ms: 25_000 })).times(1));
@@ -179,7 +179,7 @@ async fn a_creation_under_way_when_the_lease_is_lost_is_not_made_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_short_outage_of_the_api_server_costs_nobody_the_lease() {
+async fn short_api_outage_keeps_the_lease() {
     let (world, first, second) = two().await;
     let old = holder(&world);
     for _ in 0..10 {
@@ -196,7 +196,7 @@ async fn a_short_outage_of_the_api_server_costs_nobody_the_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_cannot_be_used_is_told_by_readiness() {
+async fn unusable_lease_is_reported_by_readyz() {
     for verb in ["get", "create"] {
         let mut world = World::new();
         world.options.lease_namespace = Some(NS.to_owned());
@@ -215,7 +215,7 @@ async fn a_lease_that_cannot_be_used_is_told_by_readiness() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_stands_by_is_ready_for_as_long_as_it_can_see_the_lease() {
+async fn standby_is_ready_while_it_sees_the_lease() {
     let (world, first, mut second) = two().await;
     assert!(second.ready.borrow().to_string().contains("standing by"), "{}", *second.ready.borrow());
     second.tap.link(Link::Refused);

@@ -26,7 +26,7 @@ async fn nothing_stands_still_because_the_api_server_or_applink_is_away() {
             3 => world.api.outage(true),
             6 => drop(world.fault(Fault::status(Where::Before, 500))),
             9 => world.api.outage(false),
-            12 => world.heal(),
+            12 => world.clear_faults(),
             _ => {}
         }
     }

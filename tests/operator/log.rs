@@ -1,7 +1,8 @@
-//! What is logged in one test while others run: everything at debug level, and all of our own.
+//! Captures the log of one test while others run: everything at debug level, and trace level of our own crate.
 //!
-//! One subscriber for the whole process, since `tracing` remembers for each line of code whether anybody listens, and tests
-//! that come and go confuse it. It keeps only what the thread of a listening test logs. `World` installs it.
+//! There is one subscriber for the whole process, because `tracing` caches for each call site whether anybody listens,
+//! and subscribers that come and go break that cache. It keeps only lines of the listening test's thread. `World`
+//! installs it.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -13,7 +14,7 @@ use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 
 thread_local! {
-    static KEPT: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+    static CREDENTIALS_SECRET: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
 static INSTALLED: Once = Once::new();
@@ -22,7 +23,7 @@ struct Keep;
 
 impl Write for Keep {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        KEPT.with_borrow_mut(|kept| kept.iter_mut().for_each(|kept| kept.extend_from_slice(bytes)));
+        CREDENTIALS_SECRET.with_borrow_mut(|kept| kept.iter_mut().for_each(|kept| kept.extend_from_slice(bytes)));
         Ok(bytes.len())
     }
 
@@ -35,10 +36,10 @@ fn is_wanted(meta: &Metadata<'_>) -> bool {
     meta.target().starts_with("applink_operator") || *meta.level() <= Level::DEBUG
 }
 
-/// To be called before anything can log.
+/// Call this before anything logs.
 pub fn install() {
     INSTALLED.call_once(|| {
-        let wanted = dynamic_filter_fn(|meta, _| is_wanted(meta) && KEPT.with_borrow(Option::is_some));
+        let wanted = dynamic_filter_fn(|meta, _| is_wanted(meta) && CREDENTIALS_SECRET.with_borrow(Option::is_some));
         let wanted = wanted.with_callsite_filter(|meta| match is_wanted(meta) {
             true => Interest::sometimes(),
             false => Interest::never(),
@@ -49,12 +50,12 @@ pub fn install() {
     });
 }
 
-/// Keeps what this thread logs from here on.
+/// Starts capturing the log of this thread.
 pub fn begin() {
-    KEPT.set(Some(Vec::new()));
+    CREDENTIALS_SECRET.set(Some(Vec::new()));
 }
 
-/// What was kept.
+/// Returns the captured log.
 pub fn end() -> String {
-    String::from_utf8_lossy(&KEPT.take().unwrap_or_default()).into_owned()
+    String::from_utf8_lossy(&CREDENTIALS_SECRET.take().unwrap_or_default()).into_owned()
 }

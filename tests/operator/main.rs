@@ -1,70 +1,71 @@
-//! The whole operator in one process, on tokio's paused clock: the in-memory API server on one side, the simulator on the
-//! other, and one virtual time for all three. Hours pass in milliseconds, and a kill can strike at any request.
+//! The whole operator in one process on tokio's paused clock, between the in-memory API server and the simulator. All
+//! three share one virtual time, so hours pass in milliseconds, and a kill can strike at any request.
 //!
-//! No test here opens a socket or waits in real time; what needs the rules of a real API server is tested end to end.
+//! No test here opens a socket or waits in real time. What needs the rules of a real API server is tested in
+//! `tests/e2e`.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod behaviours;
+mod inspect;
 mod log;
-mod look;
 mod tap;
-mod under;
 mod world;
 
+mod addon_lookup;
 mod adopt;
-mod answers;
+mod app_renamed;
 mod authorization;
 mod budget;
 mod bulkhead;
 mod canary;
-mod causes;
 mod clocks;
+mod connection_children;
 mod consent;
-mod contest;
-mod cost;
+mod contested;
 mod crash;
 mod crash_consent;
 mod create;
+mod create_responses;
 mod credential;
 mod deadlines;
 mod deletion;
-mod depend;
+mod dependencies;
 mod fence;
+mod idle;
 mod keys;
+mod lagging_lists;
 mod lease;
+mod list_outage;
 mod liveness;
-mod lodgers;
 mod malformed;
+mod metadata_wiped;
 mod namespaces;
-mod observe;
-mod order;
 mod outage;
-mod partial;
 mod permits;
 mod phases;
+mod policies;
+mod poll_cost;
+mod publication;
+mod publication_behaviours;
+mod publication_crash;
+mod publication_deletion;
+mod publication_ownership;
 mod publish;
-mod publish_again;
-mod publish_crash;
-mod publish_end;
-mod publish_shared;
-mod publish_switches;
-mod publishing;
 mod refusals;
 mod refused_writes;
-mod rename;
 mod replace;
-mod resolve;
-mod rest;
+mod reported_cause;
+mod republish;
 mod restore;
+mod service_behaviours;
 mod sets;
 mod shared_polls;
 mod slots;
-mod stale;
 mod stop;
-mod switches;
 mod target;
 mod teardown;
 mod waits;
-mod wipe;
+mod write_order;
 mod writes;

@@ -1,4 +1,4 @@
-//! Objects that this version cannot read: each is told what is wrong with it, and no other is held up.
+//! Objects that this version cannot decode: each gets a report, and no other object is blocked.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::world::{HOUR, LATER, NS, SOON, World, addon, connection, message, progress, says};
 
 #[tokio::test(start_paused = true)]
-async fn one_malformed_object_does_not_silence_its_kind() {
+async fn malformed_object_does_not_block_its_kind() {
     let mut world = World::new();
     world.addon();
     let specs = [json!({}), json!({"addonRef": 5}), json!({"connectionName": ["a"]}), json!("text"), json!(null)];
@@ -24,12 +24,12 @@ async fn one_malformed_object_does_not_silence_its_kind() {
         assert_eq!(progress(&object), Some("Stalled"), "{spec}");
         assert!(message(&object).contains("cannot read"), "{}", message(&object));
     }
-    // The last Events are under way.
+    // The last Events are on their way.
     world.pass(Duration::from_secs(1)).await;
     for n in 0..specs.len() {
-        assert_eq!(world.told(&format!("bad{n}"), "InvalidSpec"), 1);
+        assert_eq!(world.event_count(&format!("bad{n}"), "InvalidSpec"), 1);
     }
-    // What is told of it comes after, and the add-on counts at its next poll.
+    // Its report comes later, and the add-on counts again at its next poll.
     world.pass(HOUR / 10).await;
     world.api.clear_writes();
     world.pass(2 * HOUR).await;
@@ -46,7 +46,7 @@ async fn one_malformed_object_does_not_silence_its_kind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_malformed_add_on_does_not_silence_the_others() {
+async fn malformed_addon_does_not_block_others() {
     let mut world = World::new();
     let mut bad = addon("bad");
     bad["spec"] = json!({"app": 7});
@@ -62,7 +62,7 @@ async fn a_malformed_add_on_does_not_silence_the_others() {
     world.api.wait_until("applinkaddons", NS, "bad", said, SOON).await;
     world.pass(HOUR).await;
     let orphan = world.get("orphan");
-    assert_eq!(orphan["status"]["observedGeneration"], 1, "it does not wait in silence: {orphan:#}");
+    assert_eq!(orphan["status"]["observedGeneration"], 1, "it says what it waits for: {orphan:#}");
     assert_eq!(world.posts(), 1);
 }
 

@@ -1,5 +1,5 @@
-//! Several namespaces, of which some cannot be read: the others are served, `/readyz` says what is missing and why, and
-//! all goes on once it is back.
+//! Several namespaces, some of them unreadable: the operator serves the others, `/readyz` says what is missing and why,
+//! and everything continues once it is back.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::world::{ADDON, LATER, NS, SOON, World, addon, connection, is_ready_by
 
 const SALES: &str = "sales";
 const OURS: [&str; 5] = ["applinkaddons", "connections", "authorizations", "publications", "dataactiontargets"];
-/// By then a watch has tried again.
+/// By then a watch has retried.
 const RETRY: Duration = Duration::from_secs(40);
 
-/// Takes or gives the right to list and watch what there is in a namespace.
+/// Grants or revokes list and watch in a namespace.
 fn permit(world: &World, namespace: &str, plurals: &[&str], yes: bool) {
     for plural in plurals {
         for verb in ["list", "watch"] {
@@ -26,7 +26,7 @@ fn in_namespace(mut manifest: Value, namespace: &str) -> Value {
     manifest
 }
 
-/// A world with these namespaces, each with a Connection of its own, and no operator.
+/// A world with these namespaces, each with its own Connection, without an operator.
 fn with_namespaces(namespaces: &[&str]) -> World {
     let mut world = World::new();
     world.options.namespaces = namespaces.iter().map(|&namespace| namespace.to_owned()).collect();
@@ -43,7 +43,7 @@ async fn until_ready(world: &World, namespace: &str, name: &str) {
     world.api.wait_until("connections", namespace, name, is_ready_by("Connected"), RETRY).await;
 }
 
-/// Waits for what `/readyz` says.
+/// Waits for this answer of `/readyz`.
 async fn until_said(world: &World, wanted: impl Fn(bool, &str) -> bool) -> String {
     let mut ready = world.ready();
     let said = ready.wait_for(|readiness| wanted(readiness.ready, &readiness.to_string()));
@@ -52,7 +52,7 @@ async fn until_said(world: &World, wanted: impl Fn(bool, &str) -> bool) -> Strin
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_namespace_that_cannot_be_read_at_the_start_holds_up_no_other() {
+async fn unreadable_namespace_at_start_blocks_no_other() {
     for unreadable in [NS, SALES] {
         let other = if unreadable == NS { SALES } else { NS };
         let mut world = with_namespaces(&[NS, SALES]);
@@ -79,7 +79,7 @@ async fn a_namespace_that_cannot_be_read_at_the_start_holds_up_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_of_three_namespaces_may_be_gone() {
+async fn missing_namespaces_block_no_other() {
     let mut world = with_namespaces(&[NS, SALES, "support"]);
     permit(&world, NS, &OURS, false);
     permit(&world, "support", &OURS, false);
@@ -91,13 +91,13 @@ async fn two_of_three_namespaces_may_be_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_namespace_that_can_no_longer_be_read_holds_up_no_other_and_keeps_its_names() {
+async fn unreadable_namespace_keeps_its_name_claims() {
     let mut world = with_namespaces(&[NS, SALES]);
     world.start();
     until_ready(&world, NS, "production").await;
     until_ready(&world, SALES, "production").await;
     permit(&world, NS, &OURS, false);
-    // Open watches go on until they break.
+    // Open watches continue until they break.
     world.api.outage(true);
     world.api.outage(false);
     until_said(&world, |ready, said| ready && said.contains("cannot read Connections in namespace crm")).await;
@@ -113,7 +113,7 @@ async fn a_namespace_that_can_no_longer_be_read_holds_up_no_other_and_keeps_its_
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_one_kind_cannot_be_read_nothing_is_done_in_that_namespace_alone() {
+async fn unreadable_kind_stops_only_its_namespace() {
     let mut world = with_namespaces(&[NS, SALES]);
     world.start();
     until_ready(&world, SALES, "production").await;
@@ -124,13 +124,13 @@ async fn where_one_kind_cannot_be_read_nothing_is_done_in_that_namespace_alone()
     world.connection("second", "secondOrg");
     until_ready(&world, NS, "second").await;
     world.pass(LATER).await;
-    assert_eq!(world.deletes(), 0, "a Publication that nobody can see may live on it");
+    assert_eq!(world.deletes(), 0, "an unseen Publication may refer to it");
     permit(&world, SALES, &["publications"], true);
     world.api.wait_until("connections", SALES, "production", |object| object.is_none(), RETRY).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_no_namespace_can_be_read_it_is_not_ready_and_says_why() {
+async fn no_readable_namespace_means_not_ready() {
     for namespaces in [&[NS, SALES][..], &[NS], &[]] {
         let mut world = with_namespaces(&[NS, SALES]);
         world.options.namespaces = namespaces.iter().map(|&namespace| namespace.to_owned()).collect();
@@ -148,7 +148,7 @@ async fn where_no_namespace_can_be_read_it_is_not_ready_and_says_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kind_that_the_api_server_does_not_know_is_named_with_what_to_do() {
+async fn missing_crd_is_reported_with_the_way_out() {
     let mut world = with_namespaces(&[NS, SALES]);
     world.api.fail_next("list", "publications", 20, 404);
     world.start();
@@ -160,7 +160,7 @@ async fn a_kind_that_the_api_server_does_not_know_is_named_with_what_to_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_not_be_read_is_asked_for_ever_more_seldom() {
+async fn forbidden_reads_back_off() {
     let minute = Duration::from_secs(60);
     for plurals in [&["secrets"][..], &["configmaps"], &["connections"]] {
         for verbs in [&["list", "watch"][..], &["list"], &["watch"]] {

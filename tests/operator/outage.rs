@@ -1,4 +1,4 @@
-//! The service fails, for minutes and for a day: who says what and when, how often it is asked, and what comes after.
+//! Outages of minutes and of a day: who reports what and when, how often the service is called, and the recovery.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use applink_simulator::{Api, Fault, RequestRecord, What, Where};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::look::{answer, on_applink};
+use crate::inspect::{answer, on_applink};
 use crate::world::{ADDON, HOUR, World, condition, progress, says};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const NAMES: [&str; 3] = ["production", "staging", "training"];
 
-/// Three that are Ready, at rest; nothing written or asked is remembered.
+/// Three Ready connections at rest; the logs of writes and requests are empty.
 async fn three_ready() -> World {
     let world = World::with_addon().await;
     for name in NAMES {
@@ -62,7 +62,7 @@ fn heroku_away(world: &World) -> &'static str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_ready_is_left_alone_for_five_minutes_and_then_turns_unknown_with_one_write() {
+async fn ready_turns_unknown_after_five_minutes() {
     for fail in [refused, reset, limited, truncated, heroku_away] {
         let world = three_ready().await;
         let reason = fail(&world);
@@ -70,9 +70,9 @@ async fn whoever_is_ready_is_left_alone_for_five_minutes_and_then_turns_unknown_
         until_time(&world, silent - SignedDuration::from_secs(1)).await;
         let addon = world.get_addon();
         assert!(says(&addon, "True", "AddonReady"), "{addon:#}");
-        let reachable = condition(&addon, "Reachable").expect("told");
+        let reachable = condition(&addon, "Reachable").expect("it is reported");
         assert_eq!((&reachable["status"], &reachable["reason"]), (&json!("False"), &json!(reason)));
-        assert_eq!(world.told(ADDON, reason), 1, "{:#?}", world.events());
+        assert_eq!(world.event_count(ADDON, reason), 1, "{:#?}", world.events());
         for name in NAMES {
             assert_eq!(world.writes_to(name), [], "left alone");
         }
@@ -84,7 +84,7 @@ async fn whoever_is_ready_is_left_alone_for_five_minutes_and_then_turns_unknown_
             assert!(says(&object, "Unknown", reason), "{object:#}");
             assert_eq!((world.writes_to(name).len(), progress(&object)), (1, None));
         }
-        world.heal();
+        world.clear_faults();
         for name in NAMES {
             world.within(6 * MINUTE, name, "True", "Connected").await;
             assert_eq!(world.writes_to(name).len(), 2);
@@ -94,7 +94,7 @@ async fn whoever_is_ready_is_left_alone_for_five_minutes_and_then_turns_unknown_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_longer_poll_interval_makes_for_more_patience() {
+async fn longer_poll_interval_delays_unknown() {
     let world = World::with_addon().await;
     let mut slow = crate::world::addon(ADDON);
     slow["spec"]["pollInterval"] = json!("10m");
@@ -111,7 +111,7 @@ async fn a_longer_poll_interval_makes_for_more_patience() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_never_was_ready_says_what_it_waits_for() {
+async fn never_ready_reports_the_outage() {
     for fail in [refused, reset, limited, truncated] {
         let world = World::with_addon().await;
         let reason = fail(&world);
@@ -120,17 +120,17 @@ async fn what_never_was_ready_says_what_it_waits_for() {
         let object = world.until("production", "False", reason).await;
         assert_eq!(progress(&object), Some("Reconciling"));
         assert_eq!((world.posts(), world.remote().len()), (0, 0));
-        world.heal();
+        world.clear_faults();
         world.within(6 * MINUTE, "production", "True", "Connected").await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_after_is_obeyed_to_the_second() {
+async fn retry_after_is_honoured() {
     let world = World::with_connection().await;
     let first = world.clock.now();
     let fault = world.fault(on_applink(answer(Where::Before, 429, None, Some(137))));
-    // Neither a user's edit nor a request to look brings a call nearer.
+    // Neither an edit nor a request makes a call come earlier.
     world.pass(90 * Duration::from_secs(1)).await;
     world.annotate("production", "requestedAt", "now");
     world.connection("second", "secondOrg");
@@ -148,11 +148,11 @@ async fn retry_after_is_obeyed_to_the_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_day_with_a_failing_service_is_lived_through() {
+async fn day_long_outage_is_survived() {
     let world = three_ready().await;
     world.forget_requests();
     for (quarter, fail) in [refused, reset, limited, truncated].into_iter().enumerate() {
-        world.heal();
+        world.clear_faults();
         let reason = fail(&world);
         let before = world.passes();
         if quarter == 0 {
@@ -160,19 +160,19 @@ async fn a_day_with_a_failing_service_is_lived_through() {
             world.connection("late", "lateOrg");
         }
         world.pass(6 * HOUR).await;
-        // One pass per poll interval at most; fewer where the service asks for it.
+        // At most one pass per poll interval; fewer if the service asks for it.
         let most = if reason == "RateLimited" { 6 * 12 + 2 } else { 6 * 60 + 15 };
         let passes = world.passes() - before;
         assert!((60..=most).contains(&passes), "{passes} passes in quarter {quarter}");
     }
     for name in NAMES {
-        assert_eq!(world.writes_to(name).len(), 1, "Ready Unknown, told once");
+        assert_eq!(world.writes_to(name).len(), 1, "Ready Unknown, reported once");
     }
     let late = world.get("late");
-    assert_eq!(condition(&late, "Ready").expect("told")["status"], "Unknown", "{late:#}");
-    assert_eq!((world.mutations(), world.remote().len()), (0, 3), "nothing was made or taken away");
+    assert_eq!(condition(&late, "Ready").expect("it is reported")["status"], "Unknown", "{late:#}");
+    assert_eq!((world.mutations(), world.remote().len()), (0, 3), "nothing was created or deleted");
     bounded(&world, 24);
-    world.heal();
+    world.clear_faults();
     for name in NAMES {
         world.within(3 * MINUTE, name, "True", "Connected").await;
         assert_eq!(world.writes_to(name).len(), 2);
@@ -181,9 +181,10 @@ async fn a_day_with_a_failing_service_is_lived_through() {
     assert_eq!((world.posts(), world.deletes()), (1, 0));
 }
 
-/// A pass is two calls to AppLink; SSO is asked for every 2 minutes at most, and the add-on looked for every 10.
+/// A pass takes two calls to AppLink. SSO is fetched at most every 2 minutes, and the add-on looked up at most every
+/// 10.
 fn bounded(world: &World, hours: usize) {
-    let of = |end: &str| world.asked(|r| r.path.ends_with(end));
+    let of = |end: &str| world.request_count(|r| r.path.ends_with(end));
     assert!(of("/authorizations") <= world.passes());
     assert!(of("/sso") <= hours * 30 + 2, "{} times SSO", of("/sso"));
     for part in ["/orders-prod", "/addons", "/addon-attachments", "/config-vars"] {
@@ -192,12 +193,12 @@ fn bounded(world: &World, hours: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_that_changes_its_face_at_every_poll_is_still_one_outage() {
+async fn outage_with_changing_errors_is_one_outage() {
     let world = three_ready().await;
     let events = |world: &World| world.events().iter().map(|event| event.times).sum::<i64>();
     let before = events(&world);
     for round in 0..60 {
-        world.heal();
+        world.clear_faults();
         if round % 2 == 0 {
             refused(&world)
         } else {
@@ -206,10 +207,10 @@ async fn an_outage_that_changes_its_face_at_every_poll_is_still_one_outage() {
         world.pass(MINUTE).await;
     }
     for name in NAMES {
-        assert_eq!(world.writes_to(name).len(), 1, "Ready Unknown, told once");
+        assert_eq!(world.writes_to(name).len(), 1, "Ready Unknown, reported once");
     }
-    let told = events(&world) - before;
-    assert!(told <= 2 + 2 + 3, "an Event for each transition, not for each change of face: {told}");
+    let reported = events(&world) - before;
+    assert!(reported <= 2 + 2 + 3, "an Event for each transition, not for each error: {reported}");
 }
 
 fn limited_briefly(world: &World) -> &'static str {
@@ -218,21 +219,21 @@ fn limited_briefly(world: &World) -> &'static str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_api_server_is_away_for_a_day_and_nothing_comes_of_it() {
+async fn day_without_api_server_changes_nothing() {
     let world = three_ready().await;
     world.api.outage(true);
     world.pass(24 * HOUR).await;
     world.vanish("stagingOrg");
     world.pass(HOUR).await;
     world.api.outage(false);
-    let healed = |object: Option<&Value>| {
+    let recreated = |object: Option<&Value>| {
         let there = world.remote();
         object.is_some_and(|o| there.iter().any(|c| o["status"]["id"] == c.id.to_string()))
     };
-    world.api.wait_until("connections", crate::world::NS, "staging", healed, HOUR).await;
+    world.api.wait_until("connections", crate::world::NS, "staging", recreated, HOUR).await;
     world.pass(HOUR).await;
     assert_eq!((world.posts(), world.deletes(), world.remote().len()), (4, 0, 3));
     for name in ["production", "training"] {
-        assert_eq!(world.writes_to(name), [], "nothing was to be said");
+        assert_eq!(world.writes_to(name), [], "nothing to report");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use applink_simulator::{Fault, What, Where};
 use http::Method;
 
-use crate::look::on_post;
+use crate::inspect::on_post;
 use crate::world::{SOON, World, digest, pem};
 
 const KEY: &str = "GET /api/v1/namespaces/crm/secrets/sf-jwt";

@@ -1,4 +1,4 @@
-//! What the service says of a connection that is there: still connecting, failed, in words that nobody knows.
+//! Remote status of an existing connection: connecting, failed, unknown words.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 fn turn(world: &World, status: Status, error: Option<RemoteError>) {
     let (id, now) = (world.only("productionOrg").id, world.clock.now());
-    world.sim.world(|world| world.set_status(id, status, error, now)).expect("it is there");
+    world.sim.world(|world| world.set_status(id, status, error, now)).expect("it exists");
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_fails_is_told_within_a_poll_and_so_is_its_recovery() {
+async fn failure_and_recovery_are_seen_within_a_poll() {
     let world = World::with_connection().await;
     let error = RemoteError::new(
         "authentication_failed",
@@ -30,13 +30,13 @@ async fn one_that_fails_is_told_within_a_poll_and_so_is_its_recovery() {
     assert!(text.contains("authentication_failed") && !text.contains("0123456789abcdef"), "{text}");
     assert_eq!(object["status"]["remoteStatus"], "failed");
     world.pass(HOUR).await;
-    assert_eq!((world.posts(), world.deletes()), (1, 0), "what once connected is not taken away");
+    assert_eq!((world.posts(), world.deletes()), (1, 0), "a connection that worked is not deleted");
     turn(&world, Status::Connected, None);
     world.within(POLL, "production", "True", "Connected").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bad_key_is_told_and_the_good_one_heals_it_within_two_seconds() {
+async fn bad_key_is_reported_and_good_key_recovers() {
     let world = World::with_addon().await;
     world.sim.settings(|settings| settings.accepted_keys = vec![digest(&pem("good"))]);
     world.key("bad");
@@ -52,7 +52,7 @@ async fn a_bad_key_is_told_and_the_good_one_heals_it_within_two_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_connects_for_long_is_looked_at_often_then_slower_and_given_up_in_the_end() {
+async fn long_connecting_is_polled_slower_then_abandoned() {
     let world = World::with_addon().await;
     world.sim.settings(|settings| settings.connect_seconds = Some(1e6));
     world.connection("production", "productionOrg");
@@ -73,7 +73,7 @@ async fn one_that_connects_for_long_is_looked_at_often_then_slower_and_given_up_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_word_that_nobody_knows_counts_as_still_going_on() {
+async fn unknown_status_counts_as_pending() {
     let world = World::with_connection().await;
     turn(&world, Status::Other("polishing".to_owned()), None);
     let object = world.within(POLL, "production", "False", "Connecting").await;
@@ -84,7 +84,7 @@ async fn a_word_that_nobody_knows_counts_as_still_going_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_taken_away_comes_back_within_one_poll() {
+async fn vanished_connection_is_recreated_within_a_poll() {
     for (poll, at_most) in [("10s", 13), ("60s", 68), ("10m", 662)] {
         let world = World::with_addon().await;
         let mut manifest = addon(crate::world::ADDON);
@@ -100,14 +100,14 @@ async fn what_is_taken_away_comes_back_within_one_poll() {
         };
         world.until_as("connections", "production", Duration::from_secs(at_most), back).await;
         world.only("productionOrg");
-        assert_eq!(world.told("production", "Recreated"), 1);
+        assert_eq!(world.event_count("production", "Recreated"), 1);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_by_the_user_looks_at_once() {
+async fn request_polls_at_once() {
     let world = World::with_connection().await;
-    // What is seen in the very moment of the request would do.
+    // An observation at the time of the request is enough.
     world.pass(SOONER).await;
     turn(&world, Status::Failed, None);
     world.annotate("production", "requestedAt", "now");
@@ -121,14 +121,14 @@ async fn a_request_by_the_user_looks_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_generation_is_judged_within_two_seconds_and_ready_stays_what_it_is() {
+async fn new_generation_is_observed_and_ready_stays() {
     let world = World::with_connection().await;
     world.pass(HOUR).await;
-    let since = condition(&world.get("production"), "Ready").expect("told")["lastTransitionTime"].clone();
+    let since = condition(&world.get("production"), "Ready").expect("it is reported")["lastTransitionTime"].clone();
     world.connection_with("production", "productionOrg", json!({"deletionPolicy": "Orphan"}));
     let object = world.within(SOONER, "production", "True", "Connected").await;
-    let ready = condition(&object, "Ready").expect("told");
+    let ready = condition(&object, "Ready").expect("it is reported");
     assert_eq!((&ready["lastTransitionTime"], &ready["observedGeneration"]), (&since, &json!(2)));
     world.pass(SOON).await;
-    assert_eq!(world.told("production", "Connected"), 1, "no transition, no Event");
+    assert_eq!(world.event_count("production", "Connected"), 1, "no transition, no Event");
 }

@@ -1,4 +1,4 @@
-//! A Publication from its manifest to its end: what it waits for, what it costs, and what makes for another publish call.
+//! The lifecycle of a Publication: what it waits for, what it costs, and what makes it publish again.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use applink_simulator::Seed;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
-use crate::publishing::{API, CLIENT, DOCUMENT, KEY, config_map, openapi, publication, publication_with};
+use crate::publication::{API, CLIENT, DOCUMENT, KEY, config_map, openapi, publication, publication_with};
 use crate::world::{HOUR, LATER, NS, SOON, World, connection, message, progress};
 
 #[tokio::test(start_paused = true)]
-async fn publishing_costs_two_writes_and_one_call_that_changes_something() {
+async fn publishing_costs_two_writes_and_one_call() {
     let world = World::with_connection().await;
     world.document("1.0.0");
     world.pass(Duration::from_secs(5)).await;
@@ -18,7 +18,7 @@ async fn publishing_costs_two_writes_and_one_call_that_changes_something() {
     world.api.apply(publication(API));
     let object = world.published(API).await;
     assert_eq!((world.writes_to_publication(API).len(), world.mutations()), (2, 1), "{:#?}", world.api.writes());
-    assert_eq!(world.told(API, "Created"), 1);
+    assert_eq!(world.event_count(API, "Created"), 1);
     assert_eq!(progress(&object), None);
     let (remote, edition) = world.only_published();
     assert_eq!(edition.upload.client_name, CLIENT);
@@ -33,7 +33,7 @@ async fn publishing_costs_two_writes_and_one_call_that_changes_something() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_rest_a_pass_costs_one_list_more_and_nothing_is_written() {
+async fn idle_publication_costs_one_list_and_no_write() {
     let mut world = World::with_publication().await;
     for _ in 0..2 {
         world.pass(2 * HOUR).await;
@@ -47,7 +47,7 @@ async fn at_rest_a_pass_costs_one_list_more_and_nothing_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_it_needs_may_come_in_any_order_and_is_named_meanwhile() {
+async fn missing_dependencies_are_named_in_any_order() {
     let world = World::with_addon().await;
     let spec = json!({
         "permissionSet": {"metadataConfigMapKeyRef": {"name": "set", "key": "set.xml"}},
@@ -56,7 +56,7 @@ async fn what_it_needs_may_come_in_any_order_and_is_named_meanwhile() {
     world.api.apply(publication_with(API, spec));
     let waits = async |reason: &str, named: &str| {
         let said = |object: Option<&Value>| object.is_some_and(|o| message(o).contains(named));
-        let object = world.api.wait_until("publications", NS, API, said, SOON).await.expect("it is there");
+        let object = world.api.wait_until("publications", NS, API, said, SOON).await.expect("it exists");
         assert!(crate::world::says(&object, "False", reason), "{object:#}");
         assert_eq!(progress(&object), Some("Reconciling"));
     };
@@ -74,11 +74,11 @@ async fn what_it_needs_may_come_in_any_order_and_is_named_meanwhile() {
     world.published(API).await;
     let names: Vec<_> = world.only_published().1.upload.archive.entries.into_iter().map(|entry| entry.name).collect();
     assert_eq!(names, ["api-spec.yaml", "connectedapp-meta.xml", "permissionset-meta.xml"]);
-    assert_eq!((world.publishes(), world.told(API, "Deprecated")), (1, 1));
+    assert_eq!((world.publishes(), world.event_count(API, "Deprecated")), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_waits_for_its_connection_and_starts_within_a_second_of_its_being_connected() {
+async fn publication_starts_when_its_connection_is_ready() {
     let world = World::with_addon().await;
     world.sim.settings(|settings| settings.connect_seconds = Some(20.0));
     world.document("1.0.0");
@@ -95,7 +95,7 @@ async fn it_waits_for_its_connection_and_starts_within_a_second_of_its_being_con
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_of_the_wrong_provider_is_for_the_user_to_change() {
+async fn wrong_provider_needs_the_user() {
     let world = World::with_addon().await;
     world.document("1.0.0");
     let mut other = connection("production", "productionOrg");
@@ -112,30 +112,30 @@ async fn a_connection_of_the_wrong_provider_is_for_the_user_to_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_document_that_is_none_is_told_with_its_place_and_published_once_it_is_one() {
+async fn invalid_document_is_located_and_published_when_fixed() {
     let world = World::with_connection().await;
     let broken = openapi("1.0.0").replace("  /orders:", "  orders:");
     world.api.apply(config_map(DOCUMENT, json!({KEY: broken})));
     world.api.apply(publication(API));
     let object = world.publication_until(API, "False", "InvalidSpec").await;
-    let told = message(&object);
-    assert!(told.contains("ConfigMap orders-openapi, key openapi.yaml: line 6"), "{told}");
+    let reported = message(&object);
+    assert!(reported.contains("ConfigMap orders-openapi, key openapi.yaml: line 6"), "{reported}");
     assert_eq!(progress(&object), Some("Stalled"));
     assert_eq!(world.publishes(), 0);
     world.document("1.0.0");
     world.publication_until(API, "True", "Published").await;
-    // What is published stays as it is where the next document is none.
+    // The published document stays while the next one is invalid.
     world.api.apply(config_map(DOCUMENT, json!({KEY: broken})));
     world.publication_until(API, "False", "InvalidSpec").await;
     world.pass(HOUR).await;
     assert_eq!((world.publishes(), world.unpublishes()), (1, 0));
     world.document("1.0.0");
     world.publication_until(API, "True", "Published").await;
-    assert_eq!(world.publishes(), 1, "it is the one that is published");
+    assert_eq!(world.publishes(), 1, "the published one");
 }
 
 #[tokio::test(start_paused = true)]
-async fn metadata_that_is_none_is_told_with_its_place() {
+async fn invalid_metadata_is_located() {
     let world = World::with_connection().await;
     world.document("1.0.0");
     world.api.apply(config_map("set", json!({"set.xml": "<ConnectedApp/>"})));
@@ -146,7 +146,7 @@ async fn metadata_that_is_none_is_told_with_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn documents_are_read_wherever_they_are_and_however_they_are_written() {
+async fn documents_are_read_from_every_source_and_format() {
     let world = World::with_connection().await;
     let json = json!({
         "openapi": "3.0.3", "info": {"title": "Orders", "version": "1"},
@@ -175,11 +175,11 @@ async fn documents_are_read_wherever_they_are_and_however_they_are_written() {
     }
 }
 
-/// What changes, and how.
+/// A change and its name.
 type Change = (&'static str, fn(&World));
 
 #[tokio::test(start_paused = true)]
-async fn every_change_of_what_it_is_made_from_is_published_at_once_and_once() {
+async fn every_input_change_is_published_once() {
     let world = World::with_publication().await;
     let changes: [Change; 6] = [
         ("the document", |w| w.document("1.1.0")),
@@ -209,12 +209,12 @@ async fn every_change_of_what_it_is_made_from_is_published_at_once_and_once() {
             "{what}"
         );
     }
-    assert_eq!((world.told(API, "Republished"), world.told(API, "DriftCorrected")), (6, 0));
+    assert_eq!((world.event_count(API, "Republished"), world.event_count(API, "DriftCorrected")), (6, 0));
     assert_eq!(world.unpublishes(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_else_is_published_again() {
+async fn other_changes_are_not_published() {
     let mut world = World::with_publication().await;
     world.api.patch("publications", NS, API, json!({"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}));
     world.api.apply(config_map(DOCUMENT, json!({KEY: openapi("1.0.0"), "other": "x"})));

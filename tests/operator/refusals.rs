@@ -1,12 +1,13 @@
-//! What AppLink refuses once something is there: it is told, and tried again as soon as somebody asks, but not without end.
+//! AppLink refuses changes to an existing object: the refusal is reported and retried on request, but not without
+//! limit.
 
 use std::time::Duration;
 
 use applink_simulator::Fault;
 use serde_json::{Value, json};
 
-use crate::look::{on_applink, on_post, refusal};
-use crate::publishing::API;
+use crate::inspect::{on_applink, on_post, refusal};
+use crate::publication::API;
 use crate::world::{HOUR, NS, World, condition, message, progress, says};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -17,7 +18,7 @@ fn on_delete(fault: Fault) -> Fault {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_deletion_is_tried_again_as_soon_as_somebody_asks() {
+async fn refused_deletion_retries_on_request() {
     for code in [409, 422] {
         let ways: [fn(&World); 2] = [
             |world| world.annotate("production", "requestedAt", "1"),
@@ -41,7 +42,7 @@ async fn a_refused_deletion_is_tried_again_as_soon_as_somebody_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_replacement_is_tried_again_as_soon_as_somebody_asks() {
+async fn refused_replacement_retries_on_request() {
     for annotation in ["requestedAt", "replace"] {
         let world = World::with_connection().await;
         world.fault(on_delete(refusal(422)).times(1));
@@ -57,7 +58,7 @@ async fn a_refused_replacement_is_tried_again_as_soon_as_somebody_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_asks_again_and_again_for_what_is_refused_does_not_use_up_the_budget() {
+async fn repeated_requests_do_not_drain_the_budget() {
     for code in [422, 401] {
         let world = World::with_addon().await;
         let fault = world.fault(on_post(refusal(code)));
@@ -75,7 +76,7 @@ async fn whoever_asks_again_and_again_for_what_is_refused_does_not_use_up_the_bu
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deletion_for_which_the_token_is_refused_says_so() {
+async fn refused_token_during_deletion_is_reported() {
     let world = World::with_connection().await;
     let fault = world.fault(on_delete(refusal(401)));
     world.delete("production");
@@ -89,7 +90,7 @@ async fn a_deletion_for_which_the_token_is_refused_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_edit_that_cannot_be_published_is_told_by_what_stays_published() {
+async fn unpublishable_edit_is_reported_while_old_stays() {
     for code in [500, 503, 429] {
         let world = World::with_publication().await;
         let fault = world.fault(on_post(refusal(code)));
@@ -97,11 +98,11 @@ async fn an_edit_that_cannot_be_published_is_told_by_what_stays_published() {
         let waits = |object: Option<&Value>| object.is_some_and(|object| message(object).contains("waits"));
         world.api.wait_until("publications", NS, API, waits, AT_ONCE).await;
         let object = world.get_publication(API);
-        assert!(says(&object, "True", "Published"), "what was published stays so: {object:#}");
+        assert!(says(&object, "True", "Published"), "it stays published: {object:#}");
         assert!(message(&object).contains(&code.to_string()), "{}", message(&object));
         world.pass(HOUR).await;
         let reason = if code == 429 { "RateLimited" } else { "RemoteUnavailable" };
-        assert_eq!(world.told(API, reason), 1, "once: {:#?}", world.events_of(API));
+        assert_eq!(world.event_count(API, reason), 1, "once: {:#?}", world.events_of(API));
         assert!(condition(&world.get_publication(API), "Stalled").is_none());
         world.sim.faults(|faults| faults.remove(&fault));
         let done = |object: Option<&Value>| object.is_some_and(|object| !message(object).contains("waits"));
@@ -111,7 +112,7 @@ async fn an_edit_that_cannot_be_published_is_told_by_what_stays_published() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_edit_for_which_the_token_is_refused_says_so() {
+async fn refused_token_during_edit_is_reported() {
     let world = World::with_publication().await;
     let fault = world.fault(on_post(refusal(403)));
     world.document("1.1.0");

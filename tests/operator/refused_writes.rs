@@ -1,15 +1,15 @@
-//! What the API server refuses is said in the object's condition, whatever the code: nobody reads the operator's log first.
+//! The condition reports whatever the API server refuses, for every status code: nobody reads the operator's log first.
 
 use serde_json::json;
 
 use crate::authorization::{NAME as AUTHORIZATION, authorization};
-use crate::publishing::{API, publication};
+use crate::publication::{API, publication};
 use crate::world::{HOUR, LATER, NS, SOON, World, condition, message, progress, says};
 
 const POLICY: &str =
     "ValidatingAdmissionPolicy 'require-owner' with binding 'all' denied request: label owner is missing";
 
-/// Refusals that no right of the operator's ends, and what the condition must name.
+/// Refusals that have other causes than missing rights, and what the condition must name.
 const REFUSALS: [(u16, &str, &str); 5] = [
     (422, POLICY, "require-owner"),
     (403, "admission webhook \"policy.example\" denied the request: no owner", "policy.example"),
@@ -19,7 +19,7 @@ const REFUSALS: [(u16, &str, &str); 5] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_intent_is_said_and_nothing_is_sent() {
+async fn refused_intent_write_sends_nothing() {
     for (code, text, named) in REFUSALS {
         let world = World::with_addon().await;
         for plural in ["connections", "authorizations"] {
@@ -44,7 +44,7 @@ async fn a_refused_intent_is_said_and_nothing_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_secret_is_said_where_it_is_wanted() {
+async fn refused_secret_write_is_reported() {
     let world = World::with_addon().await;
     world.api.refuse("create", "secrets", 422, POLICY);
     world.connection_with("person", "personOrg", json!({"jwt": null, "oauth": {}}));
@@ -60,24 +60,24 @@ async fn a_refused_secret_is_said_where_it_is_wanted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_status_is_said_by_one_event() {
+async fn refused_status_write_gets_one_event() {
     let world = World::with_connection().await;
     world.api.refuse("patch", "publications/status", 500, "etcdserver: request is too large");
     world.document("1.0.0");
     world.api.apply(publication(API));
     world.pass(HOUR).await;
-    let told: Vec<_> = world.events_of(API).into_iter().filter(|event| event.note.contains("too large")).collect();
-    assert_eq!(told.len(), 1, "{told:?}");
+    let reported: Vec<_> = world.events_of(API).into_iter().filter(|event| event.note.contains("too large")).collect();
+    assert_eq!(reported.len(), 1, "{reported:?}");
     assert_eq!(world.publishes(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_release_is_said_with_the_way_out() {
+async fn refused_finalizer_removal_names_the_way_out() {
     let world = World::with_connection().await;
     world.api.refuse("patch", "connections", 422, POLICY);
     world.delete("production");
     let named = |object: Option<&serde_json::Value>| object.is_some_and(|o| message(o).contains("require-owner"));
-    let object = world.until_as("connections", "production", SOON, named).await.expect("it is there");
+    let object = world.until_as("connections", "production", SOON, named).await.expect("it exists");
     assert!(says(&object, "False", "Deleting"), "{object:#}");
     world.api.allow("patch", "connections");
     world.until_gone("production", LATER).await;
@@ -85,7 +85,7 @@ async fn a_refused_release_is_said_with_the_way_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_namespace_that_is_being_deleted_is_not_taken_for_a_missing_right() {
+async fn terminating_namespace_is_not_a_missing_right() {
     let world = World::with_addon().await;
     let text = "secrets \"person-connection-oauth\" is forbidden: unable to create new content in namespace crm because \
                 it is being terminated";
@@ -96,18 +96,18 @@ async fn a_namespace_that_is_being_deleted_is_not_taken_for_a_missing_right() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_api_server_that_is_only_busy_for_a_moment_is_not_told() {
+async fn short_api_server_errors_are_not_reported() {
     let world = World::with_addon().await;
     world.api.fail_next("patch", "connections", 2, 500);
     world.connection("production", "productionOrg");
     world.until("production", "True", "Connected").await;
-    assert_eq!(world.told("production", "Creating"), 0);
+    assert_eq!(world.event_count("production", "Creating"), 0);
     assert!(condition(&world.get("production"), "Reconciling").is_none());
-    assert_eq!(world.api.get("connections", NS, "production").expect("it is there")["status"]["answeredAttempt"], 1);
+    assert_eq!(world.api.get("connections", NS, "production").expect("it exists")["status"]["answeredAttempt"], 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_right_to_read_is_asked_for_seldom() {
+async fn forbidden_read_is_retried_rarely() {
     let world = World::with_connection().await;
     for n in 0..5 {
         world.connection(&format!("c{n}"), &format!("org{n}"));
@@ -132,7 +132,7 @@ async fn a_missing_right_to_read_is_asked_for_seldom() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_add_on_whose_token_cannot_be_read_does_not_stay_ready_unseen() {
+async fn addon_with_unreadable_token_does_not_stay_ready() {
     let mut world = World::with_connection().await;
     world.api.forbid("get", "secrets");
     world.restart().await;
@@ -148,7 +148,7 @@ async fn an_add_on_whose_token_cannot_be_read_does_not_stay_ready_unseen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_edit_that_cannot_be_judged_says_why() {
+async fn unverifiable_edit_says_why() {
     let world = World::with_connection().await;
     world.api.forbid("get", "secrets");
     world.api.patch("connections", NS, "production", json!({"spec": {"replacePolicy": "DeleteAndRecreate"}}));
@@ -160,7 +160,7 @@ async fn an_edit_that_cannot_be_judged_says_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn touching_an_object_does_not_lengthen_its_pause() {
+async fn touching_an_object_does_not_extend_its_back_off() {
     let world = World::with_addon().await;
     world.api.refuse("patch", "connections", 422, POLICY);
     world.connection("production", "productionOrg");

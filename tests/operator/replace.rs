@@ -1,19 +1,19 @@
-//! AppLink has no update: an input that changes, or the user's word, has a connection deleted and made anew, once.
+//! AppLink has no update: after a changed input or on request, the operator deletes and recreates the connection once.
 
 use std::time::Duration;
 
 use applink_simulator::{Dialect, Settings, Status, TakenName};
 use serde_json::{Value, json};
 
-use crate::look::{answer, on_applink};
+use crate::inspect::{answer, on_applink};
 use crate::world::{HOUR, NS, SOON, World, digest, message, pem, progress, says};
 use applink_simulator::Where;
 
-fn anew() -> Value {
+fn replacing() -> Value {
     json!({"replacePolicy": "DeleteAndRecreate"})
 }
 
-/// Ready, under a policy.
+/// Ready under this policy.
 async fn ready(spec: Value) -> World {
     let world = World::with_addon().await;
     world.connection_with("production", "productionOrg", spec);
@@ -21,7 +21,7 @@ async fn ready(spec: Value) -> World {
     world
 }
 
-/// Waits until it is Ready with another id.
+/// Waits until it is Ready with another ID.
 async fn renewed(world: &World, old: &Option<String>, at_most: Duration) {
     let renewed =
         |o: Option<&Value>| o.is_some_and(|o| says(o, "True", "Connected") && o["status"]["id"] != json!(old));
@@ -29,8 +29,8 @@ async fn renewed(world: &World, old: &Option<String>, at_most: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rotated_key_replaces_it_within_two_seconds() {
-    let world = ready(anew()).await;
+async fn rotated_key_recreates_connection() {
+    let world = ready(replacing()).await;
     world.sim.settings(|settings| settings.disconnect_seconds = Some(0.0));
     let old = world.id("production");
     world.key("other");
@@ -38,13 +38,13 @@ async fn a_rotated_key_replaces_it_within_two_seconds() {
     assert_eq!((world.posts(), world.deletes()), (2, 1));
     assert_eq!(world.only("productionOrg").id.to_string(), world.id("production").expect("an id"));
     world.pass(HOUR).await;
-    assert_eq!(world.told("production", "Recreated"), 1);
+    assert_eq!(world.event_count("production", "Recreated"), 1);
     assert_eq!(world.mutations(), 3, "once");
 }
 
 #[tokio::test(start_paused = true)]
-async fn as_often_as_keys_rotate_nobody_is_suspected() {
-    let world = ready(anew()).await;
+async fn frequent_rotation_is_not_contested() {
+    let world = ready(replacing()).await;
     for turn in 0..8 {
         let old = world.id("production");
         world.key(&format!("turn {turn}"));
@@ -55,7 +55,7 @@ async fn as_often_as_keys_rotate_nobody_is_suspected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_switch_of_the_service_leaves_one_and_one_alone() {
+async fn replacement_leaves_one_under_every_behaviour() {
     let services: [fn(&mut Settings); 8] = [
         |s| s.dialect = Dialect::Reference,
         |s| s.keep_disconnected = true,
@@ -70,7 +70,7 @@ async fn every_switch_of_the_service_leaves_one_and_one_alone() {
         println!("service {n}");
         let world = World::with_addon().await;
         world.sim.settings(service);
-        world.connection_with("production", "productionOrg", anew());
+        world.connection_with("production", "productionOrg", replacing());
         world.within(Duration::from_secs(120), "production", "True", "Connected").await;
         let upserts = world.sim.settings(|s| s.taken_name == TakenName::Upsert);
         for turn in 0..3 {
@@ -96,7 +96,7 @@ async fn every_switch_of_the_service_leaves_one_and_one_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_policy_forbids_the_annotation_does_once() {
+async fn replace_annotation_overrides_the_policy_once() {
     let mut world = ready(json!({})).await;
     let old = world.id("production");
     world.key("other");
@@ -113,14 +113,14 @@ async fn what_the_policy_forbids_the_annotation_does_once() {
     assert_eq!((world.posts(), world.deletes()), (2, 1));
     world.key("good");
     world.until("production", "False", "ReplacementRequired").await;
-    assert_eq!(world.mutations(), 3, "the word was for once");
+    assert_eq!(world.mutations(), 3, "the annotation works once");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_annotation_is_the_way_out_of_a_failure() {
+async fn replace_annotation_ends_a_failure() {
     let world = ready(json!({})).await;
     let (old, id) = (world.id("production"), world.only("productionOrg").id);
-    world.sim.world(|w| w.set_status(id, Status::Failed, None, world.clock.now())).expect("it is there");
+    world.sim.world(|w| w.set_status(id, Status::Failed, None, world.clock.now())).expect("it exists");
     let object = world.within(Duration::from_secs(67), "production", "False", "RemoteFailed").await;
     assert!(message(&object).contains("applink.dev/replace"), "{}", message(&object));
     world.annotate("production", "replace", "now");
@@ -129,7 +129,7 @@ async fn the_annotation_is_the_way_out_of_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_word_that_came_with_the_manifest_asks_for_nothing() {
+async fn annotation_present_at_creation_requests_nothing() {
     let world = World::with_addon().await;
     let mut manifest = crate::world::connection("production", "productionOrg");
     manifest["metadata"]["annotations"] = json!({"applink.dev/replace": "from git"});
@@ -141,8 +141,8 @@ async fn a_word_that_came_with_the_manifest_asks_for_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_input_that_is_none_costs_nothing() {
-    let world = ready(anew()).await;
+async fn invalid_input_replaces_nothing() {
+    let world = ready(replacing()).await;
     world.annotate("production", "replace", "now");
     world.api.set_secret(NS, "sf-jwt", &[("server.key", "no key")]);
     world.until("production", "False", "InvalidSecret").await;
@@ -151,15 +151,15 @@ async fn an_input_that_is_none_costs_nothing() {
     world.until("production", "False", "SecretNotFound").await;
     world.pass(HOUR).await;
     let replaced = world.deletes();
-    assert!(replaced <= 1, "at most the word that came before the bad key");
+    assert!(replaced <= 1, "at most the intent from before the bad key");
     world.key("good");
     world.until("production", "True", "Connected").await;
     world.only("productionOrg");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bad_key_is_told_and_the_next_good_one_heals() {
-    let world = ready(anew()).await;
+async fn bad_rotated_key_recovers_with_a_good_one() {
+    let world = ready(replacing()).await;
     world.sim.settings(|settings| settings.accepted_keys = vec![digest(&pem("good"))]);
     world.key("bad");
     let object = world.until("production", "False", "RemoteFailed").await;
@@ -172,8 +172,8 @@ async fn a_bad_key_is_told_and_the_next_good_one_heals() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deletion_that_is_refused_is_told_and_not_repeated_in_haste() {
-    let world = ready(anew()).await;
+async fn refused_deletion_is_reported_and_backs_off() {
+    let world = ready(replacing()).await;
     let fault = world.fault(
         on_applink(answer(Where::Before, 422, Some(json!({"id": "in_use", "message": "used"})), None)).method("DELETE"),
     );
@@ -182,7 +182,7 @@ async fn a_deletion_that_is_refused_is_told_and_not_repeated_in_haste() {
     assert!(message(&object).contains("in_use"), "{}", message(&object));
     world.pass(HOUR).await;
     assert!(world.deletes() <= 8, "{}", world.deletes());
-    assert_eq!(world.posts(), 1, "none is made while the old one stands");
+    assert_eq!(world.posts(), 1, "none is created while the old one exists");
     let old = world.id("production");
     world.sim.faults(|faults| faults.remove(&fault));
     renewed(&world, &old, Duration::from_secs(11 * 60)).await;
@@ -191,7 +191,7 @@ async fn a_deletion_that_is_refused_is_told_and_not_repeated_in_haste() {
 #[tokio::test(start_paused = true)]
 async fn observe_and_suspend_replace_nothing() {
     for spec in [json!({"managementPolicy": "Observe"}), json!({"suspend": true})] {
-        let world = ready(anew()).await;
+        let world = ready(replacing()).await;
         world.connection_with("production", "productionOrg", spec.clone());
         world.pass(SOON).await;
         world.key("other");

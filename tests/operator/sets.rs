@@ -1,4 +1,4 @@
-//! Two hundred made-up sets of manifests, each in a world of its own.
+//! Two hundred random sets of manifests, each in its own world.
 
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ macro_rules! sets {
     )+};
 }
 
-// A share to a test, so that they run beside each other.
+// Split into tests that run in parallel.
 sets! {
     sets_0_to_49: 0..50;
     sets_50_to_99: 50..100;

@@ -1,4 +1,4 @@
-//! Several AppLinkAddons may stand for one add-on, one for each team: it is polled once, and not once for each.
+//! Several AppLinkAddons, such as one per team, can refer to one add-on: it is polled once.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::world::{ADDON, HOUR, NS, SOON, World, addon, condition, says, with_sp
 
 const POLL: Duration = Duration::from_secs(10);
 
-/// This many AppLinkAddons for the same add-on, each with a Secret of its own.
+/// This many AppLinkAddons for the same add-on, each with its own Secret.
 async fn teams(count: usize, token: impl Fn(usize) -> String) -> World {
     let mut world = World::new();
     for n in 0..count {
@@ -34,14 +34,14 @@ fn team(n: usize) -> String {
 }
 
 async fn calls_in(world: &World, time: Duration) -> usize {
-    let calls = |world: &World| world.asked(|r| r.api == Api::AppLink);
+    let calls = |world: &World| world.request_count(|r| r.api == Api::AppLink);
     let before = calls(world);
     world.pass(time).await;
     calls(world) - before
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_add_on_is_polled_once_however_many_resources_name_it() {
+async fn shared_addon_is_polled_once() {
     let alone = calls_in(&teams(1, |_| Seed::HEROKU_TOKEN.to_owned()).await, 30 * POLL).await;
     for count in [2, 5] {
         let same = calls_in(&teams(count, |_| Seed::HEROKU_TOKEN.to_owned()).await, 30 * POLL).await;
@@ -53,7 +53,7 @@ async fn an_add_on_is_polled_once_however_many_resources_name_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_sees_within_a_poll_what_changed() {
+async fn every_sharer_sees_changes_within_a_poll() {
     let world = teams(3, |_| Seed::HEROKU_TOKEN.to_owned()).await;
     let connection = |n: usize| {
         let name = format!("c{n}");
@@ -84,7 +84,7 @@ async fn each_sees_within_a_poll_what_changed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_goes_or_loses_its_token_leaves_the_others_alone() {
+async fn leaving_sharer_does_not_affect_others() {
     let world = teams(3, |n| format!("HRKU-token-of-team-{n}")).await;
     world.api.delete("applinkaddons", NS, &team(1));
     world.until_as("applinkaddons", &team(1), SOON, |object| object.is_none()).await;
@@ -92,7 +92,7 @@ async fn one_that_goes_or_loses_its_token_leaves_the_others_alone() {
     world.pass(HOUR / 2).await;
     let lost = world.get_addon();
     assert!(says(&lost, "False", "CredentialInvalid"), "{lost:#}");
-    let other = world.api.get("applinkaddons", NS, &team(2)).expect("it is there");
+    let other = world.api.get("applinkaddons", NS, &team(2)).expect("it exists");
     assert!(says(&other, "True", "AddonReady"), "{other:#}");
     assert_eq!(condition(&other, "Reachable").expect("it answers")["status"], "True");
     assert!(calls_in(&world, 10 * POLL).await > 0);

@@ -1,22 +1,22 @@
-//! SIGTERM: nothing new begins, what is under way may end within 8 seconds, and the operator returns whatever the API
-//! server does.
+//! SIGTERM: nothing new starts, effects in flight may finish within 8 seconds, and the operator returns whatever the
+//! API server does.
 
 use std::time::Duration;
 
 use applink_simulator::{Fault, What, Where};
 
-use crate::look::on_post;
+use crate::inspect::on_post;
 use crate::tap::Link;
 use crate::world::{HOUR, LATER, World, says};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Creations take so long, before or after they are committed.
+/// Makes creations take this long, before or after they are committed.
 fn slow_posts(world: &World, place: Where, seconds: u64) {
     world.fault(on_post(Fault::new(place, What::Delay { ms: seconds * 1000 })));
 }
 
-/// Waits until a POST is under way.
+/// Waits until a POST is in flight.
 async fn until_posted(world: &World) {
     let began = tokio::time::Instant::now();
     while world.posts() == 0 {
@@ -25,7 +25,7 @@ async fn until_posted(world: &World) {
     }
 }
 
-/// Stops it, and gives how long that took.
+/// Stops the operator. Returns how long that took.
 async fn stopped(world: &mut World) -> Duration {
     let began = tokio::time::Instant::now();
     world.take().stop().await.expect("nothing was lost");
@@ -33,17 +33,21 @@ async fn stopped(world: &mut World) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_rest_it_returns_at_once() {
+async fn stop_at_rest_is_immediate() {
     let mut world = World::with_connection().await;
     assert!(stopped(&mut world).await < SECOND);
-    let (writes, calls) = (world.api.writes().len(), world.asked(|_| true));
+    let (writes, calls) = (world.api.writes().len(), world.request_count(|_| true));
     world.delete("production");
     world.pass(HOUR).await;
-    assert_eq!((world.api.writes().len(), world.asked(|_| true)), (writes, calls), "nothing goes on behind its back");
+    assert_eq!(
+        (world.api.writes().len(), world.request_count(|_| true)),
+        (writes, calls),
+        "nothing continues in the background"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn before_it_has_begun_it_returns_at_once() {
+async fn stop_before_start_is_immediate() {
     let mut world = World::new();
     world.api.outage(true);
     world.start();
@@ -52,7 +56,7 @@ async fn before_it_has_begun_it_returns_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_under_way_ends_and_is_recorded() {
+async fn effect_in_flight_finishes_and_is_recorded() {
     for place in [Where::Before, Where::After] {
         let mut world = World::with_addon().await;
         slow_posts(&world, place, 5);
@@ -67,7 +71,7 @@ async fn what_is_under_way_ends_and_is_recorded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_takes_too_long_is_left_to_the_next() {
+async fn slow_effect_is_left_to_the_successor() {
     for place in [Where::Before, Where::After] {
         let mut world = World::with_addon().await;
         slow_posts(&world, place, 20);
@@ -75,7 +79,7 @@ async fn what_takes_too_long_is_left_to_the_next() {
         until_posted(&world).await;
         let took = stopped(&mut world).await;
         assert!(took >= 8 * SECOND && took < 10 * SECOND, "{took:?}");
-        world.heal();
+        world.clear_faults();
         world.start();
         world.within(LATER, "production", "True", "Connected").await;
         world.pass(HOUR).await;
@@ -85,7 +89,7 @@ async fn what_takes_too_long_is_left_to_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_new_begins() {
+async fn nothing_new_starts_while_stopping() {
     let mut world = World::with_addon().await;
     slow_posts(&world, Where::Before, 3);
     for n in 0..10 {
@@ -98,17 +102,17 @@ async fn nothing_new_begins() {
     operator.tap.die_at(None);
     let began = tokio::time::Instant::now();
     operator.stop().await.expect("nothing was lost");
-    assert!(began.elapsed() < 4 * SECOND, "it waits for one, not for all: {:?}", began.elapsed());
+    assert!(began.elapsed() < 4 * SECOND, "it waits for one call, not for all: {:?}", began.elapsed());
     assert_eq!((under_way, world.posts(), world.created()), (1, 1, 1));
     let whole = (0..10).filter(|n| says(&world.get(&format!("c{n}")), "True", "Connected")).count();
     assert_eq!(whole, 1);
-    let (writes, calls) = (world.api.writes().len(), world.asked(|_| true));
+    let (writes, calls) = (world.api.writes().len(), world.request_count(|_| true));
     world.pass(HOUR).await;
-    assert_eq!((world.api.writes().len(), world.asked(|_| true)), (writes, calls));
+    assert_eq!((world.api.writes().len(), world.request_count(|_| true)), (writes, calls));
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_returns_although_the_api_server_is_away() {
+async fn stop_works_without_the_api_server() {
     for link in [Link::Refused, Link::Silent] {
         for seconds in [0, 5] {
             let mut world = World::with_addon().await;
@@ -119,7 +123,7 @@ async fn it_returns_although_the_api_server_is_away() {
             world.pass(SECOND / 2).await;
             let took = stopped(&mut world).await;
             assert!(took < 10 * SECOND, "{link:?} {seconds}: {took:?}");
-            world.heal();
+            world.clear_faults();
             world.start();
             world.within(LATER, "production", "True", "Connected").await;
             assert_eq!(world.created(), 1, "{link:?} {seconds}");
@@ -128,7 +132,7 @@ async fn it_returns_although_the_api_server_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_returns_within_ten_seconds_in_an_outage_that_began_long_ago() {
+async fn stop_during_a_long_outage_takes_ten_seconds() {
     for elect in [false, true] {
         let mut world = World::new();
         world.options.lease_namespace = elect.then(|| "crm".to_owned());

@@ -1,7 +1,7 @@
-//! Stands on both ways out of one operator, to AppLink and to the API server: counts what passes, sees what is under way
-//! at the same time, cuts the operator off, and stops it dead at any request.
+//! Intercepts the requests of one operator to AppLink and to the API server: counts them, tracks which are concurrent,
+//! can cut the operator off, and can kill it at any request.
 //!
-//! It changes no request and no answer. `World` puts one on every operator that it starts.
+//! Changes no request and no response. `World` adds one to each operator that it starts.
 
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceExt, service_fn};
 
-/// One operator's ways out; clones are the same.
+/// Interceptor of one operator. Clones share it.
 #[derive(Clone, Default)]
 pub struct Tap(Arc<Inner>);
 
@@ -28,47 +28,46 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    /// How often each point was passed since the last `die_at`, and in which order they came first.
+    /// How often each point was passed since the last `die_at`, and the order of the first passes.
     passed: BTreeMap<String, usize>,
     trace: Vec<Point>,
     die_at: Option<Point>,
     dead: bool,
     link: Link,
-    /// Mutating AppLink calls under way, by add-on.
+    /// Mutating AppLink calls in flight, by add-on.
     now: BTreeMap<String, usize>,
-    /// The most that there ever were at once, by add-on, and over all add-ons.
+    /// The most concurrent calls, by add-on and in total.
     most: BTreeMap<String, usize>,
     most_at_all: usize,
-    /// How often each thing was read from the API server.
+    /// Number of reads from the API server, by object.
     reads: BTreeMap<String, usize>,
-    /// Called with the method of each call to AppLink or Heroku before it is sent.
+    /// Called with the method before each call to AppLink or Heroku is sent.
     hook: Option<Hook>,
 }
 
 type Hook = Arc<dyn Fn(&Method) + Send + Sync>;
 
-/// A moment in an operator's life: the n-th time that this comes to pass.
+/// A point in an operator's life: the n-th occurrence of a request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Point {
     pub what: String,
     pub nth: usize,
 }
 
-/// How an operator's requests to the API server fare.
+/// State of the connection to the API server.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Link {
     #[default]
     Up,
-    /// Each fails at once.
+    /// Every request fails at once.
     Refused,
-    /// None is ever answered, and none arrives.
+    /// No request arrives or is answered.
     Silent,
 }
 
 impl Tap {
-    /// The operator dies at this point, counted from here. Each request to AppLink or Heroku, and each write to the API
-    /// server, has a point before it is sent; each that changes something has another when it is done and its answer on
-    /// the way.
+    /// Kills the operator at this point, counted from now. Every request to AppLink or Heroku and every write to the
+    /// API server has a point before it is sent. Mutating ones have another point after they are executed.
     pub fn die_at(&self, point: Option<Point>) {
         let mut state = self.state();
         state.passed.clear();
@@ -76,7 +75,7 @@ impl Tap {
         state.die_at = point;
     }
 
-    /// The points passed since the last `die_at`, in their order.
+    /// The points passed since the last `die_at`, in order.
     pub fn trace(&self) -> Vec<Point> {
         self.state().trace.clone()
     }
@@ -85,22 +84,22 @@ impl Tap {
         self.state().dead
     }
 
-    /// Done once it is dead.
+    /// Waits until the operator is dead.
     pub async fn death(&self) {
         self.0.died.notified().await;
     }
 
-    /// Changes its way to the API server; watches that are open go on.
+    /// Changes the connection to the API server. Open watches continue.
     pub fn link(&self, link: Link) {
         self.state().link = link;
     }
 
-    /// The most mutating calls that were ever under way at once on one add-on.
+    /// The most concurrent mutating calls on one add-on.
     pub fn most_on_one_addon(&self) -> usize {
         self.state().most.values().copied().max().unwrap_or_default()
     }
 
-    /// The most mutating calls that were ever under way at once on all add-ons together.
+    /// The most concurrent mutating calls on all add-ons together.
     pub fn most_at_all(&self) -> usize {
         self.state().most_at_all
     }
@@ -110,12 +109,12 @@ impl Tap {
         self.state().reads.get(what).copied().unwrap_or_default()
     }
 
-    /// Has `hook` called with the method of each call to AppLink or Heroku before it is sent.
+    /// Calls `hook` with the method before each call to AppLink or Heroku is sent.
     pub fn on_call(&self, hook: impl Fn(&Method) + Send + Sync + 'static) {
         self.state().hook = Some(Arc::new(hook));
     }
 
-    /// `transport`, tapped.
+    /// `transport` with this interceptor.
     pub fn transport(&self, transport: Transport) -> Transport {
         let tap = self.clone();
         BoxCloneSyncService::new(service_fn(move |request: Request<Bytes>| {
@@ -132,7 +131,7 @@ impl Tap {
         }))
     }
 
-    /// `client`, tapped.
+    /// `client` with this interceptor.
     pub fn client(&self, client: Client) -> Client {
         let tap = self.clone();
         let service = service_fn(move |request: Request<Body>| {
@@ -196,7 +195,7 @@ impl Tap {
     }
 }
 
-/// What a request is, whatever ids the service or the clock has put into its path.
+/// Names a request, without IDs that the service or the clock puts into its path.
 fn name(method: &Method, path: &str) -> String {
     let mut segments: Vec<&str> = path.split('/').collect();
     for at in 1..segments.len() {
@@ -208,7 +207,7 @@ fn name(method: &Method, path: &str) -> String {
     format!("{method} {}", segments.join("/"))
 }
 
-/// A mutating call under way; over when dropped.
+/// A mutating call in flight, until dropped.
 struct UnderWay {
     tap: Tap,
     addon: String,

@@ -1,21 +1,21 @@
-//! A namespace that is deleted at once: everything goes, in whatever order, the token's Secret first; nothing is left behind
-//! in AppLink, and nobody waits for ever.
+//! Deletion of a whole namespace: everything goes in any order, starting with the token's Secret. Nothing is left in
+//! AppLink, and nothing waits forever.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::lodgers::{API, SALES, SALES_REMOTE, publication};
+use crate::connection_children::{API, SALES, SALES_REMOTE, publication};
 use crate::target::{CLOUD, CLOUD_REMOTE, UPDATES};
 use crate::world::{ADDON, NS, SOON, World, connection};
 
-/// So soon all of it is gone.
+/// Time limit for the deletion.
 const CLEAN: Duration = Duration::from_secs(30);
-/// Orders that are tried.
+/// Number of orders.
 const ORDERS: usize = 24;
 
-/// Kinds and names of all that there is beside the Secret with the token, which goes first.
+/// Kinds and names of all objects except the token's Secret, which goes first.
 const ALL: [(&str, &str); 12] = [
     ("applinkaddons", ADDON),
     ("connections", SALES),
@@ -47,7 +47,7 @@ fn by_consent(mut manifest: Value) -> Value {
     manifest
 }
 
-/// One of everything, Ready or waiting for a person.
+/// One of each kind, Ready or waiting for consent.
 async fn full() -> World {
     let world = World::with_cloud().await;
     world.connection(SALES, SALES_REMOTE);
@@ -78,14 +78,14 @@ async fn full() -> World {
     world
 }
 
-/// All objects, in the nth order.
+/// All objects in the nth order.
 fn order(nth: usize) -> Vec<(&'static str, &'static str)> {
     let mut all = ALL.to_vec();
     all.sort_by_key(|(plural, name)| Sha256::digest(format!("{nth} {plural} {name}")));
     all
 }
 
-/// What is left of it in AppLink.
+/// What is left in AppLink.
 fn left(world: &World) -> Vec<String> {
     let now = world.clock.now();
     world.sim.world(|world| {
@@ -99,12 +99,12 @@ fn left(world: &World) -> Vec<String> {
     })
 }
 
-/// Deletes all in this order, with so much time between any two, and waits for the end.
+/// Deletes everything in this order and at this interval, and waits for the end.
 async fn torn_down(world: &World, order: &[(&str, &str)], apart: Duration) {
     world.api.delete("secrets", NS, "heroku-api");
     for (plural, name) in order {
         world.pass(apart).await;
-        // What goes with its owner may be gone already.
+        // Objects with an owner may be gone already.
         if world.api.get(plural, NS, name).is_some() {
             world.api.delete(plural, NS, name);
         }
@@ -116,7 +116,7 @@ async fn torn_down(world: &World, order: &[(&str, &str)], apart: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_namespace_that_is_deleted_at_once_ends_clean_in_whatever_order() {
+async fn namespace_deletion_is_clean_in_any_order() {
     for nth in 0..ORDERS {
         let world = full().await;
         torn_down(&world, &order(nth), Duration::from_millis([0, 20, 700][nth % 3])).await;
@@ -124,7 +124,7 @@ async fn a_namespace_that_is_deleted_at_once_ends_clean_in_whatever_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_ends_clean_on_a_slow_service_and_on_one_that_lists_late() {
+async fn namespace_deletion_is_clean_on_a_slow_service() {
     for nth in 0..ORDERS / 2 {
         let world = full().await;
         world.sim.settings(|settings| match nth % 2 {
@@ -136,7 +136,7 @@ async fn it_ends_clean_on_a_slow_service_and_on_one_that_lists_late() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_ends_clean_while_everything_is_still_on_its_way() {
+async fn namespace_deletion_is_clean_during_creation() {
     for nth in 0..ORDERS / 2 {
         let mut world = World::new();
         let everything = [

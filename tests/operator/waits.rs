@@ -1,4 +1,4 @@
-//! No wait is longer than what is known demands, and Ready is not True while there is nothing.
+//! No wait is longer than necessary, and Ready is not True while nothing exists.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,21 +9,21 @@ use serde_json::{Value, json};
 
 use crate::authorization::{NAME as AUTHORIZATION, authorization};
 use crate::crash::{POST, WRITE};
-use crate::look::{answer, on_post};
-use crate::publishing::API;
+use crate::inspect::{answer, on_post};
+use crate::publication::API;
 use crate::tap::Point;
 use crate::world::{LATER, NS, SOON, World, condition};
 
-/// A poll and what follows it.
+/// A poll interval with its jitter.
 const POLL: Duration = Duration::from_secs(7);
 
-/// As a service says that it failed.
+/// The error body of a service failure.
 fn failed() -> Value {
     json!({"id": "internal_error", "message": "something broke"})
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_a_lost_post_made_is_deleted_without_waiting_for_another() {
+/// A world whose operator was killed after AppLink executed the POST for Connection `production`; no operator runs.
+async fn killed_after_post() -> World {
     let mut world = World::new();
     world.addon();
     world.start();
@@ -32,6 +32,12 @@ async fn what_a_lost_post_made_is_deleted_without_waiting_for_another() {
     world.connection("production", "productionOrg");
     world.tap().death().await;
     world.take().kill().await;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn result_of_lost_post_is_deleted_without_waiting() {
+    let mut world = killed_after_post().await;
     assert_eq!(world.remote().len(), 1);
     world.delete("production");
     world.start();
@@ -40,22 +46,15 @@ async fn what_a_lost_post_made_is_deleted_without_waiting_for_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_somebody_else_makes_under_the_name_is_not_taken_for_ours_meanwhile() {
-    let mut world = World::new();
-    world.addon();
-    world.start();
-    world.until_addon("True", "AddonReady").await;
-    world.tap().die_at(Some(Point { what: POST.to_owned(), nth: 1 }));
-    world.connection("production", "productionOrg");
-    world.tap().death().await;
-    world.take().kill().await;
+async fn foreign_object_after_lost_post_is_not_ours() {
+    let mut world = killed_after_post().await;
     world.delete("production");
     let planted = world.sim.clone();
     let now = world.clock;
-    // As soon as ours is gone, somebody else takes the name.
+    // When our connection is gone, somebody else takes the name.
     world.api.on_write(move |write| {
         if write.resource == "connections" && write.body["metadata"]["finalizers"] == json!([]) {
-            crate::look::plant(&planted, "productionOrg", now.now());
+            crate::inspect::plant(&planted, "productionOrg", now.now());
         }
     });
     world.start();
@@ -64,7 +63,7 @@ async fn what_somebody_else_makes_under_the_name_is_not_taken_for_ours_meanwhile
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_creation_that_the_service_refused_in_its_own_words_is_repeated_once_that_is_proved() {
+async fn service_error_is_retried_once_absence_is_proved() {
     for code in [500, 501, 502] {
         let world = World::with_addon().await;
         world.fault(on_post(answer(Where::Before, code, Some(failed()), None)).times(1));
@@ -80,7 +79,7 @@ async fn a_creation_that_the_service_refused_in_its_own_words_is_repeated_once_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_worked_all_the_same_is_found_by_its_name_where_lists_lag() {
+async fn created_despite_error_is_found_by_name() {
     for code in [500, 501, 502] {
         let world = World::with_addon().await;
         world.sim.settings(|settings| settings.list_lag_seconds = 40.0);
@@ -93,7 +92,7 @@ async fn one_that_worked_all_the_same_is_found_by_its_name_where_lists_lag() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_a_router_may_have_answered_waits_for_the_deadline_of_the_call() {
+async fn router_error_waits_for_the_call_deadline() {
     let faults = [
         answer(Where::Before, 503, None, None),
         answer(Where::Before, 504, None, None),
@@ -113,32 +112,32 @@ async fn one_that_a_router_may_have_answered_waits_for_the_deadline_of_the_call(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_goes_on_failing_is_not_stormed() {
+async fn failing_service_is_not_stormed() {
     let world = World::with_addon().await;
     world.fault(on_post(answer(Where::Before, 500, Some(failed()), None)));
     world.connection("production", "productionOrg");
     world.pass(Duration::from_secs(3600)).await;
     assert!(world.busiest_ten_minutes() <= 6, "{}", world.busiest_ten_minutes());
-    world.heal();
+    world.clear_faults();
     world.within(LATER, "production", "True", "Connected").await;
 }
 
-/// Whether Ready of this object was True at each DELETE from here on.
+/// Records whether Ready of this object is True at each DELETE from now on.
 fn ready_at_deletes(world: &World, plural: &'static str, name: &'static str) -> Arc<Mutex<Vec<bool>>> {
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let (api, told) = (world.api.clone(), seen.clone());
+    let (api, record) = (world.api.clone(), seen.clone());
     world.tap().on_call(move |method| {
         if *method == Method::DELETE {
-            let object = api.get(plural, NS, name).expect("it is there");
+            let object = api.get(plural, NS, name).expect("it exists");
             let ready = condition(&object, "Ready").is_some_and(|ready| ready["status"] == "True");
-            told.lock().expect("no panic").push(ready);
+            record.lock().expect("no panic").push(ready);
         }
     });
     seen
 }
 
 #[tokio::test(start_paused = true)]
-async fn ready_is_not_true_when_the_old_one_is_deleted() {
+async fn ready_is_false_while_the_old_one_is_deleted() {
     let world = World::with_addon().await;
     world.connection_with("production", "productionOrg", json!({"replacePolicy": "DeleteAndRecreate"}));
     world.until("production", "True", "Connected").await;
@@ -160,7 +159,7 @@ async fn ready_is_not_true_when_the_old_one_is_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ready_is_not_true_when_a_successor_deletes_the_old_one() {
+async fn ready_is_false_while_a_successor_deletes() {
     for nth in 1..=2 {
         let mut world = World::with_addon().await;
         world.connection_with("production", "productionOrg", json!({"replacePolicy": "DeleteAndRecreate"}));

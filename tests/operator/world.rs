@@ -1,7 +1,7 @@
-//! A world for one test: an API server, a simulated Heroku and AppLink, one virtual clock, and the operator, which can be
-//! started, stopped, and killed at any moment.
+//! A world for one test: an API server, a simulated Heroku and AppLink, one virtual clock, and the operator, which a
+//! test can start, stop and kill at any moment.
 //!
-//! Arranges and looks; what must come of it is for the tests to say.
+//! Helpers only; the assertions are in the tests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,21 +25,21 @@ use crate::support::apiserver::ApiServer;
 pub use crate::support::keys::pem;
 use crate::tap::Tap;
 
-/// The namespace of everything.
+/// The namespace of all objects.
 pub const NS: &str = "crm";
-/// The AppLinkAddon that connections refer to unless a test says otherwise.
+/// The AppLinkAddon that connections refer to by default.
 pub const ADDON: &str = "orders";
 /// The AppLinkAddon of [`World::second_addon`], its add-on, and another token.
 pub const OTHER: &str = "billing";
 pub const OTHER_ID: Uuid = Uuid::from_u128(7);
 pub const OTHER_TOKEN: &str = "HRKU-another-token";
-/// Longer than anything takes while nothing is wrong, in virtual time.
+/// Longer than anything takes without faults, in virtual time.
 pub const SOON: Duration = Duration::from_secs(30);
-/// Longer than anything takes after something went wrong.
+/// Longer than anything takes after a fault.
 pub const LATER: Duration = Duration::from_secs(20 * 60);
 pub const HOUR: Duration = Duration::from_secs(3600);
 
-/// All that a test acts on.
+/// Everything that a test acts on.
 pub struct World {
     pub clock: Clock,
     pub api: ApiServer,
@@ -49,7 +49,7 @@ pub struct World {
     operator: Option<Operator>,
 }
 
-/// One process, as it were.
+/// One operator process.
 pub struct Operator {
     pub tap: Tap,
     stop: Option<oneshot::Sender<()>>,
@@ -58,7 +58,7 @@ pub struct Operator {
     pub liveness: Liveness,
 }
 
-/// With its world, or it would go on for as long as the test.
+/// Stops with its world, because otherwise it would run until the end of the test.
 impl Drop for Operator {
     fn drop(&mut self) {
         self.task.abort();
@@ -66,19 +66,19 @@ impl Drop for Operator {
 }
 
 impl Operator {
-    /// As SIGTERM; gives what `run` returns.
+    /// Sends SIGTERM. Returns what `run` returns.
     pub async fn stop(mut self) -> Result<(), Failure> {
-        // Nobody listens where it ended by itself.
+        // An operator that ended by itself no longer listens.
         let _ = self.stop.take().map(|stop| stop.send(()));
         self.end().await
     }
 
-    /// What `run` returns by itself.
+    /// Waits for `run` to return by itself.
     pub async fn end(mut self) -> Result<(), Failure> {
         (&mut self.task).await.expect("the operator does not panic")
     }
 
-    /// As SIGKILL: nothing more is sent, whatever is under way.
+    /// Sends SIGKILL: nothing more is sent, whatever is in flight.
     pub async fn kill(mut self) {
         self.task.abort();
         if let Err(error) = (&mut self.task).await {
@@ -88,7 +88,7 @@ impl Operator {
 }
 
 impl World {
-    /// A world with the add-on's token and a key in Secrets, and nothing else; no operator runs.
+    /// A world with the add-on's token and a key in Secrets, nothing else, and no operator.
     pub fn new() -> Self {
         crate::log::install();
         let start: Timestamp = "2026-03-01T12:00:00Z".parse().expect("a date");
@@ -114,7 +114,7 @@ impl World {
         world
     }
 
-    /// A world in which the operator runs and the add-on answers.
+    /// A world with an operator and a Ready add-on.
     pub async fn with_addon() -> Self {
         let mut world = Self::new();
         world.addon();
@@ -123,7 +123,7 @@ impl World {
         world
     }
 
-    /// A world in which the operator runs, and Connection `production` is Ready.
+    /// A world with an operator and Ready Connection `production`.
     pub async fn with_connection() -> Self {
         let world = Self::with_addon().await;
         world.connection("production", "productionOrg");
@@ -131,7 +131,7 @@ impl World {
         world
     }
 
-    /// A second app with an add-on of its own, declared as `billing`, with the token in this Secret.
+    /// Applies a second app with its own add-on as `billing`, with the token in this Secret.
     pub async fn second_addon(&self, secret: &str) {
         let app = App { id: Uuid::from_u128(77), name: "billing-prod".to_owned(), config_vars: Default::default() };
         let attached = Attachment { id: Uuid::from_u128(8), app: app.id, name: "HEROKU_APPLINK".to_owned() };
@@ -161,7 +161,7 @@ impl World {
 
     // The operator.
 
-    /// One more operator, which the test holds.
+    /// Starts another operator, which the test owns.
     pub fn spawn(&self) -> Operator {
         self.spawn_by(self.clock)
     }
@@ -198,7 +198,7 @@ impl World {
         self.operator = Some(self.spawn());
     }
 
-    /// Whether one runs.
+    /// Whether an operator runs.
     pub fn runs(&self) -> bool {
         self.operator.is_some()
     }
@@ -214,7 +214,7 @@ impl World {
         self.start();
     }
 
-    /// Tells whether the running operator is ready.
+    /// Readiness of the running operator.
     pub fn ready(&self) -> watch::Receiver<Readiness> {
         self.operator.as_ref().expect("it runs").ready.clone()
     }
@@ -224,18 +224,18 @@ impl World {
         self.operator.as_ref().expect("it runs").liveness.clone()
     }
 
-    /// The running operator's tap.
+    /// The interceptor of the running operator.
     pub fn tap(&self) -> &Tap {
         &self.operator.as_ref().expect("it runs").tap
     }
 
-    // What the user does.
+    // Actions of the user.
 
     pub fn addon(&self) -> Value {
         self.api.apply(addon(ADDON))
     }
 
-    /// Applies the add-on with these fields in its spec too.
+    /// Applies the add-on with additional fields in its spec.
     pub fn addon_with(&self, spec: Value) -> Value {
         self.api.apply(with_spec(addon(ADDON), &spec))
     }
@@ -244,7 +244,7 @@ impl World {
         self.api.apply(connection(name, remote))
     }
 
-    /// Applies a connection whose spec has these fields too.
+    /// Applies a connection with additional fields in its spec.
     pub fn connection_with(&self, name: &str, remote: &str, spec: Value) -> Value {
         self.api.apply(with_spec(connection(name, remote), &spec))
     }
@@ -253,24 +253,24 @@ impl World {
         self.api.delete("connections", NS, name);
     }
 
-    /// Sets an annotation in our own group.
+    /// Sets an annotation of our group.
     pub fn annotate(&self, name: &str, annotation: &str, value: &str) {
         self.api.annotate("connections", NS, name, &format!("applink.dev/{annotation}"), Some(value));
     }
 
-    /// Puts a private key into the Secret that connections refer to.
+    /// Stores a private key in the Secret that connections refer to.
     pub fn key(&self, name: &str) {
         self.api.set_secret(NS, "sf-jwt", &[("server.key", &pem(name))]);
     }
 
     // Time.
 
-    /// Lets virtual time pass, to see what does not happen in it.
+    /// Lets virtual time pass, to see that nothing happens.
     pub async fn pass(&self, time: Duration) {
         tokio::time::sleep(time).await;
     }
 
-    /// Waits until a Connection's Ready says this of its present generation.
+    /// Waits until a Connection's Ready has this status and reason for the current generation.
     pub async fn until(&self, name: &str, status: &str, reason: &str) -> Value {
         self.within(SOON, name, status, reason).await
     }
@@ -279,13 +279,13 @@ impl World {
         self.until_of("connections", name, at_most, (status, reason)).await
     }
 
-    /// Waits until an object's Ready says this of its present generation.
+    /// Waits until an object's Ready has this status and reason for the current generation.
     pub async fn until_of(&self, plural: &str, name: &str, at_most: Duration, (status, reason): (&str, &str)) -> Value {
         let said = |object: Option<&Value>| object.is_some_and(|o| says(o, status, reason));
-        self.until_as(plural, name, at_most, said).await.expect("it is there")
+        self.until_as(plural, name, at_most, said).await.expect("it exists")
     }
 
-    /// Waits until this is true of an object, and what goes with it is told: Events come right after the status.
+    /// Waits until `wanted` holds for an object, and until its Events are published, which follow the status.
     pub async fn until_as(
         &self,
         plural: &str,
@@ -311,9 +311,9 @@ impl World {
     }
 }
 
-// Manifests, as a user writes them.
+// Manifests as a user writes them.
 
-/// The manifest with these fields in its spec too.
+/// The manifest with additional fields in its spec.
 pub fn with_spec(mut manifest: Value, spec: &Value) -> Value {
     manifest["spec"].as_object_mut().expect("an object").extend(spec.as_object().expect("an object").clone());
     manifest
@@ -341,36 +341,36 @@ pub fn connection(name: &str, remote: &str) -> Value {
     })
 }
 
-/// SHA-256 of a key's text, as the simulator keeps it.
+/// SHA-256 of a key's text, as the simulator stores it.
 pub fn digest(pem: &str) -> String {
     Sha256::digest(pem.trim()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-// Reading what objects say.
+// Reading objects.
 
-/// A condition of this type.
+/// The condition with this type.
 pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
     object["status"]["conditions"].as_array()?.iter().find(|c| c["type"] == kind)
 }
 
-/// Whether Ready says this of the present generation.
+/// Whether Ready has this status and reason for the current generation.
 pub fn says(object: &Value, status: &str, reason: &str) -> bool {
     let judged = object["status"]["observedGeneration"] == object["metadata"]["generation"];
     let ready = condition(object, "Ready");
     judged && ready.is_some_and(|c| c["status"] == status && c["reason"] == reason)
 }
 
-/// Says of an object whether it is Ready for this reason.
+/// A predicate: the object is Ready with this reason.
 pub fn is_ready_by(reason: &str) -> impl Fn(Option<&Value>) -> bool {
     move |object| object.is_some_and(|object| says(object, "True", reason))
 }
 
-/// Ready's message.
+/// Message of Ready.
 pub fn message(object: &Value) -> &str {
     condition(object, "Ready").and_then(|c| c["message"].as_str()).unwrap_or_default()
 }
 
-/// `Reconciling` or `Stalled`, whichever is true; panics where both are.
+/// `Reconciling` or `Stalled`, whichever is True; panics if both are.
 pub fn progress(object: &Value) -> Option<&str> {
     let is = |kind: &str| condition(object, kind).is_some_and(|c| c["status"] == "True");
     assert!(!(is("Reconciling") && is("Stalled")), "never both: {object:#}");

@@ -1,5 +1,5 @@
-//! Writes to Kubernetes that are refused, conflict, or whose answer is lost, at each step of the way; and users who edit in
-//! between. Whatever happens to a write, the remote side ends as if nothing had.
+//! Writes to Kubernetes that are refused, conflict or lose their response, at each step; and users who edit meanwhile.
+//! The remote side must end as without the fault.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,22 +7,24 @@ use std::time::Duration;
 use applink_simulator::{Fault, What, Where};
 use serde_json::{Value, json};
 
-use crate::look::on_post;
+use crate::inspect::on_post;
 use crate::world::{HOUR, LATER, NS, SOON, World, connection, digest, message, pem, progress, says};
 
-/// What may happen to a write.
+/// A fault of a write.
 #[derive(Clone, Copy, Debug)]
-enum Trouble {
+enum WriteFault {
     Refused(u16),
     Lost,
 }
 
-/// A write of each kind meets each trouble, once or so many times in a row.
-fn troubles() -> Vec<(&'static str, Trouble, usize)> {
+/// Each kind of write with each fault, once or several times in a row.
+fn faults() -> Vec<(&'static str, WriteFault, usize)> {
     let mut all = Vec::new();
     for resource in ["connections", "connections/status"] {
         for times in [1, 3] {
-            for trouble in [Trouble::Refused(409), Trouble::Refused(500), Trouble::Refused(429), Trouble::Lost] {
+            for trouble in
+                [WriteFault::Refused(409), WriteFault::Refused(500), WriteFault::Refused(429), WriteFault::Lost]
+            {
                 all.push((resource, trouble, times));
             }
         }
@@ -30,16 +32,16 @@ fn troubles() -> Vec<(&'static str, Trouble, usize)> {
     all
 }
 
-fn arrange(world: &World, (resource, trouble, times): (&str, Trouble, usize)) {
+fn arrange(world: &World, (resource, trouble, times): (&str, WriteFault, usize)) {
     match trouble {
-        Trouble::Refused(code) => world.api.fail_next("patch", resource, times, code),
-        Trouble::Lost => world.api.lose_next("patch", resource, times),
+        WriteFault::Refused(code) => world.api.fail_next("patch", resource, times, code),
+        WriteFault::Lost => world.api.lose_next("patch", resource, times),
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_creation_gets_through_whatever_happens_to_its_writes() {
-    for trouble in troubles() {
+async fn creation_survives_every_write_fault() {
+    for trouble in faults() {
         let world = World::with_addon().await;
         arrange(&world, trouble);
         world.connection("production", "productionOrg");
@@ -51,8 +53,8 @@ async fn a_creation_gets_through_whatever_happens_to_its_writes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deletion_gets_through_whatever_happens_to_its_writes() {
-    for trouble in troubles() {
+async fn deletion_survives_every_write_fault() {
+    for trouble in faults() {
         let world = World::with_connection().await;
         arrange(&world, trouble);
         world.delete("production");
@@ -63,8 +65,8 @@ async fn a_deletion_gets_through_whatever_happens_to_its_writes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replacement_gets_through_whatever_happens_to_its_writes() {
-    for trouble in troubles() {
+async fn replacement_survives_every_write_fault() {
+    for trouble in faults() {
         let world = World::with_addon().await;
         world.sim.settings(|settings| settings.accepted_keys = vec![digest(&pem("good"))]);
         world.key("bad");
@@ -79,7 +81,7 @@ async fn a_replacement_gets_through_whatever_happens_to_its_writes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_leave_to_write_the_object_means_no_post() {
+async fn forbidden_object_write_prevents_the_post() {
     let world = World::with_addon().await;
     world.api.forbid("patch", "connections");
     world.connection("production", "productionOrg");
@@ -87,13 +89,13 @@ async fn no_leave_to_write_the_object_means_no_post() {
     assert_eq!(progress(&object), Some("Reconciling"));
     assert!(message(&object).contains("patch resource \"connections\""), "{}", message(&object));
     world.pass(HOUR).await;
-    assert_eq!(world.posts(), 0, "the word comes before the deed");
+    assert_eq!(world.posts(), 0, "the intent is written before the call");
     let tries = world.api.writes().iter().filter(|w| w.resource == "connections" && w.status == 403).count();
     assert!(tries < 30, "no storm: {tries}");
     world.api.allow("patch", "connections");
     world.within(LATER, "production", "True", "Connected").await;
 
-    // What is gone cannot be made anew: it says so, although it was Ready.
+    // A vanished connection cannot be recreated: it says so, although it was Ready.
     world.api.forbid("patch", "connections");
     world.vanish("productionOrg");
     world.within(LATER, "production", "False", "Creating").await;
@@ -102,7 +104,7 @@ async fn no_leave_to_write_the_object_means_no_post() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_leave_to_read_secrets_is_told_and_what_is_ready_stays_so() {
+async fn forbidden_secret_read_is_reported_and_keeps_ready() {
     let world = World::with_connection().await;
     world.api.forbid("get", "secrets");
     world.connection("other", "otherOrg");
@@ -116,7 +118,7 @@ async fn no_leave_to_read_secrets_is_told_and_what_is_ready_stays_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_leave_to_write_the_status_means_no_second_post() {
+async fn forbidden_status_write_causes_no_second_post() {
     let mut world = World::with_addon().await;
     world.api.forbid("patch", "connections/status");
     world.connection("production", "productionOrg");
@@ -130,7 +132,7 @@ async fn no_leave_to_write_the_status_means_no_second_post() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_leave_to_tell_events_holds_up_nothing() {
+async fn forbidden_events_block_nothing() {
     let world = World::with_addon().await;
     world.api.forbid("create", "events");
     world.connection("production", "productionOrg");
@@ -139,7 +141,7 @@ async fn no_leave_to_tell_events_holds_up_nothing() {
     world.until_gone("production", SOON).await;
 }
 
-/// After each write of the operator, the user writes too.
+/// After each write of the operator, the user writes, too.
 fn meddle(world: &World, times: usize, edit: impl Fn(usize) -> Value + Send + Sync + 'static) {
     let (user, edits) = (world.api.clone(), AtomicUsize::new(0));
     world.api.on_write(move |write| {
@@ -153,7 +155,7 @@ fn meddle(world: &World, times: usize, edit: impl Fn(usize) -> Value + Send + Sy
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_who_edits_after_each_write_gets_one_connection_all_the_same() {
+async fn edits_after_each_write_leave_one_connection() {
     let edits: [fn(usize) -> Value; 3] = [
         |n| json!({"metadata": {"labels": {"edit": n.to_string()}}}),
         |n| json!({"metadata": {"annotations": {"applink.dev/requestedAt": n.to_string()}}}),
@@ -171,7 +173,7 @@ async fn a_user_who_edits_after_each_write_gets_one_connection_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_input_that_changes_while_it_is_sent_is_not_lost() {
+async fn input_change_during_the_call_is_not_lost() {
     for place in [Where::Before, Where::After] {
         let world = World::with_addon().await;
         world.sim.settings(|settings| settings.accepted_keys = vec![digest(&pem("good"))]);
@@ -189,7 +191,7 @@ async fn an_input_that_changes_while_it_is_sent_is_not_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_that_want_one_name_at_the_same_moment_one_gets_it() {
+async fn one_of_two_concurrent_claimants_gets_the_name() {
     for concurrency in [1, 4] {
         let mut world = World::new();
         world.options.write_concurrency = concurrency;
@@ -208,7 +210,7 @@ async fn of_two_that_want_one_name_at_the_same_moment_one_gets_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_breaks_and_expires_misses_nothing() {
+async fn broken_and_expired_watch_misses_nothing() {
     let world = World::with_connection().await;
     for round in 0..5 {
         world.api.outage(true);

@@ -1,7 +1,7 @@
-//! A small Kubernetes API server in memory, over a tower service: no socket, and all of its waiting is on tokio's clock,
-//! so that tests can pause it. It keeps the rules that an operator leans on (resourceVersion, finalizers, generation, the
-//! status subresource, watches, metadata-only answers) and validates no schema and no CEL: a real server has to be asked for
-//! these. Used by in-process tests, which hold an `ApiServer` and give its `client()` to what they test.
+//! A small in-memory Kubernetes API server as a tower service: it opens no socket, and all its waits are on tokio's
+//! clock, so that tests can pause it. It follows the rules that an operator depends on (resourceVersion, finalizers,
+//! generation, the status subresource, watches, metadata-only responses), but validates neither schema nor CEL; that
+//! needs a real server. In-process tests hold an `ApiServer` and pass its `client()` to the code under test.
 
 mod faults;
 mod resource;
@@ -23,7 +23,7 @@ use resource::{Refusal, Resource, Selection, text};
 use rules::{Scope, merge};
 use store::{Clock, Object, Store};
 
-/// A handle on one server; clones share it. What a test does through its methods is not in `writes`.
+/// A handle to one server; clones share it. `writes` does not include changes made through its methods.
 #[derive(Clone)]
 pub struct ApiServer {
     state: Arc<Mutex<State>>,
@@ -39,16 +39,15 @@ struct State {
 
 type Hook = Arc<dyn Fn(&Write) + Send + Sync>;
 
-/// A write that a client asked for, and the status code that it was answered with. A write that changes nothing is
-/// one too; a request that an outage kept away is none.
+/// A write by a client and its status code. A write without effect counts; a request lost in an outage does not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Write {
-    /// create, update, patch or delete
+    /// create, update, patch or delete.
     pub verb: &'static str,
     pub group: &'static str,
-    /// The plural, as in `connections`.
+    /// Plural, such as `connections`.
     pub resource: &'static str,
-    /// `status` or nothing.
+    /// `status` or empty.
     pub subresource: &'static str,
     pub namespace: String,
     pub name: String,
@@ -58,26 +57,26 @@ pub struct Write {
 }
 
 impl ApiServer {
-    /// Its wall clock starts at now and goes as tokio's clock does.
+    /// Its wall clock starts at the current time and follows tokio's clock.
     pub fn new() -> Self {
         let (start, origin) = (Timestamp::now(), tokio::time::Instant::now());
         Self::with_clock(Arc::new(move || start + origin.elapsed()))
     }
 
-    /// The clock is read for creationTimestamp and deletionTimestamp.
+    /// `clock` is read for creationTimestamp and deletionTimestamp.
     pub fn with_clock(clock: Clock) -> Self {
         let store = Store::new(clock);
         let state = State { store, faults: Faults::default(), writes: Vec::new(), on_write: None };
         Self { state: Arc::new(Mutex::new(state)), changed: watch::Sender::new(()) }
     }
 
-    /// Retries nothing by itself, as a client made of a kubeconfig would.
+    /// A client without retries, like one made from a kubeconfig.
     pub fn client(&self) -> Client {
         let server = self.clone();
         Client::new(tower::service_fn(move |request| routes::serve(server.clone(), request)), "default")
     }
 
-    // What the clients wrote.
+    // Writes of the clients.
 
     pub fn writes(&self) -> Vec<Write> {
         self.state().writes.clone()
@@ -87,14 +86,14 @@ impl ApiServer {
         self.state().writes.clear();
     }
 
-    /// Called after each write has been done and before it is answered; may use this handle.
+    /// Called after each write is executed and before it is answered. The hook may use this handle.
     pub fn on_write(&self, hook: impl Fn(&Write) + Send + Sync + 'static) {
         self.state().on_write = Some(Arc::new(hook));
     }
 
-    // Faults. A resource is named as roles do: `connections`, `connections/status`.
+    // Faults. Resources are named as in RBAC rules: `connections`, `connections/status`.
 
-    /// While it lasts no request arrives; open watches break when it begins.
+    /// During an outage no request arrives. Open watches break when it begins.
     pub fn outage(&self, outage: bool) {
         self.state().faults.set_outage(outage);
         self.changed.send_replace(());
@@ -108,28 +107,28 @@ impl ApiServer {
         self.state().faults.refuse("", verb, resource, None);
     }
 
-    /// Such requests are answered with `code` and `message`, as by an admission policy, until [`ApiServer::allow`].
+    /// Answers such requests with `code` and `message`, as an admission policy does, until [`ApiServer::allow`].
     pub fn refuse(&self, verb: &str, resource: &str, code: u16, message: &str) {
         self.state().faults.refuse("", verb, resource, Some(Refusal::of(code, message)));
     }
 
-    /// As `forbid` or `allow`, in one namespace.
+    /// Like `forbid` or `allow`, in one namespace.
     pub fn permit_in(&self, namespace: &str, verb: &str, resource: &str, yes: bool) {
         let refusal = (!yes).then(|| Refusal::forbidden(verb, resource));
         self.state().faults.refuse(namespace, verb, resource, refusal);
     }
 
-    /// How many requests were refused that way.
+    /// Number of requests refused that way.
     pub fn refused(&self) -> usize {
         self.state().faults.times_refused
     }
 
-    /// The next so many requests are answered with `code`, and not done.
+    /// Answers the next `times` requests with `code`, without executing them.
     pub fn fail_next(&self, verb: &str, resource: &str, times: usize, code: u16) {
         self.state().faults.add(verb, resource, times, &Fault::Refuse(Refusal::injected(code)));
     }
 
-    /// The next so many requests are done, and their answers lost.
+    /// Executes the next `times` requests, and loses the responses.
     pub fn lose_next(&self, verb: &str, resource: &str, times: usize) {
         self.state().faults.add(verb, resource, times, &Fault::LoseAnswer);
     }
@@ -139,30 +138,30 @@ impl ApiServer {
         self.state().faults.add(verb, resource, times, &Fault::Ignore);
     }
 
-    /// Watches of this resource tell nothing from here on.
+    /// Watches of this resource send nothing from now on.
     pub fn hold_watches(&self, plural: &str) {
         self.state().faults.held.insert(plural.to_owned());
     }
 
-    /// They tell all that they held back.
+    /// Sends everything that was held back.
     pub fn release_watches(&self) {
         self.state().faults.held.clear();
         self.changed.send_replace(());
     }
 
-    /// Watches that start at an older version are told 410 Expired, as are open ones that have not read on.
+    /// Watches from an older version get 410 Expired, including open ones that have not read on.
     pub fn compact(&self) {
         self.state().store.forget_history();
     }
 
-    // The world, as the test sees it. Namespace is "" for what has none.
+    // Reads by the test. The namespace of a cluster-scoped object is "".
 
     pub fn get(&self, plural: &str, namespace: &str, name: &str) -> Option<Value> {
         let found = self.state().store.get(Resource::named(plural), namespace, name);
         found.ok().map(|object| (*object).clone())
     }
 
-    /// Of all namespaces.
+    /// All objects of a resource in all namespaces.
     pub fn list(&self, plural: &str) -> Vec<Value> {
         let selection = Selection::all(Resource::named(plural));
         self.state().store.list(&selection).iter().map(|object| (**object).clone()).collect()
@@ -172,7 +171,7 @@ impl ApiServer {
         self.list("events")
     }
 
-    /// Waits until the object is as wanted, and gives it; panics with what it is when the time is up.
+    /// Waits until the object is as wanted, and returns it; on a timeout, panics and shows the object.
     pub async fn wait_until(
         &self,
         plural: &str,
@@ -197,9 +196,9 @@ impl ApiServer {
         })
     }
 
-    // The world, as the test changes it; each gives or needs objects that exist, and panics otherwise.
+    // Changes by the test. Each creates the object or needs an existing one, and panics otherwise.
 
-    /// As `kubectl apply`: creates, or sets the fields given; metadata is merged, and a status not given is kept.
+    /// Like `kubectl apply`: creates the object, or sets the given fields. Merges metadata, keeps an omitted status.
     pub fn apply(&self, manifest: Value) -> Value {
         let (resource, namespace, name) = locate(&manifest);
         self.arrange(|store| match store.get(resource, &namespace, &name) {
@@ -217,7 +216,7 @@ impl ApiServer {
         })
     }
 
-    /// As `kubectl replace`: finalizers and annotations that the manifest does not have are lost, the status is kept.
+    /// Like `kubectl replace`: drops finalizers and annotations that the manifest lacks, keeps the status.
     pub fn replace(&self, mut manifest: Value) -> Value {
         let (resource, namespace, name) = locate(&manifest);
         self.arrange(|store| {
@@ -227,17 +226,17 @@ impl ApiServer {
         })
     }
 
-    /// A merge patch that may touch the status as well as the rest.
+    /// A merge patch of any field, including the status.
     pub fn patch(&self, plural: &str, namespace: &str, name: &str, patch: Value) -> Value {
         self.arrange(|store| store.patch(Resource::named(plural), namespace, name, &patch, Scope::Whole))
     }
 
-    /// Sets an annotation, or takes it away.
+    /// Sets or removes an annotation.
     pub fn annotate(&self, plural: &str, namespace: &str, name: &str, annotation: &str, value: Option<&str>) -> Value {
         self.patch(plural, namespace, name, json!({"metadata": {"annotations": {annotation: value}}}))
     }
 
-    /// As `kubectl delete --wait=false`: finalizers are honoured.
+    /// Like `kubectl delete --wait=false`, with finalizers.
     pub fn delete(&self, plural: &str, namespace: &str, name: &str) {
         self.arrange(|store| {
             let deleted = store.delete(Resource::named(plural), namespace, name, &Value::Null);
@@ -245,7 +244,7 @@ impl ApiServer {
         });
     }
 
-    /// Creates the Secret, or gives it these data and no others.
+    /// Creates the Secret, or replaces its data.
     pub fn set_secret(&self, namespace: &str, name: &str, data: &[(&str, &str)]) {
         let strings: serde_json::Map<_, _> = data.iter().map(|(key, value)| ((*key).into(), json!(value))).collect();
         self.apply(json!({
@@ -288,7 +287,7 @@ impl ApiServer {
     }
 }
 
-/// Where a manifest belongs.
+/// Resource, namespace and name of a manifest.
 fn locate(manifest: &Value) -> (&'static Resource, String, String) {
     let resource = Resource::of(manifest);
     let namespace = match text(manifest, "/metadata/namespace") {

@@ -1,4 +1,4 @@
-//! RSA private keys by name: the same name gives the same key for as long as the process lives, and none is stored.
+//! RSA private keys by name: within a process, the same name gives the same key. None is stored.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +9,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 
 static KEYS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 
-/// The key of this name, as OpenSSL writes it.
+/// The key with this name in OpenSSL's PEM format.
 pub fn pem(name: &str) -> String {
     let mut keys = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
     keys.entry(name.to_owned()).or_insert_with(generated).clone()

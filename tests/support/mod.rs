@@ -1,4 +1,4 @@
-//! What several integration tests share. Each includes it whole and uses a part, hence the allowance.
+//! Code shared by several integration tests. Each includes all of it and uses a part, hence the allowance.
 #![allow(dead_code)]
 
 pub mod apiserver;

@@ -1,33 +1,33 @@
-//! Sets of manifests made up by a seed: applied in random order, edited at random while the operator is at work, and
-//! deleted in random order. However it went, each ends as a fresh apply of its last manifests would.
+//! Random sets of manifests from a seed: applied in random order, edited at random while the operator works, and
+//! deleted in random order. Each must end as a fresh apply of its last manifests would.
 //!
-//! Knows neither cluster nor simulator: [`Ground`] is what a set is played on, in-process or for real.
+//! Knows neither cluster nor simulator: a set runs on a [`Ground`], in-process or real.
 
 use std::collections::BTreeSet;
 
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-/// Kinds that a set is made of, and how its plural is written in the control API's world.
+/// Collections of a set in the control API's world.
 const REMOTE: [&str; 4] = ["connections", "authorizations", "publications", "dataActionTargets"];
 
-/// What a set is played on.
+/// Where a set runs.
 pub trait Ground {
-    /// As `kubectl apply`.
+    /// Like `kubectl apply`.
     async fn apply(&self, manifest: &Value);
-    /// As `kubectl delete --wait=false --ignore-not-found`.
+    /// Like `kubectl delete --wait=false --ignore-not-found`.
     async fn delete(&self, kind: &str, name: &str);
-    /// A merge patch, where the object exists.
+    /// A merge patch, if the object exists.
     async fn patch(&self, kind: &str, name: &str, patch: Value);
     /// All objects of our kinds.
     async fn objects(&self) -> Vec<Value>;
-    /// A call of the simulator's control API; null where it is refused.
+    /// Calls the simulator's control API. Returns null if it refuses.
     async fn control(&self, method: &str, path: &str, body: Value) -> Value;
-    /// Lets the operator go on for a moment.
+    /// Lets the operator work for a moment.
     async fn moment(&self);
-    /// Lets it go on until `done`, which `explain` tells of.
+    /// Lets the operator work until `done`. `explain` describes the failure.
     async fn until(&self, what: &str, done: impl AsyncFnMut() -> bool, explain: impl AsyncFn() -> String);
-    /// Kills the operator and starts another, where the ground allows that.
+    /// Kills the operator and starts another, if the ground supports that.
     async fn restart(&mut self) {}
 }
 
@@ -35,12 +35,12 @@ pub trait Ground {
 struct Set {
     seed: u64,
     rng: Rng,
-    /// As the user has them now, in an order in which each comes after what it needs.
+    /// The user's current manifests, dependencies first.
     manifests: Vec<Value>,
     words: u32,
-    /// Who lost finalizer and intent: a deletion would leave what they hold behind, as if it had never been ours.
+    /// Objects that lost finalizer and intent: a deletion would leave their remote objects behind, as if never ours.
     wiped: BTreeSet<String>,
-    /// Who was deleted in between.
+    /// Objects deleted meanwhile.
     removed: BTreeSet<String>,
 }
 
@@ -136,7 +136,7 @@ impl Set {
         json!(format!("{} {}", self.seed, self.words))
     }
 
-    /// What a user or somebody in AppLink does, whatever the operator is at.
+    /// An edit by a user or by somebody in AppLink, whatever the operator does.
     async fn edit(&mut self, ground: &impl Ground) {
         let nth = self.rng.usize(..self.manifests.len());
         let word = self.word();
@@ -183,7 +183,7 @@ impl Set {
         }
     }
 
-    /// Deletes an object, and what lives on it, or it would wait for that.
+    /// Deletes an object and its children, since it would wait for them.
     async fn remove(&mut self, ground: &impl Ground, nth: usize) {
         let gone = name(&self.manifests[nth]).to_owned();
         let these: Vec<_> = self.manifests.iter().filter(|m| name(m) == gone || lives_on(m, &gone)).cloned().collect();
@@ -196,7 +196,7 @@ impl Set {
         }
     }
 
-    /// Somebody else is at work in AppLink.
+    /// Somebody else changes AppLink.
     async fn meddle(&mut self, ground: &impl Ground, manifest: &Value) {
         let spec = &manifest["spec"];
         let (path, key) = match kind(manifest) {
@@ -213,7 +213,7 @@ impl Set {
         }
     }
 
-    /// The last edits: from here an end can be told.
+    /// The last edits, after which the end is determined.
     async fn calm(&mut self, ground: &impl Ground) {
         for nth in 0..self.manifests.len() {
             let word = self.word();
@@ -229,7 +229,7 @@ impl Set {
             let all = self.mine(ground).await;
             all.into_iter().filter(|o| o["metadata"]["deletionTimestamp"].is_string()).collect::<Vec<_>>()
         };
-        // What is on its way out must not be held there.
+        // Don't block objects that are being deleted.
         for object in leaving().await {
             let gone = name(&object);
             for lodger in self.manifests.iter().filter(|manifest| lives_on(manifest, gone)) {
@@ -256,7 +256,7 @@ impl Set {
         ground.objects().await.into_iter().filter(|object| name(object).starts_with(&prefix)).collect()
     }
 
-    /// Whoever is asked consents.
+    /// Everybody who is asked consents.
     async fn consent(&self, ground: &impl Ground) {
         let prefix = format!("r{}", self.seed);
         let world = ground.control("GET", "/world", Value::Null).await;
@@ -272,7 +272,7 @@ impl Set {
         }
     }
 
-    /// Waits until all is Ready, and tells what all is then.
+    /// Waits until everything is Ready, and returns its state.
     async fn settle(&self, ground: &impl Ground, how: &str) -> Value {
         let wanted = self.manifests.iter().filter(|m| kind(m) != "ConfigMap").count();
         let settled = |object: &Value| {
@@ -297,15 +297,15 @@ impl Set {
                 .collect();
             format!("{shown:#?}\n{:#}", self.remote(ground).await)
         };
-        ground.until(&format!("seed {}: all is settled, {how}", self.seed), done, explain).await;
+        ground.until(&format!("seed {}: all converged, {how}", self.seed), done, explain).await;
         self.remote(ground).await
     }
 
-    /// What AppLink has of the set, but for what is another each time.
+    /// AppLink's objects of this set, without values that differ each time.
     async fn remote(&self, ground: &impl Ground) -> Value {
         let prefix = format!("r{}", self.seed);
         let world = ground.control("GET", "/world", Value::Null).await;
-        let mut told = json!({});
+        let mut state = json!({});
         for collection in REMOTE {
             let key = ["connectionName", "apiName", "name"];
             let owner = |item: &Value| key.iter().find_map(|key| item[key].as_str().map(str::to_owned));
@@ -313,12 +313,12 @@ impl Set {
             let mine = all.filter(|item| owner(item).is_some_and(|name| name.starts_with(&prefix)));
             let mut mine: Vec<_> = mine.map(stable).collect();
             mine.sort_by_key(Value::to_string);
-            told[collection] = json!(mine);
+            state[collection] = json!(mine);
         }
-        told
+        state
     }
 
-    /// Deletes all in random order, and sees that nothing is left.
+    /// Deletes everything in random order, and asserts that nothing is left.
     async fn end(&mut self, ground: &impl Ground) {
         for manifest in self.shuffled() {
             ground.delete(kind(&manifest), name(&manifest)).await;
@@ -340,7 +340,7 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
-/// What of a remote object is the same however it came about.
+/// The parts of a remote object that do not depend on its history.
 fn stable(item: &Value) -> Value {
     let keys = [
         "name",
@@ -359,14 +359,14 @@ fn stable(item: &Value) -> Value {
         "targetEndpoint",
         "type",
     ];
-    let mut told = json!({"document": item["archive"]["sha256"], "client": item["jwt"]["clientId"]});
-    keys.iter().for_each(|key| told[*key] = item[*key].clone());
-    // By default it is derived from the uid.
-    told["alias"] = json!(item["jwt"]["alias"].as_str().filter(|alias| !alias.starts_with("applink-operator-")));
-    told
+    let mut state = json!({"document": item["archive"]["sha256"], "client": item["jwt"]["clientId"]});
+    keys.iter().for_each(|key| state[*key] = item[*key].clone());
+    // The default is derived from the UID.
+    state["alias"] = json!(item["jwt"]["alias"].as_str().filter(|alias| !alias.starts_with("applink-operator-")));
+    state
 }
 
-/// Plays the set of this seed from its beginning to its end.
+/// Runs the set with this seed.
 pub async fn play(ground: &mut impl Ground, seed: u64) {
     let mut set = Set::new(seed);
     for manifest in set.shuffled() {

@@ -142,7 +142,7 @@ impl Kind for Publication {
         // Whatever the connection is by now: the word was given for that one.
         let connection = connection_child::made_on(self).unwrap_or(now);
         let api = ctx.observer.api(&addon)?;
-        let app = api.found().await?.facts.app_id.clone();
+        let app = api.resolve().await?.facts.app_id.clone();
         let upload = Upload {
             archive: &payload.archive,
             client_name: &payload.client_name,

@@ -1,7 +1,7 @@
-//! The parts of an OpenAPI document that are judged, each with the line it is in.
+//! The parts of an OpenAPI document that are checked, with line numbers.
 //!
-//! Pure. A parser fills them in and skips the rest; `judge` looks at them. What is of another type than it must be is
-//! told from what is absent, so that nobody is told that `paths` is missing who wrote a list.
+//! Pure. The parser fills them in and skips the rest; `validate` checks them. A field with the wrong type differs from an
+//! absent field, so that a message does not call a field missing that is merely a list.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,23 +10,23 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
-/// The whole.
+/// A whole document.
 pub type Document = Spanned<Mapping<Root>>;
-/// What `paths` and `webhooks` hold: operations by method, by path or name.
+/// The value of `paths` or `webhooks`.
 pub type Items = Entries<Item>;
-/// What stands under one path: operations by method.
+/// The value of one path: operations by method.
 pub type Item = Entries<Operation>;
 
-/// Something that must be a mapping.
+/// A value that must be a mapping.
 #[derive(Debug)]
 pub enum Mapping<T> {
-    /// It is one.
+    /// A mapping.
     Is(T),
-    /// It is something else.
+    /// Any other type.
     Not,
 }
 
-/// The top of a document.
+/// Top-level fields.
 #[derive(Debug, serde::Deserialize)]
 pub struct Root {
     pub openapi: Option<Spanned<String>>,
@@ -50,27 +50,27 @@ pub struct Operation {
     pub responses: Option<IgnoredAny>,
 }
 
-/// The entries of a mapping whose keys are up to its author, in their order.
+/// A mapping with arbitrary keys, in document order.
 #[derive(Debug)]
 pub struct Entries<T>(pub Vec<Named<T>>);
 
-/// A key and what stands under it.
+/// A key and its value.
 pub type Named<T> = (Spanned<String>, Mapping<T>);
 
-/// What stands under keys of a certain sort.
+/// A type of value that stands under certain keys only.
 pub trait Entry {
-    /// Whether such a thing stands under this key; anything may stand under the others.
-    fn stands_under(key: &str) -> bool;
+    /// Whether the value under `key` has this type. Values under other keys are not checked.
+    fn is_entry(key: &str) -> bool;
 }
 
 impl Entry for Item {
-    fn stands_under(key: &str) -> bool {
+    fn is_entry(key: &str) -> bool {
         !key.starts_with("x-")
     }
 }
 
 impl Entry for Operation {
-    fn stands_under(key: &str) -> bool {
+    fn is_entry(key: &str) -> bool {
         matches!(key, "get" | "put" | "post" | "delete" | "options" | "head" | "patch" | "trace")
     }
 }
@@ -93,7 +93,7 @@ impl<'de, T: Entry + Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<Spanned<String>>()? {
-            if T::stands_under(&key.value) {
+            if T::is_entry(&key.value) {
                 entries.push((key, map.next_value()?));
             } else {
                 map.next_value::<IgnoredAny>()?;

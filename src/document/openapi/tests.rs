@@ -1,29 +1,29 @@
-//! What is an OpenAPI document, and what is said of all that is none.
+//! Valid documents, and the messages for invalid ones.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 
-const YAML: &str = "openapi: 3.0.3\ninfo: {display_name: Orders, version: 1.0.0}\npaths:\n  /orders:\n    parameters: []\n    get:\n      operationId: listOrders\n      responses: {}\n";
+const YAML: &str = "openapi: 3.0.3\ninfo: {title: Orders, version: 1.0.0}\npaths:\n  /orders:\n    parameters: []\n    get:\n      operationId: listOrders\n      responses: {}\n";
 
 fn parse(text: &[u8], file_name: Option<&str>) -> Result<Document, String> {
     let document = Document::read(text, file_name)?;
-    document.judge().map(|()| document)
+    document.validate().map(|()| document)
 }
 
-fn told(text: &str, name: &str) -> String {
+fn message(text: &str, name: &str) -> String {
     parse(text.as_bytes(), Some(name)).expect_err(text)
 }
 
-/// [`YAML`] with one part of it replaced.
+/// [`YAML`] with one part replaced.
 fn yaml_with(part: &str, other: &str) -> String {
     assert!(YAML.contains(part));
     YAML.replacen(part, other, 1)
 }
 
 #[test]
-fn the_format_is_that_of_the_file_or_as_the_text_begins() {
+fn format_comes_from_the_extension_or_the_text() {
     let json = r#"{"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "components": {}}"#;
     let table = [
         (json, Some("api.json"), Format::Json),
@@ -42,7 +42,7 @@ fn the_format_is_that_of_the_file_or_as_the_text_begins() {
 }
 
 #[test]
-fn every_openapi_3_is_taken() {
+fn every_openapi_3_is_accepted() {
     let table = [
         yaml_with("3.0.3", "'3.0.0'"),
         yaml_with("3.0.3", "3.1.1"),
@@ -67,15 +67,15 @@ fn every_openapi_3_is_taken() {
 }
 
 #[test]
-fn what_is_no_openapi_is_told_with_its_line() {
+fn invalid_openapi_is_reported_with_its_line() {
     let table = [
         (yaml_with("openapi: 3.0.3", "swagger: '2.0'"), "line 1: this is Swagger 2.0"),
         (yaml_with("openapi: 3.0.3\n", ""), "no field openapi"),
         (yaml_with("3.0.3", "4.0.0"), "line 1: openapi is 4.0.0"),
         (yaml_with("3.0.3", "3"), "line 1: openapi is 3,"),
         (yaml_with("3.0.3", "[3]"), "line 1, column 10: expected string"),
-        (yaml_with("info: {display_name: Orders, version: 1.0.0}\n", ""), "no field info"),
-        (yaml_with("{display_name: Orders, version: 1.0.0}", "Orders"), "line 2: info is not a mapping"),
+        (yaml_with("info: {title: Orders, version: 1.0.0}\n", ""), "no field info"),
+        (yaml_with("{title: Orders, version: 1.0.0}", "Orders"), "line 2: info is not a mapping"),
         (yaml_with("title: Orders, ", ""), "line 2: info has no field title"),
         (yaml_with("version: 1.0.0", "version:"), "line 2: info has no field version"),
         (YAML.split("paths").next().unwrap().to_owned(), "no field paths"),
@@ -87,11 +87,11 @@ fn what_is_no_openapi_is_told_with_its_line() {
         (format!("{YAML}    put: later\n"), "line 9: operation put of /orders is not a mapping"),
         (
             format!("{YAML}    put: {{responses: {{}},\n      operationId: listOrders}}\n"),
-            "line 10: operation put of /orders has the operationId listOrders, as the one in line 7",
+            "line 10: operation put of /orders has the operationId listOrders, which line 7 already uses",
         ),
         (format!("{YAML}webhooks: 1\n"), "line 9: webhooks is not a mapping"),
-        (format!("{YAML}paths: {{}}\n"), "line 9, column 1: the key paths is there twice"),
-        (format!("{YAML}x-deep: [{{a: 1, a: 2}}]\n"), "line 9, column 17: the key a is there twice"),
+        (format!("{YAML}paths: {{}}\n"), "line 9, column 1: the key paths occurs twice"),
+        (format!("{YAML}x-deep: [{{a: 1, a: 2}}]\n"), "line 9, column 17: the key a occurs twice"),
         (format!("{YAML}---\na: 1\n"), "line 10, column 1: a second YAML document begins"),
         ("- openapi\n".to_owned(), "line 1: not a mapping"),
         ("3.0.3".to_owned(), "line 1: not a mapping"),
@@ -103,75 +103,80 @@ fn what_is_no_openapi_is_told_with_its_line() {
         (format!("{YAML}x: *nowhere"), "line 9, column 4: reference to unknown value"),
     ];
     for (text, wanted) in table {
-        let told = told(&text, "api.yaml");
-        assert!(told.contains(wanted), "{told}\n  lacks {wanted}, of\n{text}");
+        let message = message(&text, "api.yaml");
+        assert!(message.contains(wanted), "{message}\n  lacks {wanted}, of\n{text}");
     }
 }
 
 #[test]
-fn json_must_be_json_and_text_must_be_text() {
+fn json_and_utf8_are_required() {
     let table = [
         ("{\"openapi\": '3.0.0'}", "line 1, column 13: not JSON: expected value"),
         ("{\n\"a\": 1,}", "line 2, column 8: not JSON: key must be a string"),
         ("{\"a\": 1} {}", "line 1, column 10: not JSON: trailing characters"),
         ("\u{FEFF}{}", "byte order mark"),
         ("[]", "line 1: not a mapping"),
-        ("{\"a\": 1, \"a\": 2}", "line 1, column 10: the key a is there twice"),
+        ("{\"a\": 1, \"a\": 2}", "line 1, column 10: the key a occurs twice"),
         (YAML, "line 1, column 1: not JSON"),
     ];
     for (text, wanted) in table {
-        let told = told(text, "api.json");
-        assert!(told.contains(wanted), "{told}\n  lacks {wanted}");
+        let message = message(text, "api.json");
+        assert!(message.contains(wanted), "{message}\n  lacks {wanted}");
     }
     assert_eq!(parse(b"openapi: 3.0.3\n\xFF\xFE", None).unwrap_err(), "line 2: not text in UTF-8");
 }
 
 #[test]
-fn size_is_judged_before_all_else() {
+fn size_is_checked_first() {
     let padded = |size: usize, begin: &str| format!("{begin}{}", " ".repeat(size - begin.len()));
-    let yaml = told(&padded((3 << 20) + 1, "'"), "api.yaml");
-    assert!(yaml.starts_with("3145729 bytes long, and AppLink takes 3 MB of YAML"), "{yaml}");
-    let json = told(&padded((10 << 20) + 1, "{"), "api");
-    assert!(json.contains("takes 10 MB of JSON"), "{json}");
+    let yaml = message(&padded((3 << 20) + 1, "'"), "api.yaml");
+    assert!(yaml.starts_with("3145729 bytes long, and AppLink accepts 3 MB of YAML"), "{yaml}");
+    let json = message(&padded((10 << 20) + 1, "{"), "api");
+    assert!(json.contains("accepts 10 MB of JSON"), "{json}");
     assert!(parse(padded(3 << 20, YAML).as_bytes(), None).is_ok());
 }
 
 #[test]
-fn bombs_do_not_go_off() {
+fn expansion_and_nesting_are_limited() {
     let row = |name: usize| format!("x{name}: &x{name} [{}]\n", vec![format!("*x{}", name - 1); 10].join(", "));
     let bomb: String = std::iter::once("x0: &x0 [1]\n".to_owned()).chain((1..20).map(row)).collect();
     assert!(
-        told(&format!("{YAML}{bomb}"), "api.yaml").starts_with("line 15, column 15: the document expands to too much")
+        message(&format!("{YAML}{bomb}"), "api.yaml")
+            .starts_with("line 15, column 15: anchors (&), aliases (*) and merge keys (<<) expand")
     );
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let nested = |depth: usize| format!("{{\"x\":{}1{}}}", open.repeat(depth), close.repeat(depth));
         for name in ["a.json", "a.yaml"] {
-            assert!(told(&nested(60), name).contains("no field openapi"));
+            assert!(message(&nested(60), name).contains("no field openapi"));
             for depth in [64, 200_000] {
-                let told = told(&nested(depth), name);
+                let message = message(&nested(depth), name);
                 assert!(
-                    told.starts_with("line 1, column ")
-                        && told.ends_with(": nested too deep: no more than 64 levels are read"),
-                    "{told}"
+                    message.starts_with("line 1, column ")
+                        && message.ends_with(": nested too deeply: at most 64 levels are allowed"),
+                    "{message}"
                 );
             }
         }
     }
     let blocks: String = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
-    assert_eq!(told(&blocks, "a.yaml"), "line 65, column 65: nested too deep: no more than 64 levels are read");
+    assert_eq!(message(&blocks, "a.yaml"), "line 65, column 65: nested too deeply: at most 64 levels are allowed");
 }
 
 #[test]
-fn whatever_limit_stops_the_parser_is_told_in_plain_words() {
+fn parser_limits_are_reported_in_plain_words() {
     let numbered = |count: usize, of: fn(usize) -> String| (0..count).map(of).collect::<String>();
     let table = [
-        (format!("x-a: &a 1\nx-b: [{}]", "*a,".repeat(60_000)), "line 10, ", "expands to too much"),
-        (format!("x-b: [{}]", numbered(60_000, |n| format!("&a{n} 1,"))), "line 9, ", "expands to too much"),
-        (format!("x-a: &a [{}]\nx-b: [{}]", "1,".repeat(2000), "*a,".repeat(1000)), "line 10, ", "expands to too much"),
+        (format!("x-a: &a 1\nx-b: [{}]", "*a,".repeat(60_000)), "line 10, ", "expand to too many values"),
+        (format!("x-b: [{}]", numbered(60_000, |n| format!("&a{n} 1,"))), "line 9, ", "expand to too many values"),
+        (
+            format!("x-a: &a [{}]\nx-b: [{}]", "1,".repeat(2000), "*a,".repeat(1000)),
+            "line 10, ",
+            "expand to too many values",
+        ),
         (
             format!("x-a: &a {{a: 1}}\n{}", numbered(12_000, |n| format!("x-{n}: {{<<: *a}}\n"))),
             "line 10010, ",
-            "expands to too much",
+            "expand to too many values",
         ),
         (
             format!("x0: &b0 [1]\n{}", numbered(80, |n| format!("x{0}: &b{0} [*b{n}]\n", n + 1))),
@@ -180,16 +185,16 @@ fn whatever_limit_stops_the_parser_is_told_in_plain_words() {
         ),
     ];
     for (extension, line, wanted) in table {
-        let told = told(&format!("{YAML}{extension}"), "api.yaml");
-        assert!(told.starts_with(line) && told.contains(wanted), "{told}");
+        let message = message(&format!("{YAML}{extension}"), "api.yaml");
+        assert!(message.starts_with(line) && message.contains(wanted), "{message}");
         for internal in ["limit", "breach", "{", "_", "1000001", "0001"] {
-            assert!(!told.contains(internal), "{told}");
+            assert!(!message.contains(internal), "{message}");
         }
     }
 }
 
 #[test]
-fn no_more_than_an_excerpt_is_repeated() {
+fn messages_quote_short_excerpts_only() {
     let long = "CANARY ".repeat(1000);
     for text in [
         yaml_with("/orders", &long),
@@ -199,8 +204,8 @@ fn no_more_than_an_excerpt_is_repeated() {
             "{YAML}    put: {{operationId: {long}, responses: {{}}}}\n    post: {{operationId: {long}, responses: {{}}}}"
         ),
     ] {
-        let told = told(&text, "a.yaml");
-        assert!(told.len() < 400 && !told.contains('\n'), "{told}");
+        let message = message(&text, "a.yaml");
+        assert!(message.len() < 400 && !message.contains('\n'), "{message}");
     }
 }
 
@@ -223,18 +228,18 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn bytes_never_panic(bytes in any::<Vec<u8>>(), name in prop_oneof!["a.json", "a.yaml", ""]) {
+    fn arbitrary_bytes_never_panic(bytes in any::<Vec<u8>>(), name in prop_oneof!["a.json", "a.yaml", ""]) {
         let _ = parse(&bytes, Some(&name));
     }
 
     #[test]
-    fn what_looks_like_yaml_never_panics(text in "[a-z{}\\[\\]:,&*!|>'\"#?%@~ \n-]{0,200}") {
-        let told = parse(text.as_bytes(), Some("a.yaml")).unwrap_err();
-        prop_assert!(told.len() < 1000 && !told.contains('\n'));
+    fn yaml_like_text_never_panics(text in "[a-z{}\\[\\]:,&*!|>'\"#?%@~ \n-]{0,200}") {
+        let message = parse(text.as_bytes(), Some("a.yaml")).unwrap_err();
+        prop_assert!(message.len() < 1000 && !message.contains('\n'));
     }
 
     #[test]
-    fn extensions_may_hold_whatever_json_can(extension in any_json()) {
+    fn extensions_may_hold_any_json(extension in any_json()) {
         let document = json!({
             "openapi": "3.0.3", "info": {"title": "t", "version": "1", "x-any": extension}, "x-any": extension,
             "paths": {"/": {"get": {"responses": {}, "x-any": extension}}},

@@ -1,51 +1,55 @@
-//! Takes in how a pass ended: updates what is known of the add-on, and says whom to reconcile.
+//! Applies the result of a pass: updates the state of the add-on and returns the triggers.
 //!
 //! Calls nothing. The poller runs the passes.
 
 use super::*;
 
 impl Poller {
-    pub(super) fn take_in(
+    pub(super) fn apply_result(
         &self,
         began: Timestamp,
         result: Result<PassResult, RemoteError>,
         requesters: BTreeSet<Key>,
     ) -> Vec<Trigger> {
         let now = self.clock.now();
-        let mut view = self.view();
-        let before = view.live.clone();
+        let mut state = self.state();
+        let before = state.live.clone();
         let mut changed_keys = BTreeSet::new();
-        view.live.at = Some(began);
+        state.live.at = Some(began);
         match result {
             Ok(pass) => {
                 changed_keys = pass.changed_keys;
-                self.link.access().keep(&pass.facts);
-                view.live.facts = Some(pass.facts);
-                view.live.problem = None;
-                view.live.stale = false;
-                view.live.connections = view.cache.count(OrgAccessKind::Connection);
-                view.live.authorizations = view.cache.count(OrgAccessKind::Authorization);
-                // What another poller listed a while ago is that much older: so both soon poll at the same time, and only one does.
+                self.api.resolver().pin(&pass.facts);
+                state.live.facts = Some(pass.facts);
+                state.live.problem = None;
+                state.live.stale = false;
+                state.live.connections = state.cache.count(OrgAccessKind::Connection);
+                state.live.authorizations = state.cache.count(OrgAccessKind::Authorization);
+                // A listing shared by another poller is older. Counting its age makes both poll at the same time, so
+                // that only one calls.
                 let age = if pass.listed < began { now.duration_since(pass.listed) } else { SignedDuration::ZERO };
-                view.schedule.good(now, self.poll(), pass.whole, age);
+                state.schedule.succeeded(now, self.poll(), pass.whole, age);
             }
-            Err(error) => self.failed(&mut view, &error, now),
+            Err(error) => self.failed(&mut state, &error, now),
         }
-        if self.is_plenty(&view) {
-            view.live.constrained = None;
+        if self.is_plenty(&state) {
+            state.live.constrained = None;
         }
         let mut triggers = Vec::new();
-        let outages = view.cache.outages();
-        if view.live.problem.is_none() {
-            view.live.list_problem = outages.first().map(|(what, outage)| list_problem(what, outage));
+        let outages = state.cache.outages();
+        if state.live.problem.is_none() {
+            state.live.list_problem = outages.first().map(|(what, outage)| list_problem(what, outage));
         }
-        let list_problem = std::mem::replace(&mut view.outages, outages) != view.outages;
-        let turned =
-            before.problem != view.live.problem || before.stale != view.live.stale || before.facts != view.live.facts;
-        if turned || (AddonObservation { at: None, ..before }) != (AddonObservation { at: None, ..view.live.clone() }) {
+        let list_problem = std::mem::replace(&mut state.outages, outages) != state.outages;
+        let health_changed = before.problem != state.live.problem
+            || before.stale != state.live.stale
+            || before.facts != state.live.facts;
+        if health_changed
+            || (AddonObservation { at: None, ..before }) != (AddonObservation { at: None, ..state.live.clone() })
+        {
             triggers.push(Trigger::Object(self.addon.clone()));
         }
-        if turned || list_problem {
+        if health_changed || list_problem {
             triggers.push(Trigger::AllOf(self.addon.clone()));
         } else if !changed_keys.is_empty() {
             triggers.push(Trigger::Changed(self.addon.clone(), changed_keys));
@@ -56,8 +60,8 @@ impl Poller {
         triggers
     }
 
-    /// Puts a pass off that the budget forbids now, and tells so. Not where nothing was ever seen, or not for so long that
-    /// nothing is known any more: then it counts as failed.
+    /// Defers a pass that the budget refuses, and reports that. Returns false if nothing was observed yet or the state
+    /// would become stale: then the pass counts as failed.
     pub(super) fn deferred(
         &self,
         began: Timestamp,
@@ -69,59 +73,59 @@ impl Poller {
             return false;
         }
         let now = self.clock.now();
-        let mut view = self.view();
-        let told = view.live.constrained.is_some();
-        view.live.constrained.get_or_insert_with(|| {
-            format!("{refused}: what is live is read less often until that has recovered, and edits go first")
+        let mut state = self.state();
+        let reported = state.live.constrained.is_some();
+        state.live.constrained.get_or_insert_with(|| {
+            format!("{refused}; until it recovers, the operator polls less often, and edits go first")
         });
-        let stale_at = self.stale_at(&view);
-        let waits = view.live.facts.is_some() && now < stale_at;
+        let stale_at = self.stale_at(&state);
+        let waits = state.live.facts.is_some() && now < stale_at;
         if waits {
-            view.live.at = Some(began);
-            view.requesters.extend(requesters.iter().cloned());
+            state.live.at = Some(began);
+            state.requesters.extend(requesters.iter().cloned());
             if purpose == Purpose::UrgentPoll {
-                view.purpose = purpose;
+                state.purpose = purpose;
             }
             let due = now + SignedDuration::try_from(refused.wait).unwrap_or(SignedDuration::MAX);
-            view.schedule.deferred(due.min(stale_at), purpose);
+            state.schedule.deferred(due.min(stale_at), purpose);
         }
-        drop(view);
-        if !told {
+        drop(state);
+        if !reported {
             (self.hooks.wake)(Trigger::Object(self.addon.clone()));
         }
         waits
     }
 
-    pub(super) fn failed(&self, view: &mut PollerState, error: &RemoteError, now: Timestamp) {
+    pub(super) fn failed(&self, state: &mut PollerState, error: &RemoteError, now: Timestamp) {
         let report = report_for(error);
         tracing::warn!(addon = %self.addon, reason = %report.reason, "{}", report.message);
         let outage = report.reason.is_outage();
-        // One outage is told once, in the words it began with, whatever face it shows next.
-        if !outage || !view.live.problem.as_ref().is_some_and(|known| known.reason.is_outage()) {
-            // It may answer elsewhere by now. Where it said that it is gone, that was looked into at once.
+        // Report an outage once, with its first message, even if the symptom changes.
+        if !outage || !state.live.problem.as_ref().is_some_and(|known| known.reason.is_outage()) {
+            // The add-on may have moved. If the service answered that it is gone, the pass already looked it up again.
             let unavailable = report.reason == Reason::RemoteUnavailable && matches!(error, RemoteError::AppLink(_));
-            view.anew |= unavailable && !error.says_gone();
-            view.live.problem = Some(report);
+            state.resolve_again |= unavailable && !error.says_gone();
+            state.live.problem = Some(report);
         }
-        view.live.stale = now >= self.stale_at(view);
-        view.schedule.bad(now, self.poll(), outage, error.retry_after());
+        state.live.stale = now >= self.stale_at(state);
+        state.schedule.failed(now, self.poll(), outage, error.retry_after());
     }
 
     pub(super) fn poll(&self) -> SignedDuration {
-        SignedDuration::try_from(self.following.poll).unwrap_or(SignedDuration::from_mins(1))
+        SignedDuration::try_from(self.settings.poll).unwrap_or(SignedDuration::from_mins(1))
     }
 
-    pub(super) fn is_plenty(&self, view: &PollerState) -> bool {
-        let addon_id = view.live.facts.as_ref().map(|facts| facts.addon_id.as_str());
-        self.link.access().is_plenty(addon_id)
+    pub(super) fn is_plenty(&self, state: &PollerState) -> bool {
+        let addon_id = state.live.facts.as_ref().map(|facts| facts.addon_id.as_str());
+        self.api.resolver().is_plenty(addon_id)
     }
 
-    /// From when on nothing counts as known, unless something is seen.
-    pub(super) fn stale_at(&self, view: &PollerState) -> Timestamp {
-        view.schedule.last_good + patience(self.poll())
+    /// When the state becomes stale without another successful pass.
+    pub(super) fn stale_at(&self, state: &PollerState) -> Timestamp {
+        state.schedule.last_success + stale_after(self.poll())
     }
 
-    pub(super) fn view(&self) -> MutexGuard<'_, PollerState> {
-        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn state(&self) -> MutexGuard<'_, PollerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

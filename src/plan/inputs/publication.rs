@@ -1,13 +1,13 @@
 //! What is published, once all that it is made from was read: checked, packed and digested.
 //!
-//! Pure. `control::kind::publication` reads the ConfigMaps; `openapi` judges the document, `archive` packs it.
+//! Pure. `control::kind::publication` reads the ConfigMaps; `openapi` validates the document, `archive` packs it.
 
 use serde::{Deserialize, Serialize};
 
 use super::digest;
 use crate::conditions::ConditionReport;
 use crate::crd::{ConfigMapKeyRef, NamedOrMetadata, PublicationSpec, Reason};
-use crate::document::archive::{Contents, archive, judge_metadata};
+use crate::document::archive::{Contents, archive, validate_metadata};
 use crate::document::openapi::Document;
 
 /// A publication as declared.
@@ -60,7 +60,7 @@ impl PublicationPayload {
         let document = Document::read(&texts.document, from.map(|at| at.key.as_str()));
         let document = document.map_err(|why| unusable(from, why))?;
         let hash = digest_of(spec, &document, texts);
-        document.judge().map_err(|why| unusable(from, why))?;
+        document.validate().map_err(|why| unusable(from, why))?;
         let metadata = [
             (&texts.permission_set, &spec.permission_set, "PermissionSet"),
             (&texts.connected_app, &spec.connected_app, "ConnectedApp"),
@@ -68,7 +68,7 @@ impl PublicationPayload {
         for (text, declared, wanted) in metadata {
             let Some(text) = text else { continue };
             let at = declared.as_ref().and_then(NamedOrMetadata::metadata);
-            judge_metadata(text, wanted).map_err(|why| unusable(at, why))?;
+            validate_metadata(text, wanted).map_err(|why| unusable(at, why))?;
         }
         let contents = Contents {
             document: &document,

@@ -1,47 +1,47 @@
-//! The API server's audit log: each request of an operator, and what became of it.
+//! The API server's audit log: each request of an operator and its result.
 //!
-//! Reads only. Each operator has an account of its own, so its requests can be told from all others. `Scene` asks for
-//! those, and the recorder counts what it may not have missed.
+//! Read-only. Each operator has its own account, so its requests can be distinguished. `Scene` queries them, and the
+//! recorder checks that it missed none.
 
 use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// One request that the API server carried out or refused.
+/// A request that the API server executed or refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// get, list, watch, create, update, patch, delete.
+    /// get, list, watch, create, update, patch or delete.
     pub verb: String,
-    /// Group of the kind; empty for the core's.
+    /// API group; empty for the core group.
     pub group: String,
-    /// Plural of the kind, and the subresource after a slash where there is one.
+    /// Plural, with the subresource after a slash.
     pub resource: String,
-    /// Namespace of the object; empty for a request that is about all.
+    /// Namespace; empty for a request across namespaces.
     pub namespace: String,
-    /// Name of the object; empty for what is created.
+    /// Object name; empty for a create.
     pub name: String,
-    /// HTTP status of the answer.
+    /// HTTP status.
     pub code: u64,
-    /// When it arrived.
+    /// When the request arrived.
     pub at: Timestamp,
 }
 
 impl Request {
-    /// Whether it asked for a change.
+    /// Whether the request is mutating.
     pub fn writes(&self) -> bool {
         !["get", "list", "watch"].contains(&self.verb.as_str())
     }
 }
 
-/// All requests of one user, in the order of their answers. Those for nothing of a kind's are left out.
+/// All requests of one user in the order of their responses, except those that concern no resource.
 pub fn requests_of(log: &Path, user: &str) -> Vec<Request> {
     let entries = entries(log, user).into_iter().filter(|entry| entry["user"]["username"] == user && counts(entry));
     entries.map(|entry| request(&entry)).collect()
 }
 
-/// In how many states requests put objects of our kinds in a namespace, at the least: each creation in one, and each
-/// write of an operator, which writes nothing that changes nothing.
+/// The least number of states that objects of our kinds in a namespace were in: one for each creation, and one for each
+/// write of an operator, which makes no empty writes.
 pub fn states_made_in(log: &Path, namespace: &str) -> usize {
     let made = |entry: &&Value| {
         let ours = entry["objectRef"]["apiGroup"] == "applink.dev" && entry["objectRef"]["namespace"] == namespace;
@@ -52,14 +52,14 @@ pub fn states_made_in(log: &Path, namespace: &str) -> usize {
     entries(log, namespace).iter().filter(made).count()
 }
 
-/// The lines with this word in them.
+/// Log entries that contain this text.
 fn entries(log: &Path, word: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(log).expect("the audit log");
     let lines = text.lines().filter(|line| line.contains(word));
     lines.filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// A watch is written down twice: when it is answered, and when it ends.
+/// A watch is logged twice: when it starts, and when it ends.
 fn counts(entry: &Value) -> bool {
     entry["objectRef"].is_object() && !(entry["verb"] == "watch" && entry["stage"] == "ResponseComplete")
 }

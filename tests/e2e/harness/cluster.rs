@@ -1,6 +1,6 @@
 //! Objects of the API server as a user sees them: JSON in, JSON out.
 //!
-//! Shares no type with the operator, so that a misspelt field cannot hide. `Scene` works with it in its namespace.
+//! Shares no types with the operator, so that a misspelt field cannot hide. `Scene` uses it for its namespace.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::PATIENCE;
 
-/// Every kind that tests deal with: its group and version, its plural, and whether it has no namespace.
+/// Every kind in the tests: group and version, plural, and whether it is cluster-scoped.
 const KINDS: [(&str, &str, &str, bool); 13] = [
     ("AppLinkAddon", "applink.dev/v1alpha1", "applinkaddons", true),
     ("Connection", "applink.dev/v1alpha1", "connections", true),
@@ -30,7 +30,7 @@ const KINDS: [(&str, &str, &str, bool); 13] = [
     ("ServiceAccount", "v1", "serviceaccounts", true),
 ];
 
-/// The objects of one namespace.
+/// Objects of one namespace.
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
@@ -53,8 +53,8 @@ async fn call(client: &Client, method: &str, path: &str, kind: &str, body: Vec<u
     client.request(request.expect("a request")).await
 }
 
-/// What the API server said of a request that it refused.
-fn told(error: Error) -> String {
+/// The API server's message for a refused request.
+fn api_message(error: Error) -> String {
     match error {
         Error::Api(status) => status.message.clone(),
         other => other.to_string(),
@@ -66,12 +66,12 @@ impl Cluster {
         Self { client, namespace: namespace.to_owned() }
     }
 
-    /// Applies one manifest, as `kubectl apply --server-side` does; an error is the API server's message.
+    /// Applies a manifest like `kubectl apply --server-side`. An error is the API server's message.
     pub async fn try_apply(&self, manifest: &Value) -> Result<Value, String> {
         let (kind, name) = (text(manifest, "/kind"), text(manifest, "/metadata/name"));
         let path = format!("{}?fieldManager=e2e&force=true", path(kind, &self.namespace, name));
         let body = manifest.to_string().into_bytes();
-        call(&self.client, "PATCH", &path, "application/apply-patch+yaml", body).await.map_err(told)
+        call(&self.client, "PATCH", &path, "application/apply-patch+yaml", body).await.map_err(api_message)
     }
 
     pub async fn apply(&self, manifest: &Value) -> Value {
@@ -84,14 +84,14 @@ impl Cluster {
         }
     }
 
-    /// Changes fields of an object by a merge patch; an error is the API server's message.
+    /// Changes an object by a merge patch. An error is the API server's message.
     pub async fn try_change(&self, kind: &str, name: &str, patch: Value) -> Result<Value, String> {
         let path = format!("{}?fieldManager=e2e", path(kind, &self.namespace, name));
         let body = patch.to_string().into_bytes();
-        call(&self.client, "PATCH", &path, "application/merge-patch+json", body).await.map_err(told)
+        call(&self.client, "PATCH", &path, "application/merge-patch+json", body).await.map_err(api_message)
     }
 
-    /// As `change`, of the status.
+    /// Like `change`, for the status.
     pub async fn change_status(&self, kind: &str, name: &str, patch: Value) {
         let path = format!("{}/status?fieldManager=e2e", path(kind, &self.namespace, name));
         let changed =
@@ -104,7 +104,7 @@ impl Cluster {
         changed.unwrap_or_else(|error| panic!("{kind} {name} refused: {error}\n{patch:#}"))
     }
 
-    /// Asks for a deletion, and does not wait for it.
+    /// Deletes an object without waiting.
     pub async fn delete(&self, kind: &str, name: &str) {
         let path = path(kind, &self.namespace, name);
         let deleted = call(&self.client, "DELETE", &path, "application/json", b"{}".to_vec()).await;
@@ -119,7 +119,7 @@ impl Cluster {
         }
     }
 
-    /// A token of a service account, as a pod would be given it.
+    /// A service account token, as a pod gets it.
     pub async fn token_of(&self, account: &str) -> String {
         let path = format!("{}/token", path("ServiceAccount", &self.namespace, account));
         let wanted = json!({
@@ -130,7 +130,7 @@ impl Cluster {
         text(&given, "/status/token").to_owned()
     }
 
-    /// Whether a user may do something: verb, group, resource, namespace (none stands for all).
+    /// Whether a user may do something: verb, group, resource and namespace (none means all).
     pub async fn may(&self, user: &str, something: &Value) -> bool {
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
@@ -147,7 +147,7 @@ impl Cluster {
         list["items"].as_array().expect("items").clone()
     }
 
-    /// Watches an object until `wanted` says yes to it; `None` stands for none there.
+    /// Watches an object until `wanted` accepts it; `None` means that it does not exist.
     pub async fn wait_within(
         &self,
         patience: Duration,
@@ -176,17 +176,17 @@ impl Cluster {
         }
     }
 
-    /// Watches an object that exists until `wanted` says yes to it.
+    /// Watches an existing object until `wanted` accepts it.
     pub async fn wait(&self, kind: &str, name: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         self.wait_within(PATIENCE, kind, name, what, |object| object.is_some_and(&wanted)).await.expect("an object")
     }
 
-    /// Waits until the object is Ready for the spec that it has now.
+    /// Waits until the object is Ready for its current spec.
     pub async fn ready(&self, kind: &str, name: &str) -> Value {
         self.wait(kind, name, "is Ready", is_ready).await
     }
 
-    /// Waits until Ready is False for this reason, and checks the condition that goes with it: Reconciling or Stalled.
+    /// Waits until Ready is False with this reason, and checks that Reconciling or Stalled is set accordingly.
     pub async fn unready(&self, kind: &str, name: &str, reason: &str, class: &str) -> Value {
         let what = format!("is not Ready because of {reason}");
         let object = self.wait(kind, name, &what, |object| has_reason(object, "False", reason)).await;
@@ -200,7 +200,7 @@ impl Cluster {
         self.wait_within(PATIENCE, kind, name, "is gone", |object| object.is_none()).await;
     }
 
-    /// The reasons of the Events that speak of an object, each as often as it was told, in alphabetical order.
+    /// Reasons of the Events about an object, repeated as often as they occurred, sorted.
     pub async fn events(&self, name: &str) -> Vec<String> {
         let events = self.list("Event").await;
         let about = events.iter().filter(|event| event["regarding"]["name"] == name);
@@ -214,11 +214,11 @@ impl Cluster {
         reasons
     }
 
-    /// Waits until an Event with this reason speaks of the object; Events come a moment after what they tell.
+    /// Waits for an Event with this reason. Events follow the status after a moment.
     pub async fn wait_event(&self, name: &str, reason: &str) {
-        let told = async || self.events(name).await.iter().any(|told| told == reason).then_some(());
+        let reported = async || self.events(name).await.iter().any(|reported| reported == reason).then_some(());
         let explain = async || format!("{:?}", self.events(name).await);
-        super::until(&format!("an Event {reason} about {name}"), PATIENCE, told, explain).await;
+        super::until(&format!("an Event {reason} about {name}"), PATIENCE, reported, explain).await;
     }
 }
 
@@ -228,28 +228,28 @@ fn shown(object: Option<Value>) -> String {
     format!("{object:#}")
 }
 
-/// The text at a JSON pointer; empty where there is none.
+/// The text at a JSON pointer; empty if absent.
 pub fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A condition of an object.
+/// The condition of this type.
 pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
     object["status"]["conditions"].as_array()?.iter().find(|c| c["type"] == kind)
 }
 
-/// A condition that must be there.
+/// The condition of this type, which must exist.
 pub fn condition_of<'a>(object: &'a Value, kind: &str) -> &'a Value {
     condition(object, kind).unwrap_or_else(|| panic!("no condition {kind}: {object:#}"))
 }
 
-/// Whether the condition Ready has this status and reason, and speaks of the spec as it is.
+/// Whether Ready has this status and reason for the current spec.
 pub fn has_reason(object: &Value, status: &str, reason: &str) -> bool {
     let current = object["status"]["observedGeneration"] == object["metadata"]["generation"];
     current && condition(object, "Ready").is_some_and(|c| c["status"] == status && c["reason"] == reason)
 }
 
-/// Whether Ready is True, and speaks of the spec as it is.
+/// Whether Ready is True for the current spec.
 pub fn is_ready(object: &Value) -> bool {
     let current = object["status"]["observedGeneration"] == object["metadata"]["generation"];
     current && condition(object, "Ready").is_some_and(|c| c["status"] == "True")

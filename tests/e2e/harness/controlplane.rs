@@ -1,7 +1,7 @@
-//! Control planes: a real API server each. Most tests share one with our CRDs in it.
+//! Control planes with a real API server. Most tests share one that has our CRDs.
 //!
-//! Built by tests/controlplane/ensure.sh unless APPLINK_CONTROLPLANE names it. They die with this process. `Stage` asks
-//! for them.
+//! tests/controlplane/ensure.sh builds them unless APPLINK_CONTROLPLANE is set. They end with this process. `Stage`
+//! starts them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -20,13 +20,13 @@ use super::{PATIENCE, RUNTIME, deploy};
 
 /// A running control plane.
 pub struct ControlPlane {
-    /// Everything that tests write goes below this.
+    /// Directory for all files of the tests.
     pub dir: PathBuf,
-    /// Of an administrator.
+    /// An administrator's kubeconfig.
     pub kubeconfig: PathBuf,
-    /// A kubectl.
+    /// A kubectl binary.
     pub kubectl: PathBuf,
-    /// The API, for an administrator.
+    /// An administrator's client.
     pub client: Client,
     recorder: OnceCell<Recorder>,
     _process: Mutex<Process>,
@@ -40,17 +40,17 @@ static SHARED: LazyLock<Arc<ControlPlane>> = LazyLock::new(|| {
     shared
 });
 
-/// What deploy/namespaced installs.
+/// The manifests of deploy/namespaced.
 pub static NAMESPACED: LazyLock<Vec<Value>> =
     LazyLock::new(|| deploy::rendered(&TOOLS.join("kubectl"), &deploy::source("deploy/namespaced")));
 
 impl ControlPlane {
-    /// The one that most tests share, started by whoever asks first.
+    /// The shared control plane; the first call starts it.
     pub fn shared() -> Arc<Self> {
         SHARED.clone()
     }
 
-    /// A control plane with nothing in it.
+    /// Starts an empty control plane.
     pub fn start(name: &str) -> Arc<Self> {
         let dir = DIRECTORY.join(name);
         std::fs::create_dir(&dir).unwrap_or_else(|error| panic!("two control planes called {name}? {error}"));
@@ -63,22 +63,22 @@ impl ControlPlane {
         Arc::new(Self { dir, kubeconfig, kubectl, client, recorder: OnceCell::new(), _process: Mutex::new(process) })
     }
 
-    /// Records from the first call on, for which the CRDs must be there.
+    /// The recorder; the first call starts it. The CRDs must exist by then.
     pub async fn recorder(&self) -> &Recorder {
         self.recorder.get_or_init(|| Recorder::start(&self.client, self.dir.join("events"))).await
     }
 
-    /// Judges all states that objects in this namespace were in.
+    /// Checks the health of all states that objects in this namespace were in.
     pub async fn judge(&self, namespace: &str) -> Seen {
         self.recorder().await.judge(&TOOLS, &self.audit_log(), namespace).await
     }
 
-    /// Where it writes each request down.
+    /// Path of the audit log.
     pub fn audit_log(&self) -> PathBuf {
         self.dir.join("controlplane/audit.log")
     }
 
-    /// Runs kubectl as an administrator: whether it succeeded, and all it said.
+    /// Runs kubectl as an administrator. Returns whether it succeeded, and its output.
     pub async fn try_kubectl(&self, arguments: &[&str], stdin: &str) -> (bool, String) {
         let mut command = Command::new(&self.kubectl);
         command.env("KUBECONFIG", &self.kubeconfig).env("NO_PROXY", "127.0.0.1").args(arguments);
@@ -91,14 +91,14 @@ fn tools() -> PathBuf {
     if let Some(known) = std::env::var_os("APPLINK_CONTROLPLANE") {
         return known.into();
     }
-    // What it says of its progress goes to the terminal.
+    // Its progress goes to the terminal.
     let mut ensure = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/controlplane/ensure.sh"));
     let output = ensure.stderr(Stdio::inherit()).output().expect("tests/controlplane/ensure.sh");
     assert!(output.status.success(), "tests/controlplane/ensure.sh failed");
     String::from_utf8_lossy(&output.stdout).trim().into()
 }
 
-/// A fresh directory; those that dead processes left behind go.
+/// A new directory. Removes those of dead processes.
 fn directory() -> PathBuf {
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
     for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
@@ -109,14 +109,14 @@ fn directory() -> PathBuf {
         }
     }
     let dir = parent.join(format!("e2e-{}", std::process::id()));
-    // An earlier process of the same id may have left it.
+    // An earlier process with this ID may have left it.
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).expect("a directory");
     dir
 }
 
 async fn administrator(kubeconfig: &Path) -> Client {
-    // The same provider as the operator's; with none installed the client would have to guess.
+    // The operator's TLS provider; without one the client would have to guess.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
@@ -131,7 +131,7 @@ async fn install_crds(client: &Client) {
     let params = PatchParams::apply("e2e").force();
     for crd in applink_operator::crd::definitions() {
         let name = crd.name_any();
-        api.patch(&name, &params, &Patch::Apply(&crd)).await.expect("the API server takes the CRD");
+        api.patch(&name, &params, &Patch::Apply(&crd)).await.expect("the API server accepts the CRD");
         let established = await_condition(api.clone(), &name, conditions::is_crd_established());
         tokio::time::timeout(PATIENCE, established).await.expect("established in time").expect("established");
     }

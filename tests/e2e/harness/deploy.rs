@@ -1,6 +1,6 @@
-//! What deploy/ puts into a cluster, as kubectl renders it: tests have no copy of its rules.
+//! The manifests in deploy/ as kubectl renders them, so that tests need no copy of the rules.
 //!
-//! Applies nothing. `controlplane` takes from it what a scene's operator may do, `install.rs` what is installed.
+//! Applies nothing. `controlplane` takes the rights of a scene's operator from here, `install.rs` all manifests.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,15 +15,15 @@ pub fn source(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// What kubectl makes of a directory with a kustomization.
+/// Renders a directory with a kustomization.
 pub fn rendered(kubectl: &Path, kustomization: &Path) -> Vec<Value> {
     let (ok, said) = run(Command::new(kubectl).arg("kustomize").arg(kustomization), "");
     assert!(ok, "kubectl kustomize {}: {said}", kustomization.display());
     serde_saphyr::from_multiple(&said).expect("YAML")
 }
 
-/// The operator's account and all that is granted to it, moved into one namespace: what deploy/namespaced gives it in
-/// the namespace that it runs in, in the one that it watches, and everywhere. Scenes must not share what is granted.
+/// The operator's account and rights, moved into one namespace: what deploy/namespaced grants in its own namespace, in
+/// the watched one, and cluster-wide. Scenes must not share rights.
 pub fn account_in(rendered: &[Value], namespace: &str) -> Vec<Value> {
     let kinds = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
     let mut account: Vec<_> =

@@ -1,4 +1,4 @@
-//! Manifests of what lives on a scene's add-on beside its connection, and of what those need.
+//! Manifests of the other kinds on a scene's add-on and of their dependencies.
 //!
 //! Applies nothing.
 
@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 
 use super::scene::{CONNECTION, Scene};
 
-/// The Connection to Data Cloud that targets live on.
+/// The Data Cloud Connection of targets.
 pub const DATA_CLOUD: &str = "customer-data";
-/// The ConfigMap that holds the API's document, under [`DOCUMENT_KEY`].
+/// The ConfigMap with the OpenAPI document under [`DOCUMENT_KEY`].
 pub const DOCUMENT: &str = "orders-openapi";
-/// The key in it.
+/// The key in that ConfigMap.
 pub const DOCUMENT_KEY: &str = "openapi.yaml";
 
 fn object(kind: &str, name: &str, spec: Value) -> Value {
     json!({"apiVersion": "applink.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
 }
 
-/// An OpenAPI document of this version of the API.
+/// An OpenAPI document with this API version.
 pub fn document(version: &str) -> Value {
     let text = format!(
         "openapi: 3.0.3\ninfo:\n  title: Orders\n  version: {version}\npaths:\n  /orders:\n    get:\n      operationId: list\n      \
@@ -37,7 +37,7 @@ impl Scene {
         object("Authorization", name, spec)
     }
 
-    /// A Publication of the scene's document over its Connection.
+    /// A Publication of the scene's document through its Connection.
     pub fn publication(&self, name: &str) -> Value {
         let at = json!({"name": DOCUMENT, "key": DOCUMENT_KEY});
         let spec = json!({
@@ -46,14 +46,14 @@ impl Scene {
         object("Publication", name, spec)
     }
 
-    /// A Connection to Data Cloud, by a person's consent.
+    /// A Data Cloud Connection by OAuth.
     pub fn data_cloud(&self) -> Value {
         let mut connection = self.by_consent(DATA_CLOUD, "customerData");
         connection["spec"]["provider"] = json!("DataCloud");
         connection
     }
 
-    /// Applies that Connection, consents to it, and waits until it is Ready.
+    /// Applies that Connection, consents, and waits until it is Ready.
     pub async fn data_cloud_ready(&self) -> Value {
         self.apply(&self.data_cloud()).await;
         self.unready("Connection", DATA_CLOUD, "AwaitingUser", "Reconciling").await;

@@ -1,11 +1,11 @@
-//! Manifests in one line each, as JSON.
+//! Short constructors for manifests as JSON.
 //!
-//! Applies nothing. `Scene` has those that name its simulator.
+//! Applies nothing. `Scene` has those that refer to its simulator.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// What the simulator's setting `acceptedKeys` names a key by.
+/// A key as the simulator setting `acceptedKeys` identifies it.
 pub fn sha256(pem: &str) -> String {
     Sha256::digest(pem.trim()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -15,13 +15,13 @@ pub fn secret(name: &str, key: &str, value: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: value}})
 }
 
-/// A manifest, changed.
+/// The manifest after `change`.
 pub fn edit(mut manifest: Value, change: impl FnOnce(&mut Value)) -> Value {
     change(&mut manifest);
     manifest
 }
 
-/// A valid object of each of our kinds that says nothing more than it must.
+/// A minimal valid object of each of our kinds.
 pub fn one_of_each_kind(name: &str) -> Vec<Value> {
     let specs = [
         ("AppLinkAddon", json!({"app": "orders-prod", "tokenSecretRef": {"name": "heroku-api", "key": "token"}})),

@@ -1,7 +1,8 @@
-//! What the tests stand on: one control plane for most, and a namespace, a simulator and operators for each.
+//! The test harness: one control plane for most tests, and a namespace, a simulator and operators for each.
 //!
-//! What is right the tests say, with one exception: at the end of each, all states that its objects were in are judged
-//! as Flux and Argo CD see them. Each test calls [`e2e`] once and works in the [`Scene`] that it is given.
+//! Assertions are in the tests, with one exception: at the end of each test, the harness checks the health of all
+//! states that its objects were in, as Flux and Argo CD see them. Each test calls [`e2e`] once and works in its
+//! [`Scene`].
 
 mod audit;
 mod cluster;
@@ -38,32 +39,32 @@ pub use stage::Stage;
 
 use controlplane::ControlPlane;
 
-/// When a test gives up on what it waits for. How soon things happen is asserted on virtual time, in `tests/operator`:
-/// here the machine may be several times slower than ours, and busy with much else.
+/// Timeout of every wait. How soon things happen is asserted on virtual time in `tests/operator`: a CI machine may be
+/// several times slower, and busy.
 pub const PATIENCE: Duration = Duration::from_secs(300);
-/// The same for `kubectl wait` and `kubectl delete`.
+/// The same timeout for `kubectl wait` and `kubectl delete`.
 pub const KUBECTL_PATIENCE: &str = "--timeout=300s";
-/// How often a condition is looked at that nobody announces.
+/// Interval for conditions that nothing announces.
 const GLANCE: Duration = Duration::from_millis(50);
-/// Whatever takes longer than this hangs.
+/// Timeout of a whole test.
 const TEST_LIMIT: Duration = PATIENCE.saturating_mul(6);
 
-/// One runtime for all tests: they share a client, and its connections live on the runtime that made them.
+/// One runtime for all tests, because they share a client whose connections live on the runtime that made them.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 });
 
-/// Runs one test in a scene of its own; `label` names its namespace.
+/// Runs one test in its own scene. `label` names its namespace.
 pub fn e2e(label: &str, test: impl AsyncFnOnce(&Scene)) {
     play(label, Stage::new(ControlPlane::shared()), async |stage| test(&stage.scene(label).await).await);
 }
 
-/// Runs one test that puts up its scenes itself, on the shared control plane.
+/// Runs one test that creates its own scenes on the shared control plane.
 pub fn e2e_together(label: &str, test: impl AsyncFnOnce(&Stage)) {
     play(label, Stage::new(ControlPlane::shared()), test);
 }
 
-/// Runs one test on a control plane of its own, with nothing in it, not even our CRDs.
+/// Runs one test on its own control plane, which is empty, even without our CRDs.
 pub fn e2e_alone(label: &str, test: impl AsyncFnOnce(&Stage)) {
     play(label, Stage::new(ControlPlane::start(label)), test);
 }
@@ -78,7 +79,7 @@ fn play(label: &str, stage: Stage, test: impl AsyncFnOnce(&Stage)) {
     });
 }
 
-/// Looks again and again until `look` gives something, and gives up with what `explain` says.
+/// Polls until `look` returns something; fails with the message of `explain`.
 pub async fn until<T>(
     what: &str,
     patience: Duration,
@@ -97,7 +98,7 @@ pub async fn until<T>(
     }
 }
 
-/// Waits until a file has this text.
+/// Waits until a file contains this text.
 async fn until_in_file(file: &Path, text: &str) {
     let there = async || std::fs::read_to_string(file).is_ok_and(|content| content.contains(text)).then_some(());
     until(&format!("{text} is in {}", file.display()), PATIENCE, there, async || String::new()).await;

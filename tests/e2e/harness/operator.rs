@@ -1,6 +1,7 @@
-//! The operator as a process, with the token of its service account.
+//! The operator as a process with the token of its service account.
 //!
-//! Judges nothing. `Scene` starts it; when a test fails, the end of its log is printed. E2E_LOG=debug makes it say more.
+//! Asserts nothing. `Scene` starts it. If a test fails, the end of its log is printed. E2E_LOG=debug sets the log
+//! level.
 
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -8,26 +9,26 @@ use std::process::{Command, ExitStatus};
 use super::process::Process;
 use super::{PATIENCE, until};
 
-/// How to start it. The default is what most tests want: in the scene's namespace, loopback allowed, no election.
+/// Options of an operator. The defaults suit most tests: the scene's namespace, loopback allowed, no leader election.
 #[derive(Clone, Default)]
 pub struct Flags {
-    /// Namespace of its account and its Lease, in place of the scene's.
+    /// Namespace of its account and its Lease; default: the scene's.
     pub home: Option<String>,
-    /// `--namespace`, in place of the scene's.
+    /// `--namespace`; default: the scene's.
     pub namespaces: Option<Vec<String>>,
-    /// Not to allow the simulator's host.
+    /// Does not allow the simulator's host.
     pub no_loopback: bool,
-    /// To hold the Lease.
+    /// Enables leader election.
     pub leader_elect: bool,
-    /// RUST_LOG, in place of the default.
+    /// RUST_LOG; otherwise the default of the harness.
     pub log: Option<&'static str>,
-    /// `--log-format json`
+    /// `--log-format json`.
     pub json: bool,
-    /// Where the API server is said to be, in place of where it is.
+    /// Address of the API server; otherwise the real one.
     pub server: Option<String>,
 }
 
-/// One operator.
+/// An operator process.
 pub struct Operator {
     process: Process,
     http: reqwest::Client,
@@ -35,7 +36,7 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts it, and waits until it can be asked how it is.
+    /// Starts it, and waits until its admin endpoints answer.
     pub async fn start(namespaces: &[String], kubeconfig: &Path, log: &Path, flags: &Flags) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_applink-operator"));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("APPLINK_")) {
@@ -73,7 +74,7 @@ impl Operator {
         self.admin = admin;
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until it is ready.
     pub async fn ready(&self) {
         let ready = async || self.ask("/readyz").await.filter(|(ok, _)| *ok).map(drop);
         until("the operator is ready", PATIENCE, ready, async || self.process.tail()).await;
@@ -84,32 +85,32 @@ impl Operator {
         Some((answer.status().is_success(), answer.text().await.ok()?))
     }
 
-    /// Whether `/readyz` says that it is ready, and what else.
+    /// The answer of `/readyz`: whether it is ready, and the text.
     pub async fn readiness(&self) -> (bool, String) {
         self.ask("/readyz").await.expect("an answer")
     }
 
-    /// What `/metrics` says.
+    /// The text of `/metrics`.
     pub async fn metrics(&self) -> String {
         self.ask("/metrics").await.expect("an answer").1
     }
 
-    /// All that it logged.
+    /// Its log so far.
     pub fn said(&self) -> String {
         self.process.said()
     }
 
-    /// How much of the machine's memory it has now, in KiB.
+    /// Resident memory, in KiB.
     pub fn resident(&self) -> i64 {
         self.process.resident()
     }
 
-    /// kill -9.
+    /// Sends SIGKILL.
     pub fn kill(mut self) {
         self.process.kill();
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.process.signal("TERM");
     }
@@ -124,11 +125,11 @@ impl Operator {
         self.process.signal("CONT");
     }
 
-    /// Waits for its end.
+    /// Waits for its exit.
     pub async fn ended(&mut self) -> ExitStatus {
         let process = std::cell::RefCell::new(&mut self.process);
         let ended = async || process.borrow_mut().ended();
-        until("the operator has ended", PATIENCE, ended, async || process.borrow().tail()).await
+        until("the operator has exited", PATIENCE, ended, async || process.borrow().tail()).await
     }
 }
 

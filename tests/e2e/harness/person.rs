@@ -1,15 +1,15 @@
-//! A person with a browser: opens a link, and sends the form that the page shows.
+//! A person with a browser: opens a link, and submits the form on the page.
 //!
-//! Judges nothing, and knows no more of the page than a browser does. The tests of consent send one.
+//! Asserts nothing, and knows no more of the page than a browser does.
 
 use url::form_urlencoded;
 
 use super::PATIENCE;
 
-/// Opens a link, fills in what is named (the page suggests the rest), and presses the button of this name.
+/// Opens a link, fills in these fields (the page has defaults for the others), and presses the button with this name.
 pub async fn answer(link: &str, decision: &str, filled_in: &[(&str, &str)]) {
     let browser = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
-    let page = browser.get(link).send().await.expect("the link leads somewhere");
+    let page = browser.get(link).send().await.expect("the link works");
     let (status, html) = (page.status(), page.text().await.expect("a page"));
     assert!(status.is_success(), "the link is dead: {status} {html}");
     let mut form = form_urlencoded::Serializer::new(String::new());
@@ -24,7 +24,7 @@ pub async fn answer(link: &str, decision: &str, filled_in: &[(&str, &str)]) {
     assert!(status.is_success(), "the form was refused: {status} {html}");
 }
 
-/// The inputs of a page's form: their names, and what is suggested for them.
+/// The inputs of a page's form: names and default values.
 fn inputs(html: &str) -> Vec<(&str, &str)> {
     let tags = html.split("<input").skip(1).map(|rest| rest.split('>').next().unwrap_or_default());
     tags.filter_map(|tag| Some((attribute(tag, " name=\"")?, attribute(tag, " value=\"")?))).collect()

@@ -1,6 +1,6 @@
-//! Child processes that never outlive the tests: killed when dropped, and when this process dies without dropping.
+//! Child processes that never outlive the tests: they end when dropped, and when this process dies without dropping.
 //!
-//! Knows nothing of what runs in them. The control plane, the simulators and the operators are started with it.
+//! Knows nothing of what runs in them. Control planes, simulators and operators are started with it.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -9,26 +9,26 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// How long one that is asked to end may take.
+/// How long a graceful exit may take.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// One child process. What it says on standard error is in `log`.
+/// A child process. Its standard error goes to `log`.
 pub struct Process {
     child: Child,
     log: PathBuf,
-    /// Open for as long as it may live, where it watches its standard input itself.
+    /// Kept open while it should run, for a process that watches its standard input.
     stdin: Option<ChildStdin>,
     guard: Option<Guard>,
 }
 
-/// A shell that kills a process once this one is gone: some do not watch their standard input.
+/// A shell that kills a process when this one is gone, for those that do not watch their standard input.
 struct Guard {
     shell: Child,
     stdin: ChildStdin,
 }
 
 impl Process {
-    /// Starts a command that stops by itself when its standard input ends.
+    /// Starts a command that stops when its standard input ends.
     pub fn stops_with_stdin(command: &mut Command, log: &Path) -> Self {
         let mut child = spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()), log);
         let stdin = child.stdin.take();
@@ -42,28 +42,28 @@ impl Process {
         Self { child, log: log.to_owned(), stdin: None, guard: Some(guard) }
     }
 
-    /// The first line of its standard output, without its end.
+    /// The first line of its standard output.
     pub fn first_line(&mut self, patience: Duration) -> String {
         let stdout = self.child.stdout.take().expect("its standard output");
         let (tx, rx) = mpsc::channel();
-        // The reader reads on, so that the child can write on.
+        // The reader continues, so that the child can keep writing.
         std::thread::spawn(move || BufReader::new(stdout).lines().map_while(Result::ok).for_each(|l| drop(tx.send(l))));
         rx.recv_timeout(patience).unwrap_or_else(|_| panic!("no line on standard output; its log:\n{}", self.tail()))
     }
 
-    /// All that it said on standard error so far.
+    /// Its standard error so far.
     pub fn said(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// The last 40 lines of that.
+    /// The last 40 lines of its standard error.
     pub fn tail(&self) -> String {
         let said = self.said();
         let lines: Vec<_> = said.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    /// How much of the machine's memory it has now, in KiB.
+    /// Resident memory, in KiB.
     pub fn resident(&self) -> i64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
@@ -77,12 +77,12 @@ impl Process {
         assert!(status.success(), "cannot send SIG{name}");
     }
 
-    /// How it ended, if it did.
+    /// The exit status, if it has exited.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("its exit status")
     }
 
-    /// SIGKILL, and its end.
+    /// Sends SIGKILL and waits.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -91,7 +91,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Whoever watches its standard input may have children of its own to end.
+        // A process that watches its standard input may have children to stop.
         if self.stdin.take().is_some() {
             let deadline = Instant::now() + GRACE;
             while self.ended().is_none() && Instant::now() < deadline {
@@ -123,12 +123,12 @@ impl Guard {
 
 fn spawn(command: &mut Command, log: &Path) -> Child {
     let file = File::create(log).expect("a log file");
-    // Nothing here may go through a proxy.
+    // No traffic may go through a proxy.
     command.env("NO_PROXY", "127.0.0.1,localhost").env("no_proxy", "127.0.0.1,localhost");
     command.stderr(file).spawn().unwrap_or_else(|error| panic!("cannot start {:?}: {error}", command.get_program()))
 }
 
-/// Runs a command to its end: whether it succeeded, and all it said.
+/// Runs a command to its end. Returns whether it succeeded, and its output.
 pub fn run(command: &mut Command, stdin: &str) -> (bool, String) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {:?}: {error}", command.get_program()));

@@ -1,14 +1,14 @@
-//! A TCP relay to the API server that can be cut: how an API server goes away for one operator alone.
+//! A TCP relay to the API server that can be cut, to take the API server away from one operator.
 //!
-//! Looks at no byte. One test starts it.
+//! Does not look at the traffic.
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// A relay on a port of its own.
+/// A relay with its own port.
 pub struct Proxy {
-    /// Where it listens.
+    /// Address that it listens on.
     pub address: String,
     state: Arc<Mutex<State>>,
 }
@@ -20,7 +20,7 @@ struct State {
 }
 
 impl Proxy {
-    /// Relays to `target` from now on.
+    /// Starts a relay to `target`.
     pub fn start(target: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address").to_string();
@@ -34,7 +34,7 @@ impl Proxy {
         Self { address, state }
     }
 
-    /// Ends every connection, and takes in no other: they are accepted and left without an answer.
+    /// Closes every connection. New ones are accepted but not answered.
     pub fn cut(&self) {
         let mut state = self.state.lock().expect("not poisoned");
         state.cut = true;

@@ -1,8 +1,8 @@
-//! Every state that any object of our kinds is ever in, as watches show it: a file of events for each namespace, and
-//! the judgement of tests/controlplane/health on it.
+//! Records every state of every object of our kinds, as watches show it, into one file of events per namespace, and
+//! checks it with tests/controlplane/health.
 //!
-//! A `ControlPlane` has one from before its first scene; `Stage` asks for the judgement at the end of each test, and a
-//! test may ask what was seen so far.
+//! A `ControlPlane` starts one before its first scene. `Stage` runs the check at the end of each test, and a test may
+//! run it earlier.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -21,10 +21,10 @@ use super::cluster::Cluster;
 use super::deploy::source;
 use super::{audit, manifests, text, until_in_file};
 
-/// How often objects were in which state: kind and reason, and what kstatus and Argo CD call it.
+/// How often objects were in each state: kind and reason, with the verdicts of kstatus and Argo CD.
 pub type Seen = BTreeMap<String, usize>;
 
-/// Where fences go: no operator works there.
+/// Namespace of fences, where no operator works.
 const ELSEWHERE: &str = "default";
 
 /// The watches of one control plane.
@@ -36,7 +36,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Records from now on into `dir`.
+    /// Starts recording into `dir`.
     pub async fn start(client: &Client, dir: PathBuf) -> Self {
         std::fs::create_dir(&dir).expect("a directory");
         let mut watches = Vec::new();
@@ -50,7 +50,7 @@ impl Recorder {
         Self { dir, elsewhere: Cluster::new(client.clone(), ELSEWHERE), watches, fences: AtomicUsize::default() }
     }
 
-    /// Judges all that has happened in a namespace so far. Nothing that the audit log tells of may be missing.
+    /// Checks all states in a namespace so far. Nothing in the audit log may be missing.
     pub async fn judge(&self, tools: &Path, log: &Path, namespace: &str) -> Seen {
         let made = audit::states_made_in(log, namespace);
         self.catch_up().await;
@@ -62,7 +62,7 @@ impl Recorder {
         seen
     }
 
-    /// Once its own last object of each kind is recorded, all that was before is, too.
+    /// Writes an object of each kind and waits until it is recorded. Then everything before it is recorded, too.
     async fn catch_up(&self) {
         let fence = format!("fence-{}", self.fences.fetch_add(1, Ordering::Relaxed));
         for manifest in manifests::one_of_each_kind(&fence) {
@@ -73,13 +73,13 @@ impl Recorder {
     }
 }
 
-/// What tests/controlplane/health says of a file of events.
+/// The result of tests/controlplane/health for a file of events.
 async fn judged(tools: &Path, file: PathBuf) -> Seen {
     let mut health = Command::new(tools.join("health"));
     health.arg("-lua").arg(source("deploy/argocd/health/health.lua")).arg(&file);
     let output = tokio::task::spawn_blocking(move || health.output()).await.expect("a thread").expect("health");
     let wrong = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "a state that misleads whoever waits for it:\n{wrong}");
+    assert!(output.status.success(), "states with a misleading health:\n{wrong}");
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
@@ -91,9 +91,9 @@ fn file(dir: &Path, namespace: &str) -> PathBuf {
     dir.join(format!("{namespace}.jsonl"))
 }
 
-/// Records what a watch shows that begins after `from`, until its control plane ends; before that, `catch_up` would notice.
+/// Records a watch that begins after `from`, until its control plane ends; if it ended before, `catch_up` would notice.
 async fn record(client: Client, path: String, mut from: String, dir: PathBuf) {
-    // An API server ends the watch of one who is slow to read. One that begins where that ended leaves nothing out.
+    // An API server ends the watch of a slow reader. Continue from the last version, so that nothing is lost.
     let watch = |from: &str| get(&format!("{path}?watch=1&resourceVersion={from}&timeoutSeconds=7200"));
     while let Ok(stream) = client.request_stream(watch(&from)).await {
         let mut lines = stream.lines();

@@ -1,6 +1,6 @@
-//! Where one test plays: a namespace, a simulator, and as many operators as it starts.
+//! The environment of one test: a namespace, a simulator, and any number of operators.
 //!
-//! Judges nothing. `e2e` makes one for each test, or the test does on its `Stage`.
+//! Asserts nothing. `e2e` creates one for each test, or the test does on its `Stage`.
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -21,20 +21,20 @@ use super::simulator::{Simulator, TOKEN};
 use super::stage::Stage;
 use super::{deploy, until_in_file};
 
-/// Name of the Connection that most tests have.
+/// Name of the Connection in most tests.
 pub const CONNECTION: &str = "production";
-/// What its key is made of.
+/// Seed of its key.
 pub const KEY: &str = "e2e-canary-private-key";
 /// The operator's service account.
 const ACCOUNT: &str = "applink-operator";
 
-/// One test's place; it is a [`Cluster`], too.
+/// The environment of one test. Dereferences to its [`Cluster`].
 pub struct Scene {
     /// Its namespace.
     pub namespace: String,
     /// Its Heroku and AppLink.
     pub simulator: Simulator,
-    /// Its files.
+    /// Its directory for files.
     pub dir: PathBuf,
     /// What it shares with other scenes.
     pub stage: Stage,
@@ -43,7 +43,7 @@ pub struct Scene {
     fences: AtomicUsize,
 }
 
-/// Who operators are to the API server whose account is in this namespace.
+/// Kubernetes user of operators whose account is in this namespace.
 pub fn user(home: &str) -> String {
     format!("system:serviceaccount:{home}:{ACCOUNT}")
 }
@@ -57,7 +57,7 @@ impl Deref for Scene {
 }
 
 impl Scene {
-    /// A namespace and a simulator.
+    /// Creates a namespace and a simulator.
     pub(super) async fn new(stage: Stage, namespace: &str) -> Self {
         let dir = stage.control_plane.dir.join(namespace);
         std::fs::create_dir(&dir).unwrap_or_else(|error| panic!("two tests called {namespace}? {error}"));
@@ -68,34 +68,34 @@ impl Scene {
         Self { namespace: namespace.to_owned(), simulator, dir, stage, cluster, operators, fences }
     }
 
-    /// A second scene for the same test.
+    /// Creates a second scene for the same test.
     pub async fn beside(&self, namespace: &str) -> Self {
         self.stage.scene(namespace).await
     }
 
-    /// Makes the account of this scene's operators, and grants it what deploy/namespaced does.
+    /// Creates the account of this scene's operators, with the rights of deploy/namespaced.
     pub async fn let_in(&self) {
         self.apply_all(&deploy::account_in(&NAMESPACED, &self.namespace)).await;
     }
 
-    /// Who this scene's operators are to the API server.
+    /// Kubernetes user of this scene's operators.
     pub fn user(&self) -> String {
         user(&self.namespace)
     }
 
-    /// An operator with the flags that most tests want.
+    /// Starts an operator with default options.
     pub async fn operator(&self) -> Operator {
         self.operator_with(Flags::default()).await
     }
 
-    /// An operator, once it is ready.
+    /// Starts an operator and waits until it is ready.
     pub async fn operator_with(&self, flags: Flags) -> Operator {
         let operator = self.operator_unready(flags).await;
         operator.ready().await;
         operator
     }
 
-    /// An operator that has just begun.
+    /// Starts an operator without waiting.
     pub async fn operator_unready(&self, flags: Flags) -> Operator {
         let nth = self.operators.fetch_add(1, Ordering::Relaxed);
         let kubeconfig = self.dir.join(format!("operator-{nth}.kubeconfig"));
@@ -105,7 +105,7 @@ impl Scene {
         Operator::start(&namespaces, &kubeconfig, &log, &flags).await
     }
 
-    /// What a pod of the operator is given, as a kubeconfig: a token of its account, and its namespace.
+    /// A kubeconfig with what a pod of the operator gets: a token of its account, and its namespace.
     async fn kubeconfig(&self, flags: &Flags) -> Value {
         let home = flags.home.as_deref().unwrap_or(&self.namespace);
         let token = Cluster::new(self.stage.control_plane.client.clone(), home).token_of(ACCOUNT).await;
@@ -123,7 +123,7 @@ impl Scene {
         serde_saphyr::from_str(&text).expect("YAML")
     }
 
-    /// The address of the API server, without scheme.
+    /// Address of the API server without the scheme.
     pub fn server(&self) -> String {
         let config = self.administrator();
         super::text(&config, "/clusters/0/cluster/server").trim_start_matches("https://").to_owned()
@@ -134,7 +134,7 @@ impl Scene {
         secret("heroku-api", "token", TOKEN)
     }
 
-    /// The Secret with a private key made of this word.
+    /// The Secret with a private key generated from this seed.
     pub fn key(&self, content: &str) -> Value {
         secret("sf-jwt", "server.key", &pem(content))
     }
@@ -150,7 +150,7 @@ impl Scene {
         })
     }
 
-    /// That add-on, looked at by itself once an hour: what is seen sooner was seen because something called for it.
+    /// The same add-on, polled once an hour: anything seen sooner is due to another trigger.
     pub fn addon_polled_hourly(&self) -> Value {
         edit(self.addon(), |addon| addon["spec"]["pollInterval"] = json!("1h"))
     }
@@ -169,7 +169,7 @@ impl Scene {
         })
     }
 
-    /// A Connection by a person's consent on that add-on.
+    /// A Connection by OAuth on that add-on.
     pub fn by_consent(&self, name: &str, remote: &str) -> Value {
         edit(self.connection(name, remote), |c| {
             c["spec"].as_object_mut().expect("a spec").remove("jwt");
@@ -177,7 +177,7 @@ impl Scene {
         })
     }
 
-    /// The link that a person is given to consent to a Connection by, once it waits for that.
+    /// The consent link of a Connection; waits for it.
     pub async fn link(&self, name: &str) -> String {
         let awaiting = self.unready("Connection", name, "AwaitingUser", "Reconciling").await;
         let secret = super::text(&awaiting, "/status/oauthSecretName").to_owned();
@@ -186,7 +186,7 @@ impl Scene {
         String::from_utf8(link).expect("a link")
     }
 
-    /// Token, key, add-on and Connection of most tests, in the order of need.
+    /// Token, key, add-on and Connection of most tests, dependencies first.
     pub fn everything(&self) -> Vec<Value> {
         vec![self.token(), self.key(KEY), self.addon(), self.connection(CONNECTION, "productionOrg")]
     }
@@ -197,33 +197,33 @@ impl Scene {
         self.ready("Connection", CONNECTION).await
     }
 
-    /// What this scene's operators wrote to the API server so far.
+    /// Writes of this scene's operators to the API server so far.
     pub async fn writes(&self) -> Vec<Request> {
         self.requests().await.into_iter().filter(Request::writes).collect()
     }
 
-    /// What this scene's operators asked of the API server so far.
+    /// Requests of this scene's operators to the API server so far.
     pub async fn requests(&self) -> Vec<Request> {
         self.requests_from(&self.namespace).await
     }
 
-    /// What operators asked of the API server so far whose account is in this namespace.
+    /// Requests of operators whose account is in this namespace.
     pub async fn requests_from(&self, home: &str) -> Vec<Request> {
         let log = self.stage.control_plane.audit_log();
         let fence = format!("fence-{}-{}", self.namespace, self.fences.fetch_add(1, Ordering::Relaxed));
         self.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": fence}})).await;
-        // Once this write is in the log, all that was answered before it is, too.
+        // When this write is in the log, everything answered before it is, too.
         until_in_file(&log, &fence).await;
         audit::requests_of(&log, &user(home))
     }
 
-    /// The states that its objects were in so far, judged: `Connection AwaitingUser: InProgress, Suspended` is one as
-    /// kstatus and Argo CD see it.
+    /// Checks the states of its objects so far. An entry looks like `Connection AwaitingUser: InProgress, Suspended`,
+    /// with the verdicts of kstatus and Argo CD.
     pub async fn seen(&self) -> Seen {
         self.stage.control_plane.judge(&self.namespace).await
     }
 
-    /// Runs kubectl as an administrator in this namespace: whether it succeeded, and all it said.
+    /// Runs kubectl as an administrator in this namespace. Returns whether it succeeded, and its output.
     pub async fn try_kubectl(&self, arguments: &[&str], stdin: &str) -> (bool, String) {
         self.stage.try_kubectl(&[&["--namespace", &self.namespace], arguments].concat(), stdin).await
     }

@@ -1,6 +1,6 @@
-//! A simulator of Heroku and AppLink in a process of its own, and its control API.
+//! A simulator of Heroku and AppLink as a process, with its control API.
 //!
-//! Judges nothing. Each `Scene` has one.
+//! Asserts nothing. Each `Scene` has one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +17,7 @@ const BUILD: &str = "make build-simulator";
 /// The Heroku token that it accepts.
 pub const TOKEN: &str = "HRKU-e2e-canary-token";
 
-/// The simulator's program, which cargo puts beside the operator's but does not build for the tests of the operator.
+/// The simulator's binary. Cargo puts it beside the operator's, but does not build it for the operator's tests.
 fn program() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_applink-operator")).with_file_name("applink-simulator");
     let built = program.metadata().and_then(|file| file.modified());
@@ -41,9 +41,9 @@ fn changed_since(dir: &Path, built: SystemTime) -> Option<PathBuf> {
     })
 }
 
-/// One simulator.
+/// A simulator process.
 pub struct Simulator {
-    /// Where both APIs and the control API are.
+    /// Base URL of both APIs and of the control API.
     pub url: String,
     http: reqwest::Client,
     _process: Process,
@@ -60,7 +60,7 @@ impl Simulator {
         Self { url, http, _process: process }
     }
 
-    /// One more for the same test. All begin with the same add-on; this one has one of its own in the place of it.
+    /// Another simulator for the same test. All start with the same add-on, so this one gets another.
     pub async fn beside(dir: &Path, name: &str) -> Self {
         let dir = dir.join(name);
         std::fs::create_dir(&dir).expect("a directory");
@@ -71,20 +71,20 @@ impl Simulator {
         simulator
     }
 
-    /// One call of the control API, which must succeed.
+    /// Calls the control API; the call must succeed.
     pub async fn control(&self, method: &str, path: &str, body: Value) -> Value {
         let (status, body) = self.call(method, path, body).await;
         assert!(status.is_success(), "{path}: {status} {body}");
         if body.is_empty() { Value::Null } else { serde_json::from_str(&body).expect("JSON") }
     }
 
-    /// The same, which may be refused; null then.
+    /// Calls the control API. Returns null if it refuses.
     pub async fn try_control(&self, method: &str, path: &str, body: Value) -> Value {
         let (status, body) = self.call(method, path, body).await;
         serde_json::from_str(&body).ok().filter(|_| status.is_success()).unwrap_or_default()
     }
 
-    /// Somebody consents to the connection of this id, unless it waits for that no more.
+    /// Somebody consents to the connection with this ID, if it still waits for consent.
     pub async fn consent(&self, id: &str) {
         self.call("POST", &format!("/connections/{id}/consent"), json!({})).await;
     }
@@ -98,25 +98,25 @@ impl Simulator {
         (answer.status(), answer.text().await.expect("a body"))
     }
 
-    /// The connections that exist.
+    /// All connections.
     pub async fn connections(&self) -> Vec<Value> {
         let list = self.control("GET", "/connections", Value::Null).await;
         list.as_array().expect("a list").clone()
     }
 
-    /// The only connection that exists.
+    /// The only connection.
     pub async fn only_connection(&self) -> Value {
         let mut all = self.connections().await;
         assert_eq!(all.len(), 1, "not exactly one connection in AppLink: {all:#?}");
         all.remove(0)
     }
 
-    /// Changes switches.
+    /// Changes settings.
     pub async fn settings(&self, patch: Value) {
         self.control("PATCH", "/settings", patch).await;
     }
 
-    /// Lets something go wrong from now on.
+    /// Adds a fault.
     pub async fn fault(&self, fault: Value) {
         self.control("POST", "/faults", fault).await;
     }
@@ -125,31 +125,31 @@ impl Simulator {
         self.control("DELETE", "/faults", Value::Null).await;
     }
 
-    /// What was asked of both APIs after the request of this number.
+    /// Requests to both APIs after the one with this number.
     pub async fn requests_since(&self, seq: u64) -> Vec<Value> {
         let list = self.control("GET", &format!("/requests?since={seq}"), Value::Null).await;
         list.as_array().expect("a list").clone()
     }
 
-    /// The number of the last request.
+    /// Number of the last request.
     pub async fn last_request(&self) -> u64 {
         self.requests_since(0).await.last().map_or(0, |request| request["seq"].as_u64().expect("a number"))
     }
 
-    /// Requests that ask AppLink for a change, as `METHOD /path`, the add-on left out.
+    /// Mutating AppLink requests as `METHOD /path`, without the add-on.
     pub async fn mutating(&self) -> Vec<String> {
         let all = self.requests_since(0).await;
         all.iter().filter(|request| request["mutating"] == json!(true)).map(line).collect()
     }
 
-    /// Waits until what was asked after the request of this number is as `enough` wants it, and gives that.
+    /// Waits until the requests after this number satisfy `enough`. Returns them.
     pub async fn until_requests(&self, seq: u64, what: &str, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let look = async || Some(self.requests_since(seq).await).filter(|asked| enough(asked));
         let explain = async || self.requests_since(seq).await.iter().map(|r| line(r) + "\n").collect();
         until(what, PATIENCE, look, explain).await
     }
 
-    /// Waits until a request was logged that `wanted` says yes to.
+    /// Waits for a logged request that `wanted` accepts.
     pub async fn wait_request(&self, what: &str, wanted: impl Fn(&Value) -> bool) {
         let look = async || self.requests_since(0).await.iter().any(&wanted).then_some(());
         let explain = async || self.requests_since(0).await.iter().map(|r| line(r) + "\n").collect();

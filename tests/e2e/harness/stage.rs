@@ -1,6 +1,6 @@
-//! What the scenes of one test share: a control plane, and the judgement at the end.
+//! What the scenes of one test share: a control plane, and the health check at the end.
 //!
-//! Knows nothing of what is played. `e2e` and the like make one for each test.
+//! Knows nothing of the tests. `e2e` and its variants create one for each test.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use futures::future::join_all;
 use super::controlplane::ControlPlane;
 use super::scene::Scene;
 
-/// Where scenes are put up.
+/// Creates scenes.
 #[derive(Clone)]
 pub struct Stage {
     pub(super) control_plane: Arc<ControlPlane>,
@@ -22,32 +22,32 @@ impl Stage {
         Self { control_plane, namespaces: Arc::default() }
     }
 
-    /// A scene with an account for its operators, who may do there what deploy/namespaced grants.
+    /// A scene with an account for its operators, with the rights of deploy/namespaced.
     pub async fn scene(&self, namespace: &str) -> Scene {
         let scene = self.bare_scene(namespace).await;
         scene.let_in().await;
         scene
     }
 
-    /// A scene that lets no operator in.
+    /// A scene without an account for operators.
     pub async fn bare_scene(&self, namespace: &str) -> Scene {
         self.control_plane.recorder().await;
         self.namespaces.lock().expect("not poisoned").push(namespace.to_owned());
         Scene::new(self.clone(), namespace).await
     }
 
-    /// Judges all states that objects in its scenes were in, whatever the test was about.
+    /// Checks all states that objects in its scenes were in, whatever the test is about.
     pub(super) async fn judge(&self) {
         let namespaces = self.namespaces.lock().expect("not poisoned").clone();
         join_all(namespaces.iter().map(|namespace| self.control_plane.judge(namespace))).await;
     }
 
-    /// The kubectl.
+    /// Path of kubectl.
     pub fn kubectl_path(&self) -> &Path {
         &self.control_plane.kubectl
     }
 
-    /// Runs kubectl as an administrator: whether it succeeded, and all it said.
+    /// Runs kubectl as an administrator. Returns whether it succeeded, and its output.
     pub async fn try_kubectl(&self, arguments: &[&str], stdin: &str) -> (bool, String) {
         self.control_plane.try_kubectl(arguments, stdin).await
     }

@@ -1,7 +1,7 @@
-//! What needs a verb: how a scene is brought to where the verb is missed, and how all is as it would have been once it
-//! is back.
+//! Flows that need a verb: how a scene gets to the point where it is missing, and what must hold after it is granted
+//! again.
 //!
-//! Takes no verb away. `rbac` does, and gives it back.
+//! Takes no verb away; `rbac` does.
 
 use serde_json::{Value, json};
 
@@ -9,74 +9,74 @@ use crate::harness::person::answer;
 use crate::harness::{CONNECTION, Flags, Operator, PATIENCE, Scene, document, edit, has_reason, is_ready, text, until};
 
 use Flow::{
-    Bring, Create, Delete, Elect, HandOver, HandOverAnew, Heal, Malformed, Redraft, Repeat, Reread, Rotate, TakeOver,
-    Tell, Withdraw,
+    Bring, Create, Delete, DeleteLink, Elect, Malformed, Recreate, Redraft, Repeat, ReplaceLink, Reread, Rotate,
+    StoreLink, TakeOver, Tell,
 };
 
-/// Where a person finds the link.
+/// The OAuth Secret.
 const SECRET: &str = "production-connection-oauth";
 
-/// A time that the API server takes, and the operator cannot read.
+/// A time that the API server accepts and the operator cannot parse.
 const UNREADABLE: &str = "2026-01-01T00:00:00+99:99";
 
-/// What needs a verb.
+/// What needs the verb.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// Everything was applied before the operator started.
+    /// Everything is applied before the operator starts.
     Create,
     /// A connection vanishes from AppLink.
-    Heal,
+    Recreate,
     /// A Connection is deleted.
     Delete,
-    /// This object is applied, beside a Connection that is Ready.
+    /// This object is applied, with a Ready Connection.
     Bring(&'static str, &'static str),
-    /// The document of a Publication changes, which a watch is to notice.
+    /// The document of a Publication changes, which a watch must notice.
     Redraft,
-    /// This object cannot be read.
+    /// This object is malformed.
     Malformed(&'static str, &'static str),
-    /// A private key is rotated, which a watch is to notice.
+    /// A private key is rotated, which a watch must notice.
     Rotate,
-    /// A private key is rotated after all was well.
+    /// A private key is rotated after everything was Ready.
     Reread,
-    /// A person is to be given a link.
-    HandOver,
-    /// And another in place of it.
-    HandOverAnew,
-    /// A person consents, so that the link is of no more use.
-    Withdraw,
-    /// Something is told for the first time.
+    /// A person needs a consent link.
+    StoreLink,
+    /// The link is replaced by another.
+    ReplaceLink,
+    /// A person consents, so that the link is no longer needed.
+    DeleteLink,
+    /// An Event is published for the first time.
     Tell,
-    /// The same is told again.
+    /// The same Event is repeated.
     Repeat,
     /// There is no Lease yet.
     Elect,
-    /// There is one that nobody holds.
+    /// There is a Lease without a holder.
     TakeOver,
 }
 
 impl Flow {
-    /// What tells apart the flows that one verb has.
+    /// Distinguishes flows with the same verb.
     pub fn suffix(self) -> &'static str {
         match self {
-            Heal => "-heal",
+            Recreate => "-drift",
             Delete => "-delete",
             Reread => "-reread",
             _ => "",
         }
     }
 
-    /// Whether all is well before the verb is taken away.
+    /// Whether everything is Ready before the verb is taken away.
     pub fn is_late(self) -> bool {
-        matches!(self, Heal | Delete | Bring(..) | Reread | HandOverAnew | Withdraw)
+        matches!(self, Recreate | Delete | Bring(..) | Reread | ReplaceLink | DeleteLink)
     }
 
-    /// Whether its trouble is told once, however often it is met.
-    pub fn is_told_once(self) -> bool {
+    /// Whether the problem is reported only once.
+    pub fn is_reported_once(self) -> bool {
         matches!(self, Tell | Elect | TakeOver)
     }
 
     fn is_by_oauth(self) -> bool {
-        matches!(self, HandOver | HandOverAnew | Withdraw)
+        matches!(self, StoreLink | ReplaceLink | DeleteLink)
     }
 
     fn connection(self, scene: &Scene) -> Value {
@@ -95,7 +95,7 @@ impl Flow {
         }
     }
 
-    /// Has an operator make all well.
+    /// Waits until an operator has made everything Ready.
     pub async fn settle(self, scene: &Scene) -> Operator {
         let operator = scene.operator().await;
         self.apply(scene).await;
@@ -110,23 +110,23 @@ impl Flow {
         operator
     }
 
-    /// Does what needs the verb, which is missing since all was well.
+    /// Triggers the need for the verb, which was taken away at rest.
     pub async fn disturb(self, scene: &Scene) {
         match self {
             Delete => scene.delete("Connection", CONNECTION).await,
             Bring(kind, name) => bring(scene, kind, name).await,
             Reread => drop(scene.apply(&scene.key("another")).await),
-            HandOverAnew => {
+            ReplaceLink => {
                 let other =
                     edit(self.connection(scene), |c| c["spec"]["loginURL"] = json!("https://test.salesforce.com"));
                 scene.apply(&other).await;
             }
-            Withdraw => drop(scene.simulator.control("POST", "/connections/productionOrg/consent", json!({})).await),
+            DeleteLink => drop(scene.simulator.control("POST", "/connections/productionOrg/consent", json!({})).await),
             _ => drop(scene.simulator.control("DELETE", "/connections/productionOrg", Value::Null).await),
         }
     }
 
-    /// Does what needs the verb, which was never there.
+    /// Triggers the need for the verb, which was missing from the start.
     pub async fn begin(self, scene: &Scene) -> Operator {
         self.apply(scene).await;
         match self {
@@ -161,7 +161,7 @@ impl Flow {
         operator
     }
 
-    /// Waits until all is as it would have been.
+    /// Waits until everything is as without the missing verb.
     pub async fn recover(self, scene: &Scene) {
         match self {
             Create | Elect | TakeOver => {
@@ -169,7 +169,7 @@ impl Flow {
                 scene.ready("Connection", CONNECTION).await;
                 assert_eq!(scene.simulator.mutating().await.len(), 1, "{}", scene.namespace);
             }
-            Heal => {
+            Recreate => {
                 renewed(scene).await;
                 assert_eq!(scene.simulator.mutating().await.len(), 2, "{}", scene.namespace);
             }
@@ -177,28 +177,28 @@ impl Flow {
             Redraft => {
                 let calls = async || scene.simulator.mutating().await;
                 let again = async || (calls().await.len() == 3).then_some(());
-                until("it is published again", PATIENCE, again, async || format!("{:?}", calls().await)).await;
+                until("it is republished", PATIENCE, again, async || format!("{:?}", calls().await)).await;
             }
             Delete => {
                 scene.wait_gone("Connection", CONNECTION).await;
                 assert_eq!(scene.simulator.connections().await, Vec::<Value>::new());
             }
-            // What is said in the status makes it readable again, so that it may be gone a moment later.
+            // The report in the status replaces the unreadable value, so the object may be gone a moment later.
             Malformed(kind, name) => {
                 scene.wait_event(name, "InvalidSpec").await;
                 scene.wait(kind, name, "is readable", |object| !object.to_string().contains(UNREADABLE)).await;
             }
             Rotate | Reread => drop(scene.unready("Connection", CONNECTION, "ReplacementRequired", "Stalled").await),
-            HandOver | HandOverAnew => {
+            StoreLink | ReplaceLink => {
                 let waiting = awaiting(scene).await;
-                let secret = scene.get("Secret", SECRET).await.expect("it is there");
+                let secret = scene.get("Secret", SECRET).await.expect("it exists");
                 assert_eq!(secret["metadata"]["annotations"]["applink.dev/link-for"], waiting["status"]["id"]);
                 answer(&scene.link(CONNECTION).await, "allow", &[]).await;
                 scene.ready("Connection", CONNECTION).await;
-                let calls = if self == HandOver { 1 } else { 3 };
+                let calls = if self == StoreLink { 1 } else { 3 };
                 assert_eq!(scene.simulator.mutating().await.len(), calls, "{}", scene.namespace);
             }
-            Withdraw => {
+            DeleteLink => {
                 scene.ready("Connection", CONNECTION).await;
                 assert_eq!(scene.get("Secret", SECRET).await, None);
             }
@@ -208,16 +208,17 @@ impl Flow {
             }
             Repeat => {
                 suspend(scene, true).await;
-                let told = async || scene.events(CONNECTION).await;
-                let twice =
-                    async || (told().await.iter().filter(|reason| *reason == "Suspended").count() == 2).then_some(());
-                until("it is told again", PATIENCE, twice, async || format!("{:?}", told().await)).await;
+                let reported = async || scene.events(CONNECTION).await;
+                let twice = async || {
+                    (reported().await.iter().filter(|reason| *reason == "Suspended").count() == 2).then_some(())
+                };
+                until("it is reported again", PATIENCE, twice, async || format!("{:?}", reported().await)).await;
             }
         }
     }
 }
 
-/// Applies an object of this kind, with what it needs beside the Connection.
+/// Applies an object of this kind with its dependencies other than the Connection.
 async fn bring(scene: &Scene, kind: &str, name: &str) {
     let object = match kind {
         "Authorization" => scene.authorization(name, "batchUser"),
@@ -235,16 +236,18 @@ async fn awaiting(scene: &Scene) -> Value {
     scene.unready("Connection", CONNECTION, "AwaitingUser", "Reconciling").await
 }
 
-/// Waits until the Connection stands for a connection that exists.
+/// Waits until the Connection's ID is that of an existing connection.
 async fn renewed(scene: &Scene) {
-    let object = async || scene.get("Connection", CONNECTION).await.expect("it is there");
-    let healed = async || {
+    let object = async || scene.get("Connection", CONNECTION).await.expect("it exists");
+    let recreated = async || {
         let object = object().await;
         let there = scene.simulator.connections().await.iter().any(|remote| remote["id"] == object["status"]["id"]);
         (there && is_ready(&object)).then_some(())
     };
-    until("the Connection has the new id", PATIENCE, healed, async || text(&object().await, "/status/id").to_owned())
-        .await;
+    until("the Connection has the new id", PATIENCE, recreated, async || {
+        text(&object().await, "/status/id").to_owned()
+    })
+    .await;
 }
 
 async fn suspend(scene: &Scene, yes: bool) {
@@ -253,7 +256,7 @@ async fn suspend(scene: &Scene, yes: bool) {
     scene.wait("Connection", CONNECTION, reason, |object| has_reason(object, "True", reason)).await;
 }
 
-/// Makes the object one that cannot be read.
+/// Makes the object malformed.
 async fn malform(scene: &Scene, kind: &str, name: &str) {
     let ready = json!({
         "type": "Ready", "status": "Unknown", "reason": "Pending", "message": "odd", "lastTransitionTime": UNREADABLE,

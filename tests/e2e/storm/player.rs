@@ -1,29 +1,29 @@
-//! One Connection of a storm: what it is about, what may be edited of it, and in which ends its last manifest may come to.
+//! One Connection of a storm: its role, its possible edits, and the ends that its last manifest may lead to.
 //!
-//! Touches no cluster. `storm` applies what is edited here.
+//! Touches no cluster; `storm` applies the edits.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
 
 use crate::harness::{Scene, condition, edit, sha256, text};
 
-/// How many Secrets with keys there are.
+/// Number of Secrets with keys.
 pub const KEYS: usize = 3;
 const LOGINS: [&str; 2] = ["https://login.salesforce.com", "https://test.salesforce.com"];
-/// Who consents to what nobody says more of.
+/// Who consents if the manifest does not say.
 const PERSON: &str = "admin@example.com";
 const ELSE: &str = "else@example.com";
 
-/// What a Connection is about.
+/// Role of a Connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Makes its own by JWT.
+    /// Creates its own by JWT.
     Robot,
     /// Asks a person.
     Person,
-    /// Takes over what was there first, by JWT.
+    /// Adopts an existing one by JWT.
     Heir,
-    /// Wants what was there first and may not have it: by policy, or because it differs.
+    /// Wants an existing one but may not adopt it: by policy, or because it differs.
     Intruder,
 }
 
@@ -31,17 +31,17 @@ pub enum Role {
 pub struct Player {
     pub role: Role,
     pub name: String,
-    /// What it is called in AppLink.
+    /// Its name in AppLink.
     pub remote: String,
-    /// As the user has it now.
+    /// Its current manifest.
     pub manifest: Value,
-    /// What was there first.
+    /// The existing connection, if any.
     pub planted: Option<Value>,
-    /// Whether it was ever under Observe: that lets go of what it has, and what was let go of is taken over as it is.
+    /// Whether it was ever under Observe, which releases its connection. A released one is adopted as it is.
     observed: bool,
 }
 
-/// What a user does to one of them.
+/// An edit by a user.
 pub enum Edit {
     /// Its manifest changed.
     Apply,
@@ -52,7 +52,7 @@ pub enum Edit {
 }
 
 impl Player {
-    /// The nth of a storm.
+    /// The nth Connection of a storm.
     pub fn new(scene: &Scene, rng: &mut Rng, seed: u64, nth: usize) -> Self {
         let role = [Role::Robot, Role::Robot, Role::Person, Role::Heir, Role::Intruder][nth % 5];
         let (name, remote) = (format!("s{seed}-{nth}"), format!("s{seed}_{nth}"));
@@ -72,7 +72,7 @@ impl Player {
         player
     }
 
-    /// What is to be there before it comes.
+    /// The existing connection that is needed first.
     pub fn to_plant(&self) -> Option<Value> {
         let wanted = [Role::Heir, Role::Intruder].contains(&self.role);
         wanted
@@ -95,7 +95,7 @@ impl Player {
         self.manifest["spec"][field] = if rng.bool() { one } else { other };
     }
 
-    /// One edit, whichever.
+    /// Makes a random edit.
     pub fn edit(&mut self, rng: &mut Rng) -> Edit {
         let by_jwt = self.role != Role::Person;
         match rng.usize(..12) {
@@ -127,12 +127,12 @@ impl Player {
         Edit::Apply
     }
 
-    /// Sets an annotation of ours.
+    /// Sets one of our annotations.
     pub fn annotate(&mut self, name: &str, value: &str) {
         self.manifest["metadata"]["annotations"][format!("applink.dev/{name}")] = json!(value);
     }
 
-    /// The last edit: whatever came before, an end can be told from this one.
+    /// The last edit, after which the end is determined.
     pub fn calm(&mut self, rng: &mut Rng, word: &str) {
         self.manifest["spec"]["managementPolicy"] = json!("Full");
         self.manifest["spec"]["deletionPolicy"] = json!("Delete");
@@ -144,7 +144,8 @@ impl Player {
         self.manifest["spec"]["suspend"] == true
     }
 
-    /// Why this is not yet the end that its manifest leads to; `keys` are those in the Secrets, `there` all of AppLink.
+    /// Why this is not yet the end that its manifest leads to. `keys` are those in the Secrets, `there` is everything
+    /// in AppLink.
     pub fn unsettled(&self, object: &Value, there: &[Value], keys: &[String]) -> Option<String> {
         let ready = condition(object, "Ready").cloned().unwrap_or_default();
         let reason = text(&ready, "/reason");
@@ -163,12 +164,12 @@ impl Player {
         (!settled).then(|| format!("{:?} {shown:#}\nthere is {named:#?}", self.role))
     }
 
-    /// What may be told in the end of a connection that is ours.
+    /// The possible reasons at the end for a connection of ours.
     fn ends(&self, remote: &Value, keys: &[String]) -> Vec<&'static str> {
         let spec = &self.manifest["spec"];
         let expected = spec["expect"]["username"].as_str().is_none_or(|user| remote["username"] == user);
         let kept = if expected { "Connected" } else { "OrgMismatch" };
-        // What was taken over counts as made with what was declared then, whatever it was made with.
+        // An adopted one counts as made with the inputs at that time, whatever they were.
         let unknown = self.observed || self.planted.is_some();
         if remote["status"] != "connected" {
             return Vec::new();
@@ -182,7 +183,7 @@ impl Player {
         }
     }
 
-    /// Whether a connection was made with other inputs than are declared.
+    /// Whether a connection was made with other inputs than declared.
     fn differs(&self, remote: &Value, keys: &[String]) -> bool {
         let spec = &self.manifest["spec"];
         let login = spec["loginURL"].as_str().unwrap_or(LOGINS[0]);
@@ -195,17 +196,17 @@ impl Player {
     }
 }
 
-/// The name of a Secret with a key.
+/// Name of a Secret with a key.
 pub fn key_name(nth: usize) -> String {
     format!("key-{nth}")
 }
 
-/// The content of such a Secret.
+/// A random key.
 pub fn key(rng: &mut Rng) -> String {
     crate::harness::pem(&format!("key {}", rng.usize(..3)))
 }
 
-/// The Secret itself.
+/// The Secret with this key.
 pub fn key_secret(nth: usize, content: &str) -> Value {
     edit(crate::harness::secret("", "server.key", content), |secret| secret["metadata"]["name"] = json!(key_name(nth)))
 }

@@ -1,14 +1,14 @@
-//! Kills the operator at every request of an authorization's ways, with a Secret that keeps its credential.
+//! Kills the operator at every request of an authorization that exports its credentials.
 //!
-//! How that goes is told in `crash`; here are the flows, and what must come of each.
+//! See `crash` for the mechanism. This file has the flows and what must hold at the end of each.
 
 use std::time::Duration;
 
 use applink_simulator::{Dialect, Settings, Status};
 use serde_json::{Value, json};
 
-use super::{KEPT, LINK, NAME, World, by_oauth, keeping};
-use crate::crash::{Flow, Service, cli, lagging, reference, survived};
+use super::{CREDENTIALS_SECRET, LINK, NAME, World, by_oauth, exporting};
+use crate::crash::{Flow, Service, cli, kill_at_every_request, lagging, reference};
 use crate::world::{LATER, NS, condition, says};
 
 const POST: &str = "after POST /addons/*/authorizations/salesforce/jwt";
@@ -21,7 +21,7 @@ const EXPORT: &str = "after POST /api/v1/namespaces/crm/secrets";
 const RETRACT: &str = "after DELETE /api/v1/namespaces/crm/secrets/batch-credentials";
 const RENEW: &str = "after PATCH /api/v1/namespaces/crm/secrets/batch-credentials";
 
-/// The link is told once, by the answer to the POST.
+/// Returns the consent link only in the response to the POST.
 fn once(settings: &mut Settings) {
     settings.dialect = Dialect::Reference;
 }
@@ -35,7 +35,7 @@ async fn begun(service: Service, spec: &Value) -> World {
 }
 
 async fn ready(service: Service) -> World {
-    let mut world = begun(service, &keeping()).await;
+    let mut world = begun(service, &exporting()).await;
     world.start();
     world.authorized_within(LATER, "True", "Authorized").await;
     world.pass(Duration::from_secs(70)).await;
@@ -43,25 +43,25 @@ async fn ready(service: Service) -> World {
     world
 }
 
-/// Ready, recorded, remembered, there once, and its credential kept.
+/// Ready, recorded in status and intent, exists once, and its credentials are exported.
 fn recorded(world: &World) {
     let object = world.authorization();
     assert!(says(&object, "True", "Authorized"), "{object:#}");
     let remote = world.only_stored();
     assert_eq!(object["status"]["id"], remote.id.to_string());
-    assert_eq!(object["status"]["credentialsSecretName"], KEPT);
+    assert_eq!(object["status"]["credentialsSecretName"], CREDENTIALS_SECRET);
     assert_eq!(object["metadata"]["finalizers"], json!(["applink.dev/finalizer"]));
     let now = world.clock.now();
     assert_eq!(world.token(), Some(remote.token_for(remote.org_at(now).expect("an org"))));
     assert_eq!(world.secret(LINK), None);
 }
 
-/// Everything is applied at once, by key.
+/// The user applies everything at once, with JWT.
 struct Create;
 
 impl Flow for Create {
     async fn prepare(&self, service: Service) -> World {
-        begun(service, &keeping()).await
+        begun(service, &exporting()).await
     }
 
     async fn goal(&self, world: &World) {
@@ -74,20 +74,20 @@ impl Flow for Create {
     }
 }
 
-/// The same, by a person.
+/// The user applies everything at once, with OAuth.
 struct Consent;
 
 impl Flow for Consent {
     async fn prepare(&self, service: Service) -> World {
         let mut spec = by_oauth();
-        spec["credentialsSecretName"] = json!(KEPT);
+        spec["credentialsSecretName"] = json!(CREDENTIALS_SECRET);
         begun(service, &spec).await
     }
 
     async fn goal(&self, world: &World) {
-        let mut told = world.api.get("authorizations", NS, NAME);
+        let mut current = world.api.get("authorizations", NS, NAME);
         loop {
-            let object = told.take().expect("it stays");
+            let object = current.take().expect("it stays");
             if says(&object, "True", "Authorized") {
                 return;
             }
@@ -95,23 +95,23 @@ impl Flow for Consent {
             if waits && world.secret(LINK).is_some_and(|s| !s["data"]["url"].is_null()) {
                 for one in world.stored() {
                     let (now, org) = (world.clock.now(), applink_simulator::Org::of("admin@example.com"));
-                    // A link that was replaced leads nowhere.
+                    // The link of a replaced authorization is dead.
                     let _ = world.sim.world(|w| w.consent(one.id, org, now));
                 }
             }
             let before = object["metadata"]["resourceVersion"].clone();
             let moved = |o: Option<&Value>| o.is_some_and(|o| o["metadata"]["resourceVersion"] != before);
-            told = world.api.wait_until("authorizations", NS, NAME, moved, LATER).await;
+            current = world.api.wait_until("authorizations", NS, NAME, moved, LATER).await;
         }
     }
 
     fn check(&self, world: &World) {
         recorded(world);
-        assert!(world.created() <= 4, "a death costs one more link at the most: {}", world.created());
+        assert!(world.created() <= 4, "a kill costs at most one more link: {}", world.created());
     }
 }
 
-/// Deleted while all is well.
+/// Deleted at rest.
 struct Delete;
 
 impl Flow for Delete {
@@ -128,12 +128,12 @@ impl Flow for Delete {
     }
 
     fn check(&self, world: &World) {
-        assert_eq!((world.stored().len(), world.secret(KEPT)), (0, None), "nothing is left");
+        assert_eq!((world.stored().len(), world.secret(CREDENTIALS_SECRET)), (0, None), "nothing is left");
         assert_eq!(world.posts(), 0);
     }
 }
 
-/// The user deletes it as soon as the credential is kept, which no status may tell yet.
+/// Deleted as soon as the credentials are exported, perhaps before the status says so.
 struct DeleteOnceKept;
 
 impl Flow for DeleteOnceKept {
@@ -165,11 +165,11 @@ impl Flow for DeleteOnceKept {
 
 impl Delete {
     fn check_left(&self, world: &World) {
-        assert_eq!((world.stored().len(), world.secret(KEPT)), (0, None), "nothing is left");
+        assert_eq!((world.stored().len(), world.secret(CREDENTIALS_SECRET)), (0, None), "nothing is left");
     }
 }
 
-/// The token expires, and the user asks for another.
+/// The token expires, and the user requests another.
 struct Renew;
 
 impl Flow for Renew {
@@ -192,10 +192,10 @@ impl Flow for Renew {
     }
 }
 
-/// It fails, and recovers.
-struct FailAndHeal;
+/// Fails and recovers.
+struct FailAndRecover;
 
-impl Flow for FailAndHeal {
+impl Flow for FailAndRecover {
     async fn prepare(&self, service: Service) -> World {
         let world = ready(service).await;
         world.turn(Status::Failed);
@@ -206,7 +206,7 @@ impl Flow for FailAndHeal {
         let failed = world.only_stored().status_at(world.clock.now()) == Some(&Status::Failed);
         if failed {
             world.authorized_within(LATER, "False", "RemoteFailed").await;
-            world.until_kept(false, LATER).await;
+            world.until_exported(false, LATER).await;
             world.turn(Status::Connected);
         }
         world.authorized_within(LATER, "True", "Authorized").await;
@@ -218,15 +218,15 @@ impl Flow for FailAndHeal {
     }
 }
 
-survived! {
-    a_creation_survives_death_at_every_request: Create, cli, 3, [POST, WRITE, READ, EXPORT, STATUS];
-    a_creation_that_takes_a_while_survives_death: Create, reference, 1, [POST, WRITE, READ, EXPORT, STATUS];
-    a_creation_that_lists_show_late_survives_death: Create, lagging, 1, [POST, WRITE, READ, EXPORT, STATUS];
-    a_consent_survives_death_at_every_request: Consent, cli, 1, [ASK, WRITE, READ, EXPORT, STATUS];
-    a_consent_by_a_link_told_once_survives_death: Consent, once, 1, [ASK, WRITE, READ, EXPORT, STATUS];
-    a_deletion_survives_death_at_every_request: Delete, cli, 3, [RETRACT, DELETE, WRITE];
-    a_deletion_that_leaves_a_tombstone_survives_death: Delete, reference, 1, [RETRACT, DELETE, WRITE];
-    a_deletion_at_the_worst_moment_survives_death: DeleteOnceKept, cli, 1, [RETRACT, DELETE, WRITE];
-    a_renewal_survives_death_at_every_request: Renew, cli, 3, [READ, RENEW, STATUS];
-    a_failure_survives_death_at_every_request: FailAndHeal, cli, 1, [RETRACT, EXPORT, STATUS];
+kill_at_every_request! {
+    kill_during_creation: Create, cli, 3, [POST, WRITE, READ, EXPORT, STATUS];
+    kill_during_slow_creation: Create, reference, 1, [POST, WRITE, READ, EXPORT, STATUS];
+    kill_during_creation_listed_late: Create, lagging, 1, [POST, WRITE, READ, EXPORT, STATUS];
+    kill_during_consent: Consent, cli, 1, [ASK, WRITE, READ, EXPORT, STATUS];
+    kill_during_consent_with_link_sent_once: Consent, once, 1, [ASK, WRITE, READ, EXPORT, STATUS];
+    kill_during_deletion: Delete, cli, 3, [RETRACT, DELETE, WRITE];
+    kill_during_deletion_with_tombstone: Delete, reference, 1, [RETRACT, DELETE, WRITE];
+    kill_while_deleting_after_export: DeleteOnceKept, cli, 1, [RETRACT, DELETE, WRITE];
+    kill_during_credentials_refresh: Renew, cli, 3, [READ, RENEW, STATUS];
+    kill_during_failure_and_recovery: FailAndRecover, cli, 1, [RETRACT, EXPORT, STATUS];
 }

@@ -1,14 +1,14 @@
-//! Authorizations: how they come, stay and go, and the Secret that keeps the credential of one.
+//! Authorizations and their credentials Secrets.
 //!
-//! Here are the manifests, and what is looked at; the other files have the tests.
+//! This file has the manifests and the queries; the other files have the tests.
 
 mod canary;
 mod crash;
-mod keep;
-mod life;
-mod places;
-mod switches;
-mod unread;
+mod credentials_secret;
+mod lifecycle;
+mod secret_conflicts;
+mod service_behaviours;
+mod unreadable_credentials;
 mod writes;
 
 use std::collections::BTreeMap;
@@ -24,16 +24,16 @@ use serde_json::{Value, json};
 use crate::support::apiserver::Write;
 use crate::world::{ADDON, LATER, NS, SOON, World, says, with_spec};
 
-/// The Authorization that most tests have, and its name in AppLink.
+/// The Authorization of most tests, and its name in AppLink.
 pub const NAME: &str = "batch-user";
 const REMOTE: &str = "batchUser";
-/// The Secret of its credential, and that of its link.
-const KEPT: &str = "batch-credentials";
+/// Its credentials Secret, and its OAuth Secret.
+const CREDENTIALS_SECRET: &str = "batch-credentials";
 const LINK: &str = "batch-user-authorization-oauth";
-/// How often a credential is read.
+/// Interval between reads of the credentials.
 const REFRESH: Duration = Duration::from_secs(300);
 
-/// That Authorization by JWT, with these fields in its spec, too.
+/// An Authorization by JWT with these additional fields in its spec.
 pub fn authorization(spec: &Value) -> Value {
     let manifest = json!({
         "apiVersion": "applink.dev/v1alpha1", "kind": "Authorization", "metadata": {"namespace": NS, "name": NAME},
@@ -48,25 +48,25 @@ pub fn authorization(spec: &Value) -> Value {
     with_spec(manifest, spec)
 }
 
-/// Wants its credential in the Secret of this name.
-fn keeping() -> Value {
-    json!({"credentialsSecretName": KEPT})
+/// Exports the credentials to the Secret [`CREDENTIALS_SECRET`].
+fn exporting() -> Value {
+    json!({"credentialsSecretName": CREDENTIALS_SECRET})
 }
 
 fn by_oauth() -> Value {
     json!({"jwt": null, "oauth": {}})
 }
 
-/// Applies it in a world whose add-on is Ready.
+/// Applies it to a world with a Ready add-on.
 async fn applied(spec: Value) -> World {
     let world = World::with_addon().await;
     world.authorize(&spec);
     world
 }
 
-/// Ready, with its credential in the Secret.
+/// Ready, with exported credentials.
 async fn kept() -> World {
-    let world = applied(keeping()).await;
+    let world = applied(exporting()).await;
     world.authorized("True", "Authorized").await;
     world
 }
@@ -85,10 +85,10 @@ impl World {
     }
 
     fn authorization(&self) -> Value {
-        self.api.get("authorizations", NS, NAME).expect("it is there")
+        self.api.get("authorizations", NS, NAME).expect("it exists")
     }
 
-    /// Waits until its Ready says this of its present generation.
+    /// Waits until Ready has this status and reason for the current generation.
     async fn authorized(&self, status: &str, reason: &str) -> Value {
         self.authorized_within(SOON, status, reason).await
     }
@@ -99,7 +99,7 @@ impl World {
 
     async fn seen(&self, at_most: Duration, wanted: impl Fn(&Value) -> bool) -> Value {
         let wanted = |object: Option<&Value>| object.is_some_and(&wanted);
-        self.until_as("authorizations", NAME, at_most, wanted).await.expect("it is there")
+        self.until_as("authorizations", NAME, at_most, wanted).await.expect("it exists")
     }
 
     async fn deleted(&self) {
@@ -107,18 +107,18 @@ impl World {
         self.until_as("authorizations", NAME, LATER, |object| object.is_none()).await;
     }
 
-    /// Events come after what they tell of.
-    async fn events_told(&self) {
+    /// Waits for Events, which are published after the status.
+    async fn wait_for_events(&self) {
         self.pass(Duration::from_secs(1)).await;
     }
 
-    /// Waits until the Secret of its credential is there, or is not.
-    async fn until_kept(&self, yes: bool, at_most: Duration) {
-        self.api.wait_until("secrets", NS, KEPT, |secret| secret.is_some() == yes, at_most).await;
+    /// Waits until the credentials Secret exists or does not exist.
+    async fn until_exported(&self, yes: bool, at_most: Duration) {
+        self.api.wait_until("secrets", NS, CREDENTIALS_SECRET, |secret| secret.is_some() == yes, at_most).await;
     }
 
-    /// What the Secret of this name tells.
-    fn told_by(&self, secret: &str) -> Option<BTreeMap<String, String>> {
+    /// The content of this Secret.
+    fn secret_data(&self, secret: &str) -> Option<BTreeMap<String, String>> {
         let data = self.secret(secret)?["data"].as_object().cloned().unwrap_or_default();
         let decoded = |value: &Value| {
             let bytes = BASE64_STANDARD.decode(value.as_str().expect("text")).expect("Base64");
@@ -128,45 +128,45 @@ impl World {
     }
 
     fn token(&self) -> Option<String> {
-        self.told_by(KEPT)?.remove("accessToken")
+        self.secret_data(CREDENTIALS_SECRET)?.remove("accessToken")
     }
 
-    /// The authorizations that there are now.
+    /// All authorizations in AppLink.
     fn stored(&self) -> Vec<OrgAccess> {
         let now = self.clock.now();
         let there = |one: &&OrgAccess| one.status_at(now).is_some_and(|status| *status != Status::Disconnected);
         self.sim.world(|world| world.org_accesses(Collection::Authorizations).filter(there).cloned().collect())
     }
 
-    /// The one that there is; panics where there is another number.
+    /// The only authorization in AppLink; panics unless there is exactly one.
     fn only_stored(&self) -> OrgAccess {
         let mut all = self.stored();
-        assert_eq!(all.len(), 1, "one, and one only: {all:#?}");
+        assert_eq!(all.len(), 1, "exactly one: {all:#?}");
         all.remove(0)
     }
 
-    /// Makes it stand in this way, as somebody else would.
+    /// Sets the remote status, as somebody else would.
     fn turn(&self, status: Status) {
         let (id, now) = (self.only_stored().id, self.clock.now());
-        self.sim.world(|world| world.set_status(id, status, None, now)).expect("it is there");
+        self.sim.world(|world| world.set_status(id, status, None, now)).expect("it exists");
     }
 
-    /// Has the token of it expire: from now on, another one is told.
+    /// Expires the token, so that AppLink returns another one.
     fn expire_token(&self) {
         let (id, now) = (self.only_stored().id, self.clock.now());
-        self.sim.world(|world| world.expire_token(id, now)).expect("it is there");
+        self.sim.world(|world| world.expire_token(id, now)).expect("it exists");
     }
 
-    /// How often the credential was read.
+    /// Number of reads of the credentials.
     fn reads(&self) -> usize {
-        self.asked(is_reading)
+        self.request_count(is_reading)
     }
 
     fn platform_calls(&self) -> usize {
-        self.asked(|r| r.api == Api::Platform)
+        self.request_count(|r| r.api == Api::Platform)
     }
 
-    /// Writes to the object that were done.
+    /// Number of successful writes to the object.
     fn writes_to_it(&self) -> usize {
         self.writes_of("authorizations").iter().filter(|write| write.name == NAME).count()
     }
@@ -175,7 +175,7 @@ impl World {
         self.api.writes().into_iter().filter(|w| w.resource == resource && w.status < 300).collect()
     }
 
-    /// Somebody else's authorization of the same name by JWT, for this user.
+    /// Creates somebody else's authorization with the same name by JWT, for this user.
     fn planted(&self, username: &str, status: Status) -> String {
         let new = NewOrgAccess {
             collection: Collection::Authorizations,
@@ -208,8 +208,8 @@ fn is_reading(request: &RequestRecord) -> bool {
     request.method == Method::GET && request.path.ends_with("/authorizations/batchUser")
 }
 
-/// Strikes when the credential is read, and nothing else.
-fn on_reading(fault: Fault) -> Fault {
+/// Limits the fault to reads of the credentials.
+fn on_credentials_read(fault: Fault) -> Fault {
     let mut fault = fault.method("GET");
     fault.path_prefix = Some(format!("/addons/{}/authorizations/{REMOTE}", Seed::ADDON_ID));
     fault

@@ -1,4 +1,4 @@
-//! A connection to Data Cloud takes its targets with it: not without the user's word, unless they were let go of.
+//! Deleting a Data Cloud connection deletes its targets: the user must confirm that, unless they were released.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn blocked(world: &World) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn declared_targets_keep_their_connection_until_the_word_is_given() {
+async fn declared_targets_block_connection_deletion() {
     let world = World::with_target().await;
     world.delete(CLOUD);
     let object = blocked(&world).await;
@@ -36,11 +36,11 @@ async fn declared_targets_keep_their_connection_until_the_word_is_given() {
     world.pass(HOUR).await;
     world.delete_target();
     world.until_target_gone(SOON).await;
-    assert_eq!(world.told(UPDATES, "Orphaned"), 0, "nothing was left behind");
+    assert_eq!(world.event_count(UPDATES, "Orphaned"), 0, "nothing was left behind");
 }
 
 #[tokio::test(start_paused = true)]
-async fn targets_that_no_resource_names_keep_it_too() {
+async fn undeclared_targets_block_connection_deletion() {
     for whose in ["ours", "theirs", "observed"] {
         let world = World::with_cloud().await;
         world.other_app();
@@ -67,17 +67,17 @@ async fn targets_that_no_resource_names_keep_it_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn targets_that_were_let_go_of_need_no_word() {
+async fn released_targets_need_no_confirmation() {
     let world = World::with_target().await;
     world.delete_target();
     world.until_target_gone(SOON).await;
     world.delete(CLOUD);
     world.until_gone(CLOUD, SOON).await;
-    assert_eq!((world.remote().len(), world.remote_targets().len(), world.told(UPDATES, "Orphaned")), (0, 0, 1));
+    assert_eq!((world.remote().len(), world.remote_targets().len(), world.event_count(UPDATES, "Orphaned")), (0, 0, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn targets_that_are_deleted_with_it_need_no_word_in_whatever_order() {
+async fn targets_deleted_together_need_no_confirmation() {
     for target_first in [true, false] {
         let world = World::with_target().await;
         if target_first {
@@ -95,7 +95,7 @@ async fn targets_that_are_deleted_with_it_need_no_word_in_whatever_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn targets_in_a_namespace_that_ends_need_no_word() {
+async fn targets_in_a_terminating_namespace_need_no_confirmation() {
     for lets in [true, false] {
         let world = World::with_target().await;
         let namespace = json!({
@@ -115,7 +115,7 @@ async fn targets_in_a_namespace_that_ends_need_no_word() {
         }
         world.pass(HOUR).await;
         assert_eq!(world.remote_targets().len(), usize::from(!lets));
-        // Its own end comes with the namespace's, whatever may be read.
+        // It is deleted with the namespace, whatever can be read.
         world.delete_target();
         world.until_target_gone(SOON).await;
         world.until_gone(CLOUD, SOON).await;
@@ -124,7 +124,7 @@ async fn targets_in_a_namespace_that_ends_need_no_word() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replacement_needs_the_word_as_well_and_makes_its_targets_anew_once() {
+async fn replacement_needs_confirmation_and_recreates_targets() {
     let world = World::with_target().await;
     let before = world.get_target();
     world.annotate(CLOUD, "replace", "1");
@@ -138,17 +138,17 @@ async fn a_replacement_needs_the_word_as_well_and_makes_its_targets_anew_once() 
     world.until_target("False", "ConnectionNotReady").await;
     assert_eq!(world.remote_targets().len(), 0);
     world.consent(CLOUD_REMOTE, "admin@example.com");
-    let anew = |o: Option<&Value>| {
+    let recreated = |o: Option<&Value>| {
         o.is_some_and(|o| says(o, "True", "Created") && o["status"]["id"] != before["status"]["id"])
     };
-    world.api.wait_until("dataactiontargets", NS, UPDATES, anew, SOON).await;
+    world.api.wait_until("dataactiontargets", NS, UPDATES, recreated, SOON).await;
     world.pass(HOUR).await;
     assert_eq!((world.target_posts(), world.deletes(), world.remote_targets().len()), (2, 1, 1));
-    assert_eq!(world.told(UPDATES, "Orphaned"), 0);
+    assert_eq!(world.event_count(UPDATES, "Orphaned"), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_without_targets_goes_without_a_word() {
+async fn connection_without_targets_needs_no_confirmation() {
     for unlisted in [false, true] {
         let world = World::with_cloud_of(|settings| {
             if unlisted {
@@ -163,7 +163,7 @@ async fn a_connection_without_targets_goes_without_a_word() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_is_refused_is_no_leave_to_delete() {
+async fn refused_list_blocks_deletion() {
     for code in [401, 403, 429, 500] {
         let world = World::with_cloud().await;
         world.plant_target(|_| {});
@@ -171,7 +171,7 @@ async fn a_list_that_is_refused_is_no_leave_to_delete() {
         world.delete(CLOUD);
         world.pass(HOUR).await;
         assert_eq!(world.deletes(), 0, "{code}");
-        world.heal();
+        world.clear_faults();
         world.within(LATER, CLOUD, "False", "DeletionBlocked").await;
     }
 }

@@ -1,4 +1,4 @@
-//! Kills the operator at every request of a target's life, as `crate::crash` does of a connection's.
+//! Kills the operator at every request of a target's flows. See `crate::crash` for the mechanism.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use applink_simulator::{Settings, Status, TargetList};
 use serde_json::{Value, json};
 
 use super::{CLOUD, CLOUD_REMOTE, UPDATES, UPDATES_REMOTE, cloud};
-use crate::crash::{Flow, Service, cli, lagging, reference, survived};
+use crate::crash::{Flow, Service, cli, kill_at_every_request, lagging, reference};
 use crate::world::{LATER, NS, World, says};
 
 const POST: &str = "after POST /addons/*/connections/datacloud/*/data_action_targets";
@@ -19,7 +19,7 @@ fn unlisted(settings: &mut Settings) {
     settings.data_action_targets.list = TargetList::Missing;
 }
 
-/// The connection stands, and nothing runs.
+/// The connection is Ready, and no operator runs.
 async fn connected(service: Service) -> World {
     let mut world = World::new();
     world.sim.settings(service);
@@ -69,10 +69,10 @@ impl Flow for Create {
     }
 }
 
-/// Somebody takes it away remotely.
-struct Heal;
+/// Somebody deletes it in AppLink.
+struct Recreate;
 
-impl Flow for Heal {
+impl Flow for Recreate {
     async fn prepare(&self, service: Service) -> World {
         created(service).await
     }
@@ -80,19 +80,19 @@ impl Flow for Heal {
         world.vanish_target(UPDATES_REMOTE);
     }
     async fn goal(&self, world: &World) {
-        let healed = |object: Option<&Value>| {
+        let recreated = |object: Option<&Value>| {
             let object = object.expect("it stays");
             let there = world.remote_targets();
             says(object, "True", "Created") && there.iter().any(|t| object["status"]["id"] == t.id.to_string())
         };
-        world.api.wait_until("dataactiontargets", NS, UPDATES, healed, LATER).await;
+        world.api.wait_until("dataactiontargets", NS, UPDATES, recreated, LATER).await;
     }
     fn check(&self, world: &World) {
         recorded(world);
     }
 }
 
-/// It is let go of, and then its connection is deleted, for which no word is needed.
+/// It is released, and then its connection is deleted, which needs no confirmation.
 struct Leave;
 
 impl Flow for Leave {
@@ -109,11 +109,11 @@ impl Flow for Leave {
     }
     fn check(&self, world: &World) {
         assert_eq!((world.remote().len(), world.remote_targets().len(), world.target_posts()), (0, 0, 0));
-        assert!(world.told(UPDATES, "Orphaned") <= 1);
+        assert!(world.event_count(UPDATES, "Orphaned") <= 1);
     }
 }
 
-/// It is deleted as soon as its finalizer is on, and its connection at the same time.
+/// It is deleted when its finalizer appears, together with its connection.
 struct LeaveWhileCreating;
 
 impl Flow for LeaveWhileCreating {
@@ -143,7 +143,7 @@ impl Flow for LeaveWhileCreating {
     }
 }
 
-/// Its connection is replaced, by the user's word, and somebody consents.
+/// Its connection is replaced with confirmation, and somebody consents.
 struct Replace;
 
 impl Flow for Replace {
@@ -155,18 +155,18 @@ impl Flow for Replace {
         world.annotate(CLOUD, "replace", "1");
     }
     async fn goal(&self, world: &World) {
-        let anew = |object: Option<&Value>| {
+        let recreated = |object: Option<&Value>| {
             let object = object.expect("it stays");
             let there = world.remote();
             let handled = object["status"]["lastHandledReplace"] == "1";
             handled && there.iter().any(|c| object["status"]["id"] == c.id.to_string())
         };
-        world.api.wait_until("connections", NS, CLOUD, anew, LATER).await;
+        world.api.wait_until("connections", NS, CLOUD, recreated, LATER).await;
         if world.only(CLOUD_REMOTE).status_at(world.clock.now()) != Some(&Status::Connected) {
             world.within(LATER, CLOUD, "False", "AwaitingUser").await;
             world.consent(CLOUD_REMOTE, "admin@example.com");
         }
-        Heal.goal(world).await;
+        Recreate.goal(world).await;
     }
     fn check(&self, world: &World) {
         recorded(world);
@@ -174,16 +174,16 @@ impl Flow for Replace {
     }
 }
 
-survived! {
-    a_target_survives_death_at_every_request_of_its_creation: Create, cli, 3, [POST, WRITE, STATUS];
-    a_target_that_takes_a_while_survives_death_at_every_request: Create, reference, 1, [POST, WRITE, STATUS];
-    a_target_that_lists_show_late_survives_death_at_every_request: Create, lagging, 1, [POST, WRITE, STATUS];
-    a_target_without_a_list_survives_death_at_every_request: Create, unlisted, 1, [POST, WRITE, STATUS];
-    a_target_that_is_healed_survives_death_at_every_request: Heal, cli, 1, [POST, WRITE, STATUS];
-    a_target_that_is_healed_without_a_list_survives_death_at_every_request: Heal, unlisted, 1, [POST, WRITE, STATUS];
-    a_target_that_goes_with_its_connection_survives_death_at_every_request: Leave, cli, 3, [WRITE, PUT_DOWN, DISCONNECT];
-    a_target_that_goes_among_tombstones_survives_death_at_every_request: Leave, reference, 1, [WRITE, PUT_DOWN, DISCONNECT];
-    a_target_that_goes_amid_its_creation_survives_death_at_every_request: LeaveWhileCreating, cli, 1, [WRITE];
-    a_target_that_lists_show_late_and_that_goes_amid_its_creation_survives_death: LeaveWhileCreating, lagging, 1, [WRITE];
-    a_target_whose_connection_is_replaced_survives_death_at_every_request: Replace, cli, 1, [DISCONNECT, POST, STATUS];
+kill_at_every_request! {
+    kill_during_target_creation: Create, cli, 3, [POST, WRITE, STATUS];
+    kill_during_slow_target_creation: Create, reference, 1, [POST, WRITE, STATUS];
+    kill_during_target_creation_listed_late: Create, lagging, 1, [POST, WRITE, STATUS];
+    kill_during_unlisted_target_creation: Create, unlisted, 1, [POST, WRITE, STATUS];
+    kill_during_target_recreation: Recreate, cli, 1, [POST, WRITE, STATUS];
+    kill_during_unlisted_target_recreation: Recreate, unlisted, 1, [POST, WRITE, STATUS];
+    kill_during_target_release: Leave, cli, 3, [WRITE, PUT_DOWN, DISCONNECT];
+    kill_during_target_release_with_tombstones: Leave, reference, 1, [WRITE, PUT_DOWN, DISCONNECT];
+    kill_while_deleting_during_target_creation: LeaveWhileCreating, cli, 1, [WRITE];
+    kill_while_deleting_during_target_creation_listed_late: LeaveWhileCreating, lagging, 1, [WRITE];
+    kill_during_replacement_with_targets: Replace, cli, 1, [DISCONNECT, POST, STATUS];
 }

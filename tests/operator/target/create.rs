@@ -1,4 +1,4 @@
-//! A target is made once, and what was there first is taken over, refused, or left to those whose it is.
+//! A target is created once; an existing one is adopted, refused, or left to its owner.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use applink_simulator::{
 use serde_json::json;
 
 use super::{CLOUD, CLOUD_REMOTE, OTHER_APP, UPDATES, UPDATES_REMOTE, cloud, target};
-use crate::look::on_post;
+use crate::inspect::on_post;
 use crate::world::{HOUR, LATER, NS, SOON, World, message, progress, says};
 
-/// In what a target that was there first differs, and what must be told of that.
+/// How an existing target differs, and what the message must say.
 type Difference = (fn(&mut NewTarget), &'static str);
 
 #[tokio::test(start_paused = true)]
-async fn a_target_is_created_in_two_writes_and_told_of_once() {
+async fn target_costs_two_writes_and_one_event() {
     let world = World::with_cloud().await;
     world.sim.settings(|settings| settings.data_action_targets.seconds = 30.0);
     world.updates();
@@ -31,14 +31,14 @@ async fn a_target_is_created_in_two_writes_and_told_of_once() {
     assert_eq!(object["metadata"]["finalizers"], json!(["applink.dev/finalizer"]));
     assert_eq!((remote.label.as_str(), remote.kind), ("Customer Updates", TargetKind::Webhook));
     for reason in ["Created", "Creating"] {
-        assert!((1..=2).contains(&world.told(UPDATES, reason)), "{reason}");
+        assert!((1..=2).contains(&world.event_count(UPDATES, reason)), "{reason}");
     }
     world.pass(HOUR).await;
     assert_eq!(world.target_posts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_target_by_its_label_alone_is_named_after_it() {
+async fn target_name_defaults_to_its_label() {
     let world = World::with_cloud().await;
     let mut manifest = target(UPDATES, "");
     manifest["spec"].as_object_mut().expect("a spec").remove("apiName");
@@ -48,7 +48,7 @@ async fn a_target_by_its_label_alone_is_named_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_failed_says_what_to_do_and_is_tried_no_more() {
+async fn failed_target_says_what_to_do() {
     for words in [TargetWords::Lower, TargetWords::Title] {
         let failure = TargetFailure { id: "x".into(), message: "no key by token HRKU-canary".into() };
         let world = World::with_cloud_of(|settings| {
@@ -66,17 +66,17 @@ async fn one_that_failed_says_what_to_do_and_is_tried_no_more() {
         assert_eq!(world.target_posts(), 1);
         assert!(!world.get_target().to_string().contains("canary"));
         assert!(!format!("{:?}", world.events()).contains("canary"));
-        // It has a name of its own, and the connection to be replaced is told of it.
+        // A failed target can be deleted: the operator releases it.
         world.delete_target();
         world.until_target_gone(SOON).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_shows_late_what_it_made_is_waited_for_whatever_came_before() {
+async fn lagging_list_after_create_is_waited_for() {
     let before = [None, Some(Fault::new(Where::Before, What::Reset)), Some(Fault::status(Where::Before, 500))];
     for fault in before {
-        let (world, told, posts) = (World::with_cloud().await, format!("{fault:?}"), 1 + usize::from(fault.is_some()));
+        let (world, case, posts) = (World::with_cloud().await, format!("{fault:?}"), 1 + usize::from(fault.is_some()));
         world.sim.settings(|settings| {
             settings.data_action_targets.seconds = 2.0;
             settings.list_lag_seconds = 4.0;
@@ -92,12 +92,12 @@ async fn a_service_that_shows_late_what_it_made_is_waited_for_whatever_came_befo
         world.sim.faults(|faults| faults.remove(&unseen));
         world.target_within(SOON, "True", "Created").await;
         world.pass(HOUR).await;
-        assert_eq!((world.target_posts(), world.remote_targets().len()), (posts, 1), "{told}");
+        assert_eq!((world.target_posts(), world.remote_targets().len()), (posts, 1), "{case}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_takes_for_ever_is_said_to_have_failed_and_may_still_come_about() {
+async fn never_ending_creation_is_reported_and_may_recover() {
     let world = World::with_cloud().await;
     world.sim.settings(|settings| settings.data_action_targets.seconds = 1800.0);
     world.updates();
@@ -109,20 +109,20 @@ async fn what_takes_for_ever_is_said_to_have_failed_and_may_still_come_about() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_there_first_is_taken_over_where_it_is_alike() {
+async fn matching_target_is_adopted() {
     let world = World::with_cloud().await;
     let theirs = world.plant_target(|_| {});
     world.pass(HOUR).await;
     world.updates();
     let object = world.until_target("True", "Created").await;
     assert_eq!(object["status"]["id"], theirs);
-    assert_eq!((world.target_posts(), world.told(UPDATES, "Adopted")), (0, 1));
+    assert_eq!((world.target_posts(), world.event_count(UPDATES, "Adopted")), (0, 1));
     world.pass(HOUR).await;
-    assert_eq!((world.target_posts(), world.told(UPDATES, "Adopted")), (0, 1));
+    assert_eq!((world.target_posts(), world.event_count(UPDATES, "Adopted")), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_there_first_and_differs_is_refused() {
+async fn differing_target_is_refused() {
     let cases: [Difference; 3] = [
         (|new| new.label = "Another".to_owned(), "label"),
         (|new| new.endpoint = "/elsewhere".to_owned(), "endpoint"),
@@ -139,12 +139,12 @@ async fn what_was_there_first_and_differs_is_refused() {
         assert_eq!(world.target_posts(), 0);
         world.delete_target();
         world.until_target_gone(SOON).await;
-        assert_eq!((world.told(UPDATES, "Orphaned"), world.remote_targets().len()), (0, 1), "it was never ours");
+        assert_eq!((world.event_count(UPDATES, "Orphaned"), world.remote_targets().len()), (0, 1), "it was never ours");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn never_takes_nothing_over_and_observe_watches() {
+async fn never_does_not_adopt_and_observe_watches() {
     let world = World::with_cloud().await;
     let theirs = world.plant_target(|_| {});
     let mut manifest = target(UPDATES, UPDATES_REMOTE);
@@ -164,7 +164,7 @@ async fn never_takes_nothing_over_and_observe_watches() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_that_want_one_name_in_whatever_case_the_older_has_it() {
+async fn older_target_gets_the_name_in_any_case() {
     for second in [UPDATES_REMOTE, "Customer_Updates"] {
         let world = World::with_target().await;
         world.api.apply(target("rival", second));
@@ -175,7 +175,7 @@ async fn of_two_that_want_one_name_in_whatever_case_the_older_has_it() {
         world.pass(HOUR).await;
         assert_eq!(world.target_posts(), 1);
         assert!(says(&world.get_target(), "True", "Created"));
-        // Once the name is free, the other takes it over, or makes its own.
+        // When the name is free, the other resource adopts the target or creates its own.
         world.delete_target();
         world.until_target_gone(SOON).await;
         world.until_of(plural, "rival", SOON, ("True", "Created")).await;
@@ -184,7 +184,7 @@ async fn of_two_that_want_one_name_in_whatever_case_the_older_has_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_apps_target_of_the_same_name_is_not_ours() {
+async fn target_of_another_app_is_foreign() {
     let world = World::with_cloud().await;
     world.other_app();
     world.sim.settings(|settings| settings.data_action_targets.taken_by_another_app = TakenByAnotherApp::Allowed);
@@ -198,11 +198,11 @@ async fn another_apps_target_of_the_same_name_is_not_ours() {
     assert_eq!((world.target_posts(), world.remote_targets().len()), (1, 2));
     world.vanish_target(UPDATES_REMOTE);
     world.pass(Duration::from_secs(90)).await;
-    assert_ne!(world.only_target(UPDATES_REMOTE).id, ours.id, "made anew");
+    assert_ne!(world.only_target(UPDATES_REMOTE).id, ours.id, "recreated");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_another_apps_target_holds_is_told_and_taken_once_it_is_free() {
+async fn name_held_by_another_app_is_reported_then_used() {
     let world = World::with_cloud().await;
     world.other_app();
     let theirs = world.plant_target(|new| new.app = OTHER_APP);
@@ -213,13 +213,13 @@ async fn a_name_that_another_apps_target_holds_is_told_and_taken_once_it_is_free
     assert!((2..=8).contains(&world.target_posts()), "{}", world.target_posts());
     let (id, now) = (theirs.parse().expect("an id"), world.clock.now());
     assert_eq!(world.remote_targets().len(), 1);
-    world.sim.world(|state| state.remove_target(id, now)).expect("it is there");
+    world.sim.world(|state| state.remove_target(id, now)).expect("it exists");
     world.target_within(LATER, "True", "Created").await;
     assert_eq!(world.only_target(UPDATES_REMOTE).app, Seed::APP_ID);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_post_whose_answer_is_lost_is_not_repeated() {
+async fn lost_target_post_is_not_repeated() {
     for fault in [Fault::new(Where::After, What::Reset), Fault::status(Where::After, 502)] {
         let world = World::with_cloud().await;
         world.fault(on_post(fault).times(1));
@@ -231,7 +231,7 @@ async fn a_post_whose_answer_is_lost_is_not_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_done_while_it_is_suspended() {
+async fn suspended_target_is_untouched() {
     let world = World::with_target().await;
     world.api.patch("dataactiontargets", NS, UPDATES, json!({"spec": {"suspend": true}}));
     world.until_target("True", "Suspended").await;
@@ -247,11 +247,11 @@ async fn nothing_is_done_while_it_is_suspended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_app_that_does_not_know_its_id_is_told_of_and_holds_up_nothing() {
+async fn missing_heroku_app_id_is_reported() {
     let mut world = World::new();
     let vary = |world: &World, set: bool| {
         world.sim.world(|state| {
-            let app = state.app_mut(Seed::APP_NAME).expect("it is there");
+            let app = state.app_mut(Seed::APP_NAME).expect("it exists");
             app.config_vars.remove("HEROKU_APP_ID");
             if set {
                 app.config_vars.insert("HEROKU_APP_ID".to_owned(), Seed::APP_ID.to_string());
@@ -266,9 +266,9 @@ async fn an_app_that_does_not_know_its_id_is_told_of_and_holds_up_nothing() {
     world.updates();
     let object = world.until_target("True", "Created").await;
     assert!(message(&object).contains("heroku config:set HEROKU_APP_ID"), "{}", message(&object));
-    let told = world.events().len();
+    let case = world.events().len();
     vary(&world, true);
     world.pass(Duration::from_secs(15 * 60)).await;
     assert!(!message(&world.get_target()).contains("HEROKU_APP_ID"), "{}", message(&world.get_target()));
-    assert_eq!((world.target_posts(), world.events().len()), (1, told));
+    assert_eq!((world.target_posts(), world.events().len()), (1, case));
 }

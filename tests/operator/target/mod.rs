@@ -1,13 +1,13 @@
-//! Data action targets, and the Connection to Data Cloud that they live on.
+//! Data action targets and their Data Cloud connection.
 //!
-//! Arranges and looks, as `world` and `look` do; the modules below say what must come of it.
+//! Helpers on `World`; the modules below have the tests.
 
 mod cascade;
 mod crash;
 mod create;
 mod drift;
-mod leave;
-mod switches;
+mod release;
+mod service_behaviours;
 mod unlisted;
 
 use std::time::Duration;
@@ -18,23 +18,23 @@ use uuid::Uuid;
 
 use crate::world::{NS, SOON, World, connection};
 
-/// The Connection to Data Cloud, and its remote name.
+/// The Data Cloud Connection, and its remote name.
 pub const CLOUD: &str = "customer-data";
 pub const CLOUD_REMOTE: &str = "customerData";
 /// The target of most tests, and its remote name.
 pub const UPDATES: &str = "customer-updates";
 pub const UPDATES_REMOTE: &str = "customer_updates";
 pub const ENDPOINT: &str = "/webhooks/customer-updates";
-/// Another app to which the add-on is attached.
+/// Another app with the add-on attached.
 pub const OTHER_APP: Uuid = Uuid::from_u128(55);
 
 impl World {
-    /// A world in which the operator runs, and Connection `customer-data` is Ready.
+    /// A world with an operator and Ready Connection `customer-data`.
     pub async fn with_cloud() -> Self {
         Self::with_cloud_of(|_| {}).await
     }
 
-    /// The same, with a service that behaves so.
+    /// The same on a service with these settings.
     pub async fn with_cloud_of(service: impl FnOnce(&mut Settings)) -> Self {
         let world = Self::with_addon().await;
         world.sim.settings(service);
@@ -43,14 +43,14 @@ impl World {
         world
     }
 
-    /// Somebody consents as soon as that is asked for.
+    /// Consents as soon as the connection waits for it.
     pub async fn consented(&self, name: &str, remote: &str) -> Value {
         self.until(name, "False", "AwaitingUser").await;
         self.consent(remote, "admin@example.com");
         self.until(name, "True", "Connected").await
     }
 
-    /// The same, with a target that is Ready.
+    /// The same with a Ready target.
     pub async fn with_target() -> Self {
         let world = Self::with_cloud().await;
         world.updates();
@@ -58,7 +58,7 @@ impl World {
         world
     }
 
-    /// Declares the target of most tests.
+    /// Applies the target of most tests.
     pub fn updates(&self) -> Value {
         self.api.apply(target(UPDATES, UPDATES_REMOTE))
     }
@@ -72,7 +72,7 @@ impl World {
     }
 
     pub fn get_target(&self) -> Value {
-        self.api.get("dataactiontargets", NS, UPDATES).expect("it is there")
+        self.api.get("dataactiontargets", NS, UPDATES).expect("it exists")
     }
 
     pub fn delete_target(&self) {
@@ -83,29 +83,29 @@ impl World {
         self.until_as("dataactiontargets", UPDATES, at_most, |object| object.is_none()).await;
     }
 
-    /// Ids that the Connection has put down as let go of.
+    /// IDs of released targets that the Connection has recorded.
     pub fn released_targets(&self) -> Vec<String> {
         let all = self.get(CLOUD)["status"]["releasedTargets"].clone();
         all.as_array().into_iter().flatten().map(|id| id.as_str().expect("an id").to_owned()).collect()
     }
 
-    // Remotely.
+    // Remote objects.
 
-    /// All targets that are there now.
+    /// All remote targets.
     pub fn remote_targets(&self) -> Vec<Target> {
         let now = self.clock.now();
         self.sim.world(|world| world.targets(now).cloned().collect())
     }
 
-    /// The one target of this name that calls the app of most tests; panics unless it is the only one.
+    /// The target with this name that calls the app of most tests; panics unless there is exactly one.
     pub fn only_target(&self, remote: &str) -> Target {
         let all = self.remote_targets();
         let mut found: Vec<_> = all.iter().filter(|t| t.api_name == remote && t.app == Seed::APP_ID).cloned().collect();
-        assert_eq!(found.len(), 1, "there is one {remote}, and one only: {all:#?}");
+        assert_eq!(found.len(), 1, "exactly one {remote} exists: {all:#?}");
         found.remove(0)
     }
 
-    /// Somebody else's target on the Connection's org, created; gives its id.
+    /// Creates somebody else's target on the Connection's org. Returns its ID.
     pub fn plant_target(&self, change: impl FnOnce(&mut NewTarget)) -> String {
         let now = self.clock.now();
         let mut new = NewTarget {
@@ -121,25 +121,25 @@ impl World {
         planted.expect("a connection").to_string()
     }
 
-    /// Another app that shares the add-on.
+    /// Attaches the add-on to another app.
     pub fn other_app(&self) {
         let app = App { id: OTHER_APP, name: "marketing-prod".to_owned(), config_vars: Default::default() };
         self.sim.world(|world| world.add_app(app)).expect("a new one");
     }
 
-    /// Makes a target go behind the operator's back.
+    /// Deletes a target behind the operator's back.
     pub fn vanish_target(&self, remote: &str) {
         let (id, now) = (self.only_target(remote).id, self.clock.now());
-        self.sim.world(|world| world.remove_target(id, now)).expect("it is there");
+        self.sim.world(|world| world.remove_target(id, now)).expect("it exists");
     }
 
-    /// Requests to create a target, whatever became of them.
+    /// Requests to create a target, successful or not.
     pub fn target_posts(&self) -> usize {
-        self.asked(|r| r.method == http::Method::POST && r.path.ends_with("/data_action_targets"))
+        self.request_count(|r| r.method == http::Method::POST && r.path.ends_with("/data_action_targets"))
     }
 }
 
-/// A Connection to Data Cloud, by a person's consent.
+/// A Data Cloud Connection by OAuth.
 pub fn cloud(name: &str, remote: &str) -> Value {
     let mut manifest = connection(name, remote);
     let spec = manifest["spec"].as_object_mut().expect("a spec");

@@ -1,4 +1,4 @@
-//! A service that has no list of targets: each is read by its name, seldom, and nothing is made without need.
+//! A service without a list of targets: each is read by name at a slower pace, and nothing is created without need.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{CLOUD, OTHER_APP, UPDATES, UPDATES_REMOTE, target};
 use crate::world::{HOUR, NS, SOON, World, message, says};
 
-/// Five polls, their jitter and the passes.
+/// Five polls with their jitter and passes.
 const FIVE_POLLS: Duration = Duration::from_secs(5 * 67);
 
 async fn without_list() -> World {
@@ -16,11 +16,11 @@ async fn without_list() -> World {
 }
 
 fn reads(world: &World) -> usize {
-    world.asked(|r| r.method == http::Method::GET && r.path.contains("/data_action_targets/"))
+    world.request_count(|r| r.method == http::Method::GET && r.path.contains("/data_action_targets/"))
 }
 
 #[tokio::test(start_paused = true)]
-async fn targets_are_made_once_and_read_at_a_fifth_of_the_pace() {
+async fn unlisted_targets_are_read_at_a_fifth_of_the_pace() {
     let world = without_list().await;
     let names = ["one_target", "two_target", "three_target"];
     for name in names {
@@ -38,20 +38,20 @@ async fn targets_are_made_once_and_read_at_a_fifth_of_the_pace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_vanishes_is_back_within_five_polls() {
+async fn vanished_unlisted_target_returns_within_five_polls() {
     let world = without_list().await;
     world.updates();
     let before = world.until_target("True", "Created").await;
     world.vanish_target(UPDATES_REMOTE);
-    let anew = |o: Option<&Value>| {
+    let recreated = |o: Option<&Value>| {
         o.is_some_and(|o| says(o, "True", "Created") && o["status"]["id"] != before["status"]["id"])
     };
-    world.api.wait_until("dataactiontargets", NS, UPDATES, anew, FIVE_POLLS).await;
-    assert_eq!((world.target_posts(), world.told(UPDATES, "Recreated")), (2, 1));
+    world.api.wait_until("dataactiontargets", NS, UPDATES, recreated, FIVE_POLLS).await;
+    assert_eq!((world.target_posts(), world.event_count(UPDATES, "Recreated")), (2, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_there_first_is_found_by_its_name() {
+async fn existing_target_is_found_by_name() {
     let world = without_list().await;
     let theirs = world.plant_target(|_| {});
     world.updates();
@@ -60,7 +60,7 @@ async fn what_was_there_first_is_found_by_its_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_apps_target_that_answers_to_the_name_is_not_ours() {
+async fn named_target_of_another_app_is_foreign() {
     let world = without_list().await;
     world.other_app();
     world.sim.settings(|settings| settings.data_action_targets.taken_by_another_app = TakenByAnotherApp::Allowed);
@@ -72,7 +72,7 @@ async fn another_apps_target_that_answers_to_the_name_is_not_ours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn declared_targets_keep_their_connection_although_nothing_lists_them() {
+async fn unlisted_targets_block_connection_deletion() {
     let world = without_list().await;
     world.updates();
     world.until_target("True", "Created").await;

@@ -1,5 +1,5 @@
-//! The faults that a test sets on the API server, and which of them a request meets.
-//! It knows requests only by namespace, verb and resource. Set through `ApiServer`, met in the routes.
+//! Faults of the API server, and which of them a request meets.
+//! Knows requests only by namespace, verb and resource. `ApiServer` sets faults, the routes check them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -8,22 +8,22 @@ use super::resource::Refusal;
 #[derive(Default)]
 pub struct Faults {
     pub outage: bool,
-    /// How many outages have begun: an open watch breaks when it moves.
+    /// Number of outages so far: an open watch breaks when it changes.
     pub outages: u64,
-    /// Plurals whose watches tell nothing for now.
+    /// Plurals of resources whose watches are held back.
     pub held: BTreeSet<String>,
-    /// By namespace (empty for all), verb and resource.
+    /// Keys are namespace (empty for all), verb and resource.
     refused: BTreeMap<(String, String, String), Refusal>,
-    /// How many requests were refused that way.
+    /// Number of requests refused that way.
     pub times_refused: usize,
     next: VecDeque<(String, String, Fault)>,
 }
 
 #[derive(Clone)]
 pub enum Fault {
-    /// Nothing is done, and this is the answer.
+    /// Not executed; this is the response.
     Refuse(Refusal),
-    /// Everything is done, and the connection breaks before the answer.
+    /// Executed, but the connection breaks before the response.
     LoseAnswer,
     /// Nothing is done, and there is never an answer, as on a connection that leads nowhere.
     Ignore,
@@ -35,7 +35,7 @@ impl Faults {
         self.outage = outage;
     }
 
-    /// Refuses every such request from now on, or none any more. An empty namespace stands for all.
+    /// Refuses every such request from now on, or none any more. An empty namespace means all.
     pub fn refuse(&mut self, namespace: &str, verb: &str, resource: &str, refusal: Option<Refusal>) {
         let rule = (namespace.to_owned(), verb.to_owned(), resource.to_owned());
         match refusal {
@@ -49,7 +49,7 @@ impl Faults {
         self.next.extend(again);
     }
 
-    /// Those of one verb and resource are met in the order in which they were added.
+    /// Faults of one verb and resource strike in the order in which they were added.
     pub fn meet(&mut self, namespace: &str, verb: &str, resource: &str) -> Option<Fault> {
         let refused = |namespace: &str| self.refused.get(&(namespace.to_owned(), verb.to_owned(), resource.to_owned()));
         if let Some(refusal) = refused("").or_else(|| refused(namespace)).cloned() {

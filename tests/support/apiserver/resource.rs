@@ -1,9 +1,9 @@
-//! The vocabulary of the API server: the resources it serves, which objects a request selects, and how it refuses.
-//! It holds no state. Used by the store, the routes and the handle that tests hold.
+//! Basic types of the API server: served resources, selections of objects, and errors.
+//! Holds no state. The store, the routes and the test handle use it.
 
 use serde_json::{Value, json};
 
-/// A kind that the API server serves. One line in `SERVED` adds another.
+/// A served kind. One line in `SERVED` adds another.
 #[derive(Debug, PartialEq)]
 pub struct Resource {
     pub group: &'static str,
@@ -11,9 +11,9 @@ pub struct Resource {
     pub kind: &'static str,
     pub plural: &'static str,
     pub namespaced: bool,
-    /// Ours: a generation, a status with a default, and a status subresource.
+    /// One of our kinds: with generation, default status and status subresource.
     pub custom: bool,
-    /// A PUT may leave out the resourceVersion.
+    /// A PUT may omit the resourceVersion.
     pub unconditional: bool,
 }
 
@@ -51,13 +51,13 @@ impl Resource {
         SERVED.iter().find(|served| (served.group, served.version, served.plural) == (group, version, plural))
     }
 
-    /// By the plural that a test wrote; panics at a slip of the pen.
+    /// By the plural in a test; panics for an unknown one.
     pub fn named(plural: &str) -> &'static Self {
         let known = SERVED.iter().find(|served| served.plural == plural);
         known.unwrap_or_else(|| panic!("the test API server has no resource {plural:?}"))
     }
 
-    /// By apiVersion and kind of a manifest that a test wrote.
+    /// By apiVersion and kind of a test's manifest.
     pub fn of(manifest: &Value) -> &'static Self {
         let (api_version, kind) = (text(manifest, "/apiVersion"), text(manifest, "/kind"));
         let known = SERVED.iter().find(|served| served.api_version() == api_version && served.kind == kind);
@@ -71,7 +71,7 @@ impl Resource {
         }
     }
 
-    /// `connections.applink.dev`, as error messages have it.
+    /// `connections.applink.dev`, as in error messages.
     fn qualified(&self) -> String {
         match self.group {
             "" => self.plural.to_owned(),
@@ -80,7 +80,7 @@ impl Resource {
     }
 }
 
-/// The objects of one resource that a list or a watch is about.
+/// Objects of one resource that a list or watch selects.
 pub struct Selection {
     pub resource: &'static Resource,
     pub namespace: Option<String>,
@@ -93,7 +93,7 @@ impl Selection {
         Self { resource, namespace: None, name: None, labels: Vec::new() }
     }
 
-    /// Adds `metadata.name=` and `label=value`; what else the selector languages have is refused, not passed over.
+    /// Adds `metadata.name=` and `label=value`. Refuses all other selectors instead of ignoring them.
     pub fn narrow(mut self, fields: &str, labels: &str) -> Result<Self> {
         for (field, value) in equalities(fields)? {
             match field.as_str() {
@@ -127,7 +127,7 @@ fn equalities(selector: &str) -> Result<Vec<(String, String)>> {
         .collect()
 }
 
-/// Why a request is not done, as the Status object tells it.
+/// An error, as the Status object has it.
 #[derive(Clone, Debug)]
 pub struct Refusal {
     pub code: u16,
@@ -167,12 +167,12 @@ impl Refusal {
         Self { code: 403, reason: "Forbidden", message }
     }
 
-    /// What an admission policy answers, or a limit of the server.
+    /// The error of an admission policy or of a server limit.
     pub fn of(code: u16, message: &str) -> Self {
         Self { message: message.to_owned(), ..Self::injected(code) }
     }
 
-    /// One that a test asked for.
+    /// An error requested by a test.
     pub fn injected(code: u16) -> Self {
         let reason = match code {
             401 => "Unauthorized",
@@ -198,7 +198,7 @@ impl Refusal {
     }
 }
 
-/// The string at a JSON pointer; empty where there is none.
+/// The string at a JSON pointer; empty if absent.
 pub fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! The API server's HTTP face: reads a request, meets the faults that a test has set, calls the store, logs writes.
-//! It decides nothing about objects. Called by the tower service behind `ApiServer::client`.
+//! HTTP of the API server: parses a request, checks for faults, calls the store, logs writes.
+//! Decides nothing about objects. The tower service behind `ApiServer::client` calls it.
 
 use axum::body::Body;
 use http::request::Parts;
@@ -14,16 +14,16 @@ use super::rules::Scope;
 use super::watches::Watch;
 use super::{ApiServer, Object, Write};
 
-/// What a path names: a collection where `name` is empty.
+/// The target of a path; a collection if `name` is empty.
 struct Place {
     resource: &'static Resource,
-    /// Empty for all namespaces, and for resources outside of them.
+    /// Empty for all namespaces, and for cluster-scoped resources.
     namespace: String,
     name: String,
     status: bool,
 }
 
-/// A request that this server understands.
+/// A parsed request.
 struct Call {
     verb: &'static str,
     place: Place,
@@ -37,7 +37,7 @@ enum Answer {
     Watch(Watch),
 }
 
-/// An error here is one of the transport: the connection is refused, or breaks before the answer.
+/// An error is one of the transport: the connection is refused, or breaks before the response.
 pub async fn serve(server: ApiServer, request: Request<RequestBody>) -> std::result::Result<Response<Body>, BoxError> {
     let (parts, body) = request.into_parts();
     let body = body.collect_bytes().await?;
@@ -103,7 +103,7 @@ impl Place {
         known.then_some(place)
     }
 
-    /// Whether the namespace is there, for what has one.
+    /// Whether a namespaced object has a namespace.
     fn is_whole(&self) -> bool {
         self.resource.namespaced != self.namespace.is_empty()
     }
@@ -150,7 +150,7 @@ impl Call {
         })
     }
 
-    /// `connections` or `connections/status`, as roles name it.
+    /// `connections` or `connections/status`, as in RBAC rules.
     fn rbac_resource(&self) -> String {
         format!("{}{}", self.place.resource.plural, if self.place.status { "/status" } else { "" })
     }
@@ -269,7 +269,7 @@ impl Call {
     }
 }
 
-/// The object as this client asked for it.
+/// The representation that the client asked for.
 pub fn present(object: &Value, metadata_only: bool) -> Value {
     match metadata_only {
         true => json!({

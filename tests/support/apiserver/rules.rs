@@ -1,21 +1,21 @@
-//! What becomes of an object that a client sends: preconditions, what a write may touch, what the server owns, defaults.
-//! Pure: it holds no object and reads no clock. Called by the store.
+//! How a write changes an object: preconditions, writable parts, server fields, defaults.
+//! Pure: holds no object and reads no clock. The store calls it.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Map, Value, json};
 
 use super::resource::{Refusal, Resource, Result, text};
 
-/// Which part of an object a write may touch.
+/// The part of an object that a write may change.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Scope {
     Main,
     Status,
-    /// Both: only for tests, which arrange a world and do not act in it.
+    /// Everything: only for tests that set up a world.
     Whole,
 }
 
-/// What the server gives to an object that is created.
+/// What the server sets on a created object.
 pub struct Birth {
     pub version: u64,
     pub now: String,
@@ -24,7 +24,7 @@ pub struct Birth {
 const NAME: &str = "/metadata/name";
 const VERSION: &str = "/metadata/resourceVersion";
 
-/// Metadata that no client decides.
+/// Metadata that clients cannot set.
 const SERVER_OWNED: [&str; 8] = [
     "uid",
     "resourceVersion",
@@ -36,7 +36,7 @@ const SERVER_OWNED: [&str; 8] = [
     "selfLink",
 ];
 
-/// What is kept of an object that a client creates.
+/// The stored form of an object that a client creates.
 pub fn newborn(
     resource: &'static Resource,
     namespace: &str,
@@ -63,7 +63,7 @@ pub fn newborn(
     for owned in SERVER_OWNED {
         meta.remove(owned);
     }
-    // Made of the version: unique, and the same ones again when a failing test is run again.
+    // Derived from the version: unique, and the same when a failing test runs again.
     let uid = format!("00000000-0000-4000-8000-{:012x}", birth.version);
     meta.insert("name".into(), json!(name));
     meta.insert("uid".into(), json!(uid));
@@ -82,7 +82,7 @@ pub fn newborn(
     Ok(object)
 }
 
-/// What `old` becomes when `new` is written: the part that the scope may touch, and never what the server owns.
+/// Applies `new` to `old`, within the scope and without server fields.
 pub fn admit(resource: &'static Resource, old: &Value, mut new: Value, scope: Scope) -> Result<Value> {
     check_version(resource, old, &new)?;
     let fields = fields_of(&mut new)?;
@@ -93,7 +93,7 @@ pub fn admit(resource: &'static Resource, old: &Value, mut new: Value, scope: Sc
             Scope::Status | Scope::Whole => sent,
         };
         if scope == Scope::Status {
-            // Metadata too: the real server passes over even a foreign uid in a write of the status.
+            // Includes metadata: the real server ignores even a foreign UID in a write of the status.
             fields.clone_from(old.as_object().expect("objects are kept as such"));
         }
         fields.insert("status".into(), status);
@@ -137,7 +137,7 @@ fn check_version(resource: &'static Resource, old: &Value, new: &Value) -> Resul
     Ok(())
 }
 
-/// The form in which an object is kept, so that equal objects compare equal.
+/// Normalises an object for storage, so that equal objects compare equal.
 fn normalize(resource: &'static Resource, fields: &mut Map<String, Value>) {
     fields.insert("apiVersion".into(), json!(resource.api_version()));
     fields.insert("kind".into(), json!(resource.kind));
@@ -155,7 +155,7 @@ fn normalize(resource: &'static Resource, fields: &mut Map<String, Value>) {
     }
 }
 
-/// The default that our CRDs give to `status`.
+/// The default of `status` in our CRDs.
 fn pending_status() -> Value {
     json!({"observedGeneration": -1, "conditions": [{
         "type": "Ready", "status": "Unknown", "reason": "Pending", "message": "Waiting for controller",
@@ -192,7 +192,7 @@ fn take_metadata(fields: &mut Map<String, Value>) -> Map<String, Value> {
     }
 }
 
-/// What counts as a change of the desired state: all but metadata and status.
+/// Fields that count as desired state: all except metadata and status.
 fn beside_status(object: &Value) -> Vec<(&String, &Value)> {
     let fields = object.as_object().into_iter().flatten();
     fields.filter(|(name, _)| *name != "metadata" && *name != "status").collect()

@@ -1,5 +1,5 @@
-//! What the API server holds: the objects and the history of their changes.
-//! It knows no HTTP and no faults, and leaves to `rules` what a write may do to an object. Called by the routes, and by the handle that tests hold.
+//! Storage of the API server: the objects and the history of their changes.
+//! Knows neither HTTP nor faults; `rules` decides what a write does. The routes and the test handle call it.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::rules::{Birth, Scope, admit, bump_generation, finalizers, is_deleting
 pub type Object = Arc<Value>;
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// A watch that starts further back than this is told 410, as etcd's compaction would.
+/// Watches that start further back get 410, as after a compaction of etcd.
 const HISTORY: usize = 20_000;
 
 struct Change {
@@ -29,7 +29,7 @@ type Key = (&'static str, String, String);
 pub struct Store {
     objects: BTreeMap<Key, Object>,
     history: VecDeque<Change>,
-    /// The newest version that `history` no longer tells about.
+    /// The newest version that is no longer in `history`.
     forgotten: u64,
     version: u64,
     clock: Clock,
@@ -38,7 +38,7 @@ pub struct Store {
 impl Store {
     pub fn new(clock: Clock) -> Self {
         let (objects, history) = (BTreeMap::new(), VecDeque::new());
-        // Not 0, which a watch or a list would take for "any version".
+        // Not 0, which means "any version" in a watch or a list.
         Self { objects, history, forgotten: 1, version: 1, clock }
     }
 
@@ -66,7 +66,7 @@ impl Store {
             .collect()
     }
 
-    /// The watch events of a selection after a version, oldest first.
+    /// Watch events of a selection after a version, oldest first.
     pub fn changes(&self, selection: &Selection, after: u64) -> Result<Vec<(&'static str, Object)>> {
         if after < self.forgotten {
             let message = format!("too old resource version: {after} ({})", self.forgotten);
@@ -93,7 +93,7 @@ impl Store {
         }
     }
 
-    /// PUT: a uid in the object is a precondition.
+    /// PUT. A UID in the object is a precondition.
     pub fn replace(
         &mut self,
         resource: &'static Resource,
@@ -111,7 +111,7 @@ impl Store {
         self.write(resource, old, object, scope)
     }
 
-    /// RFC 7386 merge patch: a resourceVersion in the patch is a precondition.
+    /// RFC 7386 merge patch. A resourceVersion in the patch is a precondition.
     pub fn patch(
         &mut self,
         resource: &'static Resource,
@@ -126,7 +126,7 @@ impl Store {
         self.write(resource, old, new, scope)
     }
 
-    /// True beside the object when it is gone; false when finalizers still hold it.
+    /// Returns the object, and whether it is gone or still has finalizers.
     pub fn delete(
         &mut self,
         resource: &'static Resource,
@@ -194,7 +194,7 @@ impl Store {
         after
     }
 
-    /// Deletes what names owners of which none is left.
+    /// Deletes objects whose owners are all gone.
     fn collect_orphans(&mut self) {
         let alive: HashSet<&str> = self.objects.values().map(|object| text(object, "/metadata/uid")).collect();
         let orphans: Vec<Key> = self
@@ -207,12 +207,12 @@ impl Store {
             .map(|(key, _)| key.clone())
             .collect();
         for (plural, namespace, name) in orphans {
-            // Already gone where an earlier orphan owned this one.
+            // Already gone if an earlier orphan owned it.
             let _ = self.delete(Resource::named(plural), &namespace, &name, &Value::Null);
         }
     }
 
-    /// Whole seconds, as metav1.Time has them.
+    /// Whole seconds, as in metav1.Time.
     fn now(&self) -> String {
         let now = (self.clock)();
         Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
@@ -220,7 +220,7 @@ impl Store {
 }
 
 impl Change {
-    /// A change of labels may bring an object into a selection, or take it out: to that watcher it appears or vanishes.
+    /// A label change may move an object into or out of a selection: that watcher sees it added or deleted.
     fn seen_by(&self, selection: &Selection) -> Option<(&'static str, Object)> {
         let was = self.before.as_ref().filter(|before| selection.matches(before));
         let is = !self.gone && selection.matches(&self.after);

@@ -1,5 +1,5 @@
-//! One open watch: a response body that tells the changes of a selection, in order, until its time is up.
-//! It never writes. Opened by the routes.
+//! One open watch: a response body that streams the changes of a selection in order, until its timeout.
+//! Never writes. The routes open it.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub struct Watch {
     selection: Selection,
     metadata_only: bool,
     bookmarks: bool,
-    /// Everything up to this version is told, or does not concern this watch.
+    /// Everything up to this version is sent, or does not concern this watch.
     seen: u64,
     initial: Vec<Value>,
     deadline: Instant,
@@ -29,7 +29,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// From version 0, which means "any", the watch begins with what there is.
+    /// From version 0, which means "any", the watch begins with the existing objects.
     pub fn open(server: ApiServer, selection: Selection, since: u64, seconds: u64) -> Self {
         let changed = server.subscribe();
         let state = server.state();
@@ -83,7 +83,7 @@ impl Watch {
         None
     }
 
-    /// The events that wait to be told, one a line.
+    /// Pending events, one per line.
     fn due(&mut self) -> Result<String, BoxError> {
         let state = self.server.state();
         if state.faults.outages != self.outages {
