@@ -10,6 +10,7 @@ mod fence;
 mod forbidden;
 mod guarded;
 mod health;
+mod index;
 mod inputs;
 mod kinds;
 pub mod lease;
@@ -17,6 +18,7 @@ mod outcome;
 mod owned_secrets;
 mod patch;
 mod permits;
+mod queues;
 mod reconcile;
 pub mod run;
 pub mod scope;
@@ -45,6 +47,7 @@ use digests::Digests;
 use events::Events;
 use fence::WriteFence;
 use forbidden::ForbiddenReads;
+use index::Index;
 use kinds::{Kind, Reference};
 use permits::Permits;
 use slots::Slots;
@@ -141,6 +144,7 @@ pub struct Context {
     hosts: AllowedHosts,
     observer: Observer,
     stores: Stores,
+    index: Arc<Index>,
     permits: Permits,
     slots: Slots,
     fence: WriteFence,
@@ -180,7 +184,7 @@ impl Context {
 
     /// Has planned again whoever refers to this object.
     fn trigger_users_of(&self, namespace: &str, changed: &Reference) {
-        self.stores.all().for_each(|store| store.trigger_users_of(namespace, changed));
+        self.stores.all().for_each(|store| store.trigger_users_of(self, namespace, changed));
     }
 
     /// What lives on this object: on a connection, or on an add-on and all that is on it.

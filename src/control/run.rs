@@ -6,32 +6,28 @@
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::future::BoxFuture;
-use futures::stream::{BoxStream, FuturesUnordered};
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use futures::stream::FuturesUnordered;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Client;
 use kube::api::PartialObjectMeta;
-use kube::core::DeserializeGuard;
-use kube::runtime::controller::Action;
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::{WatchStreamExt, applier, controller, reflector, watcher};
-use kube::{Client, ResourceExt};
 use tokio::sync::{mpsc, watch};
 
 use super::digests::Digests;
 use super::events::Events;
 use super::fence::WriteFence;
 use super::forbidden::ForbiddenReads;
-use super::health::{Health, Source};
+use super::health::Health;
+use super::index::Index;
 use super::kinds::{ForEach, Kind, each};
 use super::lease::{Election, LeaderLease, Lost};
 use super::permits::Permits;
-use super::reconcile::{Reconciler, error_policy, reconcile};
+use super::queues::{drive, queues};
 use super::slots::Slots;
-use super::source::{FirstList, apis, served, watched};
-use super::state_cache::StateCache;
-use super::stores::{KindStore, NamespaceStore, Stores};
-use super::{Context, Error, guarded, inputs};
+use super::source::{apis, served};
+use super::stores::Stores;
+use super::{Context, guarded, inputs};
 use crate::budget::{Budgets, Limits};
 use crate::clock::Clock;
 use crate::crd::AppLinkAddon;
@@ -200,10 +196,13 @@ async fn work(dependencies: &Dependencies, options: &Options, fence: &WriteFence
     // Not bounded, since a watch cannot wait: `pass_on` takes what comes without waiting for anything, so that it holds no
     // more than one list brings, which is in the stores anyway.
     let (touch, touched) = mpsc::unbounded_channel();
-    let mut startup = Startup { dependencies, options, health, touch, stores: Stores::default(), starts: Vec::new() };
+    let index = Arc::<Index>::default();
+    let stores = Stores::default();
+    let mut startup =
+        Startup { dependencies, options, health, touch, index: index.clone(), stores, starts: Vec::new() };
     each(&mut startup);
     let Startup { stores, starts, .. } = startup;
-    let ctx = ctx(dependencies, options, fence, stores);
+    let ctx = ctx(dependencies, options, fence, (stores, index));
     let liveness = &dependencies.liveness;
     let mut running = Vec::new();
     for place in apis::<PartialObjectMeta<Secret>>(&dependencies.client, &options.namespaces) {
@@ -234,19 +233,25 @@ struct Startup<'a> {
     options: &'a Options,
     health: &'a Health,
     touch: mpsc::UnboundedSender<Key>,
+    index: Arc<Index>,
     stores: Stores,
     starts: Vec<Start>,
 }
 
 impl ForEach for Startup<'_> {
     fn kind<K: Kind>(&mut self) {
-        let (store, queues) = queues::<K>(self.dependencies, self.options, self.health, &self.touch);
+        let (store, queues) = queues::<K>(self.dependencies, self.options, self.health, &self.touch, &self.index);
         self.stores.add(store);
         self.starts.push(Box::new(move |ctx| drive(ctx, queues)));
     }
 }
 
-fn ctx(dependencies: &Dependencies, options: &Options, fence: &WriteFence, stores: Stores) -> Arc<Context> {
+fn ctx(
+    dependencies: &Dependencies,
+    options: &Options,
+    fence: &WriteFence,
+    (stores, index): (Stores, Arc<Index>),
+) -> Arc<Context> {
     let slot: Arc<OnceLock<Weak<Context>>> = Arc::default();
     let (woken, asked) = (slot.clone(), slot.clone());
     let ask = Hooks {
@@ -270,6 +275,7 @@ fn ctx(dependencies: &Dependencies, options: &Options, fence: &WriteFence, store
         hosts: options.hosts.clone(),
         observer: Observer::new(http, dependencies.clock, dependencies.metrics.clone(), liveness, ask),
         stores,
+        index,
         permits: Permits::new(options.write_concurrency),
         slots: Slots::new(options.reconcile_concurrency, dependencies.liveness.clone()),
         fence: fence.clone(),
@@ -283,92 +289,6 @@ fn ctx(dependencies: &Dependencies, options: &Options, fence: &WriteFence, store
     // Set once, here.
     let _ = slot.set(Arc::downgrade(&ctx));
     ctx
-}
-
-/// What fills one store, and the objects it names to be planned.
-struct Queue<K: Kind> {
-    store: Store<DeserializeGuard<K>>,
-    causes: BoxStream<'static, Result<ObjectRef<DeserializeGuard<K>>, watcher::Error>>,
-}
-
-/// One watch, one store and one queue for all namespaces, or for each. kube's Controller would do it in one go, but
-/// its store wakes one of those who wait for the first list, and here each kind's objects wait for all kinds' stores.
-///
-/// `touch` is told of each object that a watch shows.
-fn queues<K: Kind>(
-    dependencies: &Dependencies,
-    options: &Options,
-    health: &Health,
-    touch: &mpsc::UnboundedSender<Key>,
-) -> (KindStore<K>, Vec<Queue<K>>) {
-    let places = apis::<DeserializeGuard<K>>(&dependencies.client, &options.namespaces).into_iter();
-    let each = places.map(|(namespace, api)| {
-        let (store, writer) = reflector::store();
-        let (complete, first) = watch::channel(FirstList::Awaited);
-        // Not bounded, since whoever wakes an object must not wait for its queue, which may wait for him. The queue takes
-        // what comes at once, and keeps one entry an object.
-        let (wake, woken) = mpsc::unbounded_channel();
-        let touch = touch.clone();
-        let source = Source { namespace: namespace.clone(), kind: K::KIND, vital: true };
-        let health = (health.clone(), dependencies.liveness.clone());
-        let watched = watched(api, watcher::Config::default(), health, source, complete)
-            .reflect(writer)
-            .touched_objects()
-            .map_ok(move |object| {
-                let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-                // Nobody listens any more only while the process stops.
-                let _ = touch.send(Key { kind: K::KIND, namespace, name });
-                ObjectRef::from_obj(&object)
-            });
-        let woken =
-            futures::stream::unfold(woken, |mut woken| async { woken.recv().await.map(|who| (Ok(who), woken)) });
-        let causes = futures::stream::select(watched, woken).boxed();
-        (NamespaceStore { namespace, store: store.clone(), first, wake }, Queue { store, causes })
-    });
-    let (namespaces, queues) = each.unzip();
-    (KindStore::new(namespaces), queues)
-}
-
-fn drive<K: Kind>(ctx: &Arc<Context>, queues: Vec<Queue<K>>) -> Vec<BoxFuture<'static, &'static str>> {
-    let reconciler = Arc::new(Reconciler { ctx: ctx.clone(), state_cache: StateCache::<K>::default() });
-    let start = |Queue { store, causes }| -> BoxFuture<'static, &'static str> {
-        let reconcile = |object, reconciler| Box::pin(once_read::<K>(object, reconciler));
-        let results =
-            applier(reconcile, error_policy::<K>, reconciler.clone(), store, causes, controller::Config::default());
-        let reconciler = reconciler.clone();
-        let done = results.for_each(move |result| {
-            // The driver's own errors are told by its error policy, those of the watch by `health`.
-            if let Err(controller::Error::ObjectNotFound(gone)) = result {
-                let (namespace, name) = (gone.namespace.unwrap_or_default(), gone.name);
-                is_gone(&reconciler, Key { kind: K::KIND, namespace, name });
-            }
-            std::future::ready(())
-        });
-        Box::pin(done.map(|()| K::KIND))
-    };
-    queues.into_iter().map(start).collect()
-}
-
-/// Reconciles once all of the object's namespace is read: what it refers to is there, and what depends on it.
-async fn once_read<K: Kind>(object: Arc<DeserializeGuard<K>>, reconciler: Arc<Reconciler<K>>) -> Result<Action, Error> {
-    let namespace = object.namespace().unwrap_or_default();
-    for store in reconciler.ctx.stores.all() {
-        store.complete_in(&namespace).await;
-    }
-    reconcile(object, reconciler).await
-}
-
-/// An object is no longer there: those who need it, or made way for it, may go on.
-fn is_gone<K: Kind>(reconciler: &Reconciler<K>, gone: Key) {
-    reconciler.state_cache.forget(&gone);
-    reconciler.ctx.unreadable_references().remove(&gone);
-    reconciler.ctx.org_access_digests.forget(&gone);
-    reconciler.ctx.publication_digests.forget(&gone);
-    // Its own last word may have come before the watch had told that it is gone.
-    reconciler.ctx.stores.all().for_each(|store| store.trigger_deleting(&gone.namespace));
-    reconciler.ctx.trigger(&Trigger::Dependents(gone.clone()));
-    reconciler.ctx.trigger(&Trigger::NameFreed);
-    abandon(&reconciler.ctx, gone);
 }
 
 /// Has planned again whom an object concerns that a watch shows: its own report may come before the watch does.
@@ -388,7 +308,7 @@ async fn sweep(ctx: Arc<Context>) {
 }
 
 /// Follows an add-on no longer that is no longer there, and tells those who lived on it.
-fn abandon(ctx: &Context, gone: Key) {
+pub(super) fn abandon(ctx: &Context, gone: Key) {
     let is_there = || ctx.read(&gone, |_: &AppLinkAddon| ()).is_some() || ctx.is_unreadable::<AppLinkAddon>(&gone);
     if ctx.observer.addon(&gone).is_some() && !is_there() {
         ctx.observer.forget(&gone);

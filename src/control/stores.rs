@@ -3,7 +3,7 @@
 //! Reads only. One store per watched namespace, since two watches into one store lose objects.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
@@ -14,7 +14,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
 use super::Context;
-use super::kinds::{Kind, Reference, Status};
+use super::index::Entry;
+use super::kinds::{Kind, Reference, Status, on_connection};
 use super::source::FirstList;
 use crate::crd::{AppLinkAddon, ConditionType, FINALIZER, Reason, condition};
 use crate::observe::{Key, Subscription, Trigger};
@@ -122,6 +123,10 @@ impl<K: Kind> KindStore<K> {
         }
     }
 
+    fn trigger_each(&self, keys: impl IntoIterator<Item = Key>) {
+        keys.into_iter().filter(|key| key.kind == K::KIND).for_each(|key| self.trigger_one(&key));
+    }
+
     fn trigger_one(&self, key: &Key) {
         if let Some(post) = self.namespaces.iter().find(|post| post.covers(&key.namespace)) {
             // Nobody listens any more only while the process stops.
@@ -133,11 +138,9 @@ impl<K: Kind> KindStore<K> {
 /// A roster of whatever kind.
 pub(super) trait AnyStore: Any + Send + Sync {
     fn trigger(&self, ctx: &Context, cause: &Trigger);
-    fn trigger_users_of(&self, namespace: &str, changed: &Reference);
+    fn trigger_users_of(&self, ctx: &Context, namespace: &str, changed: &Reference);
     /// Has planned again whom an object concerns that a watch has shown.
     fn on_observed(&self, ctx: &Context, key: &Key);
-    /// Has planned again whatever is being deleted in this namespace: what it waited for may be gone.
-    fn trigger_deleting(&self, namespace: &str);
     /// What lives on this object.
     fn dependents(&self, ctx: &Context, of: &Key) -> Vec<Dependent>;
     /// Adds what of an add-on must be listed.
@@ -155,28 +158,28 @@ impl<K: Kind> AnyStore for KindStore<K> {
             Trigger::Object(key) if key.kind == K::KIND => self.trigger_one(key),
             Trigger::Object(_) => {}
             Trigger::Dependents(of) => {
-                self.trigger_users_of(&of.namespace, &Reference { kind: of.kind, name: of.name.clone() });
+                self.trigger_users_of(ctx, &of.namespace, &Reference { kind: of.kind, name: of.name.clone() });
             }
             Trigger::AllOf(addon) => self.trigger_where(|object| object.addon(ctx).as_ref() == Some(addon)),
             Trigger::Changed(addon, names) => {
-                self.trigger_where(|object| object.addon(ctx).as_ref() == Some(addon) && object.is_affected(ctx, names))
+                let affected = |object: &K| object.addon(ctx).as_ref() == Some(addon) && object.is_affected(ctx, names);
+                let candidates = candidates(ctx, names).into_iter().filter(|key| key.kind == K::KIND);
+                candidates.filter(|key| self.read(key, affected) == Some(true)).for_each(|key| self.trigger_one(&key));
             }
-            Trigger::NameFreed => self.trigger_where(|object| reason(object) == Some(Reason::NameConflict)),
+            Trigger::NameFreed => self.trigger_each(ctx.index.conflicting()),
             Trigger::Polled(keys) => {
                 keys.iter().filter(|key| key.kind == K::KIND).for_each(|key| self.trigger_one(key))
             }
         }
     }
 
-    fn trigger_users_of(&self, namespace: &str, changed: &Reference) {
-        let is_input = ["Secret", "ConfigMap"].contains(&changed.kind);
-        self.trigger_where(|object| {
-            let uses = object.namespace().as_deref() == Some(namespace) && object.references().contains(changed);
-            if uses && is_input {
-                self.in_use().entry(key(object)).and_modify(|changed| *changed = true);
-            }
-            uses
-        });
+    fn trigger_users_of(&self, ctx: &Context, namespace: &str, changed: &Reference) {
+        let users: Vec<_> = ctx.index.users(namespace, changed).into_iter().filter(|key| key.kind == K::KIND).collect();
+        if ["Secret", "ConfigMap"].contains(&changed.kind) {
+            let mut in_use = self.in_use();
+            users.iter().for_each(|key| drop(in_use.entry(key.clone()).and_modify(|changed| *changed = true)));
+        }
+        self.trigger_each(users);
     }
 
     fn on_observed(&self, ctx: &Context, key: &Key) {
@@ -189,27 +192,25 @@ impl<K: Kind> AnyStore for KindStore<K> {
         }
     }
 
-    fn trigger_deleting(&self, namespace: &str) {
-        self.trigger_where(|object| {
-            object.namespace().as_deref() == Some(namespace) && object.meta().deletion_timestamp.is_some()
-        });
-    }
-
     fn dependents(&self, ctx: &Context, of: &Key) -> Vec<Dependent> {
         let needed = Reference { kind: of.kind, name: of.name.clone() };
-        let needs = |object: &K| {
-            let near = object.namespace().as_ref() == Some(&of.namespace) && object.references().contains(&needed);
-            let on_it = || of.kind == AppLinkAddon::KIND && object.addon(ctx).as_ref() == Some(of);
-            near || (K::KIND != of.kind && on_it())
-        };
         let dependent = |object: &K| Dependent {
             object: format!("{} {}", K::KIND, object.name_any()),
             target: object.target(),
             has_finalizer: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
             deleting: object.meta().deletion_timestamp.is_some(),
         };
-        let each = self.all().filter_map(|guard| guard.0.as_ref().ok().filter(|object| needs(object)).map(dependent));
+        let users = ctx.index.users(&of.namespace, &needed).into_iter().filter(|key| key.kind == K::KIND);
+        let mut all: Vec<_> = users.filter_map(|key| self.read(&key, dependent)).collect();
+        if of.kind == AppLinkAddon::KIND && K::KIND != of.kind {
+            // What is on an add-on by way of a Connection. Asked for only while an add-on is being deleted.
+            let on_it = |object: &&K| !object.references().contains(&needed) && object.addon(ctx).as_ref() == Some(of);
+            all.extend(self.all().filter_map(|guard| guard.0.as_ref().ok().filter(on_it).map(dependent)));
+        }
         let unreadable_references = ctx.unreadable_references();
+        if !unreadable_references.keys().any(|key| key.kind == K::KIND) {
+            return all;
+        }
         let refers = |object: &Arc<DeserializeGuard<K>>| {
             let namespace = object.namespace().unwrap_or_default();
             let known = unreadable_references.get(&Key {
@@ -225,7 +226,8 @@ impl<K: Kind> AnyStore for KindStore<K> {
             has_finalizer: true,
             deleting: kube::Resource::meta(&*object).deletion_timestamp.is_some(),
         });
-        each.chain(unreadable).collect()
+        all.extend(unreadable);
+        all
     }
 
     fn subscribe(&self, ctx: &Context, addon: &Key, wanted: &mut Subscription) {
@@ -252,6 +254,28 @@ impl<K: Kind> AnyStore for KindStore<K> {
                 post.first_list(|first| first == FirstList::Read).await;
             }
         })
+    }
+}
+
+/// Objects that may be affected where remote objects of these ids and names changed: ids and names of their own, and
+/// `connection/id` of connection children.
+fn candidates(ctx: &Context, names: &BTreeSet<String>) -> BTreeSet<Key> {
+    let of = |name: &String| {
+        let connection = name.split_once('/').map_or(name.as_str(), |(connection, _)| connection);
+        let named = ctx.index.wanting(name).into_iter().chain(ctx.index.recording(name));
+        named.chain(on_connection(ctx, connection)).collect::<Vec<_>>()
+    };
+    names.iter().flat_map(of).collect()
+}
+
+/// What the index keeps of an object.
+pub(super) fn entry<K: Kind>(object: &K) -> Entry {
+    Entry {
+        references: object.references(),
+        name: object.remote_name(),
+        ids: object.recorded_ids(),
+        conflicts: reason(object) == Some(Reason::NameConflict),
+        deleting: object.meta().deletion_timestamp.is_some(),
     }
 }
 

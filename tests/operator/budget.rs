@@ -76,7 +76,7 @@ async fn hourly_call_budget_is_never_exceeded() {
     let (mut applink, mut heroku) = (Vec::new(), Vec::new());
     for hour in 0..24 {
         // For one hour a script edits many objects, and each call takes long.
-        let (each, lot, takes) = if hour == 7 { (1, 24, 45.0) } else { (10, 1, 1.0) };
+        let (each, lot, takes) = if hour == 7 { (1, 30, 45.0) } else { (10, 1, 1.0) };
         world.sim.settings(|settings| settings.disconnect_seconds = Some(takes));
         for minute in (0..60).step_by(each) {
             toggle(&world, (0..lot).map(|n| (minute * lot + n) % 60));

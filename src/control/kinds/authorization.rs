@@ -84,6 +84,14 @@ impl Kind for Authorization {
         wanted.authorizations = true;
     }
 
+    fn remote_name(&self) -> Option<String> {
+        Some(self.name().to_owned())
+    }
+
+    fn recorded_ids(&self) -> Vec<String> {
+        self.recorded().and_then(|status| status.remote.id.clone()).into_iter().collect()
+    }
+
     async fn prepare(&self, ctx: &Context) -> Result<(), Error> {
         org_access::prepare(self, ctx);
         Ok(())

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{Kind, Status, addon};
+use super::{Kind, Reference, Status, addon};
 use crate::control::Context;
 use crate::control::stores::key;
 use crate::crd::{AppLinkAddon, Connection, FINALIZER, ManagementPolicy, Provider, RecordsRemote};
@@ -156,6 +156,33 @@ pub(super) fn connection_id<L: ConnectionChild>(me: &L, ctx: &Context) -> Option
     let made_on = || made_on(me);
     let now = || current(me, ctx);
     if me.meta().deletion_timestamp.is_some() { made_on().or_else(now) } else { now().or_else(made_on) }
+}
+
+/// Ids of the connections that it was made on, as it records them.
+pub(super) fn recorded_ids<L: ConnectionChild>(me: &L) -> Vec<String> {
+    me.recorded_connection().map(str::to_owned).into_iter().chain(made_on(me)).collect()
+}
+
+/// Resources that may be on the same connection: by their Connection, by their record, or by another Connection that stands
+/// for the same one.
+pub(super) fn siblings<L: ConnectionChild>(me: &L, ctx: &Context) -> BTreeSet<Key> {
+    let mut all = BTreeSet::from_iter(users(ctx, &connection_key(me)));
+    if let Some(id) = connection_id(me, ctx) {
+        all.extend(on_connection(ctx, &id));
+    }
+    all
+}
+
+/// Resources that may be on the connection of this id.
+pub(in crate::control) fn on_connection(ctx: &Context, id: &str) -> BTreeSet<Key> {
+    let recording = ctx.index.recording(id);
+    let connections = recording.iter().filter(|key| key.kind == Connection::KIND);
+    let users: Vec<_> = connections.flat_map(|connection| users(ctx, connection)).collect();
+    recording.into_iter().chain(users).collect()
+}
+
+fn users(ctx: &Context, connection: &Key) -> Vec<Key> {
+    ctx.index.users(&connection.namespace, &Reference::to::<Connection>(&connection.name))
 }
 
 /// Whether what moved is its connection, or something on that.

@@ -57,6 +57,15 @@ impl Kind for DataActionTarget {
         connection_child::is_affected(self, ctx, moved)
     }
 
+    fn remote_name(&self) -> Option<String> {
+        Some(self.spec.name())
+    }
+
+    fn recorded_ids(&self) -> Vec<String> {
+        let id = self.status.as_ref().and_then(|status| status.remote.id.clone());
+        connection_child::recorded_ids(self).into_iter().chain(id).collect()
+    }
+
     fn subscribe(&self, ctx: &Context, wanted: &mut Subscription) {
         if let Some(id) = connection_child::connection_id(self, ctx) {
             wanted.targets.entry(id).or_default().insert(self.spec.name(), key(self));
@@ -131,7 +140,7 @@ impl Kind for DataActionTarget {
             released: connection_child::connection(self, ctx, knows).unwrap_or(true),
             connection_gone: child.connection_gone,
             lookup,
-            name_claims: name_claims(self, ctx, wants),
+            name_claims: name_claims(self, ctx, ctx.index.wanting(&name), wants),
             status: self.status.clone().unwrap_or_default(),
             name,
             state,

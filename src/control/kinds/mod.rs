@@ -39,6 +39,8 @@ use crate::plan::inputs::publication::PublicationPayload;
 use crate::plan::remote::name_claim::NameClaim;
 use crate::plan::state::{ReconcileState, StatusFields};
 
+pub(super) use connection_child::on_connection;
+
 /// Does the same for every kind.
 pub(super) trait ForEach {
     /// For this one.
@@ -55,7 +57,7 @@ pub(super) fn each(visitor: &mut impl ForEach) {
 }
 
 /// An object of the same namespace that another refers to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Reference {
     /// As in `kind:`.
     pub(super) kind: &'static str,
@@ -109,6 +111,14 @@ pub(super) trait Kind:
     fn references(&self) -> Vec<Reference>;
     /// Whether remote objects of these ids and names concern it.
     fn is_affected(&self, ctx: &Context, moved: &BTreeSet<String>) -> bool;
+    /// Remote name that it wants, where names are what resources of the kind compete for.
+    fn remote_name(&self) -> Option<String> {
+        None
+    }
+    /// Ids that it records: of its remote object, and of the connection that this is on.
+    fn recorded_ids(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Adds what of the add-on must be listed for it.
     fn subscribe(&self, _shell: &Context, _wanted: &mut Subscription) {}
     /// A place within the add-on that takes one writer at a time, whatever the add-on takes.
@@ -295,23 +305,27 @@ fn made<R: RemoteObject>(
     result.map(|remote| Made { id: remote.id().to_owned(), phase: remote.phase() })
 }
 
-/// Others of its kind that want what `me` wants. Those who only look want nothing.
-fn name_claims<K: Kind>(me: &K, ctx: &Context, wants: impl Fn(&K) -> bool) -> Vec<NameClaim>
+/// Those of these objects that want what `me` wants. Those who only look want nothing.
+fn name_claims<K: Kind>(
+    me: &K,
+    ctx: &Context,
+    candidates: impl IntoIterator<Item = Key>,
+    wants: impl Fn(&K) -> bool,
+) -> Vec<NameClaim>
 where
     K::Status: RecordsRemote,
 {
     let claim = |other: &K| {
+        if other.meta().uid == me.meta().uid || !wants(other) {
+            return None;
+        }
         let status = other.status().cloned().unwrap_or_default();
         let state = ReconcileState::read(other.meta(), status.state());
         let named = key(other);
-        NameClaim::new(format!("{}/{}", named.namespace, named.name), status.remote(), state)
+        Some(NameClaim::new(format!("{}/{}", named.namespace, named.name), status.remote(), state))
     };
-    let all = ctx.all::<K>();
-    all.filter_map(|guard| {
-        let other = guard.0.as_ref().ok()?;
-        (other.meta().uid != me.meta().uid && wants(other)).then(|| claim(other))
-    })
-    .collect()
+    let of_kind = candidates.into_iter().filter(|key| key.kind == K::KIND);
+    of_kind.filter_map(|key| ctx.read(&key, claim).flatten()).collect()
 }
 
 /// What an input is where none was read.

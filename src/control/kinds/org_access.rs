@@ -169,7 +169,11 @@ pub(super) fn snapshot<G: OrgAccessResource>(
         owner_name: me.addon_name().to_owned(),
         spec: me.spec().clone(),
         policies: Policies::of(handling, ending).under(ceiling),
-        name_claims: if matches!(owner, OwnerState::Ready { .. }) { name_claims(me, ctx, wants) } else { Vec::new() },
+        name_claims: if matches!(owner, OwnerState::Ready { .. }) {
+            name_claims(me, ctx, ctx.index.wanting(me.name()), wants)
+        } else {
+            Vec::new()
+        },
         owner,
         inputs: inputs.inputs.clone(),
         oauth_secret_name: inputs.oauth_secret_name.clone(),

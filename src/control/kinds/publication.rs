@@ -60,6 +60,10 @@ impl Kind for Publication {
         connection_child::is_affected(self, ctx, moved)
     }
 
+    fn recorded_ids(&self) -> Vec<String> {
+        connection_child::recorded_ids(self)
+    }
+
     fn subscribe(&self, ctx: &Context, wanted: &mut Subscription) {
         wanted.publications.extend(connection_child::connection_id(self, ctx));
     }
@@ -126,7 +130,7 @@ impl Kind for Publication {
             connection_gone: child.connection_gone,
             inputs: inputs.clone(),
             lookup,
-            name_claims: name_claims(self, ctx, wants),
+            name_claims: name_claims(self, ctx, connection_child::siblings(self, ctx), wants),
             status: self.status.clone().unwrap_or_default(),
             state,
             now,
