@@ -3,6 +3,7 @@
 //! Pure. `control` passes in the content of a ConfigMap, `archive` packs it. The text is published unchanged. Checks
 //! that only AppLink can make are left to it.
 
+mod excerpt;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -14,12 +15,12 @@ use serde::de::IgnoredAny;
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Error, MessageFormatter, NonFiniteFloatPolicy, UserMessageFormatter};
 
+use excerpt::excerpt;
+
 /// Deepest nesting of collections that is read.
 const DEPTH: usize = 64;
 /// Most scalars and collections. The largest document that AppLink accepts cannot hold more.
 const NODES: usize = 10 << 20;
-/// Most characters of the document that a message quotes.
-const EXCERPT: usize = 160;
 
 /// Syntax of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,10 +207,4 @@ fn describe(error: &Error) -> String {
             message => excerpt(message),
         },
     }
-}
-
-/// The beginning of `text`, in one line.
-fn excerpt(text: &str) -> String {
-    let line: String = text.chars().take(EXCERPT).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(EXCERPT).is_some() { format!("{line}…") } else { line }
 }

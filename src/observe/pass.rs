@@ -121,7 +121,7 @@ async fn list(api: &AppLink, clock: Clock, sharing: &Sharing) -> Result<OrgAcces
 }
 
 /// Lists connection children. `due` selects the targets to read one by one if there is no list endpoint; `pulse`
-/// beats at each call, since there may be many.
+/// beats at each call, because there may be many.
 pub(super) async fn children(
     api: &AppLink,
     clock: Clock,

@@ -37,10 +37,9 @@ const FAST_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// Without a list endpoint, targets are read one by one. This happens less often than a pass by this factor.
 const SLOW_FACTOR: i32 = 5;
 
-/// The calls of a pass that follow each other, each with a deadline of half a minute, take no longer before it shows that
-/// it goes on.
+/// Longest time between two heartbeats of a pass. Its consecutive calls have a deadline of half a minute each.
 pub(super) const LONGEST_CALLS: Duration = Duration::from_secs(30 * 60);
-/// A poller wakes up no later after the moment that it waits for.
+/// A poller that wakes up later than this counts as stuck.
 const LATE: Duration = Duration::from_secs(15 * 60);
 
 /// The poller of one add-on.

@@ -65,7 +65,7 @@ fn sigterm_waits_for_the_effect_and_records_it() {
 fn frozen_leader_writes_nothing_after_its_lease() {
     e2e("stop-frozen", async |scene| {
         let elected = || Flags { leader_elect: true, ..Flags::default() };
-        // It stands still with a call under way, whose answer waits for it, and with more to do after that.
+        // Freeze it with a call in flight and more work to do. The response waits until it continues.
         hold_post(scene, 2000).await;
         let mut first = scene.operator_with(elected()).await;
         scene.apply_all(&scene.everything()).await;
@@ -79,7 +79,7 @@ fn frozen_leader_writes_nothing_after_its_lease() {
         let second_holder = holder(scene).await;
         assert_ne!(first_holder, second_holder, "the other took over");
 
-        // The second is at rest, and writes to its Lease alone. The first wakes up amid its work.
+        // The second is at rest, and writes only to its Lease. The first continues in the middle of its work.
         let (calls, writes) = (scene.simulator.mutating().await, changes(scene).await);
         first.thaw();
         let status = first.ended().await;
@@ -90,7 +90,7 @@ fn frozen_leader_writes_nothing_after_its_lease() {
     });
 }
 
-/// What was written but for renewals of the Lease that worked.
+/// All writes except successful renewals of the Lease.
 async fn changes(scene: &Scene) -> Vec<String> {
     let writes = scene.writes().await.into_iter();
     let others = writes.filter(|write| write.resource != "leases" || write.code != 200);

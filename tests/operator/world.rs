@@ -219,7 +219,7 @@ impl World {
         self.operator.as_ref().expect("it runs").ready.clone()
     }
 
-    /// Whether the running operator comes round.
+    /// Liveness of the running operator.
     pub fn liveness(&self) -> Liveness {
         self.operator.as_ref().expect("it runs").liveness.clone()
     }

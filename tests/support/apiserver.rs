@@ -133,7 +133,7 @@ impl ApiServer {
         self.state().faults.add(verb, resource, times, &Fault::LoseAnswer);
     }
 
-    /// The next so many requests are never answered.
+    /// Never answers the next `times` requests.
     pub fn ignore_next(&self, verb: &str, resource: &str, times: usize) {
         self.state().faults.add(verb, resource, times, &Fault::Ignore);
     }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use serde_saphyr::Spanned;
 
-use super::excerpt;
+use super::excerpt::excerpt;
 use super::shape::{Document, Item, Items, Mapping, Named, Operation, Root};
 
 /// Line of each operation ID so far.

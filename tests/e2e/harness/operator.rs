@@ -115,12 +115,12 @@ impl Operator {
         self.process.signal("TERM");
     }
 
-    /// SIGSTOP: it stands still.
+    /// Sends SIGSTOP.
     pub fn freeze(&self) {
         self.process.signal("STOP");
     }
 
-    /// SIGCONT: it goes on as if nothing had been.
+    /// Sends SIGCONT.
     pub fn thaw(&self) {
         self.process.signal("CONT");
     }
