@@ -1,6 +1,6 @@
-//! What is said of an object: reason, message and class, and the conditions that follow from them.
+//! Condition reports, and the conditions Ready, Reconciling and Stalled that follow from them.
 //!
-//! Pure. `diff` gives verdicts; `control::report` writes the conditions.
+//! Pure. `plan` makes reports; `control::status` writes the conditions.
 
 // Nothing from outside may end the process.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used))]
@@ -10,71 +10,71 @@ use serde::{Deserialize, Serialize};
 
 use crate::crd::{Condition, ConditionType, Reason, condition};
 
-/// Who has to act next.
+/// Who must act next.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Progress {
-    /// Nobody: spec and world agree.
+    /// Nobody: the remote object matches the spec.
     Current,
-    /// The operator or what it waits for: kstatus calls it InProgress.
+    /// The operator, or something that it waits for. kstatus calls this InProgress.
     InProgress,
-    /// The user: kstatus calls it Failed.
+    /// The user. kstatus calls this Failed.
     Failed,
-    /// Neither: nothing is known, or nothing is to be done.
+    /// Nobody: the state is unknown, or the resource is suspended.
     Idle,
 }
 
 /// Status of the condition Ready.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReadyStatus {
-    /// Seen as declared.
+    /// The remote object matches the spec.
     True,
-    /// Not, or not yet.
+    /// The remote object does not match the spec, or not yet.
     False,
-    /// Not seen for too long.
+    /// The operator has not observed the remote object for too long.
     Unknown,
-    /// Whatever it was.
+    /// Ready keeps its status.
     Unchanged,
 }
 
-/// One judgement.
+/// What the conditions of an object should say.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConditionReport {
     /// Status of Ready.
     pub ready: ReadyStatus,
     /// Reason of Ready, and of Reconciling or Stalled.
     pub reason: Reason,
-    /// What is wrong, and what the reader can do. Stable text.
+    /// What is wrong, then what to do. It contains no times or counters, so that it stays the same.
     pub message: String,
-    /// Who has to act.
+    /// Who must act next.
     pub progress: Progress,
 }
 
 impl ConditionReport {
-    /// As declared.
+    /// Ready is True.
     #[must_use]
     pub fn ready(reason: Reason, message: impl Into<String>) -> Self {
         Self { ready: ReadyStatus::True, reason, message: message.into(), progress: Progress::Current }
     }
 
-    /// Under way, or waiting for something that may come by itself.
+    /// Ready is False; the operator works, or waits for something that may happen by itself.
     #[must_use]
     pub fn in_progress(reason: Reason, message: impl Into<String>) -> Self {
         Self { ready: ReadyStatus::False, reason, message: message.into(), progress: Progress::InProgress }
     }
 
-    /// Stuck until somebody acts.
+    /// Ready is False until the user acts.
     #[must_use]
     pub fn stalled(reason: Reason, message: impl Into<String>) -> Self {
         Self { ready: ReadyStatus::False, reason, message: message.into(), progress: Progress::Failed }
     }
 
-    /// Unseen for too long to know.
+    /// Ready is Unknown.
     #[must_use]
     pub fn unknown(reason: Reason, message: impl Into<String>) -> Self {
         Self { ready: ReadyStatus::Unknown, reason, message: message.into(), progress: Progress::Idle }
     }
 
-    /// Stopped by `spec.suspend`.
+    /// `spec.suspend` is true; Ready keeps its status.
     #[must_use]
     pub fn suspended(message: impl Into<String>) -> Self {
         Self {
@@ -86,16 +86,16 @@ impl ConditionReport {
     }
 }
 
-/// What to write of a plan.
+/// What a plan writes to the status.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum StatusUpdate {
-    /// These conditions, for this generation.
+    /// These conditions, as observed for this generation.
     SetConditions(ConditionReport),
-    /// The conditions as they are, for this generation.
+    /// The current conditions, as observed for this generation.
     KeepConditions,
-    /// The remote facts, and the conditions as they are: this generation has not been judged.
+    /// Only the remote facts; this generation is not observed yet.
     FactsOnly,
-    /// Nothing: this generation has not been judged.
+    /// Nothing; this generation is not observed yet.
     Unchanged,
 }
 
@@ -105,16 +105,15 @@ impl From<ConditionReport> for StatusUpdate {
     }
 }
 
-/// The conditions after `report`, from those before. A transition time moves only with its status, and conditions that
-/// are not ours stay.
+/// The conditions after `update`. A transition time changes only together with its status. Conditions of other types stay.
 #[must_use]
-pub fn conditions(before: &[Condition], report: &StatusUpdate, generation: i64, now: Timestamp) -> Vec<Condition> {
-    let report = match report {
+pub fn conditions(before: &[Condition], update: &StatusUpdate, generation: i64, now: Timestamp) -> Vec<Condition> {
+    let report = match update {
         StatusUpdate::Unchanged | StatusUpdate::FactsOnly => return before.to_vec(),
         StatusUpdate::KeepConditions => {
-            let mut kept = before.to_vec();
-            kept.iter_mut().for_each(|c| c.observed_generation = Some(generation));
-            return kept;
+            let mut current = before.to_vec();
+            current.iter_mut().for_each(|c| c.observed_generation = Some(generation));
+            return current;
         }
         StatusUpdate::SetConditions(report) => report,
     };
@@ -131,22 +130,25 @@ pub fn conditions(before: &[Condition], report: &StatusUpdate, generation: i64, 
         Progress::Current | Progress::Idle => {}
     }
     let ours = [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled];
-    // One outage is told once, in the words it began with, whatever face it shows next.
-    let same = |told: &&Condition| {
-        (told.status.as_str(), told.reason.as_str()) == (ready, report.reason.as_str())
-            && told.observed_generation == Some(generation)
+    // An outage keeps its first message, even if its symptoms change.
+    let same = |current: &&Condition| {
+        (current.status.as_str(), current.reason.as_str()) == (ready, report.reason.as_str())
+            && current.observed_generation == Some(generation)
     };
-    let told = condition(before, ConditionType::Ready).filter(|told| report.reason.is_outage() && same(told));
-    let (reason, message) = (report.reason.as_str(), told.map_or(report.message.as_str(), |told| &told.message));
-    let mut after: Vec<_> =
-        wanted.into_iter().map(|(kind, status)| say(before, kind, status, reason, message, generation, now)).collect();
+    let current = condition(before, ConditionType::Ready).filter(|current| report.reason.is_outage() && same(current));
+    let (reason, message) =
+        (report.reason.as_str(), current.map_or(report.message.as_str(), |current| &current.message));
+    let mut after: Vec<_> = wanted
+        .into_iter()
+        .map(|(kind, status)| build_condition(before, kind, status, reason, message, generation, now))
+        .collect();
     after.extend(before.iter().filter(|c| !ours.iter().any(|kind| kind.as_str() == c.type_)).cloned());
     after
 }
 
-/// One condition, with the transition time of the one before where the status is the same.
+/// One condition. If its status does not change, it keeps its transition time.
 #[must_use]
-pub fn say(
+pub fn build_condition(
     before: &[Condition],
     kind: ConditionType,
     status: &str,
@@ -166,7 +168,7 @@ pub fn say(
     }
 }
 
-/// Kubernetes keeps no fraction of a second in these fields; a fraction would come back changed.
+/// The time in whole seconds, because Kubernetes drops fractions of a second.
 #[must_use]
 pub fn whole_seconds(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)

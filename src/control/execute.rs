@@ -95,7 +95,7 @@ pub(super) async fn execute<K: Kind>(
         return Ok(Next::Finish);
     }
     if step.mutates() && guard.permit.is_none() {
-        if plan.steps.iter().any(Step::makes) {
+        if plan.steps.iter().any(Step::sends_payload) {
             read.payload = object.payload(ctx).await?;
         }
         guard.slot = None;
@@ -246,7 +246,7 @@ async fn call<K: Kind>(
     guard: &mut WriteGuard,
 ) -> Result<Next<K>, Error> {
     let ctx = &*reconciler.ctx;
-    if step.makes() && !announced(read, state) {
+    if step.sends_payload() && !announced(read, state) {
         // The inputs changed since they were digested.
         return Ok(Next::Gather);
     }
@@ -292,7 +292,7 @@ fn events_of<K: Kind>(
             made_event(step).into_iter().chain(deprecated.map(warning)).collect()
         }
         StepOutcome::Failed(_)
-            if after.call_failures == 1 && before.call_failures == 0 && before.ready && step.makes() =>
+            if after.call_failures == 1 && before.call_failures == 0 && before.ready && step.sends_payload() =>
         {
             after.last_outcome.as_ref().and_then(delayed).into_iter().collect()
         }

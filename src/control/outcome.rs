@@ -9,9 +9,10 @@ use crate::crd::Reason;
 use crate::heroku::RemoteError;
 use crate::observe::report_for;
 use crate::plan::Step;
-use crate::plan::remote::PublishReason;
 use crate::plan::state::CallOutcome;
-use crate::plan::transition::{CALL_DEADLINE, CallFailure, FailureKind};
+use crate::plan::step::PublishReason;
+use crate::plan::timing::CALL_DEADLINE;
+use crate::plan::transition::{CallFailure, FailureKind};
 use crate::transport::{CallError, DEADLINE};
 
 // The plan waits for a call of ours as long as the transport does.
@@ -77,9 +78,9 @@ pub(super) fn delayed(answer: &CallOutcome) -> Option<PendingEvent> {
 /// What to tell of something that was made.
 pub(super) fn made_event(step: &Step) -> Option<PendingEvent> {
     let (reason, note) = match step {
-        Step::Create { name, anew: false } => (Reason::Created, format!("created {name} in AppLink")),
-        Step::Create { name, anew: true } => (Reason::Recreated, format!("created {name} in AppLink")),
-        Step::Publish { name, again } => match again {
+        Step::Create { name, recreate: false } => (Reason::Created, format!("created {name} in AppLink")),
+        Step::Create { name, recreate: true } => (Reason::Recreated, format!("created {name} in AppLink")),
+        Step::Publish { name, reason } => match reason {
             PublishReason::Changed => {
                 (Reason::Republished, format!("published {name} again, since what it is made from changed"))
             }

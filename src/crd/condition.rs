@@ -1,6 +1,6 @@
-//! Conditions of a status: the type that the plan compares and hashes, with the JSON of Kubernetes' own.
+//! The condition type of every status: comparable and hashable, with the JSON of `metav1.Condition`.
 //!
-//! Pure types. `conditions` decides what they say.
+//! Pure data. `conditions` fills it in.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1;
@@ -21,10 +21,10 @@ pub struct Condition {
     pub observed_generation: Option<i64>,
     /// When `status` last changed, in whole seconds.
     pub last_transition_time: Timestamp,
-    /// A [`Reason`](super::Reason), where this version wrote it.
+    /// Name of a [`Reason`](super::Reason), if this version of the operator wrote it.
     #[serde(default)]
     pub reason: String,
-    /// What is wrong, and what to do about it.
+    /// What is wrong, then what to do.
     #[serde(default)]
     pub message: String,
 }
@@ -61,7 +61,7 @@ pub fn condition(conditions: &[Condition], kind: ConditionType) -> Option<&Condi
     conditions.iter().find(|c| c.type_ == kind.as_str())
 }
 
-/// Schema of `status.conditions`: a map by type, so that two writers do not overwrite each other's conditions.
+/// Schema of `status.conditions`: a map by type, so that several writers can each own their conditions.
 pub(super) fn conditions_schema(generator: &mut schemars::SchemaGenerator) -> Schema {
     let item = generator.subschema_for::<v1::Condition>();
     json_schema!({
@@ -72,7 +72,7 @@ pub(super) fn conditions_schema(generator: &mut schemars::SchemaGenerator) -> Sc
     })
 }
 
-/// Schema of a time, as Kubernetes has it.
+/// Schema of `metav1.Time`.
 pub(super) fn time_schema(generator: &mut schemars::SchemaGenerator) -> Schema {
     generator.subschema_for::<Option<v1::Time>>()
 }

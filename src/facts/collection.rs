@@ -1,6 +1,6 @@
-//! What is known of one collection of an add-on: the last listing, and what was learnt of single objects since.
+//! One collection of an add-on: the last listing, and observations of single objects since.
 //!
-//! Pure. `observe` is the only writer; `diff` sees a [`Lookup`] view of one key, in which absence is a matter of proof.
+//! Pure. `observe` is the only writer. A plan sees a [`Lookup`] of one key. An object counts as absent only if that is proved.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,44 +9,45 @@ use jiff::{SignedDuration, Timestamp};
 use crate::conditions::ConditionReport;
 use crate::facts::{Lookup, Observed, Outage, Phase, RemoteObject};
 
-/// What was found gone is looked at once more after this.
-const GONE_FOR: SignedDuration = SignedDuration::from_mins(10);
+/// How long an observation of a single object counts without a listing.
+const OBSERVATION_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 
-/// One answer to a list call.
+/// Result of one list call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listing<R> {
-    /// What it shows.
+    /// Objects that it contains.
     pub items: Vec<R>,
-    /// Whether every item parsed and nothing hints at further pages; only then its silence proves anything.
+    /// Whether the listing is complete: every item parsed, and there is no sign of further pages. Only a complete listing
+    /// proves that an object is absent.
     pub whole: bool,
 }
 
-/// What was learnt of one object outside a listing: the answer to a write of ours, or to a GET.
+/// An observation of one object outside a listing: the answer to a write or to a GET.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Observation<R> {
-    /// It is there.
+    /// The object exists.
     Present(R),
-    /// Nothing is there under this id.
+    /// No object has this ID.
     Deleted(String),
-    /// Nothing bears this name.
+    /// No object has this name.
     Absent(String),
-    /// Something may have happened under this name.
+    /// A write may have changed an object with this name.
     Written(String),
 }
 
-/// What is known of one collection of one add-on.
+/// Everything observed of one collection of one add-on.
 #[derive(Clone, Debug)]
 pub struct Collection<R> {
     listed: Option<Listed>,
     objects: BTreeMap<String, Observed<R>>,
     observations: Vec<(Timestamp, Observation<R>)>,
-    /// When a GET or a DELETE found these ids gone; no listing since has shown them.
+    /// IDs that a GET or a DELETE found absent, and when. No listing since has shown them.
     deleted_ids: BTreeMap<String, Timestamp>,
-    /// When a GET found that nothing bears these names.
+    /// Names that a GET found absent, and when.
     absent: BTreeMap<String, Timestamp>,
-    /// Names that we gave, by the ids that we were given for them: a list may tell them late.
+    /// Names by ID, from our own calls, because a listing may show a name late.
     names: BTreeMap<String, String>,
-    /// When the service last told what there is, or was first asked in vain.
+    /// When a list call last succeeded, or when the first one failed.
     succeeded_at: Option<Timestamp>,
     outage: Option<Outage>,
 }
@@ -73,67 +74,67 @@ impl<R> Default for Collection<R> {
 }
 
 impl<R: RemoteObject> Collection<R> {
-    /// Takes in a listing that began at `began`, and gives the ids and names whose objects changed by it.
+    /// Applies a listing that began at `began`. Returns the IDs and names of objects that it changed.
     pub fn apply_listing(&mut self, began: Timestamp, listing: Listing<R>) -> BTreeSet<String> {
-        // Two may be under way, and come back in another order.
+        // Two list calls may overlap and end in reverse order.
         if self.listed.is_some_and(|listed| listed.began > began) {
             return BTreeSet::new();
         }
-        // What was learnt while it was under way is younger than what it shows.
+        // Observations since the call began are newer than the listing.
         self.observations.retain(|(at, _)| *at >= began);
         self.listed = Some(Listed { began, whole: listing.whole });
         self.succeeded(began);
         let ids: BTreeSet<_> = listing.items.iter().map(|item| item.id().to_owned()).collect();
         self.names.retain(|id, _| ids.contains(id));
-        let sighted = |mut object: R| {
+        let observed = |mut object: R| {
             self.names.get(object.id()).iter().for_each(|name| object.set_name(name));
             let older = self.objects.get(object.id()).filter(|old| old.object.name() == object.name());
             older.iter().for_each(|old| object.merge_older(&old.object));
             let detailed = older.is_some_and(|old| old.detailed && old.object.phase() == object.phase());
             (object.id().to_owned(), Observed { object, at: began, detailed })
         };
-        let mut now: BTreeMap<_, _> = listing.items.into_iter().map(sighted).collect();
+        let mut now: BTreeMap<_, _> = listing.items.into_iter().map(observed).collect();
         self.observations.iter().for_each(|(at, observation)| overlay(&mut now, *at, observation));
         self.absent.retain(|_, at| *at >= began);
-        self.deleted_ids.retain(|id, at| !now.contains_key(id) && began.duration_since(*at) < GONE_FOR);
+        self.deleted_ids.retain(|id, at| !now.contains_key(id) && began.duration_since(*at) < OBSERVATION_LIFETIME);
         let changed_keys = changes(&self.objects, &now);
         self.objects = now;
         changed_keys
     }
 
-    /// Takes in that the service told at `at` what there is.
+    /// Records that a list call succeeded at `at`.
     pub fn succeeded(&mut self, at: Timestamp) {
         (self.succeeded_at, self.outage) = (Some(at), None);
     }
 
-    /// Takes in that it did not, which is an outage from then on, and a silence once that lasts for `patience`.
-    pub fn failed(&mut self, at: Timestamp, report: ConditionReport, patience: SignedDuration) {
+    /// Records that a list call failed at `at`. This is an outage; it is stale once no call has succeeded for `stale_after`.
+    pub fn failed(&mut self, at: Timestamp, report: ConditionReport, stale_after: SignedDuration) {
         let since = *self.succeeded_at.get_or_insert(at);
-        // One outage is told once, in the words it began with, whatever face it shows next.
+        // An outage keeps its first report, even if its symptoms change.
         let outage = self.outage.get_or_insert(Outage { report, stale: false });
-        outage.stale = at.duration_since(since) >= patience;
+        outage.stale = at.duration_since(since) >= stale_after;
     }
 
-    /// Takes in that nobody asks the service for it now, so that its silence means nothing.
+    /// Records that the operator no longer lists the collection, so that there is no outage.
     pub fn unsubscribed(&mut self) {
         (self.succeeded_at, self.outage) = (None, None);
     }
 
-    /// Why it cannot be listed now.
+    /// Why the list calls fail now.
     #[must_use]
     pub fn outage(&self) -> Option<&Outage> {
         self.outage.as_ref()
     }
 
-    /// Takes in that the object of this id has this name.
+    /// Records the name of an object that a listing shows without one.
     pub fn set_name(&mut self, id: &str, name: &str) {
-        if let Some(seen) = self.objects.get_mut(id) {
-            seen.object.set_name(name);
+        if let Some(observed) = self.objects.get_mut(id) {
+            observed.object.set_name(name);
             self.names.insert(id.to_owned(), name.to_owned());
         }
     }
 
-    /// Takes in what was learnt of one object at `at`.
+    /// Applies an observation of one object that was made at `at`.
     pub fn observe(&mut self, at: Timestamp, observation: Observation<R>) {
         if let Observation::Present(object) = &observation
             && let Some(name) = object.name()
@@ -150,7 +151,8 @@ impl<R: RemoteObject> Collection<R> {
         overlay(&mut self.objects, at, &observation);
         // No listing that is still under way began so long ago. That something was written is known until one shows it,
         // and of several writes to a name by the last. Where there never was a listing, there is none to doubt.
-        let (listed, young) = (self.listed.is_some(), |since: Timestamp| at.duration_since(since) < GONE_FOR);
+        let (listed, young) =
+            (self.listed.is_some(), |since: Timestamp| at.duration_since(since) < OBSERVATION_LIFETIME);
         self.observations.retain(|(since, known)| match (known, &observation) {
             (Observation::Written(old), Observation::Written(new)) if old == new && *since <= at => false,
             (Observation::Written(_), _) => listed || young(*since),
@@ -159,12 +161,14 @@ impl<R: RemoteObject> Collection<R> {
         self.observations.push((at, observation));
     }
 
-    /// What is known of the key (id, name). Absence counts only from a listing that began at `since` or later, and
-    /// after the last write to that name.
+    /// Everything observed under an ID and a name. A listing proves absence only if it began at `since` or later, and after
+    /// the last write to the name.
     #[must_use]
     pub fn lookup(&self, id: Option<&str>, name: &str, since: Timestamp) -> Lookup<R> {
         let written_since = |began: Timestamp| {
-            self.observations.iter().any(|(at, w)| matches!(w, Observation::Written(n) if n == name) && *at >= began)
+            self.observations
+                .iter()
+                .any(|(at, observation)| matches!(observation, Observation::Written(n) if n == name) && *at >= began)
         };
         let ours = |s: &&Observed<R>| s.object.name() == Some(name) || Some(s.object.id()) == id;
         let listed = self.listed.is_some_and(|l| l.whole && l.began >= since && !written_since(l.began))
@@ -180,18 +184,18 @@ impl<R: RemoteObject> Collection<R> {
         }
     }
 
-    /// The object of this id, with what [`Self::lookup`] leaves out.
+    /// The object with this ID, including the secrets that [`Self::lookup`] leaves out.
     #[must_use]
     pub fn object(&self, id: &str) -> Option<&R> {
         self.objects.get(id).map(|observed| &observed.object)
     }
 
-    /// All that was seen.
+    /// All observed objects.
     pub fn objects(&self) -> impl Iterator<Item = &R> {
-        self.objects.values().map(|seen| &seen.object)
+        self.objects.values().map(|observed| &observed.object)
     }
 
-    /// How many objects there are, those taken away left out; nothing before the first listing.
+    /// Number of objects, without disconnected ones; `None` before the first listing.
     #[must_use]
     pub fn count(&self) -> Option<i64> {
         self.listed?;
@@ -217,7 +221,7 @@ fn overlay<R: RemoteObject>(objects: &mut BTreeMap<String, Observed<R>>, at: Tim
         Observation::Deleted(id) => {
             objects.remove(id);
         }
-        Observation::Absent(name) => objects.retain(|_, seen| seen.object.name() != Some(name)),
+        Observation::Absent(name) => objects.retain(|_, observed| observed.object.name() != Some(name)),
         Observation::Written(_) => {}
     }
 }
@@ -227,11 +231,11 @@ fn changes<R: RemoteObject>(
     after: &BTreeMap<String, Observed<R>>,
 ) -> BTreeSet<String> {
     let differs = |one: &Observed<R>, all: &BTreeMap<String, Observed<R>>| {
-        all.get(one.object.id()).is_none_or(|twin| twin.object != one.object)
+        all.get(one.object.id()).is_none_or(|other| other.object != one.object)
     };
-    let lost = before.values().filter(|s| differs(s, after));
-    let won = after.values().filter(|s| differs(s, before));
-    lost.chain(won).flat_map(|s| [Some(s.object.id()), s.object.name()]).flatten().map(str::to_owned).collect()
+    let removed = before.values().filter(|s| differs(s, after));
+    let added = after.values().filter(|s| differs(s, before));
+    removed.chain(added).flat_map(|s| [Some(s.object.id()), s.object.name()]).flatten().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

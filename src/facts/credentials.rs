@@ -1,18 +1,18 @@
-//! What a stored authorization gives access with, as the service tells it.
+//! The credential of an authorization.
 //!
-//! Pure, and nothing here prints the token. `wire::credentials` decodes into it; it goes into a Secret and nowhere else.
+//! Pure. `wire::credentials` decodes it, and it goes into a Secret and nowhere else. `Debug` does not print the token.
 
 use secrecy::SecretString;
 
 use super::Org;
 
-/// Access to an org, as it is now: the token lapses at a time that nobody tells.
+/// Current access to an org. AppLink does not say when the token expires.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// Access token.
     pub access_token: SecretString,
-    /// The org and its user; the instance's URL has a scheme.
+    /// The org and its user. The instance URL includes the scheme.
     pub org: Org,
-    /// Whether the service says that access is granted.
+    /// Whether AppLink reports the authorization as authorized.
     pub authorized: bool,
 }

@@ -1,55 +1,55 @@
-//! One data action target as the service tells it.
+//! A data action target as AppLink returns it.
 //!
-//! Pure. `wire::target` decodes into it.
+//! Pure. `wire::data_action_target` decodes it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Org, Phase, RemoteObject};
 
-/// Where Data Cloud sends what changes, on an app.
+/// An endpoint of an app to which Data Cloud sends changes.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RemoteDataActionTarget {
-    /// Id.
+    /// Remote ID.
     pub id: String,
-    /// What tells it from the others on its connection, see [`RemoteDataActionTarget::key_of`].
+    /// Key that is unique on its connection, see [`RemoteDataActionTarget::key_of`].
     pub key: Option<String>,
     /// `api_name`
     pub api_name: Option<String>,
     /// `label`
     pub label: Option<String>,
-    /// `target_endpoint`: a path on the app.
+    /// `target_endpoint`, a path on the app.
     pub endpoint: Option<String>,
-    /// `type`, as the service writes it.
+    /// `type`, as AppLink writes it.
     pub kind: Option<String>,
-    /// UUID of its app, where the service tells it.
+    /// UUID of its app, if AppLink returns it.
     pub app_id: Option<String>,
-    /// Status in the service's own word.
+    /// Status as AppLink writes it.
     pub status: String,
-    /// Status as we understand it.
+    /// Phase that the status means.
     pub phase: Phase,
-    /// The org, as far as the service tells it.
+    /// The org, as far as AppLink returns it.
     pub org: Org,
-    /// The service's own error id and text, redacted.
+    /// Error ID and text of AppLink, redacted.
     pub error: Option<String>,
-    /// When it was created.
+    /// When it was created, as AppLink writes it.
     pub created_at: Option<String>,
-    /// Who created it.
+    /// Heroku user who created it.
     pub created_by: Option<String>,
 }
 
-/// The data action targets on a connection, whoever made them.
+/// All data action targets on a connection, including those that no resource declares.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TargetListing {
-    /// When they were listed; a service may have no such list, and then none were seen.
+    /// When the list call began. Some versions of AppLink have no such list; then `seen` is empty.
     pub at: Option<Timestamp>,
-    /// Ids, and what people call them.
+    /// IDs and names.
     pub seen: Vec<(String, String)>,
 }
 
 impl RemoteDataActionTarget {
-    /// The key of a target: its `api_name`, and before it the app where that is not `ours`. Apps that share an add-on
-    /// see the targets of each other, and those may be called alike.
+    /// Key of a target: its `api_name`, after the UUID of its app if that is not `ours`. Apps that share an add-on see each
+    /// other's targets, which may have the same names.
     #[must_use]
     pub fn key_of(api_name: &str, app_id: Option<&str>, ours: &str) -> String {
         match app_id {

@@ -1,7 +1,7 @@
-//! What the service was seen to hold: plain facts, secrets left out, and when they were seen.
+//! Facts: what AppLink and Heroku returned, when, and without secrets.
 //!
-//! Pure. `wire` decodes into it, `observe` is the only writer, `diff` reads. A key is present, absent or unknown, and
-//! absent only on proof.
+//! Pure. `wire` decodes them, `observe` is the only writer, and `plan` reads them. An object is present, absent or unknown;
+//! it is absent only if that is proved.
 
 // Nothing from outside may end the process.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used))]
@@ -24,42 +24,42 @@ pub use credentials::Credentials;
 pub use data_action_target::{RemoteDataActionTarget, TargetListing};
 pub use publication::RemotePublication;
 
-/// Where a remote object stands. Words the service uses that we do not know count as `Pending`.
+/// Phase of a remote object. An unknown status of AppLink counts as `Pending`.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Being set up.
+    /// AppLink is setting it up.
     Pending,
-    /// In working order.
+    /// It works.
     Ready,
-    /// Failed, by the service's own word.
+    /// AppLink reports that it failed.
     Failed,
-    /// Being taken away.
+    /// AppLink is deleting it.
     Deleting,
-    /// Taken away, although still listed.
+    /// It is deleted, although AppLink still lists it.
     Deleted,
 }
 
-/// How access was granted.
+/// How the operator or a person signed in.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AuthMethod {
-    /// By a robot.
+    /// With a private key, without a browser.
     Jwt,
-    /// By a person.
+    /// By a person in a browser.
     OAuth,
 }
 
-/// A link that a person opens to consent. Whoever has it can connect an org of theirs, so it is never printed.
+/// A link that a person opens to consent. Anyone who has it can connect an org, so `Debug` does not print it.
 #[derive(Clone, Debug)]
 pub struct ConsentLink(SecretString);
 
 impl ConsentLink {
-    /// What stands for a link where only its presence counts: in a snapshot, and in what was read back from one.
+    /// A placeholder that only says that there is a link. Snapshots contain it.
     #[must_use]
     pub fn redacted() -> Self {
         Self(SecretString::from(String::new()))
     }
 
-    /// The link, to be handed over.
+    /// The link, for the OAuth Secret.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -86,7 +86,7 @@ impl Hash for ConsentLink {
     }
 }
 
-/// Only that there is a link, never the link itself.
+/// Writes a placeholder, never the link.
 impl Serialize for ConsentLink {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str("[redacted]")
@@ -102,30 +102,31 @@ impl<'de> Deserialize<'de> for ConsentLink {
 
 /// A remote object of any kind.
 pub trait RemoteObject: Clone + PartialEq {
-    /// Whether the service lets anybody delete one.
+    /// Whether AppLink can delete such an object.
     const DELETABLE: bool = true;
 
-    /// Its id, unique on the add-on.
+    /// ID, unique on the add-on.
     fn id(&self) -> &str;
-    /// Its name, where the service tells it.
+    /// Name, if AppLink returns it.
     fn name(&self) -> Option<&str>;
-    /// Where it stands.
+    /// Phase.
     fn phase(&self) -> Phase;
-    /// When it was created, where the service tells it.
+    /// When it was created, if AppLink returns it.
     fn created(&self) -> Option<Timestamp>;
-    /// Takes the name that it is known to have, where the service does not tell it.
+    /// Sets the name if AppLink does not return one.
     fn set_name(&mut self, name: &str);
-    /// What the service says of its last modification, for what can be written over: empty where it says nothing.
+    /// Text that changes with each modification, for objects that the operator can overwrite. It is empty if AppLink returns
+    /// no modification time.
     fn modified_marker(&self) -> Option<&str> {
         None
     }
-    /// Takes out what must not leave the process: a snapshot says that there is a secret, not which.
+    /// Replaces secrets by placeholders, for a snapshot.
     fn redact(&mut self) {}
-    /// Takes over what an older sighting told that this one cannot know.
+    /// Takes over fields of an older observation that AppLink returns only once.
     fn merge_older(&mut self, _older: &Self) {}
 }
 
-/// Which of the two kinds of granted access.
+/// Connection or authorization.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OrgAccessKind {
     /// A connection: the org may call the app.
@@ -135,7 +136,7 @@ pub enum OrgAccessKind {
 }
 
 impl OrgAccessKind {
-    /// As written for people.
+    /// Name in messages, in lower case.
     #[must_use]
     pub fn noun(self) -> &'static str {
         match self {
@@ -145,32 +146,32 @@ impl OrgAccessKind {
     }
 }
 
-/// One connection or authorization as the service tells it.
+/// A connection or an authorization as AppLink returns it.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RemoteOrgAccess {
-    /// Id.
+    /// Remote ID.
     pub id: String,
     /// `connection_name` or `developer_name`.
     pub name: Option<String>,
-    /// Status in the service's own word.
+    /// Status as AppLink writes it.
     pub status: String,
-    /// Status as we understand it.
+    /// Phase that the status means.
     pub phase: Phase,
     /// Salesforce or Data Cloud.
     pub provider: Option<Provider>,
     /// JWT or OAuth.
     pub method: Option<AuthMethod>,
-    /// The org that it leads to.
+    /// The org that it is connected to.
     pub org: Org,
-    /// Where consent is given; some services tell it once, in the answer to the POST.
+    /// Consent link. Some versions of AppLink return it only once, in the answer to the POST.
     pub link: Option<ConsentLink>,
-    /// The service's own error id and text, redacted.
+    /// Error ID and text of AppLink, redacted.
     pub error: Option<String>,
-    /// When it was created.
+    /// When it was created, as AppLink writes it.
     pub created_at: Option<String>,
-    /// Who created it.
+    /// Heroku user who created it.
     pub created_by: Option<String>,
-    /// Through which app it was created.
+    /// Heroku app that it was created through.
     pub created_via_app: Option<String>,
 }
 
@@ -200,40 +201,40 @@ impl RemoteObject for RemoteOrgAccess {
     }
 }
 
-/// A remote object, and when it was seen.
+/// A remote object, and when the operator observed it.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Observed<R> {
-    /// What was seen.
+    /// The object.
     pub object: R,
-    /// When the call that showed it began.
+    /// When the call that returned it began.
     pub at: Timestamp,
-    /// Whether an answer about it alone was had while it stood where it stands: a list may tell less.
+    /// Whether a GET or a write returned it in its current phase. A listing may lack fields.
     pub detailed: bool,
 }
 
-/// A list that does not come, while the add-on answers otherwise.
+/// A failing list, while the add-on answers other calls.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outage {
-    /// What is wrong, in the words it began with.
+    /// Report of the first failure.
     pub report: ConditionReport,
-    /// Whether nothing was listed for so long that nothing is known any more.
+    /// Whether the outage has lasted so long that the state of the objects is unknown.
     pub stale: bool,
 }
 
-/// What is known of one key: the objects that bear the name or the id, and whether others can be ruled out.
+/// Everything observed under one ID and name, and whether more objects may exist.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lookup<R> {
-    /// Those seen.
+    /// Observed objects.
     pub observed: Vec<Observed<R>>,
-    /// Whether a whole listing that is young enough proves that there are no others.
+    /// Whether a recent complete listing, or a GET by name, proves that there are no other objects.
     pub complete: bool,
-    /// Whether such a listing does, and not only a GET by the name.
+    /// Whether a recent complete listing proves it.
     pub listed: bool,
-    /// Whether a GET by the name, since the last write to it, found nothing.
+    /// Whether a GET by name since the last write to the name found nothing.
     pub absent_by_get: bool,
-    /// Ids that a GET or a DELETE found gone of late, and no listing since has shown.
+    /// IDs that a recent GET or DELETE found absent, and that no listing since has shown.
     pub deleted_ids: Vec<String>,
-    /// Why they cannot be listed now.
+    /// Why the list calls fail now.
     pub outage: Option<Outage>,
 }
 
@@ -251,14 +252,13 @@ impl<R> Default for Lookup<R> {
 }
 
 impl<R: RemoteObject> Lookup<R> {
-    /// The object of this id.
+    /// The object with this ID.
     #[must_use]
     pub fn of_id(&self, id: &str) -> Option<&Observed<R>> {
         self.observed.iter().find(|s| s.object.id() == id)
     }
 
-    /// The objects that hold this name, the youngest last; those that were taken away hold none, whatever the list
-    /// still shows.
+    /// The objects with this name, the newest last. A deleted object that AppLink still lists does not count.
     pub fn of_name(&self, name: &str) -> Vec<&Observed<R>> {
         let holds = |s: &&Observed<R>| s.object.name() == Some(name) && s.object.phase() != Phase::Deleted;
         let mut found: Vec<_> = self.observed.iter().filter(holds).collect();
@@ -267,25 +267,25 @@ impl<R: RemoteObject> Lookup<R> {
     }
 }
 
-/// What was found of an add-on on Heroku.
+/// An add-on as Heroku returns it.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AddonFacts {
     /// App UUID.
     pub app_id: String,
-    /// What the app is called now, where no app has the name in the spec any more.
+    /// Current name of the app, if no app has the name in the spec any more.
     pub renamed_to: Option<String>,
     /// Add-on UUID.
     pub addon_id: String,
     /// Add-on name.
     pub addon_name: String,
-    /// Where its AppLink API is.
+    /// Base URL of its AppLink API.
     pub api_url: String,
-    /// Whether config var `HEROKU_APP_ID` of the app is set.
+    /// Whether the app has config var `HEROKU_APP_ID`.
     pub app_id_set: bool,
 }
 
 impl AddonFacts {
-    /// Whether the names now stand for another app or add-on than the UUIDs recorded earlier.
+    /// Whether the names now belong to another app or add-on than the recorded UUIDs.
     #[must_use]
     pub fn identity_change(&self, app_id: Option<&str>, addon_id: Option<&str>) -> Option<IdentityChange> {
         let changed = |what, recorded: Option<&str>, found: &str| {
@@ -296,7 +296,7 @@ impl AddonFacts {
     }
 }
 
-/// A name that now stands for another app or add-on.
+/// A name that now belongs to another app or add-on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityChange {
     /// "app" or "add-on".
@@ -312,29 +312,29 @@ impl fmt::Display for IdentityChange {
         let Self { what, recorded, found } = self;
         write!(
             f,
-            "the {what} of that name was {recorded} and is {found} now; nothing is touched. Create another AppLinkAddon \
-             for the new one, or restore the old one on Heroku"
+            "the {what} of this name was {recorded}, but is now {found}. The operator changes neither. Create another \
+             AppLinkAddon for the new one, or restore the old one on Heroku"
         )
     }
 }
 
-/// What is known of an add-on now.
+/// Everything observed of an add-on.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AddonObservation {
-    /// What was found, as far as anything was.
+    /// Facts of the last successful lookup.
     pub facts: Option<AddonFacts>,
-    /// Why it cannot be used now.
+    /// Why the add-on is unusable now.
     pub problem: Option<ConditionReport>,
-    /// Which of its lists does not come, and why, while others do.
+    /// Why one of its lists fails while others succeed.
     pub list_problem: Option<ConditionReport>,
-    /// Whether it has been silent for too long to know anything of what lives on it.
+    /// Whether the outage has lasted so long that the state of all its objects is unknown.
     pub stale: bool,
-    /// What to tell while it is looked at less often than asked for, to spare the budget of calls.
+    /// Message for condition Reachable while the call budget forces longer poll intervals.
     pub constrained: Option<String>,
-    /// Connections seen.
+    /// Number of connections.
     pub connections: Option<i64>,
-    /// Authorizations seen.
+    /// Number of authorizations.
     pub authorizations: Option<i64>,
-    /// When the last pass that ended began.
+    /// When the last finished poll began.
     pub at: Option<Timestamp>,
 }

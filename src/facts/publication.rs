@@ -1,28 +1,28 @@
-//! One publication as the service tells it.
+//! A publication as AppLink returns it.
 //!
-//! Pure. `wire::publication` decodes into it. What was published cannot be read back: only that something was, and when.
+//! Pure. `wire::publication` decodes it. AppLink does not return the content, only that and when an app published.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Phase, RemoteObject};
 
-/// What an app published on a connection. There is one for each app, so the app identifies it.
+/// The API of one app on a connection. An app has at most one, so the UUID of the app is its ID.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RemotePublication {
     /// UUID of the app that published.
     pub id: String,
-    /// Id of the external service registration in Salesforce.
+    /// ID of the external service registration in Salesforce.
     pub external_service_id: Option<String>,
-    /// Its developer name.
+    /// Developer name of that registration.
     pub external_service_name: Option<String>,
-    /// Id of the org.
+    /// Org ID, 18 characters.
     pub org_id: Option<String>,
-    /// When it was created.
+    /// When it was created, as AppLink writes it.
     pub created_at: Option<String>,
-    /// Who created it.
+    /// Heroku user who created it.
     pub created_by: Option<String>,
-    /// When it was published last.
+    /// When it was last published, as AppLink writes it.
     pub modified_at: Option<String>,
 }
 

@@ -1,7 +1,6 @@
-//! What is declared, with every input resolved and checked, and the digest of what can only be written.
+//! Inputs: the key, user and URL of a connection or an authorization, checked, and the digest of what AppLink never returns.
 //!
-//! Pure. `control::resolve` reads the Secrets; this file judges and digests them. Nothing here can be printed with a
-//! key in it.
+//! Pure. `control::kinds` reads the Secrets; this file validates and digests them. No type here prints a key.
 
 mod key;
 pub mod publication;
@@ -16,62 +15,62 @@ use crate::conditions::ConditionReport;
 use crate::crd::{AuthSpec, Expect, JwtMethod, Provider, Reason};
 use crate::facts::{AuthMethod, Org};
 
-/// Version of the digest; one of another version never counts as a change.
+/// Version of the digest. A digest of another version never counts as a change.
 const HASH_VERSION: &str = "v1:";
-/// A name of Kubernetes has at most so many characters.
-const LONGEST_NAME: usize = 253;
+/// Longest name that Kubernetes allows, in characters.
+const MAX_NAME_LENGTH: usize = 253;
 
-/// A connection or an authorization as declared.
+/// Everything that a creation of a connection or an authorization sends.
 #[derive(Clone, Debug)]
 pub struct OrgAccessPayload {
     /// Remote name.
     pub name: String,
     /// Salesforce or Data Cloud.
     pub provider: Provider,
-    /// Where to log in.
+    /// Login URL in canonical form.
     pub login_url: String,
-    /// How access is had.
+    /// How to sign in.
     pub login: AuthPayload,
-    /// Digest of all that AppLink takes and never tells, in canonical form.
-    pub hash: String,
-    /// The same as it was made before inputs were brought into canonical form. One that is recorded is no change.
-    pub former_hash: String,
-}
-
-/// What a plan needs to know of the inputs of an [`OrgAccessPayload`]: no secret.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
-pub struct OrgAccessInputs {
-    /// JWT or OAuth.
-    pub auth_method: AuthMethod,
-    /// Digest of all that AppLink takes and never returns, in canonical form.
+    /// Digest of all inputs that AppLink never returns, in canonical form.
     pub hash: String,
     /// Digest of the same inputs as earlier versions computed it. A status that records this one shows no change.
     pub former_hash: String,
 }
 
-/// How to get access to an org.
+/// What a plan needs to know about an [`OrgAccessPayload`]: no secret.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OrgAccessInputs {
+    /// JWT or OAuth.
+    pub auth_method: AuthMethod,
+    /// Digest of all inputs that AppLink never returns, in canonical form.
+    pub hash: String,
+    /// Digest of the same inputs as earlier versions computed it. A status that records this one shows no change.
+    pub former_hash: String,
+}
+
+/// How to sign in to an org.
 #[derive(Clone, Debug)]
 pub enum AuthPayload {
-    /// As a robot.
+    /// With a private key, without a browser.
     Jwt {
         /// Salesforce user.
         username: String,
         /// Consumer key.
         client_id: String,
-        /// Name of the credential, where the user gives one.
+        /// Name of the credential in AppLink, if the spec sets one.
         alias: Option<String>,
         /// Private key, PEM encoded.
         private_key: SecretString,
     },
-    /// As whoever opens the link.
+    /// As the person who opens the consent link.
     OAuth,
 }
 
 impl OrgAccessPayload {
-    /// By JWT, from what is declared and the private key that it refers to.
+    /// Payload for the JWT method, from the spec and its private key.
     ///
     /// # Errors
-    /// The verdict to show where an input is unusable.
+    /// The conditions to report if the key is unusable.
     pub fn by_jwt(name: &str, access: &AuthSpec, jwt: &JwtMethod, key: &SecretString) -> Result<Self, ConditionReport> {
         let private_key = PrivateKey::read(key.expose_secret()).map_err(|why| {
             let at = &jwt.private_key_secret_ref;
@@ -94,12 +93,12 @@ impl OrgAccessPayload {
     /// By OAuth, whose link goes into the Secret of this name.
     ///
     /// # Errors
-    /// The verdict to show where no Secret can have that name.
+    /// The conditions to report if no Secret can have this name.
     pub fn by_oauth(name: &str, access: &AuthSpec, secret: &str) -> Result<Self, ConditionReport> {
-        if secret.len() > LONGEST_NAME {
+        if secret.len() > MAX_NAME_LENGTH {
             let text = format!(
-                "no Secret can be called {secret}: that is longer than {LONGEST_NAME} characters. Create this resource \
-                 under a shorter name"
+                "the consent link needs a Secret named {secret}, but a name has at most {MAX_NAME_LENGTH} characters. Create \
+                 this resource under a shorter name"
             );
             return Err(ConditionReport::stalled(Reason::InvalidSpec, text));
         }
@@ -114,7 +113,7 @@ impl OrgAccessPayload {
         })
     }
 
-    /// What a plan needs of it.
+    /// What a plan needs to know about it.
     #[must_use]
     pub fn inputs(&self) -> OrgAccessInputs {
         let (hash, former_hash) = (self.hash.clone(), self.former_hash.clone());
@@ -131,21 +130,21 @@ impl OrgAccessPayload {
     }
 }
 
-/// By what a remote object is known to be the declared one: all that the service may tell of it.
+/// Attributes of the spec that AppLink may report, by which the operator recognises a remote object.
 #[derive(Clone, Copy, Debug)]
 pub struct MatchCriteria<'a> {
     /// Salesforce or Data Cloud.
     pub provider: Provider,
     /// JWT or OAuth.
     pub method: AuthMethod,
-    /// The robot's user.
+    /// User of the JWT method.
     pub username: Option<&'a str>,
-    /// The org and user that must be connected.
+    /// `spec.expect`
     pub expect: Option<&'a Expect>,
 }
 
 impl<'a> MatchCriteria<'a> {
-    /// What is declared of it.
+    /// Criteria of a spec.
     #[must_use]
     pub fn of(access: &'a AuthSpec) -> Self {
         let username = access.jwt.as_ref().map(|jwt| jwt.username.trim());
@@ -154,44 +153,44 @@ impl<'a> MatchCriteria<'a> {
     }
 }
 
-/// How an org compares to what is expected.
+/// Result of comparing an org with `spec.expect`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Match {
-    /// As expected, or nothing is.
+    /// The org matches, or the spec expects nothing.
     Matches,
-    /// Another org or user: which, and which it should be.
+    /// The org or user differs. The text names both.
     Differs(String),
-    /// The service does not tell the org id, or the user.
+    /// AppLink does not report the org ID or the user.
     Unknown,
 }
 
-/// Compares `org` to what is expected of it. The 15 characters of an org id without its checksum tell it from all
-/// others; Salesforce user names know no case.
+/// Compares an org with `spec.expect`. Only the first 15 characters of an org ID count, because the rest is a checksum.
+/// Salesforce user names ignore case.
 #[must_use]
 pub fn compare(org: &Org, expect: Option<&Expect>) -> Match {
     let Some(expect) = expect else { return Match::Matches };
-    let bare = |id: &str| id.chars().take(15).collect::<String>();
+    let without_checksum = |id: &str| id.chars().take(15).collect::<String>();
     let org_id = (expect.org_id.as_deref().map(str::trim), org.id.as_deref());
     let username = (expect.username.as_deref().map(str::trim), org.username.as_deref());
     match (org_id, username) {
-        ((Some(wanted), Some(told)), _) if bare(wanted) != bare(told) => {
-            Match::Differs(format!("org {told}, and spec.expect.orgID names {wanted}"))
+        ((Some(expected), Some(actual)), _) if without_checksum(expected) != without_checksum(actual) => {
+            Match::Differs(format!("org {actual}, but spec.expect.orgID is {expected}"))
         }
-        (_, (Some(wanted), Some(told))) if !wanted.eq_ignore_ascii_case(told) => {
-            Match::Differs(format!("user {told}, and spec.expect.username names {wanted}"))
+        (_, (Some(expected), Some(actual))) if !expected.eq_ignore_ascii_case(actual) => {
+            Match::Differs(format!("user {actual}, but spec.expect.username is {expected}"))
         }
         ((Some(_), None), _) | (_, (Some(_), None)) => Match::Unknown,
         _ => Match::Matches,
     }
 }
 
-/// Whether a recorded digest speaks of other inputs than `wanted`.
+/// Whether a recorded digest belongs to other inputs than `wanted`.
 #[must_use]
 pub fn changed(recorded: Option<&str>, wanted: &str) -> bool {
     recorded.is_some_and(|hash| hash.starts_with(HASH_VERSION) && hash != wanted)
 }
 
-/// Each part is preceded by its length, so that no two lists of parts read alike.
+/// Digest of a list of parts. The length of each part precedes it, so that no two lists give the same bytes.
 pub(super) fn digest(parts: &[&str]) -> String {
     let mut sha = Sha256::new();
     for part in parts {
@@ -202,13 +201,13 @@ pub(super) fn digest(parts: &[&str]) -> String {
     format!("{HASH_VERSION}{hex}")
 }
 
-/// The URL in the one form that all spellings of it have: host in lower case, no default port, no slash at the end.
+/// The URL in canonical form: host in lower case, no default port, no slash at the end.
 fn canonical_url(url: &str) -> String {
     let parsed = Url::parse(url.trim()).map(String::from);
     parsed.unwrap_or_else(|_| url.to_owned()).trim_end_matches('/').to_owned()
 }
 
-/// The text of the key that digests were once made over.
+/// Text of the key as earlier versions digested it.
 fn former_text(key: &SecretString) -> String {
     format!("{}\n", key.expose_secret().replace("\r\n", "\n").trim())
 }
@@ -239,7 +238,7 @@ mod tests {
     static KEY: LazyLock<String> = LazyLock::new(generated);
 
     #[test]
-    fn the_digest_tells_every_write_only_input_apart_and_nothing_else() {
+    fn the_digest_covers_exactly_the_write_only_inputs() {
         let base = hash(&access(|_| {}), &KEY).unwrap();
         assert!(base.starts_with("v1:") && base.len() == 3 + 64);
         let changes: [fn(&mut serde_json::Value); 5] = [
@@ -247,7 +246,7 @@ mod tests {
             |s| s["jwt"]["username"] = json!("v"),
             |s| s["jwt"]["alias"] = json!("a"),
             |s| s["loginURL"] = json!("https://test.salesforce.com"),
-            // The same characters, split in another place.
+            // The same characters, split differently.
             |s| (s["jwt"]["clientID"], s["jwt"]["username"]) = (json!("cu"), json!("")),
         ];
         for change in changes {
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn inputs_that_are_only_written_otherwise_have_the_same_digest() {
+    fn spelling_does_not_change_the_digest() {
         let base = hash(&access(|s| s["loginURL"] = json!("https://test.salesforce.com")), &KEY).unwrap();
         let spellings: [fn(&mut serde_json::Value); 7] = [
             |s| s["loginURL"] = json!("https://test.salesforce.com/"),
@@ -280,11 +279,11 @@ mod tests {
         let (plain, other) = (oauth("https://my.example.com/path"), oauth("https://MY.example.com:443/path/"));
         assert_eq!((&plain.hash, &plain.login_url), (&other.hash, &other.login_url));
         assert_ne!(plain.hash, oauth("https://my.example.com/Path").hash);
-        assert_eq!(plain.hash, plain.former_hash, "what was canonical before has the digest that it had");
+        assert_eq!(plain.hash, plain.former_hash, "canonical inputs keep their digest");
     }
 
     #[test]
-    fn what_is_no_key_is_told_by_the_secret_and_not_by_its_content() {
+    fn an_invalid_key_is_reported_without_its_content() {
         for key in ["CANARY", "-----BEGIN CERTIFICATE-----\nQ0FOQVJZ\n-----END CERTIFICATE-----"] {
             let report = hash(&access(|_| {}), key).unwrap_err();
             assert_eq!(report.reason, Reason::InvalidSecret);
@@ -295,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn oauth_has_a_digest_of_its_own_and_needs_a_secret_that_can_be() {
+    fn oauth_has_its_own_digest_and_needs_a_valid_secret_name() {
         let oauth = access(|s| (s["jwt"], s["oauth"]) = (json!(null), json!({})));
         let one = OrgAccessPayload::by_oauth("prod", &oauth, "prod-connection-oauth").unwrap().hash;
         let sandbox = access(|s| s["loginURL"] = json!("https://test.salesforce.com"));
@@ -306,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_expected_is_compared_as_salesforce_compares() {
+    fn expect_is_compared_as_salesforce_compares() {
         let org = |id: Option<&str>, username: Option<&str>| Org {
             id: id.map(str::to_owned),
             username: username.map(str::to_owned),
@@ -316,29 +315,29 @@ mod tests {
             org_id: id.map(str::to_owned),
             username: username.map(str::to_owned),
         };
-        let told = org(Some("00DSG000007a3BZ2AY"), Some("Admin@Example.com"));
+        let org_of_admin = org(Some("00DSG000007a3BZ2AY"), Some("Admin@Example.com"));
         let table = [
-            (expect(Some("00DSG000007a3BZ2AY"), None), &told, "met"),
-            (expect(Some("00DSG000007a3BZ"), Some("admin@example.com")), &told, "met"),
-            (expect(Some("00DSG000007a3Bz"), None), &told, "missed"),
-            (expect(None, Some("else@example.com")), &told, "missed"),
-            (expect(Some("00DSG000007a3BZ"), Some("else@example.com")), &org(None, Some("x@y.z")), "missed"),
-            (expect(Some("00DSG000007a3BZ"), None), &org(None, Some("admin@example.com")), "untold"),
-            (expect(None, Some("admin@example.com")), &Org::default(), "untold"),
+            (expect(Some("00DSG000007a3BZ2AY"), None), &org_of_admin, "matches"),
+            (expect(Some("00DSG000007a3BZ"), Some("admin@example.com")), &org_of_admin, "matches"),
+            (expect(Some("00DSG000007a3Bz"), None), &org_of_admin, "differs"),
+            (expect(None, Some("else@example.com")), &org_of_admin, "differs"),
+            (expect(Some("00DSG000007a3BZ"), Some("else@example.com")), &org(None, Some("x@y.z")), "differs"),
+            (expect(Some("00DSG000007a3BZ"), None), &org(None, Some("admin@example.com")), "unknown"),
+            (expect(None, Some("admin@example.com")), &Org::default(), "unknown"),
         ];
         for (expect, org, wanted) in table {
-            let intent = match compare(org, Some(&expect)) {
-                Match::Matches => "met",
-                Match::Differs(_) => "missed",
-                Match::Unknown => "untold",
+            let result = match compare(org, Some(&expect)) {
+                Match::Matches => "matches",
+                Match::Differs(_) => "differs",
+                Match::Unknown => "unknown",
             };
-            assert_eq!(intent, wanted, "{expect:?} {org:?}");
+            assert_eq!(result, wanted, "{expect:?} {org:?}");
         }
         assert_eq!(compare(&Org::default(), None), Match::Matches);
     }
 
     #[test]
-    fn only_a_digest_of_this_version_counts_as_another() {
+    fn a_digest_of_another_version_is_no_change() {
         assert!(changed(Some("v1:a"), "v1:b"));
         assert!(!changed(Some("v1:a"), "v1:a") && !changed(Some("v0:a"), "v1:b") && !changed(None, "v1:b"));
     }

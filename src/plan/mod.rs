@@ -1,18 +1,26 @@
-//! The brain: what is declared, what is live and what is remembered go in; steps and a report come out.
+//! The plan: a pure function from a snapshot of one object to the next steps and the status to report.
 //!
-//! Pure: no async, no client, no clock, no randomness, no logging. Time arrives as a value. `control` runs what comes
-//! out, one step at a time, and plans again after each; `observe` and `wire` fill `live`.
+//! Pure: no async, no client, no clock, no randomness, no logging. Time is part of the snapshot. `control` gathers the
+//! snapshot, executes the first step of the plan, and plans again.
+//!
+//! - `kinds`: the plan of each kind, as an ordered list of named checks (`checks`).
+//! - `remote`: the protocol that all kinds share: create once, adopt, replace, publish, delete.
+//! - `state`: what the object and this process remember; `transition`: how a step's outcome changes that.
+//! - `timing`: all limits and pauses. `inputs`: digests of keys and documents. `policies`: what the user allows.
 
 #![deny(clippy::disallowed_methods)]
 // Nothing from outside may end the process.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used))]
 
+pub mod checks;
+pub mod decision;
 pub mod inputs;
 pub mod kinds;
 pub mod policies;
 pub mod remote;
 pub mod state;
 pub mod step;
+pub mod timing;
 pub mod transition;
 
 use serde::{Deserialize, Serialize};
@@ -21,16 +29,16 @@ use std::time::Duration;
 pub use crate::conditions::{ConditionReport, StatusUpdate};
 pub use step::Step;
 
-/// What to do next for one object, and what to say of it.
+/// What to do next for one object, and what to report. `S` is the status type of its kind.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Plan<S> {
-    /// All that is left to do, first things first. Only the first is carried out before the next plan.
+    /// Remaining steps in order. The controller executes only the first one, then plans again.
     pub steps: Vec<Step>,
-    /// What the object's conditions shall say once nothing is left that can be done at once; or, where that takes Ready away
-    /// and there are steps, before the first of them.
+    /// What to write to the status. The controller writes it when no steps are left or when the first step waits; it
+    /// writes a report that ends Ready before the first step.
     pub update: StatusUpdate,
-    /// When to plan again although nothing happened.
+    /// When to plan again even if nothing happens.
     pub requeue_after: Option<Duration>,
-    /// The status with every remote fact in it; conditions come from `report`.
+    /// Status with all remote facts, but without conditions: those follow from `update`.
     pub status: S,
 }

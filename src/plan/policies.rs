@@ -1,49 +1,50 @@
-//! What may be done, as the user says: filters over what the diff would do.
+//! Policies: what the user allows the operator to do with a remote object.
 //!
-//! Pure. Read off the spec by `diff`; the add-on's managementPolicy is a ceiling for everything below it.
+//! Pure. The checks in `plan/kinds` and `plan/remote` ask them. The managementPolicy of an AppLinkAddon limits everything that
+//! belongs to the add-on.
 
 use crate::crd::{
     AdoptionPolicy, DeletionPolicies, DeletionPolicy, ManagementPolicies, ManagementPolicy, ReplacePolicy,
 };
 use serde::{Deserialize, Serialize};
 
-/// The policies that hold for one object.
+/// Effective policies of one object.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Policies {
-    /// Full or Observe, the add-on's ceiling counted in.
+    /// `spec.managementPolicy`, limited by that of the AppLinkAddon.
     pub management: ManagementPolicy,
-    /// IfMatching or Never.
+    /// `spec.adoptionPolicy`
     pub adoption: AdoptionPolicy,
-    /// Delete or Orphan.
+    /// `spec.deletionPolicy`
     pub deletion: DeletionPolicy,
-    /// Never or DeleteAndRecreate.
+    /// `spec.replacePolicy`
     pub replacement: ReplacePolicy,
-    /// Whether all work is stopped.
+    /// `spec.suspend`
     pub suspend: bool,
 }
 
 impl Policies {
-    /// What a spec says.
+    /// Policies of a spec, without the limit of the add-on.
     #[must_use]
-    pub fn of(handling: ManagementPolicies, ending: DeletionPolicies) -> Self {
+    pub fn of(management: ManagementPolicies, deletion: DeletionPolicies) -> Self {
         Self {
-            management: handling.management_policy,
-            adoption: handling.adoption_policy,
-            deletion: ending.deletion_policy,
-            replacement: ending.replace_policy,
-            suspend: handling.suspend,
+            management: management.management_policy,
+            adoption: management.adoption_policy,
+            deletion: deletion.deletion_policy,
+            replacement: deletion.replace_policy,
+            suspend: management.suspend,
         }
     }
 
-    /// Whether nothing may ever be created, changed or deleted.
+    /// Whether the operator only observes, and never creates, changes or deletes.
     #[must_use]
     pub fn observes(&self) -> bool {
         self.management == ManagementPolicy::Observe
     }
 
-    /// The same policies under an add-on's ceiling.
+    /// These policies, limited by the managementPolicy of the add-on.
     #[must_use]
-    pub fn under(self, ceiling: ManagementPolicy) -> Self {
-        Self { management: self.management.max(ceiling), ..self }
+    pub fn under(self, limit: ManagementPolicy) -> Self {
+        Self { management: self.management.max(limit), ..self }
     }
 }

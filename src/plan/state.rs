@@ -1,7 +1,7 @@
-//! What the object itself, and this process, remember of what was done.
+//! Reconcile state: what the object and this process remember of earlier reconciles.
 //!
-//! Pure. Correctness rests on what is in the object; what the process adds only saves waiting. `control` reads it off
-//! the object before each plan.
+//! Pure. Correctness depends only on what the object itself stores; what the process remembers saves waiting. `control`
+//! reads the state before each plan.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -10,151 +10,151 @@ use serde::{Deserialize, Serialize};
 use crate::conditions::ConditionReport;
 use crate::crd::{Condition, ConditionType, FINALIZER, Reason, annotation, condition};
 
-/// The word given before a creation, in the annotation `applink.dev/intent`.
+/// What the operator is about to create, stored in the annotation `applink.dev/intent` before the call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Eq, Hash)]
 pub struct Intent {
-    /// Uid of the object that gave it; another's proves nothing.
+    /// UID of the object that wrote it. An intent with another UID is ignored.
     pub uid: String,
     /// UUID of the add-on that the remote object belongs to. Earlier versions wrote it as `addonID`.
     #[serde(rename = "ownerID", alias = "addonID")]
     pub owner_id: String,
-    /// Digest of the inputs that are about to be sent.
+    /// Digest of the inputs that the call sends.
     pub hash: String,
-    /// Counts every creation of this object, from 1.
+    /// Number of this attempt; the first creation of an object has number 1.
     pub attempt: i64,
-    /// When it was given; deadlines count from here.
+    /// When the intent was written. Deadlines count from here.
     pub at: Timestamp,
-    /// When something that once existed was created anew, of late.
+    /// When the operator recreated an object that had existed, within the last hour.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recreated: Vec<Timestamp>,
-    /// The remote object that is adopted, or deleted so that another can take its place. Nothing is created before the
-    /// word is given anew without it.
+    /// Remote ID of the object that the operator adopts, or deletes to replace it. The operator creates nothing under an
+    /// intent that has an ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The last value of `applink.dev/replace` that was acted on.
+    /// Last value of `applink.dev/replace` that the operator acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replace: Option<String>,
-    /// Something of ours, long disconnected, that was asked to go because it kept the name taken.
+    /// Remote ID of our own disconnected object that the operator deletes because it may block the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tombstone: Option<String>,
-    /// The connection that it is made on, for what lives on one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent: Option<String>,
-    /// Where something was there already that is written over: what the service said of its last modification.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seen: Option<String>,
+    /// ID of the connection that the object is created on, for connection children.
+    #[serde(rename = "parent", default, skip_serializing_if = "Option::is_none")]
+    pub connection_id: Option<String>,
+    /// Modification marker of the existing object that the call overwrites.
+    #[serde(rename = "seen", default, skip_serializing_if = "Option::is_none")]
+    pub modified_marker: Option<String>,
 }
 
-/// How the last call of this process for the object ended, where that matters to the next plan.
+/// How the last call of this process for the object ended, as far as it matters to the next plan.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CallOutcome {
-    /// The service answered a creation with this id.
+    /// AppLink answered a creation with this ID.
     Created {
-        /// Remote id.
+        /// Remote ID.
         id: String,
-        /// The word that was given for it; the object itself may have lost it since.
+        /// Intent of the creation; the object may have lost its annotation since.
         intent: Intent,
     },
-    /// The service took the deletion of this id.
+    /// AppLink accepted the deletion of this ID.
     Deleting {
-        /// Remote id.
+        /// Remote ID.
         id: String,
-        /// When.
+        /// When AppLink accepted it.
         at: Timestamp,
     },
-    /// The service refused for good.
+    /// AppLink refused the call permanently.
     Refused {
-        /// What to tell the user.
+        /// Conditions to report.
         report: ConditionReport,
-        /// When.
+        /// When AppLink refused it.
         at: Timestamp,
-        /// The creation that was refused, if it was one.
+        /// Attempt that was refused, if the call was a creation.
         attempt: Option<i64>,
-        /// Whether it was refused since something is there already.
+        /// Whether AppLink answered 409 because something exists already.
         conflict: bool,
     },
-    /// Not now; a call that was never carried out.
+    /// The call was not carried out; the operator tries again later.
     Deferred {
-        /// What to tell the user while it never was Ready.
+        /// Conditions to report as long as the object was never Ready.
         report: ConditionReport,
-        /// When.
+        /// When the call failed.
         at: Timestamp,
         /// When to try again.
         until: Timestamp,
-        /// The creation that did not take place, if it was one.
+        /// Attempt that was not carried out, if the call was a creation.
         attempt: Option<i64>,
     },
-    /// No answer to a creation, or one that does not tell whether it took place.
+    /// The outcome of a creation is unknown: the answer was lost, or does not say.
     Lost {
-        /// What to tell the user while it never was Ready.
+        /// Conditions to report as long as the object was never Ready.
         report: ConditionReport,
-        /// Until when it may still bear fruit, and is not repeated.
+        /// Until when the call may still take effect; the operator does not repeat it before.
         until: Timestamp,
-        /// The creation.
+        /// Attempt whose outcome is unknown.
         attempt: i64,
-        /// Whether the service itself answered, with an error of its own. Then nothing comes of the call any more, and what
-        /// a listing and a GET by name do not show was not made.
+        /// Whether AppLink answered with an error of its own. The call then takes no effect later, so a listing and a GET
+        /// by name together prove that nothing was created.
         finished: bool,
     },
 }
 
-/// How the credential of an authorization was read of late, for the Secret that keeps it.
+/// How this process last read the credential of an authorization for its Secret.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CredentialsState {
-    /// What was last put into a Secret.
+    /// Last credential that was written to a Secret.
     pub written: Option<WrittenSecret>,
-    /// Why it could not be read since, if so.
+    /// Failure to read the credential since then.
     pub failure: Option<ReadFailure>,
-    /// Secrets that could not be deleted with their owner; Kubernetes collects them.
+    /// Names of Secrets that the operator could not delete; Kubernetes collects them with their owner.
     pub undeletable: Vec<String>,
 }
 
-/// A credential that was put into a Secret.
+/// A credential that was written to a Secret.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WrittenSecret {
-    /// Remote id of what it is of.
+    /// Remote ID of the authorization.
     pub id: String,
-    /// Name of the Secret, which no status may record yet.
+    /// Name of the Secret. The status may not record it yet.
     pub secret: String,
-    /// When.
+    /// When it was written.
     pub at: Timestamp,
 }
 
-/// A credential that cannot be read.
+/// A series of failures to read a credential.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ReadFailure {
-    /// What to tell of it.
+    /// Conditions to report; the first failure of a series chooses the message.
     pub report: ConditionReport,
-    /// When the first try was.
+    /// When the first attempt failed.
     pub since: Timestamp,
-    /// When the last one was.
+    /// When the last attempt failed.
     pub at: Timestamp,
     /// When to try again.
     pub until: Timestamp,
-    /// How many there were.
+    /// Number of failed attempts.
     pub tries: u32,
 }
 
-/// All that is remembered of one object.
+/// Everything that is remembered of one object.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ReconcileState {
-    /// Uid of the object.
+    /// `metadata.uid`
     pub uid: String,
-    /// Its generation.
+    /// `metadata.generation`
     pub generation: i64,
-    /// The generation that its status speaks of.
+    /// `status.observedGeneration`
     pub observed_generation: Option<i64>,
-    /// When it was made; the older one of two keeps a name.
+    /// `metadata.creationTimestamp`. Of two objects that want a name, the older one gets it.
     pub created: Timestamp,
-    /// Whether it is being deleted.
+    /// Whether the object is being deleted.
     pub deleting: bool,
-    /// Whether our finalizer is on it.
+    /// Whether the object has our finalizer.
     pub finalizer: bool,
-    /// The last word it gave; only one of its own uid.
+    /// Last intent that the object wrote itself.
     pub intent: Option<Intent>,
-    /// Whether `applink.dev/requestedAt` has a value that was not acted on.
+    /// Whether `applink.dev/requestedAt` has a value that the operator did not handle yet.
     pub requested: bool,
-    /// `applink.dev/replace`, where its value was not acted on.
+    /// Value of `applink.dev/replace`, if the operator did not handle it yet.
     pub replace: Option<String>,
     /// Whether `applink.dev/force-orphan` is "true".
     pub force_orphan: bool,
@@ -164,29 +164,30 @@ pub struct ReconcileState {
     pub reason: Option<Reason>,
     /// When this process first saw the object.
     pub first_seen: Timestamp,
-    /// When this process first saw this generation and this request.
+    /// When this process first saw the current generation and request.
     pub changed_at: Timestamp,
     /// How the last call of this process ended.
     pub last_outcome: Option<CallOutcome>,
     /// How this process last read the credential for its Secret.
     pub credentials: CredentialsState,
-    /// Calls of this process that failed in a row.
+    /// Number of calls of this process that failed in a row.
     pub call_failures: u32,
-    /// When the service lately refused calls of this process for good.
+    /// When AppLink refused calls of this process permanently, within the last back-off.
     pub refusals: Vec<Timestamp>,
     /// Whether `applink.dev/confirm-cascade` is "true".
     pub confirm_cascade: bool,
 }
 
 impl ReconcileState {
-    /// Reads what an object remembers; what the process remembers is for the caller to add.
+    /// Reads what the object stores. The caller adds what the process remembers.
     #[must_use]
     pub fn read(meta: &ObjectMeta, status: StatusFields<'_>) -> Self {
-        let note = |key: &str| meta.annotations.as_ref().and_then(|a| a.get(key));
-        let unhandled = |key: &str, handled: Option<&str>| note(key).filter(|v| Some(v.as_str()) != handled).cloned();
+        let annotation_value = |key: &str| meta.annotations.as_ref().and_then(|a| a.get(key));
+        let unhandled =
+            |key: &str, handled: Option<&str>| annotation_value(key).filter(|v| Some(v.as_str()) != handled).cloned();
         let ready = condition(status.conditions, ConditionType::Ready);
         let uid = meta.uid.clone().unwrap_or_default();
-        let intent = note(annotation::INTENT)
+        let intent = annotation_value(annotation::INTENT)
             .and_then(|text| serde_json::from_str::<Intent>(text).ok())
             .filter(|intent| intent.uid == uid);
         Self {
@@ -198,7 +199,7 @@ impl ReconcileState {
             intent,
             requested: unhandled(annotation::REQUESTED_AT, status.handled_request).is_some(),
             replace: unhandled(annotation::REPLACE, status.handled_replace),
-            force_orphan: note(annotation::FORCE_ORPHAN).is_some_and(|v| v == "true"),
+            force_orphan: annotation_value(annotation::FORCE_ORPHAN).is_some_and(|v| v == "true"),
             ready: ready.is_some_and(|c| c.status == "True"),
             reason: ready.and_then(|c| Reason::parse(&c.reason)),
             uid,
@@ -208,18 +209,18 @@ impl ReconcileState {
             credentials: CredentialsState::default(),
             call_failures: 0,
             refusals: Vec::new(),
-            confirm_cascade: note(annotation::CONFIRM_CASCADE).is_some_and(|v| v == "true"),
+            confirm_cascade: annotation_value(annotation::CONFIRM_CASCADE).is_some_and(|v| v == "true"),
         }
     }
 
-    /// Whether its status already speaks of this generation.
+    /// Whether the status describes the current generation.
     #[must_use]
     pub fn is_observed(&self) -> bool {
         self.observed_generation == Some(self.generation)
     }
 }
 
-/// The parts of a status that `ReconcileState` reads, the same in every kind.
+/// Status fields that [`ReconcileState::read`] needs, the same in every kind.
 #[derive(Clone, Copy, Debug)]
 pub struct StatusFields<'a> {
     /// `status.observedGeneration`

@@ -1,108 +1,121 @@
-//! What can be done for an object: a closed list, so that a plan can be printed, logged and compared.
+//! Steps: the closed list of effects that a plan can ask for.
 //!
-//! Pure. Holds no secret: what a creation sends stays with the shell. `control::apply` carries steps out.
+//! Pure. A step holds no secret and no content; `control::execute` builds the payload when it runs the step.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::remote::PublishReason;
 use super::state::Intent;
 
-/// One thing to do for one object.
+/// One effect for one object.
 #[derive(Deserialize, Clone, Debug, PartialEq, Serialize, Eq, Hash)]
 #[serde(tag = "step", rename_all = "camelCase")]
 pub enum Step {
-    /// Write finalizer and intent to the object: the word given before anything is created.
+    /// Write the finalizer and the intent to the object. This comes before every creation.
     WriteIntent {
-        /// What is about to be created.
+        /// What the operator is about to create.
         intent: Intent,
     },
-    /// Write finalizer and intent to the object, in which it claims a remote object that was there first.
+    /// Write the finalizer and an intent that takes over an existing remote object.
     Adopt {
-        /// What is claimed, by its id.
+        /// Intent whose `id` is the remote ID.
         intent: Intent,
     },
-    /// Write the finalizer alone.
+    /// Write the finalizer only.
     AddFinalizer,
     /// Create the remote object that the intent announced.
     Create {
         /// Remote name.
         name: String,
-        /// Whether one was in working order before, and went away.
-        anew: bool,
+        /// Whether the object once worked and then disappeared.
+        recreate: bool,
     },
-    /// Publish over what is published: AppLink takes the same call for both.
+    /// Publish over an existing publication. AppLink uses the same call as for the first publication.
     Publish {
-        /// Remote name.
+        /// Client name of the publication.
         name: String,
-        /// What for.
-        again: PublishReason,
+        /// Why.
+        reason: PublishReason,
     },
-    /// Delete the remote object of this id.
+    /// Delete the remote object.
     Delete {
-        /// Remote id.
+        /// Remote ID.
         id: String,
     },
-    /// Put the link by which a person consents to the remote object of this id into a Secret of ours.
+    /// Write the consent link of the remote object to the OAuth Secret.
     WriteOAuthSecret {
-        /// Remote id.
+        /// Remote ID.
         id: String,
     },
-    /// Delete that Secret: its link leads nowhere any more.
+    /// Delete the OAuth Secret, whose link is no longer valid.
     DeleteOAuthSecret,
-    /// Read the remote object of this id: a listing's silence does not prove that it is gone, nor does a list tell all.
+    /// Read one remote object, because a listing may lag or lack fields.
     Get {
-        /// Remote id.
+        /// Remote ID, or the name of an object whose ID is unknown.
         id: String,
     },
-    /// Have listed what would go with the connection of this id.
+    /// List the data action targets that AppLink would delete together with a connection.
     ListTargets {
-        /// Remote id.
+        /// Remote ID of the connection.
         id: String,
     },
-    /// Read the credential, and keep it in this Secret of ours.
+    /// Read the credential of an authorization and write it to its Secret.
     WriteCredentialsSecret {
-        /// Remote id of what it is of.
+        /// Remote ID of the authorization.
         id: String,
         /// Name of the Secret.
         secret: String,
     },
-    /// Delete the Secret of ours that keeps, or kept, the credential.
+    /// Delete the Secret that holds the credential.
     DeleteCredentialsSecret {
         /// Name of the Secret.
         secret: String,
     },
-    /// Make the object the owner of this Secret again, which a restore left without one.
+    /// Make the object the owner of a Secret that lost its owner, for example in a restore from a backup.
     SetSecretOwner {
         /// Name of the Secret.
         secret: String,
     },
-    /// Have the collections listed now, and plan again with what they show.
+    /// List the collections now, and plan again with the result.
     Poll,
-    /// The service is at work: have the collections listed often until it is done.
+    /// Poll often until AppLink has finished.
     AwaitRemote,
-    /// Let the object go: take the finalizer off.
+    /// Remove the finalizer, so that Kubernetes deletes the object.
     RemoveFinalizer {
-        /// The remote object that is left behind on purpose.
+        /// Remote ID or name of the object that deliberately stays in AppLink.
         orphaned: Option<String>,
     },
 }
 
+/// Why the operator publishes over an existing publication.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, Serialize, Hash)]
+#[serde(rename_all = "camelCase")]
+pub enum PublishReason {
+    /// An input changed.
+    Changed,
+    /// Somebody else published.
+    Drifted,
+    /// The publication existed before the resource, and its content is unreadable.
+    Adopted,
+    /// The publication outlived its connection.
+    Moved,
+}
+
 impl Step {
-    /// Whether this step changes something in AppLink, or announces such a change: it needs a permit to write.
+    /// Whether the step changes something in AppLink, or announces such a change. It then needs a write permit.
     #[must_use]
     pub fn mutates(&self) -> bool {
         matches!(self, Self::WriteIntent { .. } | Self::Create { .. } | Self::Publish { .. } | Self::Delete { .. })
     }
 
-    /// Whether this step sends what is declared to AppLink: it needs the payload.
+    /// Whether the step sends the payload to AppLink.
     #[must_use]
-    pub fn makes(&self) -> bool {
+    pub fn sends_payload(&self) -> bool {
         matches!(self, Self::Create { .. } | Self::Publish { .. })
     }
 
-    /// Whether there is only waiting to be done.
+    /// Whether the step only waits.
     #[must_use]
     pub fn waits(&self) -> bool {
         matches!(self, Self::Poll | Self::AwaitRemote)

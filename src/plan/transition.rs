@@ -1,52 +1,44 @@
-//! What the outcome of a step does to the reconcile state: the other half of the state machine beside the plan.
+//! Transitions: how the outcome of a step changes the reconcile state.
 //!
-//! Pure. The controller applies it after each step, and so does whoever plays the controller, as the tests do.
+//! Pure. This is the other half of the state machine beside the plan. The controller applies it after each step, and so do
+//! the tests.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Step;
-use super::remote::{REFUSAL_REST, SETTLE};
 use super::state::{CallOutcome, CredentialsState, Intent, ReadFailure, ReconcileState, WrittenSecret};
+use super::timing::{CALL_DEADLINE, FIRST_BACK_OFF, LOST_CALL_WAIT, MAX_BACK_OFF, REFUSAL_BACK_OFF, back_off};
 use crate::conditions::ConditionReport;
 use crate::crd::Reason;
 use crate::facts::Phase;
 
-/// The first pause after a call that was not carried out, for no reason that lies in it. Each failure in a row doubles it.
-const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(10);
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(10);
-/// How long after it was sent a call may still be carried out that nobody answered.
-pub const CALL_DEADLINE: SignedDuration = SignedDuration::from_secs(30);
-
-// A successor waits for longer than any call of its predecessor can take.
-const _: () = assert!(SETTLE.as_secs() > CALL_DEADLINE.as_secs());
-
 /// How a step ended.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum StepOutcome {
-    /// It was carried out.
+    /// The step succeeded.
     Done,
-    /// AppLink answered a create or publish.
+    /// AppLink answered a Create or Publish.
     Made {
-        /// Remote id.
+        /// Remote ID.
         id: String,
-        /// Phase of what was made.
+        /// Phase of the object in the answer.
         phase: Phase,
     },
-    /// A call to AppLink, or on the way to it, failed.
+    /// A call to AppLink or Heroku failed.
     Failed(CallFailure),
-    /// A Secret of ours could not be deleted with its owner.
+    /// The owned Secret could not be deleted.
     NotDeleted,
 }
 
-/// A call that failed, as plain data.
+/// A failed call, as plain data.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CallFailure {
-    /// What it keeps from working, for a condition.
+    /// Conditions to report.
     pub report: ConditionReport,
-    /// What is known of the call.
+    /// What the operator knows about the call.
     pub kind: FailureKind,
-    /// The error in the service's own words, redacted.
+    /// Error text of the service, redacted.
     pub text: String,
     /// How long the service asked to wait.
     pub retry_after: Option<SignedDuration>,
@@ -54,31 +46,31 @@ pub struct CallFailure {
     pub began: Timestamp,
 }
 
-/// What is known of a call that failed.
+/// What the operator knows about a failed call.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {
-    /// It was not sent: the call budget forbids it now.
+    /// Not sent, because the call budget is exhausted.
     NotSent,
-    /// It was not carried out, for no reason that lies in it.
+    /// Not carried out, for a reason outside the call.
     NotCarriedOut,
-    /// The service refused the token, in two requests.
+    /// The service refused the token twice: the old one and a renewed one.
     TokenRefused,
-    /// The service refused it for good, with this status.
+    /// The service refused the call permanently.
     Refused {
         /// HTTP status, 400 to 499.
         status: u16,
-        /// Requests that it took: a refused token is renewed once.
+        /// Number of requests; 2 if the operator renewed a refused token.
         requests: usize,
     },
-    /// It may have been carried out.
+    /// The call may have been carried out.
     Unanswered {
-        /// Whether the service itself answered, with an error of its own: then nothing comes of the call later.
+        /// Whether the service answered with an error of its own. The call then takes no effect later.
         by_service: bool,
     },
 }
 
 impl FailureKind {
-    /// Requests that the service refused for good.
+    /// Number of requests that the service refused permanently.
     fn refusals(self) -> usize {
         match self {
             Self::Refused { requests, .. } => requests,
@@ -107,13 +99,13 @@ impl ReconcileState {
             (_, StepOutcome::Failed(failure)) => next.fail(step, failure, now),
             (Step::WriteIntent { intent } | Step::Adopt { intent }, _) => {
                 (next.finalizer, next.intent) = (true, Some(intent.clone()));
-                // From here on, no outcome of an earlier attempt counts.
+                // Outcomes of earlier attempts no longer count.
                 next.last_outcome = None;
             }
             (Step::AddFinalizer, _) => (next.finalizer, next.last_outcome) = (true, None),
             (Step::RemoveFinalizer { .. }, _) => next.finalizer = false,
             (Step::Create { .. } | Step::Publish { .. } | Step::Delete { .. }, _) => {
-                next.last_outcome = self.answered(step, outcome, now);
+                next.last_outcome = self.outcome_of_answer(step, outcome, now);
                 next.call_failures = 0;
             }
             _ => {}
@@ -121,12 +113,15 @@ impl ReconcileState {
         next
     }
 
-    /// The outcome of a call that the service answered.
-    fn answered(&self, step: &Step, outcome: &StepOutcome, now: Timestamp) -> Option<CallOutcome> {
+    /// Outcome of a call that the service answered.
+    fn outcome_of_answer(&self, step: &Step, outcome: &StepOutcome, now: Timestamp) -> Option<CallOutcome> {
         match (step, outcome) {
             (Step::Delete { id }, _) => Some(CallOutcome::Deleting { id: id.clone(), at: now }),
             (Step::Create { name, .. }, StepOutcome::Made { id, phase: Phase::Deleted }) => {
-                let text = format!("AppLink answered the creation of {name} with {id}, which is disconnected");
+                let text = format!(
+                    "AppLink answered the creation of {name} with object {id}, which is already disconnected. The operator \
+                     tries again every 10 minutes"
+                );
                 let report = ConditionReport::stalled(Reason::RemoteRejected, text);
                 let attempt = self.intent.as_ref().map(|intent| intent.attempt);
                 Some(CallOutcome::Refused { report, at: now, attempt, conflict: false })
@@ -139,7 +134,7 @@ impl ReconcileState {
     }
 
     fn fail(&mut self, step: &Step, failure: &CallFailure, now: Timestamp) {
-        // What was not even sent says nothing of how the next call will fare.
+        // A call that was not sent does not predict the fate of the next one.
         let nth = if failure.kind == FailureKind::NotSent {
             0
         } else {
@@ -147,33 +142,33 @@ impl ReconcileState {
             self.call_failures
         };
         if step.mutates() && failure.kind.refusals() > 0 {
-            self.refusals.retain(|earlier| now.duration_since(*earlier) < REFUSAL_REST);
+            self.refusals.retain(|earlier| now.duration_since(*earlier) < REFUSAL_BACK_OFF);
             self.refusals.extend(std::iter::repeat_n(now, failure.kind.refusals()));
         }
-        let intent = self.intent.as_ref().filter(|_| step.makes());
+        let intent = self.intent.as_ref().filter(|_| step.sends_payload());
         let mut outcome = after_failure(step, failure, intent, nth, now);
-        // A creation that was not carried out is not: another call that fails since does not change that.
+        // A later failure of another call does not change that the creation was not carried out.
         if let (
-            CallOutcome::Deferred { attempt: none @ None, .. },
-            Some(CallOutcome::Deferred { attempt: not_made, .. }),
+            CallOutcome::Deferred { attempt: attempt @ None, .. },
+            Some(CallOutcome::Deferred { attempt: earlier, .. }),
         ) = (&mut outcome, &self.last_outcome)
         {
-            *none = *not_made;
+            *attempt = *earlier;
         }
         self.last_outcome = Some(outcome);
     }
 }
 
-/// What a failed call means for the next plan. `intent` is the one that announced it, `nth` counts failures in a row.
+/// Outcome of a failed call. `intent` is the one that announced it; `nth` counts failures in a row, from 1.
 fn after_failure(step: &Step, failure: &CallFailure, intent: Option<&Intent>, nth: u32, now: Timestamp) -> CallOutcome {
     let attempt = intent.map(|intent| intent.attempt);
     let report = failure.report.clone();
     let defer =
         |pause| CallOutcome::Deferred { report: failure.report.clone(), at: now, until: later(now, pause), attempt };
-    let asked = failure.retry_after.unwrap_or(back_off(FIRST_PAUSE, nth));
+    let asked = failure.retry_after.unwrap_or(back_off(FIRST_BACK_OFF, nth));
     match (failure.kind, intent) {
-        // Once more soon, since a token may be on its way; then seldom, since each try is two calls.
-        (FailureKind::TokenRefused, _) => defer(if nth == 1 { FIRST_PAUSE } else { LONGEST_PAUSE }),
+        // The user may be replacing the token, so try again soon once. Then wait longer, because each try costs two calls.
+        (FailureKind::TokenRefused, _) => defer(if nth == 1 { FIRST_BACK_OFF } else { MAX_BACK_OFF }),
         (FailureKind::Refused { status, .. }, _) => {
             let text = format!(
                 "AppLink refused to {step}: {}. The operator tries again every 10 minutes, and at once when the spec or \
@@ -184,13 +179,13 @@ fn after_failure(step: &Step, failure: &CallFailure, intent: Option<&Intent>, nt
             let report = ConditionReport::stalled(Reason::RemoteRejected, text);
             CallOutcome::Refused { report, at: now, attempt, conflict }
         }
-        // Only a creation must not be repeated before it is known how it ended.
+        // The operator must not repeat a creation before it knows how the first one ended.
         (FailureKind::Unanswered { by_service }, Some(intent)) => {
-            // Not all services find a connection's children by name.
-            let finished = by_service && intent.parent.is_none();
+            // Some versions of AppLink cannot look up connection children by name.
+            let finished = by_service && intent.connection_id.is_none();
             let until = match finished {
-                // Proof is all that the first repetition waits for.
-                true if nth > 1 => later(now, back_off(SETTLE, nth.saturating_sub(1))),
+                // The first repetition waits only for proof that nothing was created.
+                true if nth > 1 => later(now, back_off(LOST_CALL_WAIT, nth.saturating_sub(1))),
                 true => now,
                 false => later(failure.began, back_off(CALL_DEADLINE, nth)),
             };
@@ -200,7 +195,7 @@ fn after_failure(step: &Step, failure: &CallFailure, intent: Option<&Intent>, nt
     }
 }
 
-/// What is remembered of a credential after a try to read it and to write it into a Secret.
+/// State of a credential after an attempt to read it and write it to its Secret.
 fn after_reading(
     before: &CredentialsState,
     step: &Step,
@@ -216,22 +211,16 @@ fn after_reading(
     let tries = tries.saturating_add((failure.kind != FailureKind::NotSent).into());
     let missing = matches!(failure.kind, FailureKind::Refused { status: 404, .. });
     let (report, until) = match after_failure(step, failure, None, tries, now) {
-        // The list has just shown it: a service may have its credential a moment later.
-        _ if missing => (failure.report.clone(), later(now, back_off(FIRST_PAUSE, tries))),
+        // The list showed the authorization; its credential may follow a moment later.
+        _ if missing => (failure.report.clone(), later(now, back_off(FIRST_BACK_OFF, tries))),
         CallOutcome::Deferred { report, until, .. } => (report, until),
-        CallOutcome::Refused { report, .. } => (report, later(now, REFUSAL_REST)),
-        _ => (failure.report.clone(), later(now, FIRST_PAUSE)),
+        CallOutcome::Refused { report, .. } => (report, later(now, REFUSAL_BACK_OFF)),
+        _ => (failure.report.clone(), later(now, FIRST_BACK_OFF)),
     };
-    // One trouble keeps the message that it had first.
+    // A series of failures keeps its first message.
     let first = before.failure.as_ref().map(|failure| &failure.report).filter(|first| first.reason == report.reason);
     let report = first.cloned().unwrap_or(report);
     CredentialsState { failure: Some(ReadFailure { report, since, at: now, until, tries }), ..before.clone() }
-}
-
-/// The pause after the nth failure in a row.
-fn back_off(first: SignedDuration, nth: u32) -> SignedDuration {
-    let factor = 2_i32.saturating_pow(nth.saturating_sub(1).min(10));
-    first.checked_mul(factor).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE)
 }
 
 fn later(at: Timestamp, pause: SignedDuration) -> Timestamp {

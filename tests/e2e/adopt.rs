@@ -48,8 +48,8 @@ fn differences() -> Vec<(&'static str, Value, Value, &'static str)> {
     vec![
         ("never", json!({}), json!({"adoptionPolicy": "Never"}), "adoptionPolicy is Never"),
         ("provider", json!({"provider": "datacloud"}), json!({}), "its provider is DataCloud, not Salesforce"),
-        ("method", json!({"method": "OAuth"}), json!({}), "made by oauth, not jwt"),
-        ("person", json!({}), by_person(), "made by jwt, not oauth"),
+        ("method", json!({"method": "OAuth"}), json!({}), "its method is oauth, not jwt"),
+        ("person", json!({}), by_person(), "its method is jwt, not oauth"),
         (
             "user",
             json!({"username": "else@example.com"}),
@@ -85,7 +85,7 @@ fn differing_connection_is_refused_and_untouched() {
         for (name, _, _, why) in differences() {
             let seen = scene.unready("Connection", name, "AdoptionRefused", "Stalled").await;
             let message = text(condition_of(&seen, "Ready"), "/message");
-            assert!(message.contains(why) && message.contains("was there first"), "{name}: {message}");
+            assert!(message.contains(why) && message.contains("existed before this resource"), "{name}: {message}");
             assert_eq!(seen["metadata"]["finalizers"], Value::Null, "{name}");
             // Neither this annotation nor the deletion of the object touches it.
             scene.change("Connection", name, annotated("replace", "now")).await;

@@ -48,7 +48,7 @@ async fn differing_connection_is_left_alone() {
     let other_user = json!({"jwt": {"username": "else@example.com"}});
     let cases: [(Value, &str); 5] = [
         (json!({"adoptionPolicy": "Never"}), "adoptionPolicy is Never"),
-        (json!({"jwt": null, "oauth": {}}), "made by jwt, not oauth"),
+        (json!({"jwt": null, "oauth": {}}), "its method is jwt, not oauth"),
         (json!({"provider": "DataCloud", "jwt": null, "oauth": {}}), "its provider is Salesforce, not DataCloud"),
         (other_org, "spec.expect.orgID"),
         (other_user, "its user is ci@example.com, not else@example.com"),

@@ -69,7 +69,7 @@ async fn existing_publication_is_not_deleted_on_conflict() {
     world.sim.settings(|settings| settings.publications.republish = Republish::Conflict);
     world.api.apply(publication_with(API, json!({"replacePolicy": "DeleteAndRecreate"})));
     let object = world.publication_until(API, "False", "RemoteRejected").await;
-    assert!(message(&object).contains("delete that in AppLink"), "{}", message(&object));
+    assert!(message(&object).contains("delete that publication in AppLink"), "{}", message(&object));
     world.pass(HOUR).await;
     assert_eq!((world.took_effect(), world.unpublishes()), (0, 0));
     world.delete_publication(API);

@@ -105,7 +105,7 @@ async fn wrong_provider_needs_the_user() {
     world.api.apply(other);
     world.api.apply(publication(API));
     let object = world.publication_until(API, "False", "InvalidSpec").await;
-    assert!(message(&object).contains("leads to DataCloud"), "{}", message(&object));
+    assert!(message(&object).contains("connects to DataCloud"), "{}", message(&object));
     assert_eq!(progress(&object), Some("Stalled"));
     world.delete_publication(API);
     world.publication_gone(API).await;

@@ -95,7 +95,7 @@ async fn unpublishable_edit_is_reported_while_old_stays() {
         let world = World::with_publication().await;
         let fault = world.fault(on_post(refusal(code)));
         world.document("1.1.0");
-        let waits = |object: Option<&Value>| object.is_some_and(|object| message(object).contains("waits"));
+        let waits = |object: Option<&Value>| object.is_some_and(|object| message(object).contains("is waiting"));
         world.api.wait_until("publications", NS, API, waits, AT_ONCE).await;
         let object = world.get_publication(API);
         assert!(says(&object, "True", "Published"), "it stays published: {object:#}");
@@ -105,7 +105,7 @@ async fn unpublishable_edit_is_reported_while_old_stays() {
         assert_eq!(world.event_count(API, reason), 1, "once: {:#?}", world.events_of(API));
         assert!(condition(&world.get_publication(API), "Stalled").is_none());
         world.sim.faults(|faults| faults.remove(&fault));
-        let done = |object: Option<&Value>| object.is_some_and(|object| !message(object).contains("waits"));
+        let done = |object: Option<&Value>| object.is_some_and(|object| !message(object).contains("is waiting"));
         world.api.wait_until("publications", NS, API, done, 21 * MINUTE).await;
         assert_eq!(world.took_effect(), 1);
     }

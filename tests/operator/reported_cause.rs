@@ -18,13 +18,13 @@ async fn failed_connection_reports_the_failure_until_replaced() {
     let world = World::with_connection().await;
     world.key("other");
     let object = world.until("production", "False", "ReplacementRequired").await;
-    assert!(message(&object).contains("it works on"), "{}", message(&object));
+    assert!(message(&object).contains("keeps working"), "{}", message(&object));
     fail(&world);
     let object = world.within(HOUR / 30, "production", "False", "RemoteFailed").await;
     assert_eq!(progress(&object), Some("Stalled"));
     let text = message(&object);
     assert!(
-        text.contains("the org is gone") && text.contains("changed since") && !text.contains("it works on"),
+        text.contains("the org is gone") && text.contains("changed after") && !text.contains("keeps working"),
         "{text}"
     );
     assert_eq!(world.event_count("production", "RemoteFailed"), 1);
@@ -44,7 +44,7 @@ async fn org_mismatch_is_reported_until_replaced() {
     let object = world.until_as("connections", "production", SOON, named).await.expect("it exists");
     let text = message(&object);
     assert!(says(&object, "False", "ReplacementRequired"), "{object:#}");
-    assert!(text.contains("changed since") && !text.contains("it works on"), "{text}");
+    assert!(text.contains("changed after") && !text.contains("keeps working"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

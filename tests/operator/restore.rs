@@ -90,7 +90,7 @@ async fn foreign_secret_is_not_adopted() {
     );
     world.start();
     let object = world.until_of("authorizations", AUTHORIZATION, SOON, ("False", "InvalidSpec")).await;
-    assert!(message(&object).contains("not this resource's"), "{}", message(&object));
+    assert!(message(&object).contains("not owned by this resource"), "{}", message(&object));
     world.pass(HOUR).await;
     assert_eq!(owner(&world, CREDENTIALS_SECRET), Value::Null);
 }

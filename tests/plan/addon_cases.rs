@@ -9,17 +9,17 @@ use jiff::Timestamp;
 
 use crate::fixture::{at, fresh, planned};
 
-struct Case {
-    management: ManagementPolicy,
-    desired: Result<(), ConditionReport>,
-    live: AddonObservation,
-    dependents: Vec<String>,
-    state: ReconcileState,
-    status: AppLinkAddonStatus,
-    now: Timestamp,
+pub struct Case {
+    pub management: ManagementPolicy,
+    pub desired: Result<(), ConditionReport>,
+    pub live: AddonObservation,
+    pub dependents: Vec<String>,
+    pub state: ReconcileState,
+    pub status: AppLinkAddonStatus,
+    pub now: Timestamp,
 }
 
-fn facts() -> AddonFacts {
+pub fn facts() -> AddonFacts {
     AddonFacts {
         app_id: "app-1".into(),
         renamed_to: None,
@@ -30,7 +30,7 @@ fn facts() -> AddonFacts {
     }
 }
 
-fn found() -> Case {
+pub fn found() -> Case {
     let mut state = fresh().state;
     state.finalizer = true;
     Case {
@@ -50,13 +50,13 @@ fn found() -> Case {
 }
 
 impl Case {
-    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
     }
 
-    fn plan(&self) -> applink_operator::plan::Plan<AppLinkAddonStatus> {
-        let snapshot = Snapshot {
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
             management: self.management,
             inputs: self.desired.clone(),
             observation: self.live.clone(),
@@ -64,8 +64,11 @@ impl Case {
             state: self.state.clone(),
             status: self.status.clone(),
             now: self.now,
-        };
-        planned(&snapshot, plan)
+        }
+    }
+
+    pub fn plan(&self) -> applink_operator::plan::Plan<AppLinkAddonStatus> {
+        planned("AppLinkAddon", &self.snapshot(), plan)
     }
 
     /// Steps, or Ready's status and reason, and Reachable's.
@@ -91,7 +94,7 @@ impl Case {
     }
 }
 
-fn problem(reason: Reason) -> impl FnOnce(&mut Case) {
+pub fn problem(reason: Reason) -> impl FnOnce(&mut Case) {
     move |ctx| ctx.live.problem = Some(ConditionReport::in_progress(reason, "why"))
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::fixture::{World, desired, fresh, remote, settled, spec, table, waits};
 
 /// Somebody else's connection of our name, `change`d.
-fn first(change: impl FnOnce(&mut RemoteOrgAccess)) -> World {
+pub fn first(change: impl FnOnce(&mut RemoteOrgAccess)) -> World {
     fresh().with(|w| {
         let mut there = remote("x", Phase::Ready);
         there.org.username = Some("CI@example.com".into());

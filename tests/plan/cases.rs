@@ -277,20 +277,22 @@ fn never_connected() {
     ]);
 }
 
+/// Deleted by somebody else for the fourth time within an hour.
+pub fn contested() -> World {
+    let mut world = settled();
+    for _ in 0..3 {
+        world.live.observed.clear();
+        world.run();
+        assert_eq!(world.told(), "Connected");
+        world.now += SignedDuration::from_mins(10);
+    }
+    world.live.observed.clear();
+    world.live.deleted_ids.extend((1..9).map(|n| format!("id-{n}")));
+    world
+}
+
 #[test]
 fn contest_report() {
-    let contested = || {
-        let mut world = settled();
-        for _ in 0..3 {
-            world.live.observed.clear();
-            world.run();
-            assert_eq!(world.told(), "Connected");
-            world.now += SignedDuration::from_mins(10);
-        }
-        world.live.observed.clear();
-        world.live.deleted_ids.extend((1..9).map(|n| format!("id-{n}")));
-        world
-    };
     table(vec![
         ("a fourth time within the hour", contested(), "Contested"),
         (

@@ -14,26 +14,26 @@ use crate::fixture::{NAME, SECRET, World, at, fresh, intent, pending, remote, sp
 const LINK: Option<&str> = Some("https://login/?state=ey");
 
 /// Nothing done yet, and it is to be by OAuth.
-fn declared() -> World {
+pub fn declared() -> World {
     fresh().with(|w| {
         w.spec = spec(|s| (s["jwt"], s["oauth"]) = (json!(null), json!({})));
         w.desired = OrgAccessPayload::by_oauth(NAME, &w.spec, SECRET);
     })
 }
 
-fn ours(id: &str) -> OwnedSecret {
+pub fn ours(id: &str) -> OwnedSecret {
     OwnedSecret::Owned { id: Some(id.into()) }
 }
 
 /// The link is handed over, and nobody has opened it yet.
-fn awaiting() -> World {
+pub fn awaiting() -> World {
     let mut world = declared();
     world.run();
     assert_eq!(world.told(), "AwaitingUser");
     world
 }
 
-fn by_oauth(phase: Phase) -> RemoteOrgAccess {
+pub fn by_oauth(phase: Phase) -> RemoteOrgAccess {
     RemoteOrgAccess { phase, link: None, ..pending("id-1", None) }
 }
 
@@ -86,7 +86,7 @@ fn a_link_is_asked_for_and_handed_over() {
 }
 
 /// The same, once what it notes is written down.
-fn recorded(world: World) -> World {
+pub fn recorded(world: World) -> World {
     world.with(|w| w.status = w.plan().status)
 }
 
@@ -143,7 +143,7 @@ fn consent_is_waited_for() {
     ]);
 }
 
-fn gone(world: World) -> World {
+pub fn gone(world: World) -> World {
     world.with(|w| {
         w.live.observed.clear();
         w.live.deleted_ids.push("id-1".into());

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Mutex, PoisonError};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use applink_operator::conditions::{ConditionReport, StatusUpdate};
 use applink_operator::crd::{
@@ -29,13 +30,32 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::keys::pem;
+use crate::messages;
 
 pub const NAME: &str = "prod";
 pub const ADDON: &str = "addon-1";
 
-/// How laws are tried: on the same cases each time, since what chance finds belongs into the case tables.
-pub fn the_same_each_time() -> ProptestConfig {
-    ProptestConfig { cases: 4000, failure_persistence: None, rng_seed: RngSeed::Fixed(0), ..ProptestConfig::default() }
+/// Configuration of the property tests. Each run draws a new seed, and a failing test prints it. To replay a run:
+///
+/// ```text
+/// PROPTEST_RNG_SEED=<seed> cargo test --test plan <test>
+/// ```
+///
+/// Add a case for every failure to the case tables, because no seed is persisted.
+pub fn proptest_config() -> ProptestConfig {
+    static SEED: LazyLock<u64> = LazyLock::new(|| {
+        let fixed = std::env::var("PROPTEST_RNG_SEED").ok();
+        let parse = |seed: String| seed.parse().expect("PROPTEST_RNG_SEED is a number");
+        fixed.map_or_else(|| RandomState::new().build_hasher().finish(), parse)
+    });
+    // The test harness shows this only if the test fails.
+    println!("replay with PROPTEST_RNG_SEED={}", *SEED);
+    ProptestConfig {
+        cases: 4000,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(*SEED),
+        ..ProptestConfig::default()
+    }
 }
 
 /// Everything a plan is made of.
@@ -57,19 +77,22 @@ pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
-/// Plans, and checks on the way that the snapshot is plain data: read back from JSON it is the same, plans the same, and
-/// both plans have the same bytes.
-pub fn planned<S, P>(snapshot: &S, plan: impl Fn(&S) -> P) -> P
+/// Plans, and checks three things on the way: the snapshot survives JSON, the plan of the copy has the same bytes, and there
+/// is a snapshot of the message that the plan reports, see `messages`.
+pub fn planned<S, T>(kind: &str, snapshot: &S, plan: impl Fn(&S) -> Plan<T>) -> Plan<T>
 where
     S: Serialize + DeserializeOwned + PartialEq + Debug,
-    P: Serialize + DeserializeOwned + PartialEq + Debug,
+    T: Serialize + DeserializeOwned + PartialEq + Debug,
 {
     let first = plan(snapshot);
     let read: S = serde_json::from_str(&serde_json::to_string(snapshot).unwrap()).unwrap();
     assert_eq!(read, *snapshot);
     let (json, again) = (serde_json::to_string(&first).unwrap(), serde_json::to_string(&plan(&read)).unwrap());
     assert_eq!(json, again);
-    assert_eq!(serde_json::from_str::<P>(&json).unwrap(), first);
+    assert_eq!(serde_json::from_str::<Plan<T>>(&json).unwrap(), first);
+    if let StatusUpdate::SetConditions(report) = &first.update {
+        messages::assert_covered(kind, report.reason);
+    }
     first
 }
 
@@ -188,7 +211,7 @@ impl World {
     }
 
     pub fn plan(&self) -> Plan<OrgAccessStatus> {
-        planned(&self.snapshot(OrgAccessKind::Connection), plan)
+        planned("Connection", &self.snapshot(OrgAccessKind::Connection), plan)
     }
 
     pub fn snapshot(&self, kind: OrgAccessKind) -> Snapshot {
@@ -342,7 +365,7 @@ pub fn intent(attempt: i64, second: i64) -> Intent {
         id: None,
         replace: None,
         tombstone: None,
-        parent: None,
-        seen: None,
+        connection_id: None,
+        modified_marker: None,
     }
 }

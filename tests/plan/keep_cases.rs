@@ -10,26 +10,26 @@ use applink_operator::plan::{Plan, StatusUpdate};
 
 use crate::fixture::{ADDON, SECRET, World, at, fresh, planned, remote, settled};
 
-const NOW: i64 = 3600;
+pub const NOW: i64 = 3600;
 
 /// A world, and what stands under the names of the Secrets of the credential.
 #[derive(Clone)]
-struct Keeping {
-    world: World,
-    wanted: Option<CredentialsSecret>,
-    kept: Option<CredentialsSecret>,
+pub struct Keeping {
+    pub world: World,
+    pub wanted: Option<CredentialsSecret>,
+    pub kept: Option<CredentialsSecret>,
 }
 
-fn there(secret: &str, there: OwnedSecret) -> Option<CredentialsSecret> {
-    Some(CredentialsSecret { secret: secret.to_owned(), there, reserved: secret == SECRET })
+pub fn there(secret: &str, there: OwnedSecret) -> Option<CredentialsSecret> {
+    Some(CredentialsSecret { secret: secret.to_owned(), state: there, reserved: secret == SECRET })
 }
 
-fn ours() -> OwnedSecret {
+pub fn ours() -> OwnedSecret {
     OwnedSecret::Owned { id: None }
 }
 
 /// Authorized, at rest, with the credential kept a minute ago.
-fn kept() -> Keeping {
+pub fn kept() -> Keeping {
     let world = settled().with(|w| {
         w.state.ready = true;
         w.state.credentials = CredentialsState { written: written(id(w), 60), ..CredentialsState::default() };
@@ -37,38 +37,42 @@ fn kept() -> Keeping {
     Keeping { world, wanted: there("kept", ours()), kept: there("kept", ours()) }
 }
 
-fn id(world: &World) -> String {
+pub fn id(world: &World) -> String {
     world.status.remote.id.clone().expect("it is recorded")
 }
 
 /// Nothing was written yet.
-fn unwritten(change: impl FnOnce(&mut Keeping)) -> Keeping {
+pub fn unwritten(change: impl FnOnce(&mut Keeping)) -> Keeping {
     kept().with(|k| k.world.state.credentials = CredentialsState::default()).with(change)
 }
 
 /// Written so many seconds ago.
-fn written(id: String, ago: i64) -> Option<WrittenSecret> {
+pub fn written(id: String, ago: i64) -> Option<WrittenSecret> {
     Some(WrittenSecret { id, secret: "kept".to_owned(), at: at(NOW - ago) })
 }
 
 /// It could not be read since, for this reason.
-fn unread(reason: Reason, since: i64, until: i64) -> Option<ReadFailure> {
+pub fn unread(reason: Reason, since: i64, until: i64) -> Option<ReadFailure> {
     let report = ConditionReport::in_progress(reason, "why");
     Some(ReadFailure { report, since: at(since), at: at(NOW - 1), until: at(until), tries: 1 })
 }
 
 impl Keeping {
-    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
     }
 
-    fn plan(&self) -> Plan<AuthorizationStatus> {
+    pub fn plan(&self) -> Plan<AuthorizationStatus> {
         let w = &self.world;
         let secret = self.kept.as_ref().map(|kept| kept.secret.clone());
         let status = AuthorizationStatus { grant: w.status.clone(), credentials_secret_name: secret };
         let access = w.snapshot(OrgAccessKind::Authorization);
-        planned(&Snapshot { access, wanted: self.wanted.clone(), kept: self.kept.clone(), status }, plan)
+        planned(
+            "Authorization",
+            &Snapshot { access, wanted: self.wanted.clone(), recorded: self.kept.clone(), status },
+            plan,
+        )
     }
 
     /// The plan in a line: its steps, or its reason, and the Secret that the status then names.
@@ -164,7 +168,7 @@ fn what_is_kept_goes_once_it_is_no_good() {
 }
 
 /// Wanted under another name, with this under the old one.
-fn owner_changed(old: OwnedSecret) -> Keeping {
+pub fn owner_changed(old: OwnedSecret) -> Keeping {
     kept().with(|k| (k.wanted, k.kept) = (there("other", OwnedSecret::Absent), there("kept", old)))
 }
 
@@ -234,11 +238,11 @@ fn what_cannot_be_read_harms_nothing_and_is_told() {
     };
     let quiet = "authorization prod is authorized";
     assert_eq!(message(failing(Reason::RemoteUnavailable, NOW - 5)), quiet, "the add-on may tell");
-    let told = format!("{quiet}; but Secret kept may be out of date: why");
+    let told = format!("{quiet}, but Secret kept may be out of date: why");
     assert_eq!(message(failing(Reason::RemoteUnavailable, NOW - 300)), told);
     assert_eq!(message(failing(Reason::RemoteRejected, NOW - 5)), told);
     let missing = failing(Reason::RemoteRejected, NOW - 5).with(|k| k.wanted = there("kept", OwnedSecret::Absent));
-    assert_eq!(message(missing), format!("{quiet}; but Secret kept is missing: why"));
+    assert_eq!(message(missing), format!("{quiet}, but Secret kept is missing: why"));
     let edited = failing(Reason::RemoteUnavailable, NOW - 5).with(|k| k.world.state.generation += 1);
     assert_eq!(edited.says(), "Unchanged", "an edit that is not judged yet stays so");
     let again = failing(Reason::RemoteRejected, NOW - 5).plan().requeue_after;

@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::fixture::{ADDON, NAME, SECRET, World, at, desired, fresh, intent, remote, spec, the_same_each_time};
+use crate::fixture::{ADDON, NAME, SECRET, World, at, desired, fresh, intent, proptest_config, remote, spec};
 
 fn phase() -> impl Strategy<Value = Phase> {
     prop::sample::select(vec![Phase::Pending, Phase::Ready, Phase::Failed, Phase::Deleting, Phase::Deleted])
@@ -144,7 +144,7 @@ prop_compose! {
         if no_key { world.desired = Err(ConditionReport::in_progress(Reason::SecretNotFound, "x")); }
         if attempt > 0 {
             world.state.intent = Some(Intent {
-                uid: "uid-1".into(), owner_id: ADDON.into(), hash: hash.clone(), attempt, at: at(1), recreated: vec![], id: None, replace: None, tombstone: None, parent: None, seen: None,
+                uid: "uid-1".into(), owner_id: ADDON.into(), hash: hash.clone(), attempt, at: at(1), recreated: vec![], id: None, replace: None, tombstone: None, connection_id: None, modified_marker: None,
             });
         }
         world.state.deleting = deleting;
@@ -178,7 +178,7 @@ fn free(world: &World) -> bool {
 }
 
 proptest! {
-    #![proptest_config(the_same_each_time())]
+    #![proptest_config(proptest_config())]
 
     #[test]
     fn nothing_is_changed_where_nothing_may_be(world in world()) {

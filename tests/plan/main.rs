@@ -1,6 +1,7 @@
-//! The plan, by cases and by laws: milliseconds, no I/O.
+//! Tests of the plan: case tables, laws and messages. They do no network I/O and take seconds.
 //!
-//! `fixture` makes a case in a line, `cases` are tables of what comes out, `laws` hold for whatever goes in.
+//! `fixture` makes a snapshot in one line. The `cases` are tables of snapshots and their plans, the `laws` are property tests,
+//! and `messages` keeps the message for every reason of every kind.
 
 #[path = "../support/keys.rs"]
 mod keys;
@@ -13,6 +14,7 @@ mod fixture;
 mod keep_cases;
 mod laws;
 mod leave_cases;
+mod messages;
 mod publication_cases;
 mod publication_laws;
 mod target_cases;

@@ -78,14 +78,14 @@ pub fn settled() -> World {
     world
 }
 
-fn theirs() -> World {
+pub fn theirs() -> World {
     let mut world = fresh();
     world.see("theirs");
     world
 }
 
 impl World {
-    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
     }
@@ -103,8 +103,8 @@ impl World {
         self.live.observed = vec![Observed { object, at: self.now, detailed: false }];
     }
 
-    pub fn plan(&self) -> Plan<PublicationStatus> {
-        let snapshot = Snapshot {
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
             client_name: self.spec.client_name.clone(),
             policies: self.policies,
             owner_name: "orders".into(),
@@ -118,8 +118,11 @@ impl World {
             state: self.state.clone(),
             status: self.status.clone(),
             now: self.now,
-        };
-        planned(&snapshot, plan)
+        }
+    }
+
+    pub fn plan(&self) -> Plan<PublicationStatus> {
+        planned("Publication", &self.snapshot(), plan)
     }
 
     fn says(&self) -> String {
@@ -212,7 +215,7 @@ pub fn after_refusal(conflict: bool, intent: &Intent) -> CallOutcome {
 }
 
 /// A change whose call was sent, a moment ago, by a process that died.
-fn sent() -> World {
+pub fn sent() -> World {
     let mut world = settled().with(|w| w.desired = Ok(desired("2")));
     world.perform(&Step::Get { id: APP.into() });
     let intent = world.plan().steps.remove(0);
@@ -228,7 +231,7 @@ fn table(cases: Vec<(&str, World, &str)>) {
     }
 }
 
-fn changed() -> World {
+pub fn changed() -> World {
     settled().with(|w| w.desired = Ok(desired("2")))
 }
 

@@ -8,7 +8,7 @@ use applink_operator::plan::state::CallOutcome;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
-use crate::fixture::{at, the_same_each_time};
+use crate::fixture::{at, proptest_config};
 use crate::publication_cases::{APP, CONNECTION, World, after_refusal, connected, desired, fresh, settled};
 
 prop_compose! {
@@ -61,7 +61,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(the_same_each_time())]
+    #![proptest_config(proptest_config())]
 
     #[test]
     fn a_faithful_service_ends_it_and_then_nothing_moves(world in world()) {

@@ -12,25 +12,25 @@ use serde_json::json;
 
 use crate::fixture::{ADDON, at, fresh, planned};
 
-const NAME: &str = "updates";
-const CLOUD: &str = "connection-1";
+pub const NAME: &str = "updates";
+pub const CLOUD: &str = "connection-1";
 
-struct Case {
-    spec: DataActionTargetSpec,
-    addon: OwnerState,
-    parent: ConnectionState,
-    released: bool,
-    connection_gone: bool,
-    live: Lookup<RemoteDataActionTarget>,
-    state: ReconcileState,
-    status: DataActionTargetStatus,
+pub struct Case {
+    pub spec: DataActionTargetSpec,
+    pub addon: OwnerState,
+    pub parent: ConnectionState,
+    pub released: bool,
+    pub connection_gone: bool,
+    pub live: Lookup<RemoteDataActionTarget>,
+    pub state: ReconcileState,
+    pub status: DataActionTargetStatus,
 }
 
-fn on(connection: &str) -> ConnectionState {
+pub fn on(connection: &str) -> ConnectionState {
     ConnectionState::Ready { id: connection.into(), name: "customer-data".into(), deleting: false }
 }
 
-fn new() -> Case {
+pub fn new() -> Case {
     let spec = json!({"connectionRef": {"name": "customer-data"}, "label": "updates", "targetEndpoint": "/updates"});
     Case {
         spec: serde_json::from_value(spec).unwrap(),
@@ -44,7 +44,7 @@ fn new() -> Case {
     }
 }
 
-fn remote(id: &str, phase: Phase) -> RemoteDataActionTarget {
+pub fn remote(id: &str, phase: Phase) -> RemoteDataActionTarget {
     RemoteDataActionTarget {
         id: id.into(),
         key: Some(NAME.into()),
@@ -63,20 +63,20 @@ fn remote(id: &str, phase: Phase) -> RemoteDataActionTarget {
 }
 
 /// The word that was given for the first creation on this connection.
-fn intent(connection: &str) -> Intent {
+pub fn intent(connection: &str) -> Intent {
     let created = new().plan().steps;
     let Some(Step::WriteIntent { intent }) = created.first() else { panic!("{created:?}") };
-    Intent { parent: Some(connection.into()), at: at(0), ..intent.clone() }
+    Intent { connection_id: Some(connection.into()), at: at(0), ..intent.clone() }
 }
 
 impl Case {
-    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
     }
 
     /// The word was given on this connection, by a process that is gone.
-    fn promised(self, connection: &str) -> Self {
+    pub fn promised(self, connection: &str) -> Self {
         let intent = intent(connection);
         self.with(|ctx| {
             ctx.state.finalizer = true;
@@ -86,7 +86,7 @@ impl Case {
     }
 
     /// Made, recorded and Ready.
-    fn made(self) -> Self {
+    pub fn made(self) -> Self {
         let hash = intent(CLOUD).hash;
         self.promised(CLOUD).with(|ctx| {
             ctx.see(remote("id-1", Phase::Ready));
@@ -102,16 +102,16 @@ impl Case {
         })
     }
 
-    fn deleted(self) -> Self {
+    pub fn deleted(self) -> Self {
         self.with(|ctx| (ctx.state.deleting, ctx.state.generation) = (true, 2))
     }
 
-    fn see(&mut self, object: RemoteDataActionTarget) {
+    pub fn see(&mut self, object: RemoteDataActionTarget) {
         self.live.observed = vec![Observed { object, at: at(1), detailed: true }];
     }
 
-    fn plan(&self) -> applink_operator::plan::Plan<DataActionTargetStatus> {
-        let snapshot = Snapshot {
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
             name: NAME.into(),
             label: self.spec.label.clone(),
             endpoint: self.spec.target_endpoint.clone(),
@@ -127,8 +127,11 @@ impl Case {
             state: self.state.clone(),
             status: self.status.clone(),
             now: at(100),
-        };
-        planned(&snapshot, plan)
+        }
+    }
+
+    pub fn plan(&self) -> applink_operator::plan::Plan<DataActionTargetStatus> {
+        planned("DataActionTarget", &self.snapshot(), plan)
     }
 
     /// The plan in a line: its steps, or the reason it gives.
@@ -185,7 +188,7 @@ fn what_a_connection_is_decides_what_is_done_on_it() {
     ]);
 }
 
-fn troubled(report: &ConditionReport, stale: bool) -> OwnerState {
+pub fn troubled(report: &ConditionReport, stale: bool) -> OwnerState {
     OwnerState::Unusable { id: Some(ADDON.into()), report: report.clone(), stale }
 }
 

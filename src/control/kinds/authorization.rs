@@ -135,7 +135,7 @@ impl Kind for Authorization {
         authorization::Snapshot {
             access: org_access::snapshot(self, ctx, &inputs.access, state, now),
             wanted: inputs.wanted.clone(),
-            kept: inputs.kept.clone(),
+            recorded: inputs.kept.clone(),
             status: self.status.clone().unwrap_or_default(),
         }
     }
@@ -209,5 +209,5 @@ fn kept(me: &Authorization, ctx: &Context, secret: &str, there: OwnedSecret) -> 
     let token = ctx.read(&org_access::addon_key(me), token_of);
     let key = me.spec().jwt.as_ref().map(|jwt| jwt.private_key_secret_ref.name.clone());
     let reserved = [token, key, me.oauth_secret_name()].iter().flatten().any(|name| name == secret);
-    CredentialsSecret { secret: secret.to_owned(), there, reserved }
+    CredentialsSecret { secret: secret.to_owned(), state: there, reserved }
 }

@@ -13,7 +13,7 @@ use crate::control::stores::key;
 use crate::crd::{AppLinkAddon, Connection, FINALIZER, ManagementPolicy, Provider, RecordsRemote};
 use crate::facts::OrgAccessKind;
 use crate::observe::{CollectionRef, Key, Trigger};
-use crate::plan::kinds::connection::parent;
+use crate::plan::kinds::connection::connection_state;
 use crate::plan::remote::{ConnectionState, OwnerState};
 use crate::plan::state::{Intent, ReconcileState};
 
@@ -117,7 +117,7 @@ fn parent_of<L: ConnectionChild>(me: &L, ctx: &Context, addon: &Key) -> Connecti
         let shelf = CollectionRef::org_access(OrgAccessKind::Connection);
         let live = ctx.observer.lookup(addon, &shelf, id, remote_name, Timestamp::UNIX_EPOCH);
         let leaving = connection.metadata.deletion_timestamp.is_some();
-        parent(name, &connection.spec, &status, leaving, &live, L::NEEDS)
+        connection_state(name, &connection.spec, &status, leaving, &live, L::NEEDS)
     };
     connection(me, ctx, judge).unwrap_or_else(|| without_connection(me, ctx))
 }
@@ -148,7 +148,7 @@ fn word<L: ConnectionChild>(me: &L) -> Option<Intent> {
 
 /// The connection that it was made on: the word for that comes before its record.
 pub(super) fn made_on<L: ConnectionChild>(me: &L) -> Option<String> {
-    word(me).and_then(|word| word.parent).or_else(|| me.recorded_connection().map(str::to_owned))
+    word(me).and_then(|word| word.connection_id).or_else(|| me.recorded_connection().map(str::to_owned))
 }
 
 /// The connection that calls go to: on the way out the one that it was made on, else the one there is now.

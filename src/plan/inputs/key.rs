@@ -1,7 +1,6 @@
-//! The private key that AppLink signs JWTs with: proved to be one before anything is deleted for it, and known again
-//! however it is written down.
+//! The private key for the JWT method: checked before the operator deletes anything for it, and recognised in every encoding.
 //!
-//! Pure. `desired` asks it; nothing here can be printed with a key in it.
+//! Pure. `inputs` reads it. No type here prints a key.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use rustls::SignatureAlgorithm;
@@ -10,42 +9,44 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use secrecy::SecretString;
 
-/// Characters on a line of PEM.
+/// Characters on one line of PEM.
 const LINE: usize = 64;
 
 /// An RSA private key.
 #[derive(Clone, Debug)]
 pub struct PrivateKey {
-    /// The key as it is sent: one PEM block, whatever stood around it in the Secret.
+    /// The key as the operator sends it: one PEM block, without anything else in the Secret.
     pub pem: SecretString,
-    /// The public key that belongs to it, in hexadecimal. It is the same for every form of the same key, so that it, and not
-    /// the text, tells whether the key changed.
+    /// The public key, in hexadecimal. It is the same in every encoding of the private key, so it shows whether the key
+    /// changed.
     pub identity: String,
 }
 
 impl PrivateKey {
-    /// Finds the one RSA private key in this text, which may hold certificates and attributes beside it.
+    /// Reads the only RSA private key in a text. The text may also contain certificates and attributes.
     ///
     /// # Errors
-    /// What is wrong with the text, and what the user can do. Never what it says.
+    /// What is wrong and what to do, without any part of the text.
     pub fn read(text: &str) -> Result<Self, &'static str> {
-        // An editor or a template may leave a byte order mark, line ends of Windows, or blanks around lines.
+        // Editors and templates may add a byte order mark, Windows line ends, or spaces around lines.
         let lines: Vec<_> = text.trim_start_matches('\u{feff}').lines().map(str::trim).collect();
         let text = lines.join("\n");
         if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
-            return Err("the private key is encrypted; AppLink takes no passphrase, so store it decrypted");
+            return Err(
+                "the private key is encrypted, and AppLink accepts no passphrase. Decrypt the key and store it decrypted",
+            );
         }
         let mut keys = PrivateKeyDer::pem_slice_iter(text.as_bytes());
         let key = match keys.next() {
             Some(Ok(key)) => key,
-            Some(Err(_)) => return Err("the PEM block of the private key is damaged; store the key file as it is"),
-            None => return Err("not a PEM private key (a block that begins with -----BEGIN PRIVATE KEY-----)"),
+            Some(Err(_)) => return Err("the PEM block of the private key is damaged. Store the unchanged key file"),
+            None => return Err("not a PEM private key. Store a block that begins with -----BEGIN PRIVATE KEY-----"),
         };
         if keys.next().is_some() {
-            return Err("holds more than one private key; store the one that AppLink shall use");
+            return Err("contains more than one private key. Store only the one that AppLink uses");
         }
-        let not_rsa = "not an RSA private key of 2048 bits or more, and AppLink signs with no other; store the RSA key \
-                       whose certificate the connected app in Salesforce has";
+        let not_rsa = "not an RSA private key of at least 2048 bits. Store the RSA key whose certificate the connected app in \
+                       Salesforce has";
         let signing = any_supported_type(&key).map_err(|_| not_rsa)?;
         if signing.algorithm() != SignatureAlgorithm::RSA {
             return Err(not_rsa);
@@ -56,7 +57,7 @@ impl PrivateKey {
     }
 }
 
-/// The key alone, as OpenSSL writes it.
+/// The key as one PEM block, as OpenSSL writes it.
 fn pem(key: &PrivateKeyDer<'_>) -> SecretString {
     let label = match key {
         PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
@@ -97,13 +98,13 @@ pub(in crate::plan::inputs) mod tests {
         AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).unwrap().as_ref().to_vec()
     });
 
-    /// A key of its own at each call.
+    /// A new key at each call.
     pub(in crate::plan::inputs) fn generated() -> String {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
         block("PRIVATE KEY", AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).unwrap().as_ref(), 64)
     }
 
-    /// The RSAPrivateKey within a PKCS#8 document, whose last field it is.
+    /// The RSAPrivateKey in a PKCS#8 document; it is the last field.
     fn pkcs1(pkcs8: &[u8]) -> &[u8] {
         let at = pkcs8.windows(4).skip(1).position(|w| w[..2] == [0x30, 0x82] && pkcs8.len() > 26).unwrap() + 1;
         let length = usize::from(u16::from_be_bytes([pkcs8[at + 2], pkcs8[at + 3]])) + 4;
@@ -111,13 +112,13 @@ pub(in crate::plan::inputs) mod tests {
     }
 
     #[test]
-    fn one_key_is_the_same_in_every_dress_and_goes_out_alone() {
+    fn a_key_is_recognised_in_every_encoding_and_sent_alone() {
         let plain = block("PRIVATE KEY", &RSA, 64);
         let known = PrivateKey::read(&plain).unwrap();
         assert_eq!(known.pem.expose_secret(), plain);
         let rsa = block("RSA PRIVATE KEY", pkcs1(&RSA), 64);
         let certificate = block("CERTIFICATE", b"not looked at", 64);
-        let dresses = [
+        let encodings = [
             (block("PRIVATE KEY", &RSA, 76), &plain),
             (block("PRIVATE KEY", &RSA, 1 << 20), &plain),
             (plain.replace('\n', "\r\n"), &plain),
@@ -128,7 +129,7 @@ pub(in crate::plan::inputs) mod tests {
             (format!("{certificate}{plain}{certificate}"), &plain),
             (rsa.clone(), &rsa),
         ];
-        for (text, sent) in dresses {
+        for (text, sent) in encodings {
             let read = PrivateKey::read(&text).unwrap_or_else(|why| panic!("{why}: {}", &text[..60]));
             assert_eq!((read.identity, read.pem.expose_secret()), (known.identity.clone(), sent.as_str()));
         }
@@ -139,7 +140,7 @@ pub(in crate::plan::inputs) mod tests {
     }
 
     #[test]
-    fn what_is_no_rsa_key_is_refused() {
+    fn anything_but_an_rsa_key_is_rejected() {
         let plain = block("PRIVATE KEY", &RSA, 64);
         let mut cut: Vec<_> = plain.lines().collect();
         cut.drain(5..9);

@@ -1,6 +1,6 @@
-//! What is published, once all that it is made from was read: checked, packed and digested.
+//! Inputs of a Publication: the OpenAPI document and its metadata, checked, packed and digested.
 //!
-//! Pure. `control::kind::publication` reads the ConfigMaps; `openapi` validates the document, `archive` packs it.
+//! Pure. `control::kinds::publication` reads the ConfigMaps; `document` validates and packs them.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::crd::{ConfigMapKeyRef, NamedOrMetadata, PublicationSpec, Reason};
 use crate::document::archive::{Contents, archive, validate_metadata};
 use crate::document::openapi::Document;
 
-/// A publication as declared.
+/// Everything that a publish call sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicationPayload {
     /// `client_name`
@@ -21,35 +21,35 @@ pub struct PublicationPayload {
     pub external_client_app: Option<String>,
     /// `authorization_connected_app_name`
     pub connected_app: Option<String>,
-    /// The ZIP archive, the same for the same inputs.
+    /// ZIP archive; the same inputs give the same bytes.
     pub archive: Vec<u8>,
-    /// Digest of all of it.
+    /// Digest of all inputs.
     pub hash: String,
 }
 
-/// What a plan needs to know of the inputs of a [`PublicationPayload`]: no content.
+/// What a plan needs to know about a [`PublicationPayload`]: no content.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PublicationInputs {
-    /// Digest of all that is published.
+    /// Digest of all inputs.
     pub hash: String,
 }
 
-/// What the ConfigMaps hold that a spec refers to.
+/// Content of the ConfigMaps that a spec refers to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texts {
     /// The OpenAPI document.
     pub document: Vec<u8>,
-    /// Metadata of a permission set.
+    /// Metadata of a permission set, XML.
     pub permission_set: Option<Vec<u8>>,
-    /// Metadata of a connected app.
+    /// Metadata of a connected app, XML.
     pub connected_app: Option<Vec<u8>>,
 }
 
 impl PublicationPayload {
-    /// What the spec declares with these texts: checked and packed.
+    /// Checks and packs what the spec declares.
     ///
     /// # Errors
-    /// The verdict to show where one of them is unusable.
+    /// The conditions to report if an input is unusable.
     pub fn new(spec: &PublicationSpec, texts: &Texts) -> Result<Self, ConditionReport> {
         let from = spec.api_spec.config_map_key_ref.as_ref();
         let unusable = |at: Option<&ConfigMapKeyRef>, why: String| {
@@ -75,8 +75,9 @@ impl PublicationPayload {
             connected_app: texts.connected_app.as_deref(),
             permission_set: texts.permission_set.as_deref(),
         };
-        let archive = archive(&contents)
-            .map_err(|why| ConditionReport::stalled(Reason::InvalidSpec, format!("what is to be published: {why}")))?;
+        let archive = archive(&contents).map_err(|why| {
+            ConditionReport::stalled(Reason::InvalidSpec, format!("the publication is unusable: {why}"))
+        })?;
         Ok(Self {
             client_name: spec.client_name.clone(),
             permission_set: name(spec.permission_set.as_ref()).map(str::to_owned),
@@ -89,14 +90,14 @@ impl PublicationPayload {
 }
 
 impl PublicationPayload {
-    /// What a plan needs of it.
+    /// What a plan needs to know about it.
     #[must_use]
     pub fn inputs(&self) -> PublicationInputs {
         PublicationInputs { hash: self.hash.clone() }
     }
 }
 
-/// Over what goes into the archive rather than over its bytes: another version of the packer changes nothing.
+/// Digest of the content of the archive, not of its bytes: another version of the packer is no change.
 fn digest_of(spec: &PublicationSpec, document: &Document, texts: &Texts) -> String {
     let text = |part: Option<&Vec<u8>>| part.map(|part| String::from_utf8_lossy(part).into_owned()).unwrap_or_default();
     digest(&[

@@ -1,67 +1,58 @@
-//! The plan of one Publication: the app's API, published to an org, and published again when what it is made from changes.
+//! The plan of a Publication: publishes the app's API to an org, and publishes it again when an input changes.
 //!
-//! Pure. Its identity is (connection, app), so its id within a connection is the app's. What is published cannot be read;
-//! that it was modified can, and whether by us.
+//! Pure. There is one publication for each connection and app, so the app's UUID identifies it on a connection. AppLink does
+//! not return the content, only when it was modified.
 
-mod modified;
+mod facts;
+mod snapshot;
 
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
-
-use crate::conditions::{ConditionReport, StatusUpdate, whole_seconds};
+use self::facts::{record_facts, wait_to_appear};
+pub use self::snapshot::Snapshot;
+use crate::conditions::{ConditionReport, StatusUpdate};
 use crate::crd::{AdoptionPolicy, PublicationStatus, Reason, ReplacePolicy};
-use crate::facts::{Lookup, Observed, RemoteObject, RemotePublication};
+use crate::facts::{Observed, RemoteObject, RemotePublication};
+use crate::plan::checks::{Check, apply, first};
+use crate::plan::decision::Decision;
 use crate::plan::inputs::changed;
 use crate::plan::inputs::publication::PublicationInputs;
-use crate::plan::policies::Policies;
-use crate::plan::remote::name_claim::NameClaim;
 use crate::plan::remote::recorded::{
-    establish, merge_known, readable, reset_if_moved, retain_resource_fields, take_ownership, with_recorded_outcome,
+    readable, reset_if_moved, retain_resource_fields, take_ownership, with_recorded_outcome,
 };
-use crate::plan::remote::{
-    ConnectionState, Decision, OwnerState, PublishReason, RecordedStatus, RemoteContext, elapsed,
-};
-use crate::plan::state::{CallOutcome, ReconcileState};
+use crate::plan::remote::{RecordedStatus, RemoteContext};
+use crate::plan::state::CallOutcome;
+use crate::plan::step::PublishReason;
+use crate::plan::timing::{PUBLISH_LAG, remaining};
 use crate::plan::{Plan, Step};
-use modified::facts;
 
-/// A service may show only after so long that it was published to.
-const LAG: SignedDuration = SignedDuration::from_mins(5);
-/// What is published has no status of its own.
-const THERE: &str = "published";
+type Context<'a> = RemoteContext<'a, RemotePublication>;
+type Run = fn(&Snapshot, &Context<'_>, &mut PublicationStatus) -> Option<Decision>;
+type Guard = fn(&Context<'_>, Decision) -> Decision;
 
-/// All that a Publication's plan depends on.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Snapshot {
-    /// `spec.clientName`
-    pub client_name: String,
-    /// The policies of the spec, under the add-on's ceiling.
-    pub policies: Policies,
-    /// Name of the AppLinkAddon.
-    pub owner_name: String,
-    /// The add-on.
-    pub owner: OwnerState,
-    /// UUID of the app, once it is known.
-    pub app: String,
-    /// The connection.
-    pub connection: ConnectionState,
-    /// Whether the connection that it was published through is known to be gone, and the publication with it.
-    pub connection_gone: bool,
-    /// Digest of the inputs, or why they cannot be used.
-    pub inputs: Result<PublicationInputs, ConditionReport>,
-    /// What is known of the app's publication on the connection.
-    pub lookup: Lookup<RemotePublication>,
-    /// Other resources that publish the app there.
-    pub name_claims: Vec<NameClaim>,
-    /// What the object and this process remember.
-    pub state: ReconcileState,
-    /// The status as it is.
-    pub status: PublicationStatus,
-    /// The time.
-    pub now: Timestamp,
-}
+/// Checks in order; the first one that decides ends the list.
+pub const CHECKS: &[Check<Run>] = &[
+    Check::new("DELETING", |snapshot, ctx, status| ctx.state.deleting.then(|| plan_deletion(snapshot, ctx, status))),
+    Check::new("RESTORE_METADATA", |_, ctx, _| ctx.restore_metadata()),
+    Check::new("SUSPENDED", |_, ctx, _| ctx.suspended()),
+    Check::new("RELEASE_OBSERVED", |_, ctx, _| ctx.release_observed()),
+    Check::new("CONNECTION", |snapshot, ctx, _| ctx.connection_error(&snapshot.connection)),
+    Check::new("INPUTS", unusable_inputs),
+    Check::new("OWNER", |_, ctx, _| ctx.owner_error()),
+    Check::new("CONNECTION_READY", |snapshot, ctx, _| ctx.connection_not_ready(&snapshot.connection)),
+    Check::new("OBSERVED_ONLY", observe),
+    Check::new("NAME", |snapshot, ctx, _| conflict(snapshot, ctx)),
+    Check::new("BACK_OFF", |_, ctx, _| ctx.after_outcome()),
+    Check::new("OWN", |snapshot, ctx, status| {
+        Some(ctx.deny_new_if_deleting(&snapshot.connection, reconcile_existing(snapshot, ctx, status)?))
+    }),
+    Check::new("ABSENT", |snapshot, ctx, status| {
+        Some(ctx.deny_new_if_deleting(&snapshot.connection, create(snapshot, ctx, status)?))
+    }),
+];
 
-/// What to do next for a Publication, and what to say of it.
+/// Changes to a decision, in order.
+pub const SAFEGUARDS: &[Check<Guard>] = &[Check::new("LIST_OUTAGE", |ctx, decision| ctx.list_outage(decision))];
+
+/// What to do next for a Publication, and what to report.
 #[must_use]
 pub fn plan(snapshot: &Snapshot) -> Plan<PublicationStatus> {
     let before = reset_if_moved(
@@ -70,23 +61,25 @@ pub fn plan(snapshot: &Snapshot) -> Plan<PublicationStatus> {
         snapshot.connection.id(),
         &snapshot.state,
     );
-    let lives = |id: &str| snapshot.lookup.of_id(id).is_some();
-    with_recorded_outcome(&before, &snapshot.state, lives, |recorded, status| {
+    let exists = |id: &str| snapshot.lookup.of_id(id).is_some();
+    with_recorded_outcome(&before, &snapshot.state, exists, |recorded, status| {
         if recorded.id.is_none() && matches!(snapshot.state.last_outcome, Some(CallOutcome::Refused { .. })) {
-            // It may have been refused since the connection is gone; what outlived that is known by this on the next one.
+            // AppLink may have refused the call because the connection is gone. If the publication outlived it, its
+            // modification time identifies it on the next connection.
             status.modified_at.clone_from(&before.modified_at);
         }
-        let ctx = ctx(snapshot, recorded);
-        ctx.list_outage(decide(snapshot, &ctx, status))
+        let ctx = context(snapshot, recorded);
+        let decision = first(CHECKS, |check| check(snapshot, &ctx, status)).unwrap_or_else(Decision::unchanged);
+        apply(SAFEGUARDS, decision, |guard, decision| guard(&ctx, decision))
     })
 }
 
-fn ctx<'a>(snapshot: &'a Snapshot, recorded: &'a RecordedStatus) -> RemoteContext<'a, RemotePublication> {
+fn context<'a>(snapshot: &'a Snapshot, recorded: &'a RecordedStatus) -> Context<'a> {
     RemoteContext {
         noun: "publication",
         name: &snapshot.app,
         display_name: &snapshot.client_name,
-        parent: connection(snapshot),
+        connection_id: connection_id(snapshot),
         owner_name: &snapshot.owner_name,
         policies: snapshot.policies,
         owner: &snapshot.owner,
@@ -97,255 +90,215 @@ fn ctx<'a>(snapshot: &'a Snapshot, recorded: &'a RecordedStatus) -> RemoteContex
     }
 }
 
-/// The connection that is spoken of: on the way out, the one that it was last to be published through.
-fn connection(snapshot: &Snapshot) -> Option<&str> {
+/// ID of the connection that the plan is about. A deletion is about the connection of the last publish call.
+fn connection_id(snapshot: &Snapshot) -> Option<&str> {
     let recorded = snapshot.status.connection_id.as_deref();
-    let given = snapshot.state.intent.as_ref().and_then(|intent| intent.parent.as_deref());
+    let intended = snapshot.state.intent.as_ref().and_then(|intent| intent.connection_id.as_deref());
     if snapshot.state.deleting {
-        given.or(recorded).or(snapshot.connection.id())
+        intended.or(recorded).or(snapshot.connection.id())
     } else {
         snapshot.connection.id().or(recorded)
     }
 }
 
-fn decide(snapshot: &Snapshot, ctx: &RemoteContext<'_, RemotePublication>, status: &mut PublicationStatus) -> Decision {
-    if ctx.state.deleting {
-        return plan_deletion(snapshot, ctx, status);
-    }
-    if let Some(hash) =
-        ctx.recorded.applied_hash.as_deref().filter(|_| !ctx.policies.observes() && ctx.metadata_wiped())
-    {
-        return Decision::steps(vec![Step::WriteIntent { intent: ctx.restored_intent(hash) }]);
-    }
-    if ctx.policies.suspend {
-        return Decision::suspended();
-    }
-    if ctx.policies.observes() && ctx.state.finalizer {
-        return Decision::steps(vec![Step::RemoveFinalizer { orphaned: None }]);
-    }
-    if let Some(decision) = ctx.connection_error(&snapshot.connection) {
-        return decision;
-    }
-    let inputs = match &snapshot.inputs {
-        _ if ctx.policies.observes() => None,
-        Ok(inputs) => Some(inputs),
-        Err(report) if report.reason == Reason::ConfigMapNotFound => {
-            return ctx.missing_dependency(report.reason, report.message.clone());
-        }
-        Err(report) => return Decision::report(report.clone()),
-    };
-    if let Some(decision) = ctx.owner_error().or_else(|| ctx.connection_not_ready(&snapshot.connection)) {
-        return decision;
-    }
-    let Some(inputs) = inputs else { return observe(snapshot, ctx, status) };
-    if let Some(decision) = conflict(snapshot, ctx).or_else(|| ctx.after_outcome()) {
-        return decision;
-    }
-    let decision = match ctx.lookup.of_name(ctx.name).first() {
-        Some(seen) => present(snapshot, ctx, seen, inputs, status),
-        None => vacant(ctx, inputs, status),
-    };
-    ctx.deny_new_if_deleting(&snapshot.connection, decision)
+/// Check INPUTS. A resource that only observes needs none.
+fn unusable_inputs(snapshot: &Snapshot, ctx: &Context<'_>, _: &mut PublicationStatus) -> Option<Decision> {
+    let report = snapshot.inputs.as_ref().err().filter(|_| !ctx.policies.observes())?;
+    Some(match report.reason {
+        Reason::ConfigMapNotFound => ctx.missing_dependency(report.reason, report.message.clone()),
+        _ => Decision::report(report.clone()),
+    })
 }
 
-/// What to do where something is published.
-fn present(
-    snapshot: &Snapshot,
-    ctx: &RemoteContext<'_, RemotePublication>,
-    seen: &Observed<RemotePublication>,
-    inputs: &PublicationInputs,
-    status: &mut PublicationStatus,
-) -> Decision {
-    let took_effect = ctx.create_intent().filter(|intent| ctx.took_effect(seen, intent));
-    let recorded = ctx.recorded.applied_hash.is_some() && ctx.recorded.id.as_deref() == Some(seen.object.id());
+/// Check OWN: reconciles an existing publication. There is only one for each connection and app, so it is ours, or the
+/// operator adopts it by publishing over it.
+fn reconcile_existing(snapshot: &Snapshot, ctx: &Context<'_>, status: &mut PublicationStatus) -> Option<Decision> {
+    let observed = ctx.lookup.of_name(ctx.name).first().copied()?;
+    let inputs = snapshot.inputs.as_ref().ok()?;
+    let took_effect = ctx.create_intent().filter(|intent| ctx.took_effect(observed, intent));
+    let recorded = ctx.recorded.applied_hash.is_some() && ctx.recorded.id.as_deref() == Some(observed.object.id());
     let applied = if let Some(intent) = took_effect {
         *status = take_ownership(status, Some(intent));
         Some(intent.hash.clone())
     } else if recorded {
         status.remote.applied_hash.take()
     } else {
-        return adopt(snapshot, ctx, seen, &inputs.hash);
+        return Some(adopt(snapshot, ctx, observed, &inputs.hash));
     };
-    let drifted = facts(snapshot, ctx, status, seen);
-    let failure = applied.as_deref() != Some(readable(applied.as_deref(), &inputs.hash).as_str());
+    let drifted = record_facts(snapshot, ctx, status, observed);
+    let unreadable = applied.as_deref() != Some(readable(applied.as_deref(), &inputs.hash).as_str());
     status.remote.applied_hash = applied;
-    let unanswered = took_effect.is_none() && ctx.create_intent().is_some();
-    let decision = keep(ctx, seen, inputs, status, (failure, drifted, unanswered));
+    let findings = Findings {
+        changed: unreadable || changed(status.remote.applied_hash.as_deref(), &inputs.hash),
+        drifted,
+        unanswered: took_effect.is_none() && ctx.create_intent().is_some(),
+    };
+    let decision = reconcile_owned(ctx, observed, inputs, status, findings);
     if took_effect.is_some() && decision.steps.iter().any(Step::mutates) {
-        // That it is ours is put down before anything is done on the strength of it.
-        return Decision { update: StatusUpdate::FactsOnly, ..Decision::unchanged() };
+        // Record that the publication is ours before acting on it.
+        return Some(Decision { update: StatusUpdate::FactsOnly, ..Decision::unchanged() });
     }
-    decision
+    Some(decision)
 }
 
-/// What was there first cannot be read, so it is published over once.
-fn adopt(
-    snapshot: &Snapshot,
-    ctx: &RemoteContext<'_, RemotePublication>,
-    seen: &Observed<RemotePublication>,
-    hash: &str,
-) -> Decision {
-    // Some services keep what is published when its connection goes, and show it on the next one.
+/// Adopts a publication that existed before the resource. Its content is unreadable, so the operator publishes over it.
+fn adopt(snapshot: &Snapshot, ctx: &Context<'_>, observed: &Observed<RemotePublication>, hash: &str) -> Decision {
+    // Some versions of AppLink keep a publication whose connection is deleted, and show it on the next connection.
     let known = &snapshot.status.remote;
     let ours = known.applied_hash.is_some() || known.answered_attempt.is_some();
-    if ours && snapshot.status.modified_at.is_some() && snapshot.status.modified_at == seen.object.modified_at {
-        return ctx.publish(seen, hash, PublishReason::Moved);
+    if ours && snapshot.status.modified_at.is_some() && snapshot.status.modified_at == observed.object.modified_at {
+        return ctx.publish(observed, hash, PublishReason::Moved);
     }
     let begun = ctx.create_intent().is_some();
-    if !begun && ctx.outdated(seen) {
-        return Decision::steps(vec![Step::Poll]);
+    if !begun && ctx.outdated(observed) {
+        return Decision::step(Step::Poll);
     }
     if !begun && ctx.policies.adoption == AdoptionPolicy::Never {
-        let text = "the app's API was published over this connection before, and adoptionPolicy is Never: delete that \
-                    publication in AppLink, or let it be taken over";
+        let text = "the app's API is already published on this connection, and adoptionPolicy is Never. To continue, \
+                    delete that publication in AppLink, or set adoptionPolicy: IfMatching";
         return Decision::report(ConditionReport::stalled(Reason::AdoptionRefused, text));
     }
-    ctx.publish(seen, hash, PublishReason::Adopted)
+    ctx.publish(observed, hash, PublishReason::Adopted)
 }
 
-/// What to do where nothing is published.
-fn vacant(
-    ctx: &RemoteContext<'_, RemotePublication>,
-    inputs: &PublicationInputs,
-    status: &mut PublicationStatus,
-) -> Decision {
-    match unseen(ctx, status) {
+/// Check ABSENT: publishes for the first time, or waits until AppLink shows the publication.
+fn create(snapshot: &Snapshot, ctx: &Context<'_>, status: &mut PublicationStatus) -> Option<Decision> {
+    let inputs = snapshot.inputs.as_ref().ok()?;
+    Some(match wait_to_appear(ctx, status) {
         Some(left) if !changed(ctx.recorded.applied_hash.as_deref(), &inputs.hash) => {
-            let text = "published; waiting until AppLink shows it";
+            let text = "the API is published; waiting until AppLink shows it";
             Decision::await_remote(ConditionReport::in_progress(Reason::Publishing, text)).requeue_after(left)
         }
         _ => ctx.create(&inputs.hash),
-    }
+    })
 }
 
-/// For how long what was published, and was never seen since, may yet show.
-fn unseen(ctx: &RemoteContext<'_, RemotePublication>, status: &mut PublicationStatus) -> Option<SignedDuration> {
-    // An answer of old may speak of another connection.
-    ctx.recorded.applied_hash.as_ref()?;
-    if matches!(ctx.state.last_outcome, Some(CallOutcome::Created { .. })) && ctx.create_intent().is_none() {
-        status.last_published_at.get_or_insert_with(|| whole_seconds(ctx.now));
-    }
-    let at = status.last_published_at.as_ref().filter(|_| status.remote.remote_status.is_none())?;
-    Some(LAG.saturating_sub(elapsed(*at, ctx.now))).filter(SignedDuration::is_positive)
+/// How our publication differs from what it should be.
+#[derive(Clone, Copy)]
+struct Findings {
+    /// The inputs differ from the recorded digest, or the digest is unreadable.
+    changed: bool,
+    /// Somebody else published.
+    drifted: bool,
+    /// A publish call has no known outcome.
+    unanswered: bool,
 }
 
 /// What to do with a publication that is ours.
-fn keep(
-    ctx: &RemoteContext<'_, RemotePublication>,
-    seen: &Observed<RemotePublication>,
+fn reconcile_owned(
+    ctx: &Context<'_>,
+    observed: &Observed<RemotePublication>,
     inputs: &PublicationInputs,
     status: &PublicationStatus,
-    (failure, drifted, unanswered): (bool, bool, bool),
+    Findings { changed, drifted, unanswered }: Findings,
 ) -> Decision {
     if ctx.metadata_wiped() {
-        return Decision::steps(vec![Step::WriteIntent { intent: ctx.restored_intent(&inputs.hash) }]);
+        return ctx.write_restored_intent(&inputs.hash);
     }
-    let replaced =
-        ConditionReport::in_progress(Reason::Publishing, "being replaced: waiting until the old one is gone");
-    if let Some(decision) = ctx.await_own_deletion(seen, &replaced) {
+    let replacing = ConditionReport::in_progress(
+        Reason::Publishing,
+        "replacing the publication: waiting until the old one is deleted",
+    );
+    if let Some(decision) = ctx.await_own_deletion(observed, &replacing) {
         return decision;
     }
-    let changed = failure || changed(status.remote.applied_hash.as_deref(), &inputs.hash);
-    if ctx.replacement_requested() || ctx.replacement_intent(seen.object.id()).is_some() {
-        return ctx.replace(seen.object.id(), &inputs.hash, &replaced);
+    if ctx.replacement_requested() || ctx.replacement_intent(observed.object.id()).is_some() {
+        return ctx.replace(observed.object.id(), &inputs.hash, &replacing);
     }
     if changed || drifted || unanswered {
-        let conflicts = matches!(&ctx.state.last_outcome, Some(CallOutcome::Refused { conflict: true, .. }));
-        if conflicts && ctx.policies.replacement == ReplacePolicy::DeleteAndRecreate {
-            return ctx.replace(seen.object.id(), &inputs.hash, &replaced);
+        let conflict = matches!(&ctx.state.last_outcome, Some(CallOutcome::Refused { conflict: true, .. }));
+        if conflict && ctx.policies.replacement == ReplacePolicy::DeleteAndRecreate {
+            return ctx.replace(observed.object.id(), &inputs.hash, &replacing);
         }
-        let again = if drifted && !changed { PublishReason::Drifted } else { PublishReason::Changed };
-        return ctx.publish(seen, &inputs.hash, again);
+        let reason = if drifted && !changed { PublishReason::Drifted } else { PublishReason::Changed };
+        return ctx.publish(observed, &inputs.hash, reason);
     }
-    if ctx.outdated(seen) {
-        return Decision::steps(vec![Step::Poll]);
+    if ctx.outdated(observed) {
+        return Decision::step(Step::Poll);
     }
-    let said = ConditionReport::ready(Reason::Published, format!("the API is published as {}", ctx.display_name));
-    poll_until_visible(seen, status, Decision::report(said), ctx.now)
+    let report = ConditionReport::ready(Reason::Published, format!("the API is published as {}", ctx.display_name));
+    poll_until_visible(ctx, observed, status, Decision::report(report))
 }
 
-/// Sees to it that it is looked at once more where the service does not show yet that it was published to.
+/// Polls once more if AppLink does not show our last publish call yet.
 fn poll_until_visible(
-    seen: &Observed<RemotePublication>,
+    ctx: &Context<'_>,
+    observed: &Observed<RemotePublication>,
     status: &PublicationStatus,
-    said: Decision,
-    now: Timestamp,
+    decision: Decision,
 ) -> Decision {
-    let awaited = status.modified_at.is_none() && seen.object.modified_at.is_some();
-    let Some(at) = status.last_published_at.as_ref().filter(|_| awaited) else { return said };
-    let left = LAG.saturating_sub(elapsed(*at, now));
-    if left.is_positive() { said.requeue_after(left) } else { Decision { steps: vec![Step::Poll], ..said } }
+    let awaited = status.modified_at.is_none() && observed.object.modified_at.is_some();
+    let Some(at) = status.last_published_at.as_ref().filter(|_| awaited) else { return decision };
+    match remaining(PUBLISH_LAG, *at, ctx.now) {
+        Some(left) => decision.requeue_after(left),
+        None => Decision { steps: vec![Step::Poll], ..decision },
+    }
 }
 
-fn conflict(snapshot: &Snapshot, ctx: &RemoteContext<'_, RemotePublication>) -> Option<Decision> {
+/// Check NAME.
+fn conflict(snapshot: &Snapshot, ctx: &Context<'_>) -> Option<Decision> {
     ctx.conflict(&snapshot.status.remote, &snapshot.name_claims, |winner| {
         format!(
-            "Publication {winner} publishes the same app over the same connection, and AppLink keeps one for the two of \
-             them: delete one of the two"
+            "Publication {winner} already publishes this app on this connection, and AppLink allows only one publication for \
+             both. Delete one of the two"
         )
     })
 }
 
-fn observe(
-    snapshot: &Snapshot,
-    ctx: &RemoteContext<'_, RemotePublication>,
-    status: &mut PublicationStatus,
-) -> Decision {
-    match ctx.lookup.of_name(ctx.name).first() {
-        Some(seen) => {
-            facts(snapshot, ctx, status, seen);
-            if ctx.outdated(seen) {
-                return Decision::steps(vec![Step::Poll]);
+/// Check OBSERVED_ONLY: reports the publication and never touches it.
+fn observe(snapshot: &Snapshot, ctx: &Context<'_>, status: &mut PublicationStatus) -> Option<Decision> {
+    if !ctx.policies.observes() {
+        return None;
+    }
+    Some(match ctx.lookup.of_name(ctx.name).first() {
+        Some(observed) => {
+            record_facts(snapshot, ctx, status, observed);
+            if ctx.outdated(observed) {
+                return Some(Decision::step(Step::Poll));
             }
-            Decision::report(ConditionReport::ready(
-                Reason::Published,
-                "the API is published; managementPolicy Observe only looks",
-            ))
+            let text = "the API is published; managementPolicy is Observe, so the operator changes nothing";
+            Decision::report(ConditionReport::ready(Reason::Published, text))
         }
-        None if !ctx.lookup.complete => Decision::steps(vec![Step::Poll]),
+        None if !ctx.lookup.complete => Decision::step(Step::Poll),
         None => {
             *status = retain_resource_fields(status);
-            let text = "the API is not published over this connection, and managementPolicy Observe publishes none";
+            let text = "the API is not published on this connection, and managementPolicy is Observe. Publish it by other \
+                        means, or set managementPolicy: Full";
             Decision::report(ConditionReport::stalled(Reason::RemoteMissing, text))
         }
-    }
+    })
 }
 
-/// A publication is deleted by its connection and its app; one whose connection is gone cannot be, and is gone with it.
-fn plan_deletion(
-    snapshot: &Snapshot,
-    ctx: &RemoteContext<'_, RemotePublication>,
-    status: &mut PublicationStatus,
-) -> Decision {
-    let bound = ctx.state.finalizer && !ctx.state.force_orphan && !ctx.policies.suspend;
-    if bound && snapshot.connection_gone {
-        return Decision::steps(vec![Step::RemoveFinalizer { orphaned: None }]);
+/// Check DELETING: deletes the publication by connection and app. If the connection is gone, so is the publication.
+fn plan_deletion(snapshot: &Snapshot, ctx: &Context<'_>, status: &mut PublicationStatus) -> Decision {
+    let active = ctx.state.finalizer && !ctx.state.force_orphan && !ctx.policies.suspend;
+    if active && snapshot.connection_gone {
+        return Decision::remove_finalizer();
     }
-    let there = ctx.lookup.of_name(ctx.name).first().copied();
-    let made = ctx.create_intent().filter(|intent| there.is_some_and(|seen| ctx.took_effect(seen, intent)));
-    if let Some(intent) = made {
-        // What the word brought about is ours, although nothing records it yet.
+    let existing = ctx.lookup.of_name(ctx.name).first().copied();
+    let created = ctx.create_intent().filter(|intent| existing.is_some_and(|seen| ctx.took_effect(seen, intent)));
+    if let Some(intent) = created {
+        // The open intent created it, so it is ours, although the status does not record it yet.
         let (id, hash) = (Some(ctx.name.to_owned()), Some(intent.hash.clone()));
         let recorded =
             RecordedStatus { id, applied_hash: hash, answered_attempt: Some(intent.attempt), ..ctx.recorded.clone() };
         return RemoteContext { recorded: &recorded, ..ctx.clone() }.plan_deletion(|_| true);
     }
     let decision = ctx.plan_deletion(|_| false);
-    let shown = there.is_some() || deleted(ctx);
-    match (decision.steps.first(), unseen(ctx, status)) {
-        (Some(Step::RemoveFinalizer { orphaned: None }), Some(left)) if bound && !shown => {
-            let text =
-                format!("published as {} a moment ago; waiting until AppLink shows it, to delete it", ctx.display_name);
+    let deleted = matches!(ctx.state.last_outcome, Some(CallOutcome::Deleting { .. }));
+    let shown = existing.is_some() || deleted;
+    match (decision.steps.first(), wait_to_appear(ctx, status)) {
+        (Some(Step::RemoveFinalizer { orphaned: None }), Some(left)) if active && !shown => {
+            let text = format!(
+                "publication {} is not visible in AppLink yet; waiting until the operator can delete it",
+                ctx.display_name
+            );
             Decision::await_remote(ConditionReport::in_progress(Reason::Deleting, text)).requeue_after(left)
         }
-        // A pass leaves out connections that are not in working order.
-        (Some(Step::Poll), _) if snapshot.connection.id() != ctx.parent => {
+        // A poll skips connections that do not work, so read the publication itself.
+        (Some(Step::Poll), _) if snapshot.connection.id() != ctx.connection_id => {
             Decision { steps: vec![Step::Get { id: ctx.name.to_owned() }], ..decision }
         }
         _ => decision,
     }
-}
-
-fn deleted(ctx: &RemoteContext<'_, RemotePublication>) -> bool {
-    matches!(ctx.state.last_outcome, Some(CallOutcome::Deleting { .. }))
 }

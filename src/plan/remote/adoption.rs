@@ -1,94 +1,99 @@
-//! What to do with a remote object that was there first: claim it where policy and attributes allow, or leave it alone.
+//! Adoption: whether to take over a remote object that existed before the resource.
 //!
-//! Pure. Nothing is called for it but a GET; what is refused is not touched. The kinds' plans call [`RemoteContext::claim`].
+//! Pure. The operator only reads such an object. If it does not adopt the object, it changes nothing.
 
-use super::{Decision, RemoteContext};
+use super::context::RemoteContext;
 use crate::conditions::ConditionReport;
 use crate::crd::{AdoptionPolicy, Reason};
 use crate::facts::{AuthMethod, Observed, Phase, RemoteObject, RemoteOrgAccess};
-use crate::plan::Step;
+use crate::plan::decision::Decision;
 use crate::plan::inputs::{Match, MatchCriteria, compare};
 use crate::plan::state::Intent;
+use crate::plan::step::Step;
 
 impl<R: RemoteObject> RemoteContext<'_, R> {
-    /// How to claim an object that was there first; `None` once it is claimed. `hash` is the digest of what is declared;
-    /// `bar` tells why it cannot be claimed, as far as is known.
+    /// Adopts an existing object, or reports why not; `None` once it is adopted. `hash` is the digest of the declared
+    /// inputs; `mismatch` says why the attributes forbid the adoption.
     pub fn adopt(
         &self,
-        seen: &Observed<R>,
+        observed: &Observed<R>,
         hash: &str,
-        bar: impl FnOnce(&Observed<R>) -> Option<String>,
+        mismatch: impl FnOnce(&Observed<R>) -> Option<String>,
     ) -> Option<Decision> {
-        let id = seen.object.id();
-        if seen.object.phase() == Phase::Deleting {
+        let id = observed.object.id();
+        if observed.object.phase() == Phase::Deleting {
             let text = format!(
-                "{} {} of somebody else is being disconnected; waiting for its name",
+                "another {} named {} is being disconnected; waiting until its name is free",
                 self.noun, self.display_name
             );
             return Some(Decision::await_remote(ConditionReport::in_progress(Reason::Creating, text)));
         }
-        if self.outdated(seen) {
-            return Some(Decision::steps(vec![Step::Poll]));
+        if self.outdated(observed) {
+            return Some(Decision::step(Step::Poll));
         }
-        // What is recorded may be there still, although the name is another's.
+        // The recorded object may still exist, even though another one has its name.
         if let Some(recorded) = self.unconfirmed() {
-            return Some(Decision::steps(vec![Step::Get { id: recorded.to_owned() }]));
+            return Some(Decision::step(Step::Get { id: recorded.to_owned() }));
         }
-        let why = match self.adoption_denied(seen).or_else(|| bar(seen)) {
+        let why = match self.adoption_denied(observed).or_else(|| mismatch(observed)) {
             Some(why) => why,
-            // A list may tell less.
-            None if !seen.detailed => return Some(Decision::steps(vec![Step::Get { id: id.to_owned() }])),
+            // A listing may lack fields that a GET returns.
+            None if !observed.detailed => return Some(Decision::step(Step::Get { id: id.to_owned() })),
             None if self.intent_for(id).is_some() && self.state.finalizer => return None,
             None => {
                 let intent = Intent { id: Some(id.to_owned()), ..self.next_intent(hash, Vec::new()) };
-                return Some(Decision::steps(vec![Step::Adopt { intent }]));
+                return Some(Decision::step(Step::Adopt { intent }));
             }
         };
         let remedy = if R::DELETABLE { "Delete it in AppLink, choose" } else { "Choose" };
         let text = format!(
-            "{} {} (id {id}) was there first and is not taken over: {why}. {remedy} another name, or set \
-             managementPolicy: Observe to watch it",
+            "{} {} (ID {id}) existed before this resource, and the operator does not adopt it: {why}. {remedy} another name, \
+             or set managementPolicy: Observe to watch it",
             self.noun, self.display_name
         );
         Some(Decision::report(ConditionReport::stalled(Reason::AdoptionRefused, text)))
     }
 
-    /// Why it cannot be claimed whatever it is like.
-    fn adoption_denied(&self, seen: &Observed<R>) -> Option<String> {
+    /// Why the object cannot be adopted, whatever its attributes are.
+    fn adoption_denied(&self, observed: &Observed<R>) -> Option<String> {
         if self.policies.adoption == AdoptionPolicy::Never {
             return Some("adoptionPolicy is Never".to_owned());
         }
-        (seen.object.phase() == Phase::Failed).then(|| "it has failed".to_owned())
+        (observed.object.phase() == Phase::Failed).then(|| "it has failed".to_owned())
     }
 }
 
 impl RemoteContext<'_, RemoteOrgAccess> {
-    /// Why granted access cannot be claimed, as far as is known.
+    /// Why the attributes of a connection or an authorization forbid its adoption.
     #[must_use]
-    pub fn adoption_mismatch(&self, seen: &Observed<RemoteOrgAccess>, like: &MatchCriteria<'_>) -> Option<String> {
-        let remote = &seen.object;
-        let untold = |what: &str| seen.detailed.then(|| format!("AppLink does not tell {what}"));
+    pub fn adoption_mismatch(
+        &self,
+        observed: &Observed<RemoteOrgAccess>,
+        criteria: &MatchCriteria<'_>,
+    ) -> Option<String> {
+        let remote = &observed.object;
+        let unknown = |what: &str| observed.detailed.then(|| format!("AppLink does not report {what}"));
         match remote.provider {
-            None => return untold("whether it leads to Salesforce or Data Cloud"),
-            Some(provider) if provider != like.provider => {
-                return Some(format!("its provider is {provider:?}, not {:?}", like.provider));
+            None => return unknown("whether its org is Salesforce or Data Cloud"),
+            Some(provider) if provider != criteria.provider => {
+                return Some(format!("its provider is {provider:?}, not {:?}", criteria.provider));
             }
             Some(_) => {}
         }
-        if let Some(method) = remote.method.filter(|method| *method != like.method) {
-            let name = |m| if m == AuthMethod::Jwt { "jwt" } else { "oauth" };
-            return Some(format!("it was made by {}, not {}", name(method), name(like.method)));
+        if let Some(method) = remote.method.filter(|method| *method != criteria.method) {
+            let name = |method| if method == AuthMethod::Jwt { "jwt" } else { "oauth" };
+            return Some(format!("its method is {}, not {}", name(method), name(criteria.method)));
         }
         let user = remote.org.username.as_deref();
-        if let (Some(told), Some(wanted)) = (user, like.username)
-            && !told.eq_ignore_ascii_case(wanted)
+        if let (Some(actual), Some(expected)) = (user, criteria.username)
+            && !actual.eq_ignore_ascii_case(expected)
         {
-            return Some(format!("its user is {told}, not {wanted}"));
+            return Some(format!("its user is {actual}, not {expected}"));
         }
-        match compare(&remote.org, like.expect) {
-            Match::Differs(what) => Some(format!("it leads to {what}")),
-            // Before it is connected nobody knows; it is judged again then.
-            Match::Unknown if remote.phase == Phase::Ready => untold("its org and user"),
+        match compare(&remote.org, criteria.expect) {
+            Match::Differs(what) => Some(format!("it is connected to {what}")),
+            // AppLink does not know the org of a pending object. The operator compares it later.
+            Match::Unknown if remote.phase == Phase::Ready => unknown("its org and user"),
             Match::Unknown | Match::Matches => None,
         }
     }

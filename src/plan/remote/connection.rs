@@ -1,41 +1,43 @@
-//! What a connection is to those who live on it: what counts is its remote state, not its Ready.
+//! The connection of a publication or a data action target. Its remote state counts, not its Ready condition.
 //!
-//! Pure. `diff::connection` judges it, the plans of publications and targets wait for it.
+//! Pure. `kinds::connection` computes the [`ConnectionState`]; the plans of connection children use it.
 
-use super::{Decision, RemoteContext};
+use serde::{Deserialize, Serialize};
+
+use super::context::RemoteContext;
 use crate::conditions::ConditionReport;
 use crate::crd::Reason;
 use crate::facts::RemoteObject;
-use crate::plan::Step;
-use serde::{Deserialize, Serialize};
+use crate::plan::decision::Decision;
+use crate::plan::step::Step;
 
-/// The connection that a resource refers to.
+/// State of the connection that a resource refers to.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ConnectionState {
     /// There is no such Connection.
     Missing {
-        /// Its name.
+        /// Name of the Connection.
         name: String,
     },
-    /// It can never serve: why.
+    /// The connection can never be used; the text says why.
     Invalid(String),
-    /// It cannot serve now: why.
+    /// The connection cannot be used now; the text says why.
     NotReady(String),
-    /// Only a list's silence speaks against it; its own resource is finding out.
+    /// A listing does not show the connection. Its own resource is checking whether it still exists.
     Unconfirmed,
-    /// It is connected.
+    /// The connection works.
     Ready {
-        /// Its id in AppLink.
+        /// Remote ID.
         id: String,
-        /// Its name.
+        /// Name of the Connection.
         name: String,
-        /// Whether its resource is being deleted: what lives on it stays, but nothing new comes.
+        /// Whether the Connection is being deleted. Its children stay, but get no new remote objects.
         deleting: bool,
     },
 }
 
 impl ConnectionState {
-    /// Its id, where it is connected.
+    /// Remote ID, if the connection works.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         match self {
@@ -46,18 +48,20 @@ impl ConnectionState {
 }
 
 impl<R: RemoteObject> RemoteContext<'_, R> {
-    /// What to say where there is no such Connection, or it can never serve.
+    /// Check CONNECTION: stops if the Connection does not exist or can never be used.
     #[must_use]
-    pub fn connection_error(&self, parent: &ConnectionState) -> Option<Decision> {
-        match parent {
+    pub fn connection_error(&self, connection: &ConnectionState) -> Option<Decision> {
+        match connection {
             ConnectionState::Missing { name } => {
-                let text = format!("Connection {name} does not exist in this namespace; waiting for it");
+                let text = format!(
+                    "Connection {name} does not exist in this namespace. Create it, or correct spec.connectionRef"
+                );
                 Some(self.missing_dependency(Reason::DependencyNotFound, text))
             }
             ConnectionState::Invalid(why) => {
                 Some(Decision::report(ConditionReport::stalled(Reason::InvalidSpec, why.clone())))
             }
-            // Without its Connection, nobody knows its add-on.
+            // Without a readable Connection, the add-on is unknown.
             ConnectionState::NotReady(why) if self.owner_name.is_empty() => {
                 Some(self.missing_dependency(Reason::ConnectionNotReady, why.clone()))
             }
@@ -65,22 +69,22 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
         }
     }
 
-    /// What to say while it cannot serve.
+    /// Check CONNECTION_READY: stops while the connection cannot be used.
     #[must_use]
-    pub fn connection_not_ready(&self, parent: &ConnectionState) -> Option<Decision> {
-        match parent {
+    pub fn connection_not_ready(&self, connection: &ConnectionState) -> Option<Decision> {
+        match connection {
             ConnectionState::NotReady(why) => Some(self.missing_dependency(Reason::ConnectionNotReady, why.clone())),
             ConnectionState::Unconfirmed => Some(Decision::unchanged()),
             _ => None,
         }
     }
 
-    /// The course, unless it would make something on a connection that is about to go.
+    /// The decision, unless it would create something on a connection that is being deleted.
     #[must_use]
-    pub fn deny_new_if_deleting(&self, parent: &ConnectionState, decision: Decision) -> Decision {
-        match parent {
+    pub fn deny_new_if_deleting(&self, connection: &ConnectionState, decision: Decision) -> Decision {
+        match connection {
             ConnectionState::Ready { name, deleting: true, .. } if decision.steps.iter().any(Step::mutates) => {
-                let text = format!("Connection {name} is being deleted; nothing is made on it any more");
+                let text = format!("Connection {name} is being deleted, so the operator creates nothing on it");
                 Decision::report(ConditionReport::in_progress(Reason::ConnectionNotReady, text))
             }
             _ => decision,

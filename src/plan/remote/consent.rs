@@ -1,60 +1,58 @@
-//! How a person gets the link by which to consent, and what becomes of it: OAuth.
+//! Consent: how a person gets the consent link, and what happens to the link.
 //!
-//! Pure. The link lives in a Secret of ours and nowhere else; the plan sees only that there is one. The kinds' plans call
-//! [`RemoteContext::await_user`].
+//! Pure. The link is in the OAuth Secret and nowhere else; a plan only knows whether there is one.
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, RemoteContext, elapsed};
+use super::context::RemoteContext;
 use crate::conditions::ConditionReport;
 use crate::crd::Reason;
 use crate::facts::{Observed, RemoteOrgAccess};
-use crate::plan::Step;
+use crate::plan::decision::Decision;
 use crate::plan::state::CallOutcome;
+use crate::plan::step::Step;
+use crate::plan::timing::{CONSENT_LIMIT, elapsed};
 
-/// How long a person has to consent.
-const CONSENT_LIMIT: SignedDuration = SignedDuration::from_mins(15);
-
-/// What stands under the name of the Secret by which a link is handed over.
+/// State of a Secret that the operator writes.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OwnedSecret {
-    /// Nothing.
+    /// There is no Secret of this name.
     #[default]
     Absent,
-    /// A Secret of this very resource.
+    /// The resource owns the Secret.
     Owned {
-        /// The remote object that the link in it is for.
+        /// Remote ID of the object that its consent link belongs to, if it holds a link.
         id: Option<String>,
     },
-    /// A Secret of a resource of this name that is gone; Kubernetes is about to remove it.
+    /// A deleted resource of the same name owns the Secret. Kubernetes is about to delete it.
     StaleOwner,
-    /// A Secret of somebody else.
+    /// The operator did not write the Secret.
     Foreign,
-    /// One that belongs to another resource of ours, named as people name it.
+    /// Another resource of this operator owns the Secret, for example "Authorization batch".
     OwnedByOther(String),
-    /// One that this operator wrote and that has no owner any more, as after a restore from a backup.
+    /// The operator wrote the Secret, but it has no owner any more, for example after a restore from a backup.
     NoOwner,
-    /// Not known: it could not be read, and that must not hold up a deletion.
+    /// The Secret could not be read. This must not block a deletion.
     Unreadable,
 }
 
 impl RemoteContext<'_, RemoteOrgAccess> {
-    /// Why no link can be handed over in the Secret of this name, if so.
+    /// Stops if the operator cannot write the consent link to this Secret.
     #[must_use]
-    pub fn secret_conflict(&self, secret: &str, there: &OwnedSecret) -> Option<Decision> {
-        match there {
+    pub fn secret_conflict(&self, secret: &str, state: &OwnedSecret) -> Option<Decision> {
+        match state {
             OwnedSecret::Absent | OwnedSecret::Owned { .. } | OwnedSecret::Unreadable => None,
-            OwnedSecret::NoOwner => Some(Decision::steps(vec![Step::SetSecretOwner { secret: secret.to_owned() }])),
+            OwnedSecret::NoOwner => Some(Decision::step(Step::SetSecretOwner { secret: secret.to_owned() })),
             OwnedSecret::StaleOwner => {
                 let text = format!(
-                    "Secret {secret} belongs to an earlier resource of this name; waiting until Kubernetes removes it"
+                    "Secret {secret} belongs to an earlier resource of this name; waiting until Kubernetes deletes it"
                 );
                 Some(Decision::report(ConditionReport::in_progress(Reason::Creating, text)))
             }
             OwnedSecret::OwnedByOther(owner) => {
                 let text = format!(
-                    "the link for {} {} belongs into Secret {secret}, but that is a Secret of {owner}: choose another name \
+                    "cannot write the consent link of {} {}: Secret {secret} belongs to {owner}. Choose another Secret name \
                      there, or create this resource under another name",
                     self.noun, self.display_name
                 );
@@ -62,8 +60,8 @@ impl RemoteContext<'_, RemoteOrgAccess> {
             }
             OwnedSecret::Foreign => {
                 let text = format!(
-                    "the link for {} {} belongs into Secret {secret}, but a Secret of that name exists that is not this \
-                     resource's: delete or rename it",
+                    "cannot write the consent link of {} {}: Secret {secret} exists and is not owned by this resource. To \
+                     continue, delete or rename it",
                     self.noun, self.display_name
                 );
                 Some(Decision::report(ConditionReport::stalled(Reason::InvalidSpec, text)))
@@ -71,79 +69,83 @@ impl RemoteContext<'_, RemoteOrgAccess> {
         }
     }
 
-    /// What to do while a person's consent to an object of ours is waited for. `hash` is the digest of what is declared.
+    /// Waits until a person consents to our object, and hands out the link. `hash` is the digest of the declared inputs.
     #[must_use]
     pub fn await_consent(
         &self,
-        seen: &Observed<RemoteOrgAccess>,
+        observed: &Observed<RemoteOrgAccess>,
         secret: &str,
-        there: &OwnedSecret,
+        state: &OwnedSecret,
         hash: &str,
     ) -> Decision {
-        let id = seen.object.id.as_str();
+        let id = observed.object.id.as_str();
         let left = self.consent_left();
         let expired = !left.is_positive();
-        if *there == (OwnedSecret::Owned { id: Some(id.to_owned()) }) {
+        if *state == (OwnedSecret::Owned { id: Some(id.to_owned()) }) {
             let text = format!(
-                "someone must open the link in Secret {secret}, key url, and consent; it is valid for {} minutes",
+                "waiting for consent. Open the link in key url of Secret {secret} within {} minutes, and consent",
                 CONSENT_LIMIT.as_mins()
             );
             let wait =
                 Decision::await_remote(ConditionReport::in_progress(Reason::AwaitingUser, text)).requeue_after(left);
             return if expired { self.report_expired() } else { wait };
         }
-        if let Some(decision) = self.secret_conflict(secret, there) {
+        if let Some(decision) = self.secret_conflict(secret, state) {
             return decision;
         }
-        if seen.object.link.is_some() {
-            return Decision::steps(vec![Step::WriteOAuthSecret { id: id.to_owned() }]);
+        if observed.object.link.is_some() {
+            return Decision::step(Step::WriteOAuthSecret { id: id.to_owned() });
         }
-        if !seen.detailed {
-            return Decision::steps(vec![Step::Get { id: id.to_owned() }]);
+        if !observed.detailed {
+            return Decision::step(Step::Get { id: id.to_owned() });
         }
         if expired {
             return self.report_expired();
         }
-        // Adopted: somebody else began it, who has the link.
+        // The object is adopted, so somebody else has the link.
         let adopted = self.state.intent.as_ref().is_some_and(|intent| intent.id.as_deref() == Some(id));
         if adopted && self.replacement_intent(id).is_none() {
-            let text =
-                format!("{} {} waits for the consent that somebody else asked for", self.noun, self.display_name);
+            let text = format!(
+                "{} {} waits for consent. Somebody else created it in AppLink and has the consent link",
+                self.noun, self.display_name
+            );
             return Decision::await_remote(ConditionReport::in_progress(Reason::Connecting, text)).requeue_after(left);
         }
         if matches!(&self.state.last_outcome, Some(CallOutcome::Created { id: made, .. }) if made == id) {
             let text = format!(
-                "AppLink gave no link by which to consent to {} {}; a new value of applink.dev/replace asks again",
+                "AppLink returned no consent link for {} {}. Set applink.dev/replace to a new value to try again",
                 self.noun, self.display_name
             );
             return Decision::report(ConditionReport::stalled(Reason::RemoteFailed, text));
         }
-        // The link was served once, to a process that died before it could hand it over: nobody has it.
-        let text =
-            format!("{} {} is asked for again: nobody has the link of the last request", self.noun, self.display_name);
+        // AppLink returned the link only once, to a process that ended before it wrote the Secret.
+        let text = format!(
+            "requesting {} {} again, because the consent link of the last request is lost",
+            self.noun, self.display_name
+        );
         self.replace(id, hash, &ConditionReport::in_progress(Reason::Creating, text))
     }
 
-    /// Whether the person's time is over.
+    /// Whether the time to consent is over.
     #[must_use]
     pub fn consent_expired(&self) -> bool {
         !self.consent_left().is_positive()
     }
 
-    /// What to say once the person's time is over.
+    /// Reports that nobody consented in time.
     fn report_expired(&self) -> Decision {
         self.consent_expired_because("nobody consented in time")
     }
 
-    /// What to say once what they were to consent to is gone.
+    /// Reports that AppLink deleted the object before anybody consented.
     #[must_use]
     pub fn consent_target_gone(&self) -> Decision {
-        self.consent_expired_because("it is gone from AppLink, and nobody had consented")
+        self.consent_expired_because("AppLink deleted it before anybody consented")
     }
 
     fn consent_expired_because(&self, why: &str) -> Decision {
         let text = format!(
-            "{} {} waits for no consent any more: {why}. Set a new value of applink.dev/requestedAt to get a new link",
+            "the consent link of {} {} is no longer valid: {why}. Set applink.dev/requestedAt to a new value to get a new link",
             self.noun, self.display_name
         );
         Decision::report(ConditionReport::stalled(Reason::AuthorizationExpired, text))

@@ -1,54 +1,41 @@
-//! How a remote object is made, once.
+//! Creation: how the operator creates a remote object exactly once.
 //!
-//! Pure. Nothing is created before it is proved absent and announced, nor again before it is known how the last try
-//! ended. The kinds' plans call [`RemoteContext::create`].
+//! Pure. It creates nothing before a listing proves that the name is free and an intent is written. It repeats nothing
+//! before it knows how the previous attempt ended.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{CONTEST_LIMIT, CONTEST_WINDOW, Decision, PROGRESS_LIMIT, REFUSAL_REST, RemoteContext, SETTLE, elapsed};
+use super::context::RemoteContext;
 use crate::conditions::{ConditionReport, StatusUpdate};
 use crate::crd::Reason;
 use crate::facts::{Observed, Phase, RemoteObject};
-use crate::plan::Step;
+use crate::plan::decision::Decision;
 use crate::plan::inputs::changed;
 use crate::plan::state::{CallOutcome, Intent};
-
-/// A list that proves something is waited for so long before that is told.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+use crate::plan::step::Step;
+use crate::plan::timing::{
+    CONTEST_LIMIT, CONTEST_WINDOW, LISTING_PATIENCE, LOST_CALL_WAIT, PROGRESS_LIMIT, REFUSAL_BACK_OFF, elapsed,
+    remaining,
+};
 
 impl<R: RemoteObject> RemoteContext<'_, R> {
-    /// How to bring the object into being where none is seen. `hash` is the digest of what would be sent.
+    /// Creates the object if the observations show none. `hash` is the digest of the inputs.
     #[must_use]
     pub fn create(&self, hash: &str) -> Decision {
         if !self.lookup.complete {
-            // That an attempt was refused is put down at once: what is found under the name now is not its fruit.
-            let report = match &self.state.last_outcome {
-                Some(CallOutcome::Refused { .. }) => StatusUpdate::FactsOnly,
-                _ if self.state.is_observed() || elapsed(self.state.changed_at, self.now) < PATIENCE => {
-                    StatusUpdate::Unchanged
-                }
-                _ => {
-                    let text = format!(
-                        "waiting for a list of what the add-on has that is whole: until then, nobody knows whether {} is \
-                         free",
-                        self.display_name
-                    );
-                    ConditionReport::in_progress(Reason::Creating, text).into()
-                }
-            };
-            return Decision { update: report, ..Decision::steps(vec![Step::Poll]) };
+            return Decision { update: self.report_incomplete_listing(), ..Decision::step(Step::Poll) };
         }
         if let Some(id) = self.unconfirmed() {
-            return Decision::steps(vec![Step::Get { id: id.to_owned() }]);
+            return Decision::step(Step::Get { id: id.to_owned() });
         }
         if let Some(decision) =
             self.just_created(hash).or_else(|| self.delete_tombstone(hash)).or_else(|| self.back_off(hash))
         {
             return decision;
         }
-        let create = Step::Create { name: self.display_name.to_owned(), anew: self.recorded.was_ready };
+        let create = Step::Create { name: self.display_name.to_owned(), recreate: self.recorded.was_ready };
         if self.intent_written(hash) {
-            return Decision::steps(vec![create]);
+            return Decision::step(create);
         }
         let recreated = self.recreations();
         if recreated.len() > CONTEST_LIMIT || self.contested() {
@@ -57,34 +44,52 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
         Decision::steps(vec![Step::WriteIntent { intent: self.next_intent(hash, recreated) }, create])
     }
 
-    /// What was made a moment ago may not show yet, even to those who ask for it by its id.
+    /// What to report while no complete listing proves that the name is free.
+    fn report_incomplete_listing(&self) -> StatusUpdate {
+        match &self.state.last_outcome {
+            // Record a refusal immediately: the refused attempt did not create an object that appears under this name now.
+            Some(CallOutcome::Refused { .. }) => StatusUpdate::FactsOnly,
+            _ if self.state.is_observed() || elapsed(self.state.changed_at, self.now) < LISTING_PATIENCE => {
+                StatusUpdate::Unchanged
+            }
+            _ => {
+                let text = format!(
+                    "waiting for a complete listing from AppLink; until then, it is unknown whether the name {} is free",
+                    self.display_name
+                );
+                ConditionReport::in_progress(Reason::Creating, text).into()
+            }
+        }
+    }
+
+    /// Waits for an object that AppLink created but does not show yet.
     fn just_created(&self, hash: &str) -> Option<Decision> {
         let Some(CallOutcome::Created { id, intent }) = &self.state.last_outcome else { return None };
         let same = self.recorded.id.as_ref() == Some(id) && !changed(self.recorded.applied_hash.as_deref(), hash);
-        let left = SETTLE.saturating_sub(elapsed(intent.at, self.now));
-        let waits = same && !self.recorded.was_ready && !self.requested_since(intent.at) && left.is_positive();
-        let text = format!("{} {} was created; waiting until AppLink shows it", self.noun, self.display_name);
-        waits.then(|| Decision::await_remote(ConditionReport::in_progress(Reason::Creating, text)).requeue_after(left))
+        let waits = same && !self.recorded.was_ready && !self.requested_since(intent.at);
+        let left = remaining(LOST_CALL_WAIT, intent.at, self.now).filter(|_| waits)?;
+        let text = format!("{} {} is created; waiting until AppLink shows it", self.noun, self.display_name);
+        Some(Decision::await_remote(ConditionReport::in_progress(Reason::Creating, text)).requeue_after(left))
     }
 
-    /// What to say while the service is at work on it, as `status` says in its own word, and `remedy` once that takes too long.
+    /// Waits while AppLink sets the object up. `status` is the status as AppLink writes it; `remedy` says what to do once
+    /// this takes too long.
     #[must_use]
     pub fn in_progress(&self, reason: Reason, status: &str, remedy: &str) -> Decision {
         let (noun, display_name) = (self.noun, self.display_name);
-        let text = format!("AppLink is at work on {noun} {display_name} (status \"{status}\")");
+        let text = format!("AppLink is setting up {noun} {display_name} (status \"{status}\")");
         let waiting = Decision::await_remote(ConditionReport::in_progress(reason, text));
-        // One that was in working order before has no beginning to count from.
+        // If the object worked before, the start of this phase is unknown.
         let Some(intent) = self.state.intent.as_ref().filter(|_| !self.recorded.was_ready) else { return waiting };
-        let left = PROGRESS_LIMIT.saturating_sub(elapsed(intent.at, self.now));
-        if left.is_positive() {
+        if let Some(left) = remaining(PROGRESS_LIMIT, intent.at, self.now) {
             return waiting.requeue_after(left);
         }
         let minutes = PROGRESS_LIMIT.as_mins();
-        let text = format!("{noun} {display_name} is still \"{status}\" after {minutes} minutes: {remedy}");
+        let text = format!("{noun} {display_name} still has status \"{status}\" after {minutes} minutes. {remedy}");
         Decision::report(ConditionReport::stalled(Reason::RemoteFailed, text))
     }
 
-    /// The word to give before the next creation.
+    /// The intent of the next attempt.
     #[must_use]
     pub fn next_intent(&self, hash: &str, recreated: Vec<Timestamp>) -> Intent {
         Intent {
@@ -97,67 +102,56 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
             id: None,
             replace: self.state.replace.clone().or_else(|| self.state.intent.as_ref()?.replace.clone()),
             tombstone: self.state.intent.as_ref().and_then(|intent| intent.tombstone.clone()),
-            parent: self.parent.map(str::to_owned),
-            seen: self
+            connection_id: self.connection_id.map(str::to_owned),
+            modified_marker: self
                 .lookup
                 .of_name(self.name)
                 .first()
-                .and_then(|seen| seen.object.modified_marker())
+                .and_then(|observed| observed.object.modified_marker())
                 .map(str::to_owned),
         }
     }
 
-    /// Whether the half of the memory that the object itself carries was wiped, as by `kubectl replace`.
+    /// Writes the finalizer and an intent that follows from the status. `hash` is the digest of the declared inputs, for a
+    /// status that records none.
     #[must_use]
-    pub fn metadata_wiped(&self) -> bool {
-        !self.state.finalizer || self.state.intent.is_none()
-    }
-
-    /// That half, from the one that the status has. `hash` is the digest of what is declared.
-    #[must_use]
-    pub fn restored_intent(&self, hash: &str) -> Intent {
-        self.state.intent.clone().unwrap_or_else(|| Intent {
+    pub fn write_restored_intent(&self, hash: &str) -> Decision {
+        let intent = self.state.intent.clone().unwrap_or_else(|| Intent {
             owner_id: self.recorded.owner_id.clone().or_else(|| self.owner_id().map(str::to_owned)).unwrap_or_default(),
             attempt: self.recorded.answered_attempt.unwrap_or(1),
             ..self.next_intent(self.recorded.applied_hash.as_deref().unwrap_or(hash), Vec::new())
-        })
+        });
+        Decision::step(Step::WriteIntent { intent })
     }
 
-    /// Whether this process wrote the intent and has not acted on it yet.
+    /// Whether this process wrote the intent and did not act on it yet.
     pub(super) fn intent_written(&self, hash: &str) -> bool {
         self.state.finalizer
             && self.state.last_outcome.is_none()
             && self.create_intent().is_some_and(|i| i.hash == hash && i.at >= self.state.first_seen)
     }
 
+    /// Whether the object reports a contest that the user did not resolve.
     pub(super) fn contested(&self) -> bool {
         self.state.reason == Some(Reason::Contested) && !self.requested()
     }
 
-    pub(super) fn contest_report(&self) -> ConditionReport {
+    fn contest_report(&self) -> ConditionReport {
         let text = format!(
-            "{} {} was created anew {CONTEST_LIMIT} times within an hour and went away again: somebody else manages it \
-             too. Find out who, then set a new value of applink.dev/requestedAt to resume",
+            "the operator recreated {} {} {CONTEST_LIMIT} times within an hour, and somebody else deleted it each time. Find \
+             out who manages it, too. Then set applink.dev/requestedAt to a new value to resume",
             self.noun, self.display_name
         );
         ConditionReport::stalled(Reason::Contested, text)
     }
 
-    /// The recorded id, while only a listing says that it is gone.
-    #[must_use]
-    pub fn unconfirmed(&self) -> Option<&str> {
-        let id = self.recorded.id.as_deref()?;
-        let known = self.lookup.deleted_ids.iter().any(|gone| gone == id) || self.lookup.of_id(id).is_some();
-        (!known).then_some(id)
-    }
-
-    /// The number of the last creation, tried or recorded.
+    /// Number of the last attempt, from the intent or the status.
     fn last_attempt(&self) -> i64 {
-        let given = self.state.intent.as_ref().map_or(0, |i| i.attempt);
-        given.max(self.recorded.answered_attempt.unwrap_or(0))
+        let intended = self.state.intent.as_ref().map_or(0, |i| i.attempt);
+        intended.max(self.recorded.answered_attempt.unwrap_or(0))
     }
 
-    /// The wait that an earlier attempt imposes.
+    /// Waits as an earlier attempt demands.
     fn back_off(&self, hash: &str) -> Option<Decision> {
         if let Some(decision) = self.prove_not_created() {
             return Some(decision);
@@ -168,89 +162,77 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
                 _ => ConditionReport::in_progress(
                     Reason::Creating,
                     format!(
-                        "the answer to the creation of {} was lost; looking whether it took effect",
-                        self.display_name
+                        "the answer to the creation of {} {} is lost; checking whether it took effect",
+                        self.noun, self.display_name
                     ),
                 ),
             };
             return Some(Decision::await_remote(report).requeue_after(wait));
         }
-        // On another connection the same may be welcome.
-        let same = |intent: &&Intent| intent.hash == hash && intent.parent.as_deref() == self.parent;
+        // Another connection may accept what this one refused.
+        let same = |intent: &&Intent| intent.hash == hash && intent.connection_id.as_deref() == self.connection_id;
         let intent = self.state.intent.as_ref().filter(same)?;
-        let past = elapsed(intent.at, self.now);
-        let refused = self.open_intent().is_none() && self.recorded.id.is_none();
-        if refused && past < REFUSAL_REST && !self.requested_since(intent.at) {
-            return Some(
-                Decision { steps: vec![], update: self.refusal(), requeue_after: None }
-                    .requeue_after(REFUSAL_REST.saturating_sub(past)),
-            );
-        }
-        None
+        let refused = self.open_intent().is_none() && self.recorded.id.is_none() && !self.requested_since(intent.at);
+        let left = remaining(REFUSAL_BACK_OFF, intent.at, self.now).filter(|_| refused)?;
+        Some(Decision { update: self.refusal(), ..Decision::unchanged() }.requeue_after(left))
     }
 
-    /// How long the open intent's POST may still bear fruit, where it may have been sent without our knowing how it
-    /// ended.
+    /// How long the POST of the open intent may still take effect, if its outcome is unknown.
     #[must_use]
     pub fn lost_call_wait(&self) -> Option<SignedDuration> {
         let intent = self.create_intent()?;
         if self.created_and_deleted() {
             return None;
         }
-        let left = match &self.state.last_outcome {
-            Some(CallOutcome::Lost { until, attempt, .. }) if *attempt == intent.attempt => elapsed(self.now, *until),
-            Some(CallOutcome::Deferred { attempt, .. }) if *attempt == Some(intent.attempt) => return None,
-            // Written by this process a moment ago; it has not acted on it yet.
-            None if intent.at >= self.state.first_seen => return None,
-            // By one that died since; an answer to another call says nothing of it. That one's clock is not to be trusted:
-            // it sent nothing after this process first saw the object.
-            _ => SETTLE.saturating_sub(elapsed(intent.at.max(self.state.first_seen), self.now)),
-        };
-        left.is_positive().then_some(left)
+        match &self.state.last_outcome {
+            Some(CallOutcome::Lost { until, attempt, .. }) if *attempt == intent.attempt => {
+                Some(elapsed(self.now, *until)).filter(SignedDuration::is_positive)
+            }
+            Some(CallOutcome::Deferred { attempt, .. }) if *attempt == Some(intent.attempt) => None,
+            // This process wrote the intent a moment ago and did not act on it yet.
+            None if intent.at >= self.state.first_seen => None,
+            // An earlier process wrote the intent. The outcome of another call says nothing about it, and its clock may
+            // differ from ours: it sent nothing after this process first saw the object.
+            _ => remaining(LOST_CALL_WAIT, intent.at.max(self.state.first_seen), self.now),
+        }
     }
 
-    /// How to prove that the creation made nothing that the service answered with an error of its own: by a listing, and by
-    /// a GET by name, since a listing may lag.
+    /// Proves that a creation that AppLink answered with an error of its own created nothing: by a listing and, because a
+    /// listing may lag, by a GET by name.
     pub(super) fn prove_not_created(&self) -> Option<Decision> {
         let intent = self.create_intent()?;
         let finished = matches!(&self.state.last_outcome, Some(CallOutcome::Lost { finished: true, attempt, .. }) if *attempt == intent.attempt);
-        // What was disconnected answers to its name, too.
-        let tombstone = |seen: &Observed<R>| seen.object.phase() == Phase::Deleted && self.observed_since(seen, intent);
-        let asked = self.lookup.absent_by_get || self.lookup.observed.iter().any(tombstone);
-        if !finished || (self.lookup.listed && asked) {
+        // A GET by name may also return a disconnected object.
+        let tombstone =
+            |observed: &Observed<R>| observed.object.phase() == Phase::Deleted && self.observed_since(observed, intent);
+        let read = self.lookup.absent_by_get || self.lookup.observed.iter().any(tombstone);
+        if !finished || (self.lookup.listed && read) {
             return None;
         }
-        Some(match self.lookup.listed {
-            true => Decision::steps(vec![Step::Get { id: self.name.to_owned() }]),
-            false => Decision::steps(vec![Step::Poll]),
-        })
+        Some(Decision::step(match self.lookup.listed {
+            true => Step::Get { id: self.name.to_owned() },
+            false => Step::Poll,
+        }))
     }
 
-    /// Whether what the open intent's POST made is known, and deleted since: one POST makes one object.
+    /// Whether the operator found and deleted the object that the POST of the open intent created. One POST creates one
+    /// object.
     pub(super) fn created_and_deleted(&self) -> bool {
         let Some(CallOutcome::Deleting { id, .. }) = &self.state.last_outcome else { return false };
         self.recorded.id.as_ref() != Some(id) && self.lookup.deleted_ids.contains(id)
     }
 
-    pub(super) fn refusal(&self) -> StatusUpdate {
-        match &self.state.last_outcome {
-            Some(CallOutcome::Refused { report, .. }) => report.clone().into(),
-            _ => StatusUpdate::KeepConditions,
-        }
-    }
-
-    /// The re-creations of the last hour; what was before the user asked to resume does not count.
+    /// Re-creations within the contest window, without those before the user asked to resume.
     pub(super) fn recent_recreations(&self) -> Vec<Timestamp> {
         let known = self.state.intent.iter().flat_map(|i| i.recreated.iter().copied());
         let recent = known.filter(|at| elapsed(*at, self.now) < CONTEST_WINDOW);
         recent.filter(|at| !self.requested_since(*at)).collect()
     }
 
-    /// The same, with the one at hand.
+    /// Recent re-creations, including the current one.
     pub(super) fn recreations(&self) -> Vec<Timestamp> {
         let mut all = self.recent_recreations();
-        // An open intent counts the one at hand already, however often it is tried; one that had the old object deleted
-        // is no contest.
+        // An open intent already counts the current one, however often it is tried. A replacement is no contest.
         if self.recorded.was_ready && self.open_intent().is_none() {
             all.push(self.now);
         }

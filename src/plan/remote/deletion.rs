@@ -1,27 +1,23 @@
-//! How a remote object is let go of when its resource is deleted.
+//! Deletion: how the operator deletes the remote object of a resource that is being deleted.
 //!
-//! Pure. Deletes go by the recorded id, or by the id that a listing shows for an intent of our own; never by name. The
-//! kinds' plans call [`RemoteContext::leave`].
+//! Pure. It deletes by the recorded ID, or by the ID that a listing shows for our own intent; never by name.
 
-use jiff::SignedDuration;
-
-use super::{DELETION_REST, Decision, OwnerState, Ownership, RemoteContext, elapsed};
+use super::context::{Ownership, RemoteContext};
+use super::owner_state::OwnerState;
 use crate::conditions::{ConditionReport, StatusUpdate};
 use crate::crd::{DeletionPolicy, Reason};
 use crate::facts::{Observed, Phase, RemoteObject};
-use crate::plan::Step;
+use crate::plan::decision::Decision;
 use crate::plan::state::CallOutcome;
+use crate::plan::step::Step;
+use crate::plan::timing::{DELETION_RETRY, FIRST_DELETION_GET, LAST_DELETION_GET, elapsed, remaining};
 
-/// The pauses between looks for an object that is on its way out begin with this, and end with that.
-const FIRST_LOOK: SignedDuration = SignedDuration::from_millis(300);
-const LAST_LOOK: SignedDuration = SignedDuration::from_secs(5);
-
-/// The way out where a deletion is stuck.
-const WAY_OUT: &str = "to delete without it, set applink.dev/force-orphan: \"true\"";
+/// What to do if a deletion cannot go on.
+const REMEDY: &str = "To delete this resource and leave the object in AppLink, set applink.dev/force-orphan: \"true\"";
 
 impl<R: RemoteObject> RemoteContext<'_, R> {
-    /// How to let go of an object that is being deleted. `fits` as for [`RemoteContext::holder`].
-    pub fn plan_deletion(&self, fits: impl Fn(&R) -> bool) -> Decision {
+    /// Check DELETING: deletes the remote object, then removes the finalizer. `matches` as for [`RemoteContext::ownership`].
+    pub fn plan_deletion(&self, matches: impl Fn(&R) -> bool) -> Decision {
         let deleting =
             || ConditionReport::in_progress(Reason::Deleting, format!("deleting {} {}", self.noun, self.display_name));
         let release = |orphaned: Option<&str>| {
@@ -40,10 +36,10 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
         if let Some(decision) = self.owner_error() {
             return self.deletion_blocked(decision);
         }
-        self.after_outcome().unwrap_or_else(|| self.delete_remote(fits, release(None), deleting()))
+        self.after_outcome().unwrap_or_else(|| self.delete_remote(matches, release(None), deleting()))
     }
 
-    /// What comes of a deletion whatever is there: nothing of ours holds it up, or the user says what is to be done.
+    /// Decides a deletion that does not depend on the remote object: there is no finalizer, or the user says what to do.
     #[must_use]
     pub fn deletion_shortcut(&self) -> Option<Decision> {
         let release = |orphaned| Some(Decision::steps(vec![Step::RemoveFinalizer { orphaned }]));
@@ -54,62 +50,60 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
             return release(Some(self.recorded.id.as_deref().unwrap_or(self.display_name).to_owned()));
         }
         if self.policies.suspend {
-            let text = "suspended: the deletion waits for spec.suspend: false";
+            let text = "suspended: the deletion waits until you set spec.suspend: false";
             return Some(Decision::report(ConditionReport::suspended(text)));
         }
         if self.policies.observes() { release(None) } else { None }
     }
 
-    /// A deletion that cannot go on says so even where the object was Ready, and names the way out.
+    /// Reports that a deletion cannot go on, even if the object is Ready, and what to do.
     pub(super) fn deletion_blocked(&self, decision: Decision) -> Decision {
         match (&decision.update, self.owner) {
             (StatusUpdate::SetConditions(report), _) => {
-                let text = report.message.clone();
-                Decision {
-                    update: ConditionReport { message: format!("{text}; {WAY_OUT}"), ..report.clone() }.into(),
-                    ..decision
-                }
+                let message = with_remedy(&report.message);
+                Decision { update: ConditionReport { message, ..report.clone() }.into(), ..decision }
             }
             (_, OwnerState::Unusable { report, .. }) => self.deletion_blocked_by(report, decision),
             _ => decision,
         }
     }
 
-    /// The same, where it is known at what.
+    /// Reports that a deletion cannot go on for this cause.
     pub(super) fn deletion_blocked_by(&self, cause: &ConditionReport, decision: Decision) -> Decision {
-        let text = format!("deleting {} {} waits: {}; {WAY_OUT}", self.noun, self.display_name, cause.message);
+        let text = format!("the deletion of {} {} is waiting: {}", self.noun, self.display_name, cause.message);
+        let text = with_remedy(&text);
         Decision { update: ConditionReport::in_progress(Reason::Deleting, text).into(), ..decision }
     }
 
-    /// What to do while the service carries out a deletion that it took from us: ask for the object by its id, soon at
-    /// first, then leave it to the passes.
+    /// Waits while AppLink carries out a deletion that we requested: reads the object often at first, then leaves it to the
+    /// polls.
     #[must_use]
-    pub fn await_own_deletion(&self, seen: &Observed<R>, meanwhile: &ConditionReport) -> Option<Decision> {
+    pub fn await_own_deletion(&self, observed: &Observed<R>, meanwhile: &ConditionReport) -> Option<Decision> {
         let Some(CallOutcome::Deleting { id, at }) = &self.state.last_outcome else { return None };
         let past = elapsed(*at, self.now);
-        if id != seen.object.id() || past >= DELETION_REST {
+        if id != observed.object.id() || past >= DELETION_RETRY {
             return None;
         }
         let wait = Decision::await_remote(meanwhile.clone());
-        let pace = past.checked_div(2).unwrap_or_default().max(FIRST_LOOK);
-        if pace >= LAST_LOOK {
-            return Some(wait.requeue_after(DELETION_REST.saturating_sub(past)));
+        let interval = past.checked_div(2).unwrap_or_default().max(FIRST_DELETION_GET);
+        if interval >= LAST_DELETION_GET {
+            return Some(wait.requeue_after(DELETION_RETRY.saturating_sub(past)));
         }
-        let left = pace.saturating_sub(elapsed(seen.at, self.now));
-        if left.is_positive() {
-            return Some(wait.requeue_after(left));
-        }
-        Some(Decision::steps(vec![Step::Get { id: id.clone() }]))
+        Some(match remaining(interval, observed.at, self.now) {
+            Some(left) => wait.requeue_after(left),
+            None => Decision::step(Step::Get { id: id.clone() }),
+        })
     }
 
-    fn delete_remote(&self, fits: impl Fn(&R) -> bool, release: Decision, deleting: ConditionReport) -> Decision {
-        let target = match self.ownership(fits) {
-            Ownership::Recorded(seen) | Ownership::Intended(seen) => Some(seen),
+    /// Deletes what is ours, or proves that nothing is. `release` removes the finalizer; `deleting` is reported meanwhile.
+    fn delete_remote(&self, matches: impl Fn(&R) -> bool, release: Decision, deleting: ConditionReport) -> Decision {
+        let ours = match self.ownership(matches) {
+            Ownership::Recorded(observed) | Ownership::Intended(observed) => Some(observed),
             Ownership::Foreign(_) | Ownership::Unclaimed => None,
         };
-        let Some(seen) = target else {
+        let Some(observed) = ours else {
             if let Some(id) = self.unconfirmed() {
-                return Decision::steps(vec![Step::Get { id: id.to_owned() }]);
+                return Decision::step(Step::Get { id: id.to_owned() });
             }
             if let Some(decision) = self.prove_not_created() {
                 return decision;
@@ -117,22 +111,26 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
             if let Some(wait) = self.lost_call_wait() {
                 return Decision::await_remote(deleting).requeue_after(wait);
             }
-            // What an intent may have made is not ruled out by its predecessor's being gone.
-            let settled = self.lookup.complete || self.create_intent().is_none() || self.created_and_deleted();
-            return if settled { release } else { Decision::steps(vec![Step::Poll]) };
+            // Even if the old object is gone, the open intent may have created a new one.
+            let absent = self.lookup.complete || self.create_intent().is_none() || self.created_and_deleted();
+            return if absent { release } else { Decision::step(Step::Poll) };
         };
-        let id = seen.object.id();
+        let id = observed.object.id();
         if let Some(decision) = self.after_refusal() {
             return decision;
         }
-        if let Some(decision) = self.await_own_deletion(seen, &deleting) {
+        if let Some(decision) = self.await_own_deletion(observed, &deleting) {
             return decision;
         }
-        if seen.object.phase() == Phase::Deleting {
+        if observed.object.phase() == Phase::Deleting {
             return Decision::await_remote(deleting);
         }
         let mut steps = vec![Step::Delete { id: id.to_owned() }];
         steps.extend(release.steps);
         Decision::steps(steps)
     }
+}
+
+fn with_remedy(text: &str) -> String {
+    format!("{}. {REMEDY}", text.trim_end_matches('.'))
 }

@@ -1,31 +1,32 @@
-//! Which of several resources a remote name belongs to.
+//! Name claims: which of several resources a remote name belongs to.
 //!
-//! Pure. The kinds' plans ask it, `control` looks for the rivals.
+//! Pure. `control` collects the claims of other resources.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, RemoteContext};
+use super::context::RemoteContext;
 use crate::conditions::ConditionReport;
 use crate::crd::{Reason, RemoteStatus};
 use crate::facts::RemoteObject;
+use crate::plan::decision::Decision;
 use crate::plan::state::{Intent, ReconcileState};
 
-/// Another resource that wants the same name at the same place.
+/// Another resource that wants the same name on the same add-on or connection.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NameClaim {
     /// `namespace/name`
     pub object: String,
-    /// Whether it holds the name, by id or by its own intent.
+    /// Whether the resource holds the name, by its remote object or by its own intent.
     pub holds: bool,
-    /// When it was made.
+    /// `metadata.creationTimestamp`
     pub created: Timestamp,
-    /// Its uid.
+    /// `metadata.uid`
     pub uid: String,
 }
 
 impl NameClaim {
-    /// What the object `namespace/name` is to others, by its status and memory.
+    /// Claim of the object `namespace/name`, from its status and reconcile state.
     #[must_use]
     pub fn new(object: String, status: &RemoteStatus, state: ReconcileState) -> Self {
         Self { object, holds: holds(status, &state), created: state.created, uid: state.uid }
@@ -36,7 +37,7 @@ impl NameClaim {
     }
 }
 
-/// Whether a resource holds its name: its remote object is its own, or it gave the word to create or adopt one.
+/// Whether a resource holds its name: it owns the remote object, or it wrote an intent to create or adopt one.
 #[must_use]
 pub fn holds(status: &RemoteStatus, state: &ReconcileState) -> bool {
     let open = |intent: &Intent| status.answered_attempt.is_none_or(|answered| intent.attempt > answered);
@@ -44,8 +45,8 @@ pub fn holds(status: &RemoteStatus, state: &ReconcileState) -> bool {
 }
 
 impl<R: RemoteObject> RemoteContext<'_, R> {
-    /// Who holds a name keeps it; among those who don't, the older wins, then the smaller uid. `text` tells of the winner,
-    /// where that is another than this, what can be done.
+    /// Check NAME: stops if the name belongs to another resource. The holder keeps a name; otherwise the older resource
+    /// gets it, then the one with the smaller UID. `text` makes the message from the name of that resource.
     pub fn conflict(
         &self,
         status: &RemoteStatus,

@@ -1,77 +1,60 @@
-//! How what is there is written over, where the service takes the same call for that as for a creation.
+//! Publishing over an existing publication: AppLink takes the same call as for the first one.
 //!
-//! Pure. The word is given first, as for a creation, with what was seen there: whether a call took effect whose answer was
-//! lost shows in that having moved. The kinds' plans call [`RemoteContext::publish`].
+//! Pure. As for a creation, the intent comes first. It stores the modification marker of the existing publication: if the
+//! answer to the call is lost, a changed marker shows that the call took effect.
 
-use jiff::SignedDuration;
-use serde::{Deserialize, Serialize};
-
-use super::{CONTEST_LIMIT, Decision, REFUSAL_REST, RemoteContext, elapsed};
+use super::context::RemoteContext;
 use crate::conditions::{ConditionReport, StatusUpdate};
 use crate::crd::Reason;
 use crate::facts::{Observed, RemoteObject};
-use crate::plan::Step;
+use crate::plan::decision::Decision;
 use crate::plan::inputs::changed;
 use crate::plan::state::{CallOutcome, Intent};
-
-/// What is written over was looked at no longer ago than this.
-const GLANCE: SignedDuration = SignedDuration::from_secs(2);
-
-/// Why something is written over.
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, Serialize, Hash)]
-#[serde(rename_all = "camelCase")]
-pub enum PublishReason {
-    /// What it is made from changed.
-    Changed,
-    /// Somebody else wrote over it.
-    Drifted,
-    /// It was there first, and what it holds cannot be read.
-    Adopted,
-    /// It outlived the connection that it was published through.
-    Moved,
-}
+use crate::plan::step::{PublishReason, Step};
+use crate::plan::timing::{CONTEST_LIMIT, MAX_AGE_BEFORE_WRITE, REFUSAL_BACK_OFF, elapsed, remaining};
 
 impl<R: RemoteObject> RemoteContext<'_, R> {
-    /// Whether the call under this word took effect, as what is seen there now tells; the answer to it is not known.
+    /// Whether the call of this intent took effect, judged by the modification marker, although its answer is unknown.
     #[must_use]
-    pub fn took_effect(&self, seen: &Observed<R>, intent: &Intent) -> bool {
+    pub fn took_effect(&self, observed: &Observed<R>, intent: &Intent) -> bool {
         let not_sent = matches!(&self.state.last_outcome, Some(CallOutcome::Deferred { attempt, .. }) if *attempt == Some(intent.attempt));
         !not_sent
             && !self.intent_written(&intent.hash)
-            && seen.at >= intent.at
-            && intent.seen.as_deref() != seen.object.modified_marker()
+            && observed.at >= intent.at
+            && intent.modified_marker.as_deref() != observed.object.modified_marker()
     }
 
-    /// How to write over what is there. `hash` is the digest of what would be sent.
+    /// Publishes over the existing object. `hash` is the digest of the inputs.
     #[must_use]
-    pub fn publish(&self, seen: &Observed<R>, hash: &str, again: PublishReason) -> Decision {
-        if let Some(decision) = self.back_off_after_refusal(hash, again) {
+    pub fn publish(&self, observed: &Observed<R>, hash: &str, reason: PublishReason) -> Decision {
+        if let Some(decision) = self.back_off_after_refusal(hash, reason) {
             return decision;
         }
         if let Some(wait) = self.lost_call_wait() {
-            return Decision { update: self.report_lost_publish(), ..Decision::await_remote(StatusUpdate::Unchanged) }
-                .requeue_after(wait);
+            return Decision::await_remote(self.report_lost_publish()).requeue_after(wait);
         }
-        let step = Step::Publish { name: self.display_name.to_owned(), again };
+        let step = Step::Publish { name: self.display_name.to_owned(), reason };
         if self.intent_written(hash) {
-            return Decision::steps(vec![step]);
+            return Decision::step(step);
         }
-        // Only a fight with somebody else counts.
-        let recreated = if again == PublishReason::Drifted { self.recreations() } else { self.recent_recreations() };
-        if again == PublishReason::Drifted && (recreated.len() > CONTEST_LIMIT || self.contested()) {
+        // Only publications by somebody else count as a contest.
+        let drifted = reason == PublishReason::Drifted;
+        let recreated = if drifted { self.recreations() } else { self.recent_recreations() };
+        if drifted && (recreated.len() > CONTEST_LIMIT || self.contested()) {
             return Decision::report(self.publish_contest());
         }
-        // The word tells how it was just before the call: what moves after that moved by it.
-        if elapsed(seen.at, self.now) > GLANCE {
-            return Decision::steps(vec![Step::Get { id: seen.object.id().to_owned() }]);
+        // The intent needs the marker from just before the call.
+        if elapsed(observed.at, self.now) > MAX_AGE_BEFORE_WRITE {
+            return Decision::step(Step::Get { id: observed.object.id().to_owned() });
         }
         Decision::steps(vec![Step::WriteIntent { intent: self.next_intent(hash, recreated) }, step])
     }
 
-    /// What to say while the answer to a call is lost. What is Ready is there, be it as it was before.
+    /// What to report while the answer to a publish call is lost. A Ready publication stays Ready, because either the old or
+    /// the new one is published.
     fn report_lost_publish(&self) -> StatusUpdate {
         let text =
-            format!("the answer to the publication of {} was lost; looking whether it took effect", self.display_name);
+            format!("the answer to the publication of {} is lost; checking whether it took effect", self.display_name);
         match &self.state.last_outcome {
             Some(CallOutcome::Lost { report, .. }) => self.report_while_deferred(report),
             _ if self.state.ready => StatusUpdate::Unchanged,
@@ -81,37 +64,35 @@ impl<R: RemoteObject> RemoteContext<'_, R> {
 
     fn publish_contest(&self) -> ConditionReport {
         let text = format!(
-            "{} {} was published again {CONTEST_LIMIT} times within an hour, and each time somebody else published over \
-             it. Find out who, then set a new value of applink.dev/requestedAt to resume",
+            "{} {} was published again {CONTEST_LIMIT} times within an hour, and somebody else published over it each time. \
+             Find out who. Then set applink.dev/requestedAt to a new value to resume",
             self.noun, self.display_name
         );
         ConditionReport::stalled(Reason::Contested, text)
     }
 
-    /// The wait after these very inputs were refused.
-    fn back_off_after_refusal(&self, hash: &str, again: PublishReason) -> Option<Decision> {
-        let given = self.state.intent.as_ref().filter(|_| self.open_intent().is_none())?;
-        let intent = Some(given).filter(|given| given.hash == hash && given.parent.as_deref() == self.parent)?;
-        let told = matches!(&self.state.last_outcome, Some(CallOutcome::Refused { attempt, .. }) if *attempt == Some(intent.attempt));
-        let left = REFUSAL_REST.saturating_sub(elapsed(intent.at, self.now));
-        // One that took effect is recorded with its digest; one that cannot be read tells nothing.
-        let refused = told || self.recorded.id.is_none() || changed(self.recorded.applied_hash.as_deref(), hash);
-        let rests = refused && left.is_positive() && !self.requested_since(intent.at);
-        rests.then(|| {
-            Decision { steps: vec![], update: with_way_out(self.refusal(), again), requeue_after: None }
-                .requeue_after(left)
-        })
+    /// Waits after AppLink refused the same inputs.
+    fn back_off_after_refusal(&self, hash: &str, reason: PublishReason) -> Option<Decision> {
+        let answered = self.state.intent.as_ref().filter(|_| self.open_intent().is_none())?;
+        let same = |intent: &&Intent| intent.hash == hash && intent.connection_id.as_deref() == self.connection_id;
+        let intent = Some(answered).filter(same)?;
+        let remembered = matches!(&self.state.last_outcome, Some(CallOutcome::Refused { attempt, .. }) if *attempt == Some(intent.attempt));
+        // If the call had taken effect, the status would record its digest.
+        let refused = remembered || self.recorded.id.is_none() || changed(self.recorded.applied_hash.as_deref(), hash);
+        let waits = refused && !self.requested_since(intent.at);
+        let left = remaining(REFUSAL_BACK_OFF, intent.at, self.now).filter(|_| waits)?;
+        Some(Decision { update: with_remedy(self.refusal(), reason), ..Decision::unchanged() }.requeue_after(left))
     }
 }
 
-/// The refusal, and what the user can do where the service takes no second publication beside the first.
-fn with_way_out(refusal: StatusUpdate, again: PublishReason) -> StatusUpdate {
+/// The refusal, and what to do if AppLink does not publish over an existing publication.
+fn with_remedy(refusal: StatusUpdate, reason: PublishReason) -> StatusUpdate {
     let StatusUpdate::SetConditions(mut report) = refusal else { return refusal };
-    report.message.push_str(match again {
-        PublishReason::Adopted => ". Where what is published now is in the way, delete that in AppLink",
+    report.message.push_str(match reason {
+        PublishReason::Adopted => ". If the existing publication is in the way, delete that publication in AppLink",
         PublishReason::Changed | PublishReason::Drifted | PublishReason::Moved => {
-            ". Where what is published now is in the way, a new value of applink.dev/replace has it deleted and published \
-             anew, which whoever calls it notices; replacePolicy: DeleteAndRecreate does so after every 409"
+            ". If the existing publication is in the way, set applink.dev/replace to a new value: the operator then deletes \
+             it and publishes again, and calls fail in between. replacePolicy: DeleteAndRecreate does this after every 409"
         }
     });
     report.into()

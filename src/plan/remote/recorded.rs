@@ -1,24 +1,26 @@
-//! What a status records of a remote object, and how that and the last answer go into a plan, whatever the kind.
+//! The status: what it records of a remote object, and how the outcome of the last call gets into it.
 //!
-//! Pure. The kinds' plans call [`settle`] and write what they see with the rest.
+//! Pure. Every kind plans inside [`with_recorded_outcome`], and writes its observations with the other functions.
 
-use super::{Decision, RecordedStatus};
+use super::context::RecordedStatus;
 use crate::conditions::{Progress, StatusUpdate, whole_seconds};
 use crate::crd::{Org, RecordsRemote, RemoteStatus};
+use crate::plan::Plan;
+use crate::plan::decision::Decision;
 use crate::plan::inputs::changed;
 use crate::plan::state::{CallOutcome, Intent, ReconcileState};
-use crate::plan::{Plan, Step};
+use crate::plan::step::Step;
 
-/// Plans with what the status records and what the last call was answered with, and has that put down before anything is
-/// done on the strength of it. `lives` tells whether the object of an id was seen.
+/// Plans with the status and the outcome of the last call. If the plan acts on an outcome that the status does not record,
+/// the outcome is persisted first. `exists` tells whether the observations contain an ID.
 pub fn with_recorded_outcome<S: RecordsRemote>(
     before: &S,
     state: &ReconcileState,
-    lives: impl Fn(&str) -> bool,
+    exists: impl Fn(&str) -> bool,
     decide: impl FnOnce(&RecordedStatus, &mut S) -> Decision,
 ) -> Plan<S> {
     let known = learn_outcome(before, state);
-    let recorded = record(known.remote(), state, lives);
+    let recorded = record(known.remote(), state, exists);
     let mut status = known.clone();
     let refused = recorded.answered_attempt != status.remote().answered_attempt;
     if refused {
@@ -28,12 +30,12 @@ pub fn with_recorded_outcome<S: RecordsRemote>(
         status.remote_mut().answered_attempt = recorded.answered_attempt;
     }
     let mut decision = decide(&recorded, &mut status);
-    let won = status.remote().answered_attempt != before.remote().answered_attempt
+    let gained = status.remote().answered_attempt != before.remote().answered_attempt
         && decision.steps.iter().any(|step| matches!(step, Step::Delete { .. }));
-    // A word that is given anew makes this process forget how the last call ended.
+    // A new intent makes this process forget how the last call ended.
     let forgets = known != *before && matches!(decision.steps.first(), Some(Step::WriteIntent { .. }));
-    if ((refused || won) && decision.steps.first().is_some_and(|step| !step.waits())) || forgets {
-        // It is put down before anything is done on the strength of it; that it was makes for the next plan.
+    if ((refused || gained) && decision.steps.first().is_some_and(|step| !step.waits())) || forgets {
+        // Persist the outcome before acting on it; the status write triggers the next reconcile.
         decision = Decision { update: StatusUpdate::FactsOnly, ..Decision::unchanged() };
     }
     if decision.update == StatusUpdate::Unchanged && known != *before && decision.steps.iter().all(Step::waits) {
@@ -45,14 +47,14 @@ pub fn with_recorded_outcome<S: RecordsRemote>(
     Plan { steps: decision.steps, update: decision.update, requeue_after: decision.requeue_after, status }
 }
 
-/// Whether the object waits for what it waited for before.
+/// Whether the object still waits for the same thing.
 fn still_waiting(update: &StatusUpdate, state: &ReconcileState) -> bool {
-    let StatusUpdate::SetConditions(said) = update else { return false };
-    said.progress == Progress::InProgress && state.is_observed() && state.reason == Some(said.reason)
+    let StatusUpdate::SetConditions(report) = update else { return false };
+    report.progress == Progress::InProgress && state.is_observed() && state.reason == Some(report.reason)
 }
 
-/// What a list tells beside, and the answer to our own call did not, is no reason to write while something is still waited
-/// for: it comes with the next word that is.
+/// Fields that only a listing returns do not trigger a status write while the object waits. They go out with the next write
+/// that is needed anyway.
 fn keep_reported_fields(before: &RemoteStatus, after: &mut RemoteStatus) {
     if before.id == after.id {
         after.created_at.clone_from(&before.created_at);
@@ -62,7 +64,7 @@ fn keep_reported_fields(before: &RemoteStatus, after: &mut RemoteStatus) {
     }
 }
 
-/// The status, and in it what the last creation was answered with: that is ours, whatever became of the object's own word.
+/// The status with the object that the last creation returned. That object is ours, even if the intent is lost.
 fn learn_outcome<S: RecordsRemote>(status: &S, state: &ReconcileState) -> S {
     match &state.last_outcome {
         Some(CallOutcome::Created { id, intent })
@@ -79,9 +81,9 @@ fn learn_outcome<S: RecordsRemote>(status: &S, state: &ReconcileState) -> S {
     }
 }
 
-/// What the status records. A refusal that it does not have yet counts as put down: what was there before the creation
-/// had been proved gone, but for a tombstone that may be what the name is taken by.
-fn record(status: &RemoteStatus, state: &ReconcileState, lives: impl Fn(&str) -> bool) -> RecordedStatus {
+/// What the status records, including a refusal that it does not contain yet. Before the refused creation, the recorded
+/// object was proved gone, unless it still exists as a tombstone.
+fn record(status: &RemoteStatus, state: &ReconcileState, exists: impl Fn(&str) -> bool) -> RecordedStatus {
     let recorded = RecordedStatus {
         id: status.id.clone(),
         owner_id: status.addon_id.clone(),
@@ -93,9 +95,9 @@ fn record(status: &RemoteStatus, state: &ReconcileState, lives: impl Fn(&str) ->
         Some(CallOutcome::Refused { attempt: Some(attempt), .. })
             if *attempt > recorded.answered_attempt.unwrap_or_default() =>
         {
-            let purged = state.intent.as_ref().and_then(|intent| intent.tombstone.as_ref());
-            let in_the_way = |id: &String| lives(id) && purged != Some(id);
-            if recorded.id.as_ref().is_some_and(in_the_way) {
+            let tombstone = state.intent.as_ref().and_then(|intent| intent.tombstone.as_ref());
+            let still_exists = |id: &String| exists(id) && tombstone != Some(id);
+            if recorded.id.as_ref().is_some_and(still_exists) {
                 RecordedStatus { answered_attempt: Some(*attempt), ..recorded }
             } else {
                 RecordedStatus { answered_attempt: Some(*attempt), ..RecordedStatus::default() }
@@ -105,7 +107,7 @@ fn record(status: &RemoteStatus, state: &ReconcileState, lives: impl Fn(&str) ->
     }
 }
 
-/// What of a status belongs to the resource rather than to the remote object it had before.
+/// The part of a status that belongs to the resource, not to its remote object.
 #[must_use]
 pub fn retain_resource_fields<S: RecordsRemote>(status: &S) -> S {
     let remote = status.remote();
@@ -120,7 +122,7 @@ pub fn retain_resource_fields<S: RecordsRemote>(status: &S) -> S {
     next
 }
 
-/// The same, and the last attempt whose outcome is recorded: that stays true of the resource.
+/// The part of a status that belongs to the resource, with the last attempt whose outcome is recorded.
 #[must_use]
 pub fn retain_attempt<S: RecordsRemote>(status: &S) -> S {
     let mut next = retain_resource_fields(status);
@@ -128,7 +130,7 @@ pub fn retain_attempt<S: RecordsRemote>(status: &S) -> S {
     next
 }
 
-/// The status of a resource that stands for the remote object of this id: what it records of another one goes.
+/// Points the status to the remote object with this ID, and removes what it records of another one.
 pub fn reset_for_id<S: RecordsRemote>(status: &mut S, id: &str) {
     if status.remote().id.as_deref() != Some(id) {
         *status = retain_attempt(status);
@@ -136,20 +138,20 @@ pub fn reset_for_id<S: RecordsRemote>(status: &mut S, id: &str) {
     }
 }
 
-/// The status of what lives on a connection, of which only what belongs to the resource counts where it was `recorded` on
-/// another connection than there is `now`. On the way out, the old one is what it is about.
+/// The status of a connection child. If the child moves from the `recorded` connection to another one, only the part that
+/// belongs to the resource counts. A deletion is about the recorded connection.
 #[must_use]
 pub fn reset_if_moved<S: RecordsRemote>(
     status: &S,
     recorded: Option<&str>,
-    now: Option<&str>,
+    current: Option<&str>,
     state: &ReconcileState,
 ) -> S {
-    let moved = recorded.zip(now).is_some_and(|(recorded, now)| recorded != now);
+    let moved = recorded.zip(current).is_some_and(|(recorded, current)| recorded != current);
     if moved && !state.deleting { retain_attempt(status) } else { status.clone() }
 }
 
-/// The status of a resource that has just come by its remote object, by the word that it gave.
+/// The status of a resource that has just acquired its remote object by this intent.
 #[must_use]
 pub fn take_ownership<S: RecordsRemote>(status: &S, intent: Option<&Intent>) -> S {
     let mut status = retain_resource_fields(status);
@@ -161,33 +163,32 @@ pub fn take_ownership<S: RecordsRemote>(status: &S, intent: Option<&Intent>) -> 
     status
 }
 
-/// The digest to record of an object that is ours. One that was never recorded, or by a version that we cannot read, is
-/// recorded anew, and no change.
+/// The digest to record for our object. A missing digest, or one of an unknown version, becomes `wanted` and is no change.
 #[must_use]
 pub fn readable(applied: Option<&str>, wanted: &str) -> String {
     applied.filter(|hash| *hash == wanted || changed(Some(hash), wanted)).unwrap_or(wanted).to_owned()
 }
 
-/// Takes what was told, or keeps what is known: a listing may tell less than the answer before it did.
-pub fn merge_known(told: Option<&String>, known: &mut Option<String>) {
-    if let Some(told) = told {
-        *known = Some(told.clone());
+/// Overwrites a known field if the observation has it. A listing may lack fields.
+pub fn merge_known(observed: Option<&String>, known: &mut Option<String>) {
+    if let Some(observed) = observed {
+        *known = Some(observed.clone());
     }
 }
 
-/// The same for an org.
-pub fn merge_org(told: &Org, known: &mut Option<Org>) {
+/// Overwrites the known fields of an org that the observation has.
+pub fn merge_org(observed: &Org, known: &mut Option<Org>) {
     let mut org = known.take().unwrap_or_default();
-    merge_known(told.id.as_ref(), &mut org.id);
-    merge_known(told.instance_url.as_ref(), &mut org.instance_url);
-    merge_known(told.kind.as_ref(), &mut org.kind);
-    merge_known(told.api_version.as_ref(), &mut org.api_version);
-    merge_known(told.username.as_ref(), &mut org.username);
-    merge_known(told.user_id.as_ref(), &mut org.user_id);
+    merge_known(observed.id.as_ref(), &mut org.id);
+    merge_known(observed.instance_url.as_ref(), &mut org.instance_url);
+    merge_known(observed.kind.as_ref(), &mut org.kind);
+    merge_known(observed.api_version.as_ref(), &mut org.api_version);
+    merge_known(observed.username.as_ref(), &mut org.username);
+    merge_known(observed.user_id.as_ref(), &mut org.user_id);
     *known = (org != Org::default()).then_some(org);
 }
 
-/// Notes when the remote object was first seen in working order.
+/// Records when the remote object first worked.
 pub fn establish(status: &mut RemoteStatus, now: jiff::Timestamp) {
     status.established_at.get_or_insert_with(|| whole_seconds(now));
 }
