@@ -25,7 +25,7 @@ pub struct AddonCache {
     targets_listed: BTreeMap<String, Timestamp>,
 }
 
-/// Refers to one collection in an [`AddonCache`].
+/// Refers to one collection in an `AddonCache`.
 #[derive(Clone, Debug)]
 pub struct CollectionRef<R> {
     find: for<'a> fn(&'a AddonCache, &str) -> Option<&'a Collection<R>>,
