@@ -1,6 +1,6 @@
 //! Carries out the first step of a plan: at most one change, in AppLink or in Kubernetes.
 //!
-//! Decides nothing: what came of the step goes into memory or to the observer, and the next plan reads it there.
+//! Decides nothing: the outcome of the step goes into the reconcile state or to the observer, where the next plan reads it.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use crate::plan::state::{CredentialsState, Intent, ReconcileState};
 use crate::plan::transition::StepOutcome;
 use crate::plan::{Plan, Step};
 
-/// What is held from the first effect to the report: leave to write, and a place within the gate.
+/// What one reconcile holds from its first effect to its status write: permits to write, and a place within the fence.
 #[derive(Default)]
 pub(super) struct WriteGuard {
     permit: Option<Permit>,
@@ -36,7 +36,7 @@ pub(super) struct WriteGuard {
     effect: Option<InFlight>,
     /// To work at all: given back while only waiting is to be done.
     pub(super) slot: Option<Slot>,
-    /// What is to be told once it is written down.
+    /// Events to publish once the status is written.
     events: Vec<PendingEvent>,
 }
 
@@ -54,8 +54,8 @@ impl WriteGuard {
         (self.permit, self.exclusive) = (None, None);
     }
 
-    /// Gives back what is held, and gives out what is to be told.
-    pub(super) fn let_go(&mut self) -> Vec<PendingEvent> {
+    /// Gives back all that is held, and returns the Events to publish.
+    pub(super) fn release(&mut self) -> Vec<PendingEvent> {
         std::mem::take(self).events
     }
 }
@@ -68,7 +68,7 @@ pub(super) enum Next<K> {
     Gather,
     /// Plan again, with the object as this write left it.
     PlanWith(Arc<K>),
-    /// Nothing can be done at once: report.
+    /// Nothing can be done now: write the status.
     Finish,
     /// Nothing more may be done, or nothing is left.
     Stop,
@@ -338,7 +338,7 @@ async fn remove_finalizer<K: Kind>(
     orphaned: Option<&str>,
 ) -> Result<Next<K>, Error> {
     let ctx = &*reconciler.ctx;
-    let events = match orphaned {
+    let event = match orphaned {
         Some(id) => Some(PendingEvent {
             warning: true,
             reason: Reason::Orphaned,
@@ -354,8 +354,8 @@ async fn remove_finalizer<K: Kind>(
     metadata["finalizers"] = json!(rest);
     let newer = patch(reconciler, object, Part::Object("remove_finalizer"), json!({ "metadata": metadata })).await?;
     object.on_finalizer_removed(ctx);
-    if let Some(events) = events {
-        publish_event(ctx, &key(&**object), &object.object_ref(&()), events).await;
+    if let Some(event) = event {
+        publish_event(ctx, &key(&**object), &object.object_ref(&()), event).await;
     }
     if object.meta().deletion_timestamp.is_none() {
         return Ok(Next::PlanWith(newer));

@@ -1,5 +1,5 @@
-//! The one way through, the same for every kind: resolve, live, plan, apply, and report once nothing is left to do at
-//! once.
+//! The one way through, the same for every kind: gather, snapshot, plan, execute the first step, plan again, and write the
+//! status once nothing is left but to wait.
 //!
 //! Holds no knowledge of any kind and takes no decision. `run` calls [`reconcile`] for each queue entry.
 
@@ -15,13 +15,12 @@ use super::kinds::Kind;
 use super::outcome::PendingEvent;
 use super::state_cache::StateCache;
 use super::status::{publish_event, write_status};
-use crate::plan::state::ReconcileState;
-
 use super::stores::key;
 use super::unreadable::report_unreadable;
 use super::{Context, Error};
 use crate::crd::Reason;
 use crate::observe::Key;
+use crate::plan::state::ReconcileState;
 use crate::plan::{ConditionReport, Plan, Step};
 
 /// A plan has fewer steps than this; whoever takes more goes in circles, and comes back later.
@@ -30,7 +29,7 @@ const STEPS: usize = 16;
 /// Failures in a row before it is said that the API server is busy or broken.
 const PATIENCE: u32 = 3;
 
-/// The driver of one kind.
+/// The reconciler of one kind.
 pub(super) struct Reconciler<K> {
     pub(super) ctx: Arc<Context>,
     pub(super) state_cache: StateCache<K>,
@@ -51,7 +50,7 @@ pub(super) async fn reconcile<K: Kind>(
     };
     let who = key(&*read);
     ctx.unreadable_references().remove(&who);
-    let result = drive(&reconciler, read).await;
+    let result = reconcile_object(&reconciler, read).await;
     let outcome = match &result {
         Ok(_) => "ok",
         Err(error) if error.is_conflict() => "conflict",
@@ -64,10 +63,10 @@ pub(super) async fn reconcile<K: Kind>(
     result
 }
 
-async fn drive<K: Kind>(reconciler: &Reconciler<K>, read: Arc<K>) -> Result<Action, Error> {
+async fn reconcile_object<K: Kind>(reconciler: &Reconciler<K>, read: Arc<K>) -> Result<Action, Error> {
     let mut object = reconciler.state_cache.newest(read);
     let mut begun = false;
-    let result = go(reconciler, &mut object, &mut begun).await;
+    let result = run_steps(reconciler, &mut object, &mut begun).await;
     if let Err(error) = &result {
         report_refusal(reconciler, &object, error, begun).await;
     }
@@ -102,7 +101,11 @@ fn needed<K: Kind>(object: &K, state: &ReconcileState) -> (i64, bool) {
 }
 
 /// `object` is kept as our own writes leave it; `begun` tells whether a step was to be carried out.
-async fn go<K: Kind>(reconciler: &Reconciler<K>, object: &mut Arc<K>, begun: &mut bool) -> Result<Action, Error> {
+async fn run_steps<K: Kind>(
+    reconciler: &Reconciler<K>,
+    object: &mut Arc<K>,
+    begun: &mut bool,
+) -> Result<Action, Error> {
     let ctx = &*reconciler.ctx;
     let mut guard = WriteGuard::default();
     let me = key(&**object);

@@ -49,7 +49,7 @@ pub(super) async fn write_status<K: Kind>(
         Ok(None)
     };
     // Whoever waits for leave to write need not wait for Events.
-    for events in guard.let_go() {
+    for events in guard.release() {
         publish_event(ctx, &key(&**object), &object.object_ref(&()), events).await;
     }
     if written?.is_some() {

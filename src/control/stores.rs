@@ -1,4 +1,4 @@
-//! All objects of one kind as the watches show them, and the way to have one planned again.
+//! All objects of one kind as the watches show them, and the triggers that queue them.
 //!
 //! Reads only. One store per watched namespace, since two watches into one store lose objects.
 
@@ -135,7 +135,7 @@ impl<K: Kind> KindStore<K> {
     }
 }
 
-/// A roster of whatever kind.
+/// The store of any one kind.
 pub(super) trait AnyStore: Any + Send + Sync {
     fn trigger(&self, ctx: &Context, cause: &Trigger);
     fn trigger_users_of(&self, ctx: &Context, namespace: &str, changed: &Reference);
@@ -284,7 +284,7 @@ fn reason<K: Kind>(object: &K) -> Option<Reason> {
     Reason::parse(&condition(object.status()?.state().conditions, ConditionType::Ready)?.reason)
 }
 
-/// The rosters of all kinds.
+/// The stores of all kinds.
 #[derive(Default)]
 pub(super) struct Stores(Vec<Arc<dyn AnyStore>>);
 

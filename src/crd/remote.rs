@@ -27,6 +27,14 @@ pub struct ManagementPolicies {
     pub suspend: bool,
 }
 
+impl ManagementPolicies {
+    /// Whether the spec says that nothing is to be created or changed, so that no input is needed.
+    #[must_use]
+    pub fn is_passive(&self) -> bool {
+        self.suspend || self.management_policy == ManagementPolicy::Observe
+    }
+}
+
 /// The policies for a remote object that AppLink can delete.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]

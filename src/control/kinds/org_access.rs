@@ -143,8 +143,7 @@ pub(super) fn gather_without_inputs<G: OrgAccessResource>(me: &G) -> Inputs {
 }
 
 pub(super) fn is_passive<G: OrgAccessResource>(me: &G) -> bool {
-    let handling = me.own_policies().0;
-    handling.suspend || handling.management_policy == ManagementPolicy::Observe
+    me.own_policies().0.is_passive()
 }
 
 pub(super) fn snapshot<G: OrgAccessResource>(

@@ -1,4 +1,4 @@
-//! Publication for the driver: reads the ConfigMaps, publishes, and reads what came of it.
+//! Publication for the reconciler: reads the ConfigMaps, publishes, and reads what is published then.
 
 use std::collections::BTreeSet;
 
@@ -97,8 +97,7 @@ impl Kind for Publication {
     }
 
     fn is_passive(&self) -> bool {
-        let handling = self.spec.handling;
-        handling.suspend || handling.management_policy == ManagementPolicy::Observe
+        self.spec.handling.is_passive()
     }
 
     fn snapshot(
