@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base64::Engine as _;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
-use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -20,6 +19,7 @@ use crate::budget::{Budget, CallToken, Purpose};
 use crate::clock::Clock;
 use crate::crd::AppLinkAddonStatus;
 use crate::facts::AddonFacts;
+use crate::timing::{ADDON_LIFETIME, SSO_LIFETIME, TOKEN_CONFIRMED_FOR};
 use crate::transport::{CallError, Http};
 use crate::wire;
 
@@ -32,12 +32,6 @@ const ACCEPT: &str = "application/vnd.heroku+json; version=3";
 /// Accept headers for SSO parameters: first the one that the CLI sends, then the one in the reference.
 const ACCEPT_SSO: [&str; 2] =
     ["application/vnd.heroku+json; version=3.sdk", "application/vnd.heroku+json; version=3.add-ons-sso"];
-/// How long a lookup stays valid. After this the add-on is looked up again, because the name may belong to another one.
-const FOUND_FRESH: SignedDuration = SignedDuration::from_mins(10);
-/// If a lookup confirmed the refused token, do not look up again for this long.
-const CONFIRMED_FOR: SignedDuration = SignedDuration::from_mins(1);
-/// How long SSO parameters stay valid. Partners commonly refuse them after two minutes.
-const SSO_FRESH: SignedDuration = SignedDuration::from_mins(2);
 
 /// Which add-on to look up, where, and with which token.
 #[derive(Clone, Debug)]
@@ -133,7 +127,7 @@ impl AddonResolver {
     /// # Errors
     /// Any [`RemoteError`]; [`RemoteError::Changed`] if the name belongs to another add-on now.
     pub async fn resolve(&self, purpose: Purpose) -> Result<Arc<ResolvedAddon>, RemoteError> {
-        let is_fresh = |found: &Arc<ResolvedAddon>| self.clock.now().duration_since(found.at) < FOUND_FRESH;
+        let is_fresh = |found: &Arc<ResolvedAddon>| self.clock.now().duration_since(found.at) < ADDON_LIFETIME;
         self.found.get(is_fresh, async { Ok(Arc::new(self.discover(purpose).await?)) }).await
     }
 
@@ -142,7 +136,7 @@ impl AddonResolver {
     /// # Errors
     /// Any [`RemoteError`].
     pub async fn sso(&self, found: &ResolvedAddon, purpose: Purpose) -> Result<SecretString, RemoteError> {
-        let is_fresh = |(at, _): &(_, _)| self.clock.now().duration_since(*at) < SSO_FRESH;
+        let is_fresh = |(at, _): &(_, _)| self.clock.now().duration_since(*at) < SSO_LIFETIME;
         let fetch = async { Ok((self.clock.now(), self.fetch_sso(found, purpose).await?)) };
         Ok(self.sso.get(is_fresh, fetch).await?.1)
     }
@@ -180,7 +174,9 @@ impl AddonResolver {
         refused: &Arc<ResolvedAddon>,
         purpose: Purpose,
     ) -> Result<Option<Arc<ResolvedAddon>>, RemoteError> {
-        if refused.confirmed.load(Ordering::Relaxed) && self.clock.now().duration_since(refused.at) < CONFIRMED_FOR {
+        if refused.confirmed.load(Ordering::Relaxed)
+            && self.clock.now().duration_since(refused.at) < TOKEN_CONFIRMED_FOR
+        {
             return Ok(None);
         }
         self.found.forget(|found| Arc::ptr_eq(found, refused)).await;

@@ -6,8 +6,9 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::timing::TOKEN_FILE_LIFETIME;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use http::{HeaderValue, Request, Uri};
 use hyper_util::client::proxy::matcher::Matcher;
@@ -18,9 +19,6 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 use tower::util::MapRequestLayer;
-
-/// A token file is read again after this time.
-const FRESH: Duration = Duration::from_secs(10);
 
 /// Why there is no way to a cluster.
 #[derive(Debug, thiserror::Error)]
@@ -260,7 +258,7 @@ impl TokenFile {
     /// What is in the file now, or was when it could last be read.
     fn header(&self) -> HeaderValue {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.1.elapsed() >= FRESH {
+        if last.1.elapsed() >= TOKEN_FILE_LIFETIME {
             let header = Self::read(&self.path).unwrap_or_else(|error| {
                 tracing::warn!("{error}; going on with the token that was there before");
                 last.0.clone()

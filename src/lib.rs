@@ -1,8 +1,8 @@
 //! applink-operator: Heroku AppLink as Kubernetes resources.
 //!
-//! One way through: what is declared ([`crd`]), what is live ([`observe`]) and what is remembered go into one pure
-//! [`plan`]; one shell ([`control`]) carries out its first step, and plans again. [`wire`], [`transport`], [`heroku`]
-//! and [`applink`] lead to the two remote APIs, as far as [`budget`] lets them. [`kubeconfig`] leads to the API server.
+//! There is one way through. What is declared ([`crd`]), what is observed ([`observe`]) and what is remembered go into one
+//! pure [`plan`]; [`control`] executes its first step and plans again. [`wire`], [`transport`], [`heroku`] and [`applink`]
+//! reach the two remote APIs, within the limits of [`budget`]. [`kubeconfig`] finds the API server.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -24,5 +24,6 @@ pub mod observe;
 pub mod plan;
 pub mod readiness;
 pub mod telemetry;
+pub mod timing;
 pub mod transport;
 pub mod wire;

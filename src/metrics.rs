@@ -5,7 +5,6 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::Response;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::TypedMetric;
@@ -15,7 +14,6 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
 use crate::budget::{Budgets, Limit, Scope};
-use crate::transport::CallError;
 
 /// Labels of a remote call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -103,20 +101,7 @@ impl Metrics {
     }
 
     /// Counts a remote call.
-    pub fn call(&self, operation: &'static str, result: &Result<Response<bytes::Bytes>, CallError>) {
-        let outcome = match result {
-            Ok(_) => "ok",
-            Err(CallError::Host(_) | CallError::Url(_)) => "not_sent",
-            Err(CallError::Transport { .. } | CallError::Unreadable { .. }) => "no_answer",
-            Err(CallError::Status { status, .. }) => match status.as_u16() {
-                401 | 403 => "unauthorized",
-                404 => "not_found",
-                429 => "rate_limited",
-                300..400 => "redirect",
-                400..500 => "client_error",
-                _ => "server_error",
-            },
-        };
+    pub fn call(&self, operation: &'static str, outcome: &'static str) {
         self.calls.get_or_create(&Call { operation, outcome }).inc();
     }
 

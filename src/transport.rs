@@ -18,20 +18,13 @@ use url::Url;
 use crate::budget::{Budgets, CallToken};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::timing::{CALL_DEADLINE, CONNECT_DEADLINE, DEFAULT_RETRY_AFTER, MAX_RETRY_AFTER, MIN_RETRY_AFTER};
 use crate::wire::{ErrorText, error_text};
 
 pub use hosts::AllowedHosts;
 
-/// Deadline of a call. Heroku's router gives up after 30 s, too.
-pub const DEADLINE: Duration = Duration::from_secs(30);
 /// Longest body that is read, in bytes.
 const MAX_BODY: usize = 16 << 20;
-/// Upper limit for `Retry-After`.
-const MAX_WAIT: Duration = Duration::from_secs(3600);
-/// Lower limit for `Retry-After`, against a tight loop.
-const MIN_WAIT: Duration = Duration::from_secs(1);
-/// Wait after a 429 without `Retry-After`.
-const LIMITED_WAIT: Duration = Duration::from_secs(60);
 /// Header of the Platform API: calls left for the account.
 const REMAINING: &str = "ratelimit-remaining";
 
@@ -89,6 +82,22 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Name of the error in metrics.
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Host(_) | Self::Url(_) => "not_sent",
+            Self::Transport { .. } | Self::Unreadable { .. } => "no_answer",
+            Self::Status { status, .. } => match status.as_u16() {
+                401 | 403 => "unauthorized",
+                404 => "not_found",
+                429 => "rate_limited",
+                300..400 => "redirect",
+                400..500 => "client_error",
+                _ => "server_error",
+            },
+        }
+    }
+
     /// HTTP status of a response that is not a success.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
@@ -172,8 +181,8 @@ impl Http {
         self.hosts.check(url)?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let request = request.uri(url.as_str()).body(body).map_err(|_| CallError::Url(host.clone()))?;
-        let answer = tokio::time::timeout(DEADLINE, self.transport.clone().oneshot(request)).await;
-        let late = || TransportError::Lost(format!("timeout after {} s", DEADLINE.as_secs()));
+        let answer = tokio::time::timeout(CALL_DEADLINE.unsigned_abs(), self.transport.clone().oneshot(request)).await;
+        let late = || TransportError::Lost(format!("timeout after {} s", CALL_DEADLINE.as_secs()));
         let answer = answer.unwrap_or_else(|_| Err(late()));
         let wait = answer.as_ref().ok().and_then(|response| requested_wait(response, self.clock.now()));
         if let Ok(response) = &answer {
@@ -184,7 +193,7 @@ impl Http {
             Ok(response) => Err(refusal(host, &response, secrets, wait)),
             Err(cause) => Err(CallError::Transport { host, cause }),
         };
-        self.metrics.call(operation, &result);
+        self.metrics.call(operation, result.as_ref().map_or_else(CallError::label, |_| "ok"));
         result
     }
 }
@@ -211,7 +220,7 @@ fn refusal(host: String, response: &Response<Bytes>, secrets: &[&str], wait: Opt
 /// How long the response asks to wait.
 fn requested_wait(response: &Response<Bytes>, now: Timestamp) -> Option<Duration> {
     let text = response.headers().get(http::header::RETRY_AFTER).and_then(|v| v.to_str().ok());
-    let limited = (response.status() == StatusCode::TOO_MANY_REQUESTS).then_some(LIMITED_WAIT);
+    let limited = (response.status() == StatusCode::TOO_MANY_REQUESTS).then_some(DEFAULT_RETRY_AFTER);
     text.and_then(|text| retry_after(text, now)).or(limited)
 }
 
@@ -226,7 +235,7 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
             Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
         }
     };
-    Some(wait.clamp(MIN_WAIT, MAX_WAIT))
+    Some(wait.clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER))
 }
 
 /// A transport over the network with TLS. It follows no redirects.
@@ -239,7 +248,7 @@ pub fn network() -> Result<Transport, reqwest::Error> {
         // another's connection, and dead connections are not reused.
         .http1_only()
         .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(10))
+        .connect_timeout(CONNECT_DEADLINE)
         .user_agent(concat!("applink-operator/", env!("CARGO_PKG_VERSION")))
         .build()?;
     Ok(BoxCloneSyncService::new(tower::service_fn(move |request: Request<Bytes>| {
@@ -343,9 +352,9 @@ mod tests {
         assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT", now), Some(Duration::from_secs(60)));
         let later = now + Duration::from_millis(300);
         assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT", later), Some(Duration::from_secs(60)));
-        assert_eq!(retry_after("86400", now), Some(MAX_WAIT));
-        assert_eq!(retry_after("0", now), Some(MIN_WAIT));
-        assert_eq!(retry_after("Wed, 21 Oct 2015 07:26:59 GMT", now), Some(MIN_WAIT));
+        assert_eq!(retry_after("86400", now), Some(MAX_RETRY_AFTER));
+        assert_eq!(retry_after("0", now), Some(MIN_RETRY_AFTER));
+        assert_eq!(retry_after("Wed, 21 Oct 2015 07:26:59 GMT", now), Some(MIN_RETRY_AFTER));
         assert_eq!(retry_after("soon", now), None);
     }
 }

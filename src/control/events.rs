@@ -6,9 +6,8 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::{Event, EventSeries};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -16,15 +15,12 @@ use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
 
+use super::error::said;
 use super::outcome::PendingEvent;
-use super::said;
 use crate::crd::{FIELD_MANAGER, Reason};
 use crate::observe::Key;
+use crate::timing::{EVENT_DEADLINE, EVENT_SERIES};
 
-/// An Event is worth waiting for only so long.
-const DEADLINE: Duration = Duration::from_secs(5);
-/// The same Event within this time is counted, as Kubernetes' own components do.
-const SERIES: SignedDuration = SignedDuration::from_mins(6);
 /// What the API server takes of a note, in bytes.
 const LONGEST_NOTE: usize = 1024;
 /// What the API server takes of a name.
@@ -65,13 +61,13 @@ impl Events {
         let about = (object.uid.clone(), reason, warning);
         let api = Api::namespaced(self.client.clone(), &who.namespace);
         let done = match self.repeated(&about, &note, now) {
-            Some(recent) => tokio::time::timeout(DEADLINE, count(&api, recent, now)).await,
+            Some(recent) => tokio::time::timeout(EVENT_DEADLINE, count(&api, recent, now)).await,
             None => {
                 let name = self.name(&who.name, now);
                 let event = event(who, object, (&name, &note), (reason, warning), now);
                 let recent = Recent { name, note, times: 1, at: now };
                 let created = async { api.create(&PostParams::default(), &event).await.map(|_| recent) };
-                tokio::time::timeout(DEADLINE, created).await
+                tokio::time::timeout(EVENT_DEADLINE, created).await
             }
         };
         match done {
@@ -94,7 +90,7 @@ impl Events {
     /// The last Event about the same, where it said just this a short while ago.
     fn repeated(&self, about: &About, note: &str, now: Timestamp) -> Option<Recent> {
         let mut recent = self.recent();
-        recent.retain(|_, known| now.duration_since(known.at) < SERIES);
+        recent.retain(|_, known| now.duration_since(known.at) < EVENT_SERIES);
         recent.get(about).filter(|known| known.note == note).cloned()
     }
 

@@ -5,13 +5,12 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::{SignedDuration, Timestamp};
+use crate::timing::FORBIDDEN_LIFETIME;
+use jiff::Timestamp;
 use kube::core::Status;
 
 /// So many refusals in a row are taken for slips: a right may just be on its way.
 const FIRST: u32 = 3;
-/// How long the answer to a refused read stands after them. The watches, which may be refused too, ask each 30 s.
-const STANDS: SignedDuration = SignedDuration::from_secs(15);
 
 /// Refusals by namespace and resource.
 #[derive(Default)]
@@ -51,7 +50,7 @@ impl ForbiddenReads {
     fn standing(&self, place: &(String, &'static str), now: Timestamp) -> Option<Box<Status>> {
         let all = self.all();
         let denial = all.get(place).filter(|denial| denial.times >= FIRST)?;
-        (now.duration_since(denial.at) < STANDS).then(|| denial.status.clone())
+        (now.duration_since(denial.at) < FORBIDDEN_LIFETIME).then(|| denial.status.clone())
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<(String, &'static str), Denial>> {

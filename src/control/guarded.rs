@@ -16,11 +16,8 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceExt, service_fn};
 
 use super::fence::WriteFence;
+use crate::timing::{KUBE_DEADLINE, KUBE_LIST_DEADLINE};
 use crate::transport::{Transport, TransportError};
-
-/// How long the API server may take to answer. A list may be long.
-const DEADLINE: Duration = Duration::from_secs(10);
-const LIST_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Why a request did not leave, or was given up.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +79,7 @@ fn patience(method: &Method, uri: &Uri) -> (Duration, bool) {
     let has = |wanted: &[&str]| uri.query().unwrap_or_default().split('&').any(|part| wanted.contains(&part));
     let watches = method == Method::GET && has(&["watch=true", "watch=1"]);
     let is_list = method == Method::GET && uri.query().unwrap_or_default().split('&').any(|p| p.starts_with("limit="));
-    (if is_list || watches { LIST_DEADLINE } else { DEADLINE }, watches)
+    (if is_list || watches { KUBE_LIST_DEADLINE } else { KUBE_DEADLINE }, watches)
 }
 
 /// Asks the fence whenever there is something to do: what is past the deadline is not begun, and does not go on.

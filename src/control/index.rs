@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::kinds::Reference;
+use super::kind::Reference;
 use crate::observe::Key;
 
 /// What the index knows of one object.

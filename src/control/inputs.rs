@@ -12,9 +12,9 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
 use tokio::sync::watch;
 
-use super::Context;
+use super::context::Context;
 use super::health::{Health, Source};
-use super::kinds::Reference;
+use super::kind::Reference;
 use super::source::{FirstList, watched};
 use crate::liveness::Liveness;
 

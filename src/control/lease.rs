@@ -16,20 +16,15 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::error::said;
 use super::fence::{Deadline, WriteFence};
 use super::health::Health;
-use super::said;
 use crate::clock::Clock;
 use crate::crd::FIELD_MANAGER;
+use crate::timing::{LEASE_DEADLINE, LEASE_DURATION, LEASE_RENEWAL};
 
 /// Name of the Lease.
 pub const NAME: &str = "applink-operator";
-/// A holder that has not renewed for this long is gone.
-const LENGTH: Duration = Duration::from_secs(15);
-/// The holder writes no later than this after its last renewal.
-const DEADLINE: Duration = Duration::from_secs(10);
-/// How often it is renewed, or looked at.
-const PACE: Duration = Duration::from_secs(3);
 
 /// Our claim to one Lease.
 pub(super) struct LeaderLease {
@@ -159,14 +154,14 @@ impl LeaderLease {
                     }
                 }
             }
-            tokio::time::sleep(PACE).await;
+            tokio::time::sleep(LEASE_RENEWAL).await;
         }
     }
 
     /// Renews the lease until that fails for too long. Past the deadline it is not even tried: another may hold it by then.
     async fn keep(&mut self) -> Lost {
         loop {
-            tokio::time::sleep(PACE).await;
+            tokio::time::sleep(LEASE_RENEWAL).await;
             if !self.fence.is_open() {
                 return Lost("not renewed in time: the process or the machine stood still".to_owned());
             }
@@ -220,7 +215,7 @@ impl LeaderLease {
             self.api.replace(NAME, &params(), &lease).await?
         };
         self.held = Some(written);
-        self.fence.open_until(began.after(DEADLINE));
+        self.fence.open_until(began.after(LEASE_DEADLINE));
         Ok(None)
     }
 
@@ -247,7 +242,7 @@ impl LeaderLease {
         let seen = known.map_or_else(Instant::now, |o| o.seen);
         self.other = Some(Other { holder: holder.clone(), renewed, seen });
         let length =
-            spec.lease_duration_seconds.and_then(|s| u64::try_from(s).ok()).map_or(LENGTH, Duration::from_secs);
+            spec.lease_duration_seconds.and_then(|s| u64::try_from(s).ok()).map_or(LEASE_DURATION, Duration::from_secs);
         (seen.elapsed() < length).then_some(holder)
     }
 
@@ -265,7 +260,7 @@ impl LeaderLease {
         let now = MicroTime(micros(self.clock.now()));
         lease.spec = Some(LeaseSpec {
             holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: i32::try_from(LENGTH.as_secs()).ok(),
+            lease_duration_seconds: i32::try_from(LEASE_DURATION.as_secs()).ok(),
             acquire_time: if ours { old.acquire_time } else { Some(now.clone()) },
             lease_transitions: Some(old.lease_transitions.unwrap_or_default().saturating_add(i32::from(from_another))),
             renew_time: Some(now),

@@ -1,9 +1,9 @@
-//! What the error of a call says about it, as plain data for the plan; and the Events that an outcome gives rise to.
+//! Turns errors of calls into plain data for the plan, and outcomes into Events.
 //!
-//! Calls nothing and keeps nothing. `execute` asks it after each call.
+//! Calls nothing and keeps nothing. `execute` uses it after each call.
 
 use http::StatusCode;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::crd::Reason;
 use crate::heroku::RemoteError;
@@ -11,31 +11,24 @@ use crate::observe::report_for;
 use crate::plan::Step;
 use crate::plan::state::CallOutcome;
 use crate::plan::step::PublishReason;
-use crate::plan::timing::CALL_DEADLINE;
 use crate::plan::transition::{CallFailure, FailureKind};
-use crate::transport::{CallError, DEADLINE};
+use crate::transport::CallError;
 
-// The plan waits for a call of ours as long as the transport does.
-const _: () = assert!(CALL_DEADLINE.as_secs() == DEADLINE.as_secs() as i64);
-
-/// One Event to come.
+/// An Event that is published after the next status write.
 pub(super) struct PendingEvent {
     pub(super) warning: bool,
     pub(super) reason: Reason,
     pub(super) note: String,
 }
 
-/// What is known of a call that failed.
-pub(super) fn failure(error: &RemoteError, began: Timestamp) -> CallFailure {
-    CallFailure {
-        report: report_for(error),
-        kind: kind_of(error),
-        text: match error {
+impl From<RemoteError> for CallFailure {
+    fn from(error: RemoteError) -> Self {
+        let text = match &error {
             RemoteError::AppLink(call) => call.to_string(),
             other => other.to_string(),
-        },
-        retry_after: error.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok()),
-        began,
+        };
+        let retry_after = error.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
+        Self { report: report_for(&error), kind: kind_of(&error), text, retry_after }
     }
 }
 
@@ -49,7 +42,7 @@ fn kind_of(error: &RemoteError) -> FailureKind {
         Some(StatusCode::TOO_MANY_REQUESTS) => FailureKind::NotCarriedOut,
         Some(_) if call.refuses_token() && !mentions_jwt(call) => FailureKind::TokenRefused,
         Some(status) if status.is_client_error() => {
-            // A token that is refused is renewed once.
+            // A refused token is renewed once.
             let requests = if call.refuses_token() { 2 } else { 1 };
             FailureKind::Refused { status: status.as_u16(), requests }
         }
@@ -68,14 +61,14 @@ fn mentions_jwt(call: &CallError) -> bool {
     matches!(call, CallError::Status { error, .. } if error.mentions_jwt())
 }
 
-/// What to tell of something that is to be made otherwise, and stays Ready until it can be.
-pub(super) fn delayed(answer: &CallOutcome) -> Option<PendingEvent> {
-    let (CallOutcome::Deferred { report, .. } | CallOutcome::Lost { report, .. }) = answer else { return None };
+/// The Event of an update that is delayed while the object stays Ready.
+pub(super) fn delayed_event(outcome: &CallOutcome) -> Option<PendingEvent> {
+    let (CallOutcome::Deferred { report, .. } | CallOutcome::Lost { report, .. }) = outcome else { return None };
     let note = report.message.clone();
     report.reason.is_outage().then_some(PendingEvent { warning: true, reason: report.reason, note })
 }
 
-/// What to tell of something that was made.
+/// The Event of a creation or a publish call.
 pub(super) fn made_event(step: &Step) -> Option<PendingEvent> {
     let (reason, note) = match step {
         Step::Create { name, recreate: false } => (Reason::Created, format!("created {name} in AppLink")),

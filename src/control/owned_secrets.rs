@@ -1,6 +1,7 @@
-//! Secrets of ours: owned by an object of ours, and removed with it. One hands a link to a person, another keeps a credential.
+//! Secrets that an object owns: the OAuth Secret, which hands a consent link to a person, and the Secret with a credential.
 //!
-//! Decides nothing, and never overwrites what is not ours. `apply` writes and removes them, the kinds read whose they are.
+//! Decides nothing, and never changes a Secret that the object does not own. `execute` writes and deletes them; the kinds read
+//! who owns them.
 
 use std::collections::BTreeMap;
 
@@ -13,38 +14,39 @@ use kube::{Api, ResourceExt};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::kinds::Kind;
+use super::context::Context;
+use super::error::Error;
+use super::kind::{Kind, key};
 use super::patch::params;
-use super::stores::key;
-use super::{Context, Error};
-use crate::crd::{FIELD_MANAGER, GROUP, annotation};
+use crate::crd::{FIELD_MANAGER, annotation, is_own_group};
 use crate::plan::remote::OwnedSecret;
 
 /// The key that holds a link.
 const URL: &str = "url";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
-/// What goes into a Secret of ours.
+/// The content of an owned Secret.
 pub(super) struct SecretContent {
-    /// What it has under its keys; other keys go.
+    /// Values by key. Other keys are removed.
     pub(super) data: BTreeMap<&'static str, SecretString>,
-    /// The remote object that a link in it is for.
+    /// ID of the remote object that the link is for.
     pub(super) link_for: Option<String>,
 }
 
 impl SecretContent {
-    /// The link to where a person consents to the remote object of this id.
+    /// The consent link of the remote object with this ID.
     pub(super) fn consent_link(url: &str, id: &str) -> Self {
         Self { data: BTreeMap::from([(URL, url.to_owned().into())]), link_for: Some(id.to_owned()) }
     }
 }
 
-/// Whose the Secret of this name is.
+/// Who owns the Secret with this name.
 pub(super) async fn read<K: Kind>(ctx: &Context, object: &K, name: &str) -> Result<OwnedSecret, Error> {
-    Ok(find(ctx, object, name).await?.map_or(OwnedSecret::Absent, |secret| whose(object, &secret)))
+    Ok(find(ctx, object, name).await?.map_or(OwnedSecret::Absent, |secret| owner_of(object, &secret)))
 }
 
-/// Puts this into the Secret of this name, where none stands there or one of ours with something else in it.
+/// Writes `content` to the Secret with this name. Creates the Secret if it does not exist; leaves a Secret alone that the
+/// object does not own.
 pub(super) async fn write<K: Kind>(
     ctx: &Context,
     object: &K,
@@ -59,25 +61,25 @@ pub(super) async fn write<K: Kind>(
             let post = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
             api.create(&post, &new).await.map_err(Error::kube(format!("create Secret {what}")))?;
         }
-        Some(there) if matches!(whose(object, &there), OwnedSecret::Owned { .. }) => {
+        Some(there) if matches!(owner_of(object, &there), OwnedSecret::Owned { .. }) => {
             let known = new.annotations().iter().all(|(key, value)| there.annotations().get(key) == Some(value));
             if there.data.clone().unwrap_or_default() == new.data.clone().unwrap_or_default() && known {
                 return Ok(());
             }
             if there.immutable == Some(true) {
-                // Nothing but another one can have other content; its going makes for the next plan.
-                return remove(ctx, object, name).await;
+                // It cannot change, so a new one must take its place. Its deletion triggers the next plan.
+                return delete(ctx, object, name).await;
             }
             let done = api.patch(name, &params(), &Patch::Merge(change(&there, &new))).await;
             done.map_err(Error::kube(format!("patch Secret {what}")))?;
         }
-        // The next plan says so.
+        // The next plan reports it.
         Some(_) => {}
     }
     Ok(())
 }
 
-/// The Secret of this name with this in it.
+/// A Secret with this name and content.
 fn secret<K: Kind>(object: &K, name: &str, content: &SecretContent) -> Secret {
     let annotations = content.link_for.iter().map(|id| (annotation::LINK_FOR.to_owned(), id.clone()));
     let encode = |value: &SecretString| ByteString(value.expose_secret().as_bytes().to_vec());
@@ -87,7 +89,7 @@ fn secret<K: Kind>(object: &K, name: &str, content: &SecretContent) -> Secret {
             name: Some(name.to_owned()),
             annotations: Some(annotations.collect()),
             labels: Some(BTreeMap::from([(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned())])),
-            owner_references: Some(vec![owner(object)]),
+            owner_references: Some(vec![owner_reference(object)]),
             ..ObjectMeta::default()
         },
         data: Some(data.collect()),
@@ -96,39 +98,39 @@ fn secret<K: Kind>(object: &K, name: &str, content: &SecretContent) -> Secret {
     }
 }
 
-/// The merge patch that gives `there`, and no other version of it, the content of `new`.
+/// The merge patch that gives `there` the content of `new`. It fails on another version of `there`.
 fn change(there: &Secret, new: &Secret) -> Value {
     let (before, after) = (there.data.iter().flatten(), new.data.iter().flatten());
-    let kept = |key: &String| new.data.as_ref().is_some_and(|data| data.contains_key(key));
-    let gone = before.filter(|(key, _)| !kept(key)).map(|(key, _)| (key.clone(), Value::Null));
-    let told = after.map(|(key, value)| (key.clone(), json!(BASE64_STANDARD.encode(&value.0))));
+    let stays = |key: &String| new.data.as_ref().is_some_and(|data| data.contains_key(key));
+    let removed = before.filter(|(key, _)| !stays(key)).map(|(key, _)| (key.clone(), Value::Null));
+    let set = after.map(|(key, value)| (key.clone(), json!(BASE64_STANDARD.encode(&value.0))));
     json!({
         "metadata": {
             "uid": there.uid(), "resourceVersion": there.resource_version(), "annotations": new.annotations(),
         },
-        "data": serde_json::Map::from_iter(gone.chain(told)),
+        "data": serde_json::Map::from_iter(removed.chain(set)),
     })
 }
 
-/// Makes `object` the owner of the Secret of this name, where that is one of ours without an owner.
-pub(super) async fn take<K: Kind>(ctx: &Context, object: &K, name: &str) -> Result<(), Error> {
+/// Makes `object` the owner of the Secret with this name, if the operator wrote it and it has no owner.
+pub(super) async fn set_owner<K: Kind>(ctx: &Context, object: &K, name: &str) -> Result<(), Error> {
     let Some(there) = find(ctx, object, name).await? else { return Ok(()) };
-    if whose(object, &there) != OwnedSecret::NoOwner {
+    if owner_of(object, &there) != OwnedSecret::NoOwner {
         return Ok(());
     }
     let body = json!({
         "metadata": {
-            "uid": there.uid(), "resourceVersion": there.resource_version(), "ownerReferences": [owner(object)],
+            "uid": there.uid(), "resourceVersion": there.resource_version(), "ownerReferences": [owner_reference(object)],
         },
     });
     let done = api(ctx, object).patch(name, &params(), &Patch::Merge(body)).await;
     done.map(drop).map_err(Error::kube(format!("patch Secret {}/{name}", key(object).namespace)))
 }
 
-/// Deletes the Secret of this name, where it is ours.
-pub(super) async fn remove<K: Kind>(ctx: &Context, object: &K, name: &str) -> Result<(), Error> {
+/// Deletes the Secret with this name, if the object owns it or the operator wrote it and it has no owner.
+pub(super) async fn delete<K: Kind>(ctx: &Context, object: &K, name: &str) -> Result<(), Error> {
     let Some(there) = find(ctx, object, name).await? else { return Ok(()) };
-    if !matches!(whose(object, &there), OwnedSecret::Owned { .. } | OwnedSecret::NoOwner) {
+    if !matches!(owner_of(object, &there), OwnedSecret::Owned { .. } | OwnedSecret::NoOwner) {
         return Ok(());
     }
     let preconditions = Preconditions { uid: there.uid(), resource_version: there.resource_version() };
@@ -151,9 +153,9 @@ async fn find<K: Kind>(ctx: &Context, object: &K, name: &str) -> Result<Option<S
     found.map_err(Error::kube(format!("get Secret {}/{name}", key(object).namespace)))
 }
 
-fn whose<K: Kind>(object: &K, secret: &Secret) -> OwnedSecret {
+fn owner_of<K: Kind>(object: &K, secret: &Secret) -> OwnedSecret {
     let mine = |owner: &OwnerReference| Some(&owner.uid) == object.meta().uid.as_ref();
-    let of_ours = |owner: &OwnerReference| owner.api_version.split('/').next() == Some(GROUP);
+    let of_ours = |owner: &OwnerReference| owner.api_version.split('/').next().is_some_and(is_own_group);
     let earlier = |owner: &OwnerReference| of_ours(owner) && owner.kind == K::KIND && owner.name == object.name_any();
     if secret.owner_references().iter().any(mine) {
         let full = secret.data.as_ref().is_some_and(|data| data.contains_key(URL));
@@ -172,8 +174,8 @@ fn whose<K: Kind>(object: &K, secret: &Secret) -> OwnedSecret {
     }
 }
 
-/// Without `blockOwnerDeletion`, which some clusters grant only to those who may update the owner's finalizers.
-fn owner<K: Kind>(object: &K) -> OwnerReference {
+/// Leaves out `blockOwnerDeletion`, because some clusters require the right to update the owner's finalizers for it.
+fn owner_reference<K: Kind>(object: &K) -> OwnerReference {
     OwnerReference {
         api_version: K::api_version(&()).into_owned(),
         kind: K::KIND.to_owned(),

@@ -1,6 +1,6 @@
-//! The one way to write to an object of ours: a merge patch that fails where the object is not the one planned for.
+//! The one way to write to a resource: a merge patch that fails if the object is not the one that was planned for.
 //!
-//! Decides nothing. `apply` writes finalizer and intent with it, `report` the status.
+//! Decides nothing. `execute` writes the finalizer and the intent with it, `status` the status.
 
 use std::sync::Arc;
 
@@ -8,38 +8,38 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use super::Error;
-use super::kinds::Kind;
-use super::reconcile::Reconciler;
-use super::stores::key;
+use super::context::Context;
+use super::error::Error;
+use super::kind::{Kind, key};
+use super::state_cache::StateCache;
 use crate::crd::FIELD_MANAGER;
 
-/// What is written to.
+/// The part of the object that is written.
 pub(super) enum Part {
-    /// The object, for the reason given.
+    /// The object without its status. The label names the reason in metrics and errors.
     Object(&'static str),
     /// Its status.
     Status,
 }
 
-/// What makes a patch fail with a conflict where the object is another one, or another version.
+/// Fields that make a patch fail with a conflict if the object is another one, or another version.
 pub(super) fn preconditions<K: Kind>(object: &K) -> Value {
     json!({ "uid": object.uid(), "resourceVersion": object.resource_version() })
 }
 
-/// As the field manager that all writes of ours have.
+/// The field manager of all writes.
 pub(super) fn params() -> PatchParams {
     PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
 }
 
-/// Writes `body`, and remembers what the object is after it.
+/// Writes `body`, and returns the new version of the object.
 pub(super) async fn patch<K: Kind>(
-    reconciler: &Reconciler<K>,
+    ctx: &Context,
+    state_cache: &StateCache<K>,
     object: &Arc<K>,
     part: Part,
     body: Value,
 ) -> Result<Arc<K>, Error> {
-    let ctx = &*reconciler.ctx;
     let me = key(&**object);
     let api: Api<K> = Api::namespaced(ctx.client.clone(), &me.namespace);
     let body = Patch::Merge(body);
@@ -49,6 +49,6 @@ pub(super) async fn patch<K: Kind>(
     };
     let newer = Arc::new(newer.map_err(Error::kube(format!("patch {me} ({label})")))?);
     ctx.metrics.write(K::KIND, label);
-    reconciler.state_cache.wrote(object, newer.clone());
+    state_cache.wrote(object, newer.clone());
     Ok(newer)
 }

@@ -1,6 +1,6 @@
 //! One watch, one store and one queue for each kind and namespace, and what keeps the index up to date.
 //!
-//! Decides nothing. `run` starts them; `reconcile` is what they call.
+//! Decides nothing. `run` starts the queues; each queue entry is a call of `reconcile`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,43 +15,48 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, applier, controller, reflector, watcher};
 use tokio::sync::{mpsc, watch};
 
+use super::context::Context;
+use super::effects::Effects;
+use super::error::Error;
 use super::health::{Health, Source};
 use super::index::{Entry, Index};
-use super::kinds::Kind;
-use super::reconcile::{Reconciler, error_policy, reconcile};
-use super::run::{Dependencies, Options, abandon};
+use super::kind::Kind;
+use super::reconcile::{error_policy, reconcile};
+use super::reconciler::Reconciler;
+use super::setup::{Dependencies, Options};
 use super::source::{FirstList, apis, watched};
 use super::state_cache::StateCache;
 use super::stores::{KindStore, NamespaceStore, entry};
-use super::{Context, Error};
+use super::triggers::forget_if_deleted;
 use crate::crd::AppLinkAddon;
 use crate::observe::{Key, Trigger};
 
-/// What fills one store, and the objects it names to be planned.
+/// One store, and the stream of its objects that must be reconciled.
 pub(super) struct Queue<K: Kind> {
     store: Store<DeserializeGuard<K>>,
-    causes: BoxStream<'static, Result<ObjectRef<DeserializeGuard<K>>, watcher::Error>>,
+    triggered: BoxStream<'static, Result<ObjectRef<DeserializeGuard<K>>, watcher::Error>>,
 }
 
-/// One watch, one store and one queue for all namespaces, or for each. kube's Controller would do it in one go, but
-/// its store wakes one of those who wait for the first list, and here each kind's objects wait for all kinds' stores.
+/// Prepares one watch, one store and one queue for all namespaces, or for each. kube's Controller does this in one call,
+/// but its store wakes only one of the tasks that wait for the first list, and here the objects of each kind wait for the
+/// stores of all kinds.
 ///
-/// `touch` is told of each object that a watch shows.
+/// Sends the key of each object that a watch shows to `observed`.
 pub(super) fn queues<K: Kind>(
     dependencies: &Dependencies,
     options: &Options,
     health: &Health,
-    touch: &mpsc::UnboundedSender<Key>,
+    observed: &mpsc::UnboundedSender<Key>,
     index: &Arc<Index>,
 ) -> (KindStore<K>, Vec<Queue<K>>) {
     let places = apis::<DeserializeGuard<K>>(&dependencies.client, &options.namespaces).into_iter();
     let each = places.map(|(namespace, api)| {
         let (store, writer) = reflector::store();
         let (complete, first) = watch::channel(FirstList::Awaited);
-        // Not bounded, since whoever wakes an object must not wait for its queue, which may wait for him. The queue takes
-        // what comes at once, and keeps one entry an object.
+        // Unbounded, because a reconcile that queues an object must not wait for the queue, which may wait for the reconcile.
+        // The queue takes entries immediately and keeps one for each object.
         let (wake, woken) = mpsc::unbounded_channel();
-        let touch = touch.clone();
+        let observed = observed.clone();
         let source = Source { namespace: namespace.clone(), kind: K::KIND, vital: true };
         let health = (health.clone(), dependencies.liveness.clone());
         let watched = watched(api, watcher::Config::default(), health, source, complete)
@@ -60,20 +65,20 @@ pub(super) fn queues<K: Kind>(
             .touched_objects()
             .map_ok(move |object| {
                 let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-                // Nobody listens any more only while the process stops.
-                let _ = touch.send(Key { kind: K::KIND, namespace, name });
+                // The receiver is dropped only while the process stops.
+                let _ = observed.send(Key { kind: K::KIND, namespace, name });
                 ObjectRef::from_obj(&object)
             });
         let woken =
             futures::stream::unfold(woken, |mut woken| async { woken.recv().await.map(|who| (Ok(who), woken)) });
-        let causes = futures::stream::select(watched, woken).boxed();
-        (NamespaceStore { namespace, store: store.clone(), first, wake }, Queue { store, causes })
+        let triggered = futures::stream::select(watched, woken).boxed();
+        (NamespaceStore { namespace, store: store.clone(), first, wake }, Queue { store, triggered })
     });
     let (namespaces, queues) = each.unzip();
     (KindStore::new(namespaces), queues)
 }
 
-/// Keeps the index as the events of one watch have it.
+/// Applies the events of one watch to the index.
 fn indexed<K: Kind>(index: Arc<Index>, namespace: Option<String>) -> impl FnMut(&watcher::Event<DeserializeGuard<K>>) {
     let mut listed = HashSet::new();
     move |event| match event {
@@ -85,7 +90,7 @@ fn indexed<K: Kind>(index: Arc<Index>, namespace: Option<String>) -> impl FnMut(
     }
 }
 
-/// Takes an object into the index; of one that this version cannot read, only that it is there.
+/// Adds an object to the index. Of an object that this version cannot read, the index keeps only the key.
 fn put<K: Kind>(index: &Index, object: &DeserializeGuard<K>) -> Key {
     let key = key_of::<K>(object);
     index.insert(key.clone(), object.0.as_ref().map_or_else(|_| Entry::default(), entry));
@@ -96,18 +101,19 @@ fn key_of<K: Kind>(object: &DeserializeGuard<K>) -> Key {
     Key { kind: K::KIND, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
 }
 
-pub(super) fn drive<K: Kind>(ctx: &Arc<Context>, queues: Vec<Queue<K>>) -> Vec<BoxFuture<'static, &'static str>> {
+/// Starts the queues of one kind. A queue ends only if something is broken; it returns the kind then.
+pub(super) fn start<K: Effects>(ctx: &Arc<Context>, queues: Vec<Queue<K>>) -> Vec<BoxFuture<'static, &'static str>> {
     let reconciler = Arc::new(Reconciler { ctx: ctx.clone(), state_cache: StateCache::<K>::default() });
-    let start = |Queue { store, causes }| -> BoxFuture<'static, &'static str> {
-        let reconcile = |object, reconciler| Box::pin(once_read::<K>(object, reconciler));
+    let start = |Queue { store, triggered }| -> BoxFuture<'static, &'static str> {
+        let reconcile = |object, reconciler| Box::pin(reconcile_once_listed::<K>(object, reconciler));
         let results =
-            applier(reconcile, error_policy::<K>, reconciler.clone(), store, causes, controller::Config::default());
+            applier(reconcile, error_policy::<K>, reconciler.clone(), store, triggered, controller::Config::default());
         let reconciler = reconciler.clone();
         let done = results.for_each(move |result| {
-            // The driver's own errors are told by its error policy, those of the watch by `health`.
+            // The error policy reports errors of reconciles, and `health` those of watches.
             if let Err(controller::Error::ObjectNotFound(gone)) = result {
                 let (namespace, name) = (gone.namespace.unwrap_or_default(), gone.name);
-                is_gone(&reconciler, Key { kind: K::KIND, namespace, name });
+                on_gone(&reconciler, Key { kind: K::KIND, namespace, name });
             }
             std::future::ready(())
         });
@@ -116,8 +122,12 @@ pub(super) fn drive<K: Kind>(ctx: &Arc<Context>, queues: Vec<Queue<K>>) -> Vec<B
     queues.into_iter().map(start).collect()
 }
 
-/// Reconciles once all of the object's namespace is read: what it refers to is there, and what depends on it.
-async fn once_read<K: Kind>(object: Arc<DeserializeGuard<K>>, reconciler: Arc<Reconciler<K>>) -> Result<Action, Error> {
+/// Reconciles when the object's namespace is listed completely, so that the stores have what it refers to and what depends
+/// on it.
+async fn reconcile_once_listed<K: Effects>(
+    object: Arc<DeserializeGuard<K>>,
+    reconciler: Arc<Reconciler<K>>,
+) -> Result<Action, Error> {
     let namespace = object.namespace().unwrap_or_default();
     for store in reconciler.ctx.stores.all() {
         store.complete_in(&namespace).await;
@@ -125,13 +135,13 @@ async fn once_read<K: Kind>(object: Arc<DeserializeGuard<K>>, reconciler: Arc<Re
     reconcile(object, reconciler).await
 }
 
-/// An object is no longer there: those who need it, or made way for it, may go on.
-fn is_gone<K: Kind>(reconciler: &Reconciler<K>, gone: Key) {
+/// Forgets a deleted object, and queues the objects that its deletion may let continue.
+fn on_gone<K: Kind>(reconciler: &Reconciler<K>, gone: Key) {
     reconciler.state_cache.forget(&gone);
     reconciler.ctx.unreadable_references().remove(&gone);
     reconciler.ctx.org_access_digests.forget(&gone);
     reconciler.ctx.publication_digests.forget(&gone);
-    // Its own last word may have come before the watch had told that it is gone.
+    // Its last reconcile may have queued them before the watch showed that it is gone.
     for reference in reconciler.ctx.index.departed(&gone) {
         let key = Key { kind: reference.kind, namespace: gone.namespace.clone(), name: reference.name };
         reconciler.ctx.trigger(&Trigger::Object(key));
@@ -140,5 +150,5 @@ fn is_gone<K: Kind>(reconciler: &Reconciler<K>, gone: Key) {
     addons.into_iter().for_each(|addon| reconciler.ctx.trigger(&Trigger::Object(addon)));
     reconciler.ctx.trigger(&Trigger::Dependents(gone.clone()));
     reconciler.ctx.trigger(&Trigger::NameFreed);
-    abandon(&reconciler.ctx, gone);
+    forget_if_deleted(&reconciler.ctx, gone);
 }

@@ -1,42 +1,32 @@
 //! The one way through, the same for every kind: gather, snapshot, plan, execute the first step, plan again, and write the
-//! status once nothing is left but to wait.
+//! status when only waiting is left.
 //!
-//! Holds no knowledge of any kind and takes no decision. `run` calls [`reconcile`] for each queue entry.
+//! Knows no kind and decides nothing. `queues` calls [`reconcile`] for each queue entry.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 
-use super::execute::{Next, WriteGuard, execute};
-use super::kinds::Kind;
+use super::effects::Effects;
+use super::error::Error;
+use super::execute::{Next, execute};
+use super::kind::key;
 use super::outcome::PendingEvent;
-use super::state_cache::StateCache;
+use super::reconciler::{Gathered, InputsNeeded, Reconciler, WriteGuard};
 use super::status::{publish_event, write_status};
-use super::stores::key;
 use super::unreadable::report_unreadable;
-use super::{Context, Error};
-use crate::crd::Reason;
 use crate::observe::Key;
-use crate::plan::state::ReconcileState;
-use crate::plan::{ConditionReport, Plan, Step};
+use crate::plan::refusal::{Refusal, report_of};
+use crate::plan::{Plan, Step};
+use crate::timing::{CIRCLE_PAUSE, CONFLICT_PAUSE};
 
-/// A plan has fewer steps than this; whoever takes more goes in circles, and comes back later.
-const STEPS: usize = 16;
+/// Steps of one reconcile. A plan has fewer; a reconcile that takes more goes in circles, and tries again later.
+const MAX_STEPS: usize = 16;
 
-/// Failures in a row before it is said that the API server is busy or broken.
-const PATIENCE: u32 = 3;
-
-/// The reconciler of one kind.
-pub(super) struct Reconciler<K> {
-    pub(super) ctx: Arc<Context>,
-    pub(super) state_cache: StateCache<K>,
-}
-
-/// Brings one object a step nearer to what it declares, until it must wait for something.
-pub(super) async fn reconcile<K: Kind>(
+/// Brings one object nearer to what it declares, until it has to wait for something.
+pub(super) async fn reconcile<K: Effects>(
     object: Arc<DeserializeGuard<K>>,
     reconciler: Arc<Reconciler<K>>,
 ) -> Result<Action, Error> {
@@ -63,75 +53,50 @@ pub(super) async fn reconcile<K: Kind>(
     result
 }
 
-async fn reconcile_object<K: Kind>(reconciler: &Reconciler<K>, read: Arc<K>) -> Result<Action, Error> {
+async fn reconcile_object<K: Effects>(reconciler: &Reconciler<K>, read: Arc<K>) -> Result<Action, Error> {
     let mut object = reconciler.state_cache.newest(read);
-    let mut begun = false;
-    let result = run_steps(reconciler, &mut object, &mut begun).await;
+    let mut during_step = false;
+    let result = run_steps(reconciler, &mut object, &mut during_step).await;
     if let Err(error) = &result {
-        report_refusal(reconciler, &object, error, begun).await;
+        report_refusal(reconciler, &object, error, during_step).await;
     }
     result
 }
 
-/// What one reconcile has read from the API server. It holds while the reconcile lasts, but for its own writes to Secrets.
-pub(super) struct Gathered<K: Kind> {
-    pub(super) inputs: K::Inputs,
-    /// The generation that they are for, and whether it needs any.
-    needed: (i64, bool),
-    /// Built before the permit to write is waited for, so that nothing reads while it is held.
-    pub(super) payload: Option<K::Payload>,
-}
-
-impl<K: Kind> Gathered<K> {
-    async fn of(object: &K, ctx: &Context, state: &ReconcileState) -> Result<Self, Error> {
-        let needed = needed(object, state);
-        match object.prepare(ctx).await {
-            Err(error) if !state.deleting => return Err(error),
-            Err(error) => tracing::warn!(object = %key(object), "{error}"),
-            Ok(()) => {}
-        }
-        let inputs = if needed.1 { object.gather(ctx).await? } else { object.gather_without_inputs(ctx).await };
-        Ok(Self { inputs, needed, payload: None })
-    }
-}
-
-/// The generation that inputs are read for, and whether it needs any.
-fn needed<K: Kind>(object: &K, state: &ReconcileState) -> (i64, bool) {
-    (state.generation, !state.deleting && !object.is_passive())
-}
-
-/// `object` is kept as our own writes leave it; `begun` tells whether a step was to be carried out.
-async fn run_steps<K: Kind>(
+/// Plans and executes until only waiting is left. Keeps `object` as our own writes leave it, and `during_step` true while it
+/// executes a step that does not only wait.
+async fn run_steps<K: Effects>(
     reconciler: &Reconciler<K>,
     object: &mut Arc<K>,
-    begun: &mut bool,
+    during_step: &mut bool,
 ) -> Result<Action, Error> {
     let ctx = &*reconciler.ctx;
     let mut guard = WriteGuard::default();
     let me = key(&**object);
     let in_use = ctx.stores.of::<K>().map(|store| store.inputs_of(&me));
     let mut gathered: Option<Gathered<K>> = None;
-    for _ in 0..STEPS {
+    for _ in 0..MAX_STEPS {
         if guard.slot.is_none() {
             guard.slot = Some(ctx.slots.take(&me).await);
         }
         let state = reconciler.state_cache.state(object, ctx.clock.now());
         let changed = in_use.as_ref().is_none_or(|inputs| inputs.changed());
-        let mut read = match gathered.take().filter(|read| read.needed == needed(&**object, &state) && !changed) {
-            Some(read) => read,
-            None => {
-                // Nobody waits for the API server while others wait for the permit.
-                guard.give_back_permit();
-                in_use.iter().for_each(|inputs| inputs.reads());
-                Gathered::of(&**object, ctx, &state).await?
-            }
-        };
+        let mut read =
+            match gathered.take().filter(|read| read.needed == InputsNeeded::by(&**object, &state) && !changed) {
+                Some(read) => read,
+                None => {
+                    // Nothing waits for the API server while it holds a permit.
+                    guard.give_back_permit();
+                    in_use.iter().for_each(|inputs| inputs.reads());
+                    Gathered::read(&**object, ctx, &state).await?
+                }
+            };
         let snapshot = object.snapshot(ctx, &read.inputs, state.clone(), ctx.clock.now());
         let plan = K::plan(&snapshot);
-        if !plan.steps.first().is_some_and(calls_applink) {
+        if !plan.steps.first().is_some_and(Step::calls_remote) {
             guard.give_back_permit();
         }
-        *begun = plan.steps.first().is_some_and(|step| !step.waits());
+        *during_step = plan.steps.first().is_some_and(|step| !step.waits());
         match execute(reconciler, object, &mut read, &state, &plan, &mut guard).await? {
             Next::Plan => gathered = Some(read),
             Next::Gather => {}
@@ -139,67 +104,49 @@ async fn run_steps<K: Kind>(
                 gathered = Some(read);
                 *object = newer;
             }
-            Next::Finish => return write_status(reconciler, object, &state, plan, &mut guard).await,
+            Next::Finish => return write_status(reconciler, object, plan, &mut guard).await,
             Next::Stop => return Ok(Action::await_change()),
         }
     }
-    tracing::warn!(object = %key(&**object), "went in circles; trying again later");
-    Ok(Action::requeue(Duration::from_secs(60)))
+    tracing::warn!(object = %me, "the reconcile goes in circles; trying again later");
+    Ok(Action::requeue(CIRCLE_PAUSE))
 }
 
-/// Whether a step calls AppLink, or writes what such a call needs.
-fn calls_applink(step: &Step) -> bool {
-    step.mutates() || matches!(step, Step::Get { .. } | Step::ListTargets { .. })
-}
-
-/// Says in the object's condition what the API server refuses, whatever its code: nobody reads the log of the operator
-/// first. What is Ready stays so, unless a step was to be carried out or an edit waits. An API server that is only busy is given time.
-async fn report_refusal<K: Kind>(reconciler: &Reconciler<K>, object: &Arc<K>, error: &Error, begun: bool) {
+/// Reports a request that the API server refused. If the status cannot be written either, an Event says it.
+async fn report_refusal<K: Effects>(reconciler: &Reconciler<K>, object: &Arc<K>, error: &Error, during_step: bool) {
     let ctx = &*reconciler.ctx;
+    let (me, now) = (key(&**object), ctx.clock.now());
     let Some(remedy) = error.remedy() else { return };
-    if error.is_passing() && reconciler.state_cache.failures_of(&key(&**object)) < PATIENCE {
-        return;
-    }
-    let state = reconciler.state_cache.state(object, ctx.clock.now());
-    if state.ready && !begun && state.is_observed() && !object.is_stale(ctx) {
-        return;
-    }
-    let reason = if state.deleting { Reason::Deleting } else { K::INITIAL_REASON };
-    let mut text = format!("{error}. {remedy}");
-    if state.deleting {
-        text.push_str("; to delete without it, set applink.dev/force-orphan: \"true\"");
-    }
-    let said = Plan {
-        steps: Vec::new(),
-        update: ConditionReport::in_progress(reason, text.clone()).into(),
-        requeue_after: None,
-        status: object.status().cloned().unwrap_or_default(),
+    let refusal = Refusal {
+        error: error.to_string(),
+        remedy,
+        passing: error.is_passing(),
+        failures: reconciler.state_cache.failures_of(&me),
+        during_step,
+        stale: object.is_stale(ctx),
     };
-    if let Err(error) = write_status(reconciler, object, &state, said, &mut WriteGuard::default()).await
+    let state = reconciler.state_cache.state(object, now);
+    let Some(report) = report_of(&refusal, &state, K::INITIAL_REASON) else { return };
+    let plan = Plan::report(report.clone(), &object.status().cloned().unwrap_or_default(), &state, now);
+    if let Err(error) = write_status(reconciler, object, plan, &mut WriteGuard::default()).await
         && !error.is_conflict()
-        && reconciler.state_cache.refusal_is_new(object, &text)
+        && reconciler.state_cache.refusal_is_new(object, &report.message)
     {
-        // Where the status may not be written either, an Event is the last way to say it.
-        publish_event(
-            ctx,
-            &key(&**object),
-            &object.object_ref(&()),
-            PendingEvent { warning: true, reason, note: text },
-        )
-        .await;
+        let event = PendingEvent { warning: true, reason: report.reason, note: report.message };
+        publish_event(ctx, &me, &object.object_ref(&()), event).await;
     }
 }
 
 /// How long to pause after an error.
-pub(super) fn error_policy<K: Kind>(
+pub(super) fn error_policy<K: Effects>(
     object: Arc<DeserializeGuard<K>>,
     error: &Error,
     reconciler: Arc<Reconciler<K>>,
 ) -> Action {
     let who = Key { kind: K::KIND, namespace: object.namespace().unwrap_or_default(), name: object.name_any() };
     if error.is_conflict() {
-        tracing::debug!(object = %who, "changed meanwhile; planning again");
-        return Action::requeue(Duration::from_millis(200));
+        tracing::debug!(object = %who, "the object changed in the meantime; planning again");
+        return Action::requeue(CONFLICT_PAUSE);
     }
     if error.is_not_found() {
         reconciler.state_cache.forget(&who);

@@ -4,7 +4,6 @@
 //! Tests call it with the same, in-process.
 
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -12,70 +11,31 @@ use futures::stream::FuturesUnordered;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
 use kube::api::PartialObjectMeta;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
+use super::context::{Context, Stores};
 use super::digests::Digests;
+use super::effects::Effects;
 use super::events::Events;
 use super::fence::WriteFence;
 use super::forbidden::ForbiddenReads;
 use super::health::Health;
 use super::index::Index;
-use super::kinds::{ForEach, Kind, each};
+use super::kinds::{ForEach, each};
 use super::lease::{Election, LeaderLease, Lost};
 use super::permits::Permits;
-use super::queues::{drive, queues};
+use super::queues::{queues, start};
 use super::slots::Slots;
 use super::source::{apis, served};
-use super::stores::Stores;
-use super::{Context, guarded, inputs};
-use crate::budget::{Budgets, Limits};
-use crate::clock::Clock;
-use crate::crd::AppLinkAddon;
-use crate::liveness::{Ended, Liveness};
-use crate::metrics::Metrics;
+use super::triggers::forget_if_deleted;
+use super::{guarded, inputs};
+use crate::budget::Budgets;
+use crate::liveness::Ended;
 use crate::observe::{Hooks, Key, Observer, Subscription, Trigger};
-use crate::readiness::Readiness;
-use crate::transport::{AllowedHosts, Http, Transport};
+use crate::timing::{DRAIN_LIMIT, LEASE_RELEASE_DEADLINE, SWEEP_INTERVAL};
+use crate::transport::Http;
 
-/// How long an effect under way may take to end once the process is to stop.
-const LAST_EFFECT: Duration = Duration::from_secs(8);
-/// How long giving the lease back may take.
-const LAST_WORD: Duration = Duration::from_secs(1);
-/// How often add-ons that are gone without a word are looked for.
-const SWEEP: Duration = Duration::from_secs(30);
-
-/// What the user chooses.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Namespaces to watch; none means all.
-    pub namespaces: Vec<String>,
-    /// Hosts that tokens may be sent to.
-    pub hosts: AllowedHosts,
-    /// Writers at a time on each add-on.
-    pub write_concurrency: usize,
-    /// Reconciles at a time, over all kinds.
-    pub reconcile_concurrency: usize,
-    /// Namespace of the Lease; `None` runs without election.
-    pub lease_namespace: Option<String>,
-    /// Calls to each add-on, and with each account.
-    pub limits: Limits,
-}
-
-/// What leads outside.
-pub struct Dependencies {
-    /// The API server.
-    pub client: Client,
-    /// Heroku and AppLink.
-    pub transport: Transport,
-    /// The time.
-    pub clock: Clock,
-    /// What is counted.
-    pub metrics: Metrics,
-    /// Whether the operator is ready, and what keeps it from that.
-    pub ready: watch::Sender<Readiness>,
-    /// Whether it comes round.
-    pub liveness: Liveness,
-}
+pub use super::setup::{Dependencies, Options};
 
 /// Why [`run`] ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +82,7 @@ pub async fn run(dependencies: Dependencies, options: Options, stop: impl Future
         }
     }
     if let Some(election) = election
-        && tokio::time::timeout(LAST_WORD, election.give_back()).await.is_err()
+        && tokio::time::timeout(LEASE_RELEASE_DEADLINE, election.give_back()).await.is_err()
     {
         tracing::warn!("could not give the lease back: the API server does not answer");
     }
@@ -132,8 +92,8 @@ pub async fn run(dependencies: Dependencies, options: Options, stop: impl Future
 
 /// Shuts the fence, and waits for the effect under way.
 async fn last_effect(fence: &WriteFence) {
-    let seconds = LAST_EFFECT.as_secs();
-    if !fence.shut(LAST_EFFECT).await {
+    let seconds = DRAIN_LIMIT.as_secs();
+    if !fence.shut(DRAIN_LIMIT).await {
         tracing::warn!("an effect is still under way after {seconds} s; what came of it is found after the next start");
     }
 }
@@ -172,7 +132,7 @@ async fn some_namespace_served(dependencies: &Dependencies, options: &Options, h
         kinds: Vec<BoxFuture<'a, ()>>,
     }
     impl ForEach for Served<'_> {
-        fn kind<K: Kind>(&mut self) {
+        fn kind<K: Effects>(&mut self) {
             self.kinds.push(Box::pin(served::<K>(self.client, self.namespace, self.health)));
         }
     }
@@ -239,10 +199,10 @@ struct Startup<'a> {
 }
 
 impl ForEach for Startup<'_> {
-    fn kind<K: Kind>(&mut self) {
+    fn kind<K: Effects>(&mut self) {
         let (store, queues) = queues::<K>(self.dependencies, self.options, self.health, &self.touch, &self.index);
         self.stores.add(store);
-        self.starts.push(Box::new(move |ctx| drive(ctx, queues)));
+        self.starts.push(Box::new(move |ctx| start(ctx, queues)));
     }
 }
 
@@ -261,7 +221,7 @@ fn ctx(
             }
         }),
         subscription: Arc::new(move |addon: &Key| {
-            asked.get().and_then(Weak::upgrade).map_or_else(Subscription::default, |ctx| ctx.wanted(addon))
+            asked.get().and_then(Weak::upgrade).map_or_else(Subscription::default, |ctx| ctx.subscription(addon))
         }),
     };
     let budgets = Budgets::new(options.limits);
@@ -301,17 +261,8 @@ async fn pass_on(ctx: Arc<Context>, mut touched: mpsc::UnboundedReceiver<Key>) {
 /// A deletion may be missed while a watch is down; whoever lived on that add-on must learn of it all the same.
 async fn sweep(ctx: Arc<Context>) {
     loop {
-        tokio::time::sleep(SWEEP).await;
-        ctx.observer.followed().into_iter().for_each(|addon| abandon(&ctx, addon));
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+        ctx.observer.followed().into_iter().for_each(|addon| forget_if_deleted(&ctx, addon));
         ctx.observer.mark_stale().into_iter().for_each(|addon| ctx.trigger(&Trigger::AllOf(addon)));
-    }
-}
-
-/// Follows an add-on no longer that is no longer there, and tells those who lived on it.
-pub(super) fn abandon(ctx: &Context, gone: Key) {
-    let is_there = || ctx.read(&gone, |_: &AppLinkAddon| ()).is_some() || ctx.is_unreadable::<AppLinkAddon>(&gone);
-    if ctx.observer.addon(&gone).is_some() && !is_there() {
-        ctx.observer.forget(&gone);
-        ctx.trigger(&Trigger::AllOf(gone));
     }
 }

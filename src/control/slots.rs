@@ -4,14 +4,11 @@
 //! other. What is done in a slot is bounded by the deadlines of the calls to the API server.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::liveness::{Liveness, Pulse};
-
-/// What a reconcile does in one go in a slot: a few calls to the API server, each with a deadline of seconds.
-const LONGEST: Duration = Duration::from_secs(20 * 60);
+use crate::timing::RECONCILE_LIMIT;
 
 /// The slots of one operator.
 #[derive(Debug)]
@@ -36,6 +33,6 @@ impl Slots {
     pub(super) async fn take(&self, object: &impl std::fmt::Display) -> Slot {
         // Nobody closes the semaphore.
         let permit = self.free.clone().acquire_owned().await.ok();
-        Slot { _permit: permit, _pulse: self.liveness.pulse(&format!("reconcile of {object}"), LONGEST) }
+        Slot { _permit: permit, _pulse: self.liveness.pulse(&format!("reconcile of {object}"), RECONCILE_LIMIT) }
     }
 }

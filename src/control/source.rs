@@ -15,25 +15,14 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::error::said;
 use super::health::{Health, Source};
-use super::kinds::Kind;
-use super::said;
+use super::kind::Kind;
 use crate::liveness::{Liveness, Pulse};
-
-/// The pauses while something fails: 1 s, 2 s, 4 s … 30 s.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How often a CRD that is missing is looked for: whoever installs it waits for us.
-const CRD_PACE: Duration = Duration::from_secs(2);
-/// A watch that was asked for again and has not been refused for this long is open: nothing else tells, as long as
-/// nothing happens.
-const OPEN: Duration = Duration::from_secs(5);
-/// How often a watch that is quiet shows that it is alive, and how long it may fail to: whoever takes its events may be
-/// busy.
-const QUIET: Duration = Duration::from_secs(60);
-const STILL: Duration = Duration::from_secs(15 * 60);
-/// A namespace whose first list fails for this long, although the API server answers, is not waited for any longer.
-const LONG_ENOUGH: Duration = Duration::from_secs(30);
+use crate::timing::{
+    CRD_RECHECK, FIRST_LIST_LIMIT, FIRST_WATCH_PAUSE, MAX_WATCH_PAUSE, WATCH_HEARTBEAT, WATCH_OPEN_AFTER,
+    WATCH_STUCK_AFTER,
+};
 
 /// The API of a kind, once for all namespaces or once for each.
 pub(super) fn apis<K>(client: &Client, namespaces: &[String]) -> Vec<(Option<String>, Api<K>)>
@@ -69,7 +58,7 @@ pub(super) async fn served<K: Kind>(client: &Client, namespace: Option<&String>,
             Ok(_) => return health.reads(&source),
             Err(error) => {
                 health.fails(&source, &cause(&error, true));
-                sleep(if code(&error) == Some(404) { CRD_PACE } else { pauses.next() }).await;
+                sleep(if code(&error) == Some(404) { CRD_RECHECK } else { pauses.next() }).await;
             }
         }
     }
@@ -87,7 +76,7 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     health.awaits(&source);
-    let pulse = liveness.pulse(&format!("watch of {source}"), STILL);
+    let pulse = liveness.pulse(&format!("watch of {source}"), WATCH_STUCK_AFTER);
     let events = watcher(api, config).boxed();
     let (listed, failing_since, pauses) = (false, None, Pauses::default());
     let start = Watch { events, health, source, first, pulse, listed, failing_since, pauses };
@@ -109,16 +98,16 @@ struct Watch<K> {
 impl<K> Watch<K> {
     async fn next(&mut self) -> Option<Event<K>> {
         loop {
-            self.pulse.beat(STILL);
+            self.pulse.beat(WATCH_STUCK_AFTER);
             let next = if self.listed && self.failing_since.is_some() {
-                let Ok(next) = timeout(OPEN, self.events.next()).await else {
+                let Ok(next) = timeout(WATCH_OPEN_AFTER, self.events.next()).await else {
                     self.works();
                     continue;
                 };
                 next
             } else {
                 // What is quiet is asked for all the same, and so shows that somebody asks.
-                let Ok(next) = timeout(QUIET, self.events.next()).await else { continue };
+                let Ok(next) = timeout(WATCH_HEARTBEAT, self.events.next()).await else { continue };
                 next
             };
             match next? {
@@ -163,7 +152,7 @@ impl<K> Watch<K> {
         self.health.fails(&self.source, &cause(error, self.source.vital));
         let refused = match code(error) {
             Some(403 | 404) => true,
-            Some(_) => since.elapsed() >= LONG_ENOUGH,
+            Some(_) => since.elapsed() >= FIRST_LIST_LIMIT,
             // Nobody answered: that concerns all namespaces, and each waits for all.
             None => false,
         };
@@ -205,7 +194,7 @@ struct Pauses(u32);
 
 impl Pauses {
     fn next(&mut self) -> Duration {
-        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.0)).min(LONGEST_PAUSE);
+        let pause = FIRST_WATCH_PAUSE.saturating_mul(2_u32.saturating_pow(self.0)).min(MAX_WATCH_PAUSE);
         self.0 = self.0.saturating_add(1);
         pause
     }

@@ -10,15 +10,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::kinds::{Kind, Status};
-use super::stores::key;
+use super::kind::{Kind, key};
 use crate::crd::annotation;
 use crate::observe::Key;
 use crate::plan::state::{CallOutcome, CredentialsState, Intent, ReconcileState};
-
-/// The pauses after errors: 1 s, 2 s, 4 s … 5 min.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+use crate::timing::{FIRST_ERROR_PAUSE, MAX_ERROR_PAUSE};
 
 /// The process's memory of one kind.
 pub(super) struct StateCache<K> {
@@ -120,7 +116,7 @@ impl<K: Kind> StateCache<K> {
         }
         let none = K::Status::default();
         let status = object.status().unwrap_or(&none);
-        let mut read = ReconcileState::read(meta, status.state());
+        let mut read = ReconcileState::read(meta, status);
         // The clock of the process that wrote it may be ahead of ours: by ours, it was before we saw the object.
         if let Some(intent) = read.intent.as_mut().filter(|intent| known.intent != Some((intent.attempt, intent.at))) {
             let before = known.first_seen.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MIN);
@@ -167,10 +163,10 @@ impl<K: Kind> StateCache<K> {
         let mut failures = self.failures();
         let row = failures.entry(key.clone()).or_default();
         if now < row.until {
-            return Duration::try_from(row.until.duration_since(now)).unwrap_or(FIRST_PAUSE);
+            return Duration::try_from(row.until.duration_since(now)).unwrap_or(FIRST_ERROR_PAUSE);
         }
         row.times = row.times.saturating_add(1);
-        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(row.times - 1)).min(LONGEST_PAUSE);
+        let pause = FIRST_ERROR_PAUSE.saturating_mul(2_u32.saturating_pow(row.times - 1)).min(MAX_ERROR_PAUSE);
         row.until = SignedDuration::try_from(pause).ok().and_then(|pause| now.checked_add(pause).ok()).unwrap_or(now);
         pause
     }

@@ -1,86 +1,69 @@
-//! Writes what a plan says: the status where it differs, and one Event per transition.
+//! Writes the status that a plan has, if it differs, and one Event per transition.
 //!
-//! Decides nothing, and writes nothing at rest. `reconciler` calls it at the end of each way through.
+//! Decides nothing, and writes nothing at rest. `reconcile` calls it at the end of each reconcile.
 
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use serde_json::{Map, Value, json};
 
-use super::execute::WriteGuard;
-use super::kinds::{Kind, Status};
+use super::context::Context;
+use super::effects::Effects;
+use super::error::Error;
+use super::kind::{Kind, key};
 use super::outcome::PendingEvent;
 use super::patch::{Part, patch, preconditions};
-use super::reconcile::Reconciler;
-use super::stores::key;
-use super::{Context, Error};
-use crate::conditions::{StatusUpdate, conditions};
-use crate::crd::{Condition, ConditionType, Reason, annotation, condition};
+use super::reconciler::{Reconciler, WriteGuard};
+use crate::crd::{Condition, ConditionType, Reason, ResourceStatus, condition};
 use crate::observe::Key;
 use crate::plan::Plan;
-use crate::plan::state::ReconcileState;
 
-/// Writes the status where `plan` changes it, and tells when to plan again.
-pub(super) async fn write_status<K: Kind>(
+/// Writes the status of `plan`, and returns when to plan again.
+pub(super) async fn write_status<K: Effects>(
     reconciler: &Reconciler<K>,
     object: &Arc<K>,
-    state: &ReconcileState,
     plan: Plan<K::Status>,
     guard: &mut WriteGuard,
 ) -> Result<Action, Error> {
     let ctx = &*reconciler.ctx;
-    let before = object.status().cloned().unwrap_or_default();
-    let mut after = plan.status;
-    let generation = state.generation;
-    *after.conditions() = conditions(after.conditions(), &plan.update, generation, ctx.clock.now());
-    if plan.update == StatusUpdate::Unchanged {
-        after = before.clone();
-    } else if plan.update != StatusUpdate::FactsOnly {
-        after.set_observed_generation(generation);
-        if let Some(token) = object.annotations().get(annotation::REQUESTED_AT) {
-            after.set_handled_request(token.clone());
-        }
-    }
+    let (before, after) = (object.status().cloned().unwrap_or_default(), plan.status);
     let written = if after != before && guard.enter(ctx) {
-        write(reconciler, object, &before, &after).await.map(Some)
+        patch_status(reconciler, object, &before, &after).await.map(Some)
     } else {
         Ok(None)
     };
-    // Whoever waits for leave to write need not wait for Events.
-    for events in guard.release() {
-        publish_event(ctx, &key(&**object), &object.object_ref(&()), events).await;
+    // Whoever waits for the permit does not have to wait for Events.
+    for event in guard.release() {
+        publish_event(ctx, &key(&**object), &object.object_ref(&()), event).await;
     }
     if written?.is_some() {
-        transitions(ctx, &**object, before.state().conditions, after.state().conditions).await;
-        object.on_reported(ctx, before.state().observed_generation != after.state().observed_generation);
+        publish_transitions(ctx, &**object, before.conditions(), after.conditions()).await;
+        object.on_status_written(ctx, before.observed_generation() != after.observed_generation());
     }
     Ok(plan.requeue_after.map_or_else(Action::await_change, Action::requeue))
 }
 
-/// Writes what the conditions must say before the first step of `plan` is carried out: nobody is to see Ready True while the
-/// step takes away what it speaks of. That a request or this generation was handled is for the report at the end.
-pub(super) async fn announce<K: Kind>(
+/// Writes the conditions of `plan` before its first step is executed, so that nobody sees Ready True while the step takes
+/// away what Ready is about. The status write at the end records what was handled.
+pub(super) async fn write_conditions_first<K: Effects>(
     reconciler: &Reconciler<K>,
     object: &Arc<K>,
-    state: &ReconcileState,
     plan: &Plan<K::Status>,
 ) -> Result<Arc<K>, Error> {
-    let ctx = &*reconciler.ctx;
     let before = object.status().cloned().unwrap_or_default();
     let mut after = before.clone();
-    *after.conditions() = conditions(before.state().conditions, &plan.update, state.generation, ctx.clock.now());
+    *after.conditions_mut() = plan.status.conditions().to_vec();
     if after == before {
         return Ok(object.clone());
     }
-    let newer = write(reconciler, object, &before, &after).await?;
-    transitions(ctx, &**object, before.state().conditions, after.state().conditions).await;
+    let newer = patch_status(reconciler, object, &before, &after).await?;
+    publish_transitions(&reconciler.ctx, &**object, before.conditions(), after.conditions()).await;
     Ok(newer)
 }
 
 /// Patches the status from `before` to `after`.
-async fn write<K: Kind>(
+async fn patch_status<K: Kind>(
     reconciler: &Reconciler<K>,
     object: &Arc<K>,
     before: &K::Status,
@@ -89,7 +72,7 @@ async fn write<K: Kind>(
     let as_json = |status: &K::Status| serde_json::to_value(status).map_err(|_| Error::Json("status"));
     let status = difference(&as_json(before)?, &as_json(after)?);
     let body = json!({ "metadata": preconditions(&**object), "status": status });
-    patch(reconciler, object, Part::Status, body).await
+    patch(&reconciler.ctx, &reconciler.state_cache, object, Part::Status, body).await
 }
 
 /// The merge patch that turns `before` into `after`.
@@ -104,9 +87,9 @@ fn difference(before: &Value, after: &Value) -> Value {
     Value::Object(patch)
 }
 
-/// One Event for each of the conditions that people watch, where its status or reason moved.
-async fn transitions<K: Kind>(ctx: &Context, object: &K, before: &[Condition], after: &[Condition]) {
-    let mut told: Option<&Condition> = None;
+/// Publishes an Event for each condition that people watch whose status or reason changed.
+async fn publish_transitions<K: Kind>(ctx: &Context, object: &K, before: &[Condition], after: &[Condition]) {
+    let mut published: Option<&Condition> = None;
     for kind in [ConditionType::Reachable, ConditionType::Ready] {
         let (old, new) = (condition(before, kind), condition(after, kind));
         let Some(new) =
@@ -114,27 +97,27 @@ async fn transitions<K: Kind>(ctx: &Context, object: &K, before: &[Condition], a
         else {
             continue;
         };
-        // The first good word of an add-on's service is no news beside the add-on's own.
+        // That a new add-on is reachable is no news beside its Ready.
         if kind == ConditionType::Reachable && old.is_none() && new.status == "True" {
             continue;
         }
-        // Both may have the same cause, which is one thing to say.
-        if told.is_some_and(|told| (&told.reason, &told.message) == (&new.reason, &new.message)) {
+        // Both conditions may have the same cause, which is one Event.
+        if published.is_some_and(|one| (&one.reason, &one.message) == (&new.reason, &new.message)) {
             continue;
         }
-        told = Some(new);
+        published = Some(new);
         let stalled = condition(after, ConditionType::Stalled).is_some();
         let warning = new.status != "True" && (stalled || kind == ConditionType::Reachable);
         if let Some(reason) = Reason::parse(&new.reason) {
-            let events = PendingEvent { warning, reason, note: new.message.clone() };
-            publish_event(ctx, &key(object), &object.object_ref(&()), events).await;
+            let event = PendingEvent { warning, reason, note: new.message.clone() };
+            publish_event(ctx, &key(object), &object.object_ref(&()), event).await;
         }
     }
 }
 
 /// Publishes one Event about an object.
-pub(super) async fn publish_event(ctx: &Context, who: &Key, object: &ObjectReference, events: PendingEvent) {
-    ctx.events.publish(who, object, events, ctx.clock.now()).await;
+pub(super) async fn publish_event(ctx: &Context, who: &Key, object: &ObjectReference, event: PendingEvent) {
+    ctx.events.publish(who, object, event, ctx.clock.now()).await;
 }
 
 #[cfg(test)]

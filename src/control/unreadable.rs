@@ -9,13 +9,14 @@ use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use serde_json::{Value, json};
 
-use super::kinds::{Kind, Reference, Status};
+use super::context::Context;
+use super::error::Error;
+use super::kind::{Kind, Reference};
 use super::outcome::PendingEvent;
 use super::patch::params;
 use super::status::publish_event;
-use super::{Context, Error};
 use crate::conditions::conditions;
-use crate::crd::{AppLinkAddon, Connection, FINALIZER, Reason, annotation};
+use crate::crd::{AppLinkAddon, Connection, FINALIZER, Reason, ResourceStatus, annotation};
 use crate::observe::Key;
 use crate::plan::ConditionReport;
 
@@ -53,7 +54,7 @@ pub(super) async fn report_unreadable<K: Kind>(ctx: &Context, meta: &ObjectMeta,
     }
     let report = ConditionReport::stalled(Reason::InvalidSpec, note.clone());
     let mut raw = K::Status::default();
-    *raw.conditions() = conditions(&[], &report.into(), generation, ctx.clock.now());
+    *raw.conditions_mut() = conditions(&[], &report.into(), generation, ctx.clock.now());
     raw.set_observed_generation(generation);
     let body = json!({ "metadata": { "resourceVersion": known.resource_version() }, "status": raw });
     let done = api.patch_status(&who.name, &params(), &Patch::Merge(body)).await;

@@ -16,6 +16,7 @@ mod org_access;
 mod publication;
 mod reason;
 mod remote;
+mod status;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use org_access::{AuthSpec, Expect, JwtMethod, OauthMethod, OrgAccessStatus, 
 pub use publication::{ApiSpec, Named, NamedOrMetadata, Publication, PublicationSpec, PublicationStatus};
 pub use reason::Reason;
 pub use remote::{DeletionPolicies, ManagementPolicies, Org, RecordsRemote, RemoteStatus};
+pub use status::ResourceStatus;
 pub use target::{DataActionTarget, DataActionTargetSpec, DataActionTargetStatus, TargetType};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -39,6 +41,12 @@ use kube::CustomResourceExt;
 
 /// API group of every kind.
 pub const GROUP: &str = "applink.dev";
+/// Whether an API group is [`GROUP`] or one of its subgroups, whose kinds this operator manages, too.
+#[must_use]
+pub fn is_own_group(group: &str) -> bool {
+    group.strip_suffix(GROUP).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+}
+
 /// Finalizer that keeps a resource until its remote object is deleted or orphaned.
 pub const FINALIZER: &str = "applink.dev/finalizer";
 /// Field manager of every write to Kubernetes.

@@ -8,9 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::conditions::ConditionReport;
 use crate::facts::{Lookup, Observed, Outage, Phase, RemoteObject};
-
-/// How long an observation of a single object counts without a listing.
-const OBSERVATION_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
+use crate::timing::OBSERVATION_LIFETIME;
 
 /// Result of one list call.
 #[derive(Clone, Debug, PartialEq)]

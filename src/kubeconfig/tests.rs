@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::mpsc;
 
+use std::time::Duration;
+
 use super::*;
 
 /// A kubeconfig for this server, with these lines for its cluster and its user.
@@ -221,7 +223,7 @@ fn a_token_file_that_goes_or_turns_bad_leaves_the_last_token() {
     let mut user = AuthInfo { token_file: Some(file.display().to_string()), ..AuthInfo::default() };
     let token = TokenFile::take(&mut user).expect("readable").expect("a file");
     let now = |token: &TokenFile| {
-        token.last.lock().expect("not poisoned").1 -= FRESH;
+        token.last.lock().expect("not poisoned").1 -= TOKEN_FILE_LIFETIME;
         token.header().to_str().expect("text").to_owned()
     };
     std::fs::write(&file, "two\n").expect("a file");

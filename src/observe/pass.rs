@@ -8,9 +8,9 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::poller::LONGEST_CALLS;
+use super::report::report_for;
 use super::shared::Sharing;
-use super::{Key, report_for};
+use super::trigger::Key;
 use crate::applink::AppLink;
 use crate::clock::Clock;
 use crate::conditions::ConditionReport;
@@ -18,6 +18,7 @@ use crate::facts::collection::Listing;
 use crate::facts::{OrgAccessKind, RemoteDataActionTarget, RemoteOrgAccess, RemotePublication};
 use crate::heroku::{RemoteError, ResolvedAddon};
 use crate::liveness::Pulse;
+use crate::timing::POLLER_HEARTBEAT;
 
 /// Most concurrent list calls.
 const MAX_CONCURRENT: usize = 4;
@@ -137,7 +138,7 @@ pub(super) async fn children(
         let (connection, names) = (id.clone(), names.cloned());
         let what = if names.is_some() { ChildKind::TargetListing } else { ChildKind::Publications };
         async move {
-            pulse.beat(LONGEST_CALLS);
+            pulse.beat(POLLER_HEARTBEAT);
             let seen = match names {
                 None => {
                     let name = format!("publications of {connection}");
@@ -180,7 +181,7 @@ async fn targets_by_name(
 ) -> Result<Vec<(String, Option<RemoteDataActionTarget>)>, RemoteError> {
     let mut seen = Vec::new();
     for (name, _) in names.into_iter().filter(|(_, who)| due(connection, who)) {
-        pulse.beat(LONGEST_CALLS);
+        pulse.beat(POLLER_HEARTBEAT);
         let target = api.get_target(connection, &name).await?;
         seen.push((name, target));
     }

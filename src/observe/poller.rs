@@ -7,40 +7,31 @@
 mod result;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::cache::{AddonCache, CollectionRef, list_problem};
+use super::cache::{AddonCache, CollectionRef};
+use super::owner::{Hooks, OwnerPoller, PollSettings};
 use super::pass::{self, ChildListing, OrgAccessListings, Subscription};
-use super::schedule::{FAST, Schedule, stale_after};
+use super::schedule::{Schedule, stale_after};
 use super::shared::Shared;
 use super::state::{PassResult, PollerState};
-use super::{Hooks, Key, PollSettings, Trigger, Waiters, report_for};
+use super::trigger::{Key, Trigger};
 use crate::applink::AppLink;
-use crate::budget::{Limit, Purpose, Refused};
+use crate::budget::Purpose;
 use crate::clock::Clock;
-use crate::crd::Reason;
 use crate::facts::TargetListing;
 use crate::facts::collection::Observation;
 use crate::facts::{AddonObservation, Lookup, OrgAccessKind, Phase, RemoteObject};
 use crate::heroku::RemoteError;
 use crate::liveness::Pulse;
 use crate::metrics::Metrics;
+use crate::timing::{FAST_POLL, FAST_POLL_FOR, MIN_POLL_GAP, POLLER_HEARTBEAT, POLLER_LATE};
 
-/// Shortest time between the starts of two passes, however many objects request one.
-const MIN_GAP: SignedDuration = SignedDuration::from_millis(500);
-/// How long an object that waits for the service keeps polling fast. A person may consent within minutes, or take long.
-const FAST_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// Without a list endpoint, targets are read one by one. This happens less often than a pass by this factor.
 const SLOW_FACTOR: i32 = 5;
-
-/// Longest time between two heartbeats of a pass. Its consecutive calls have a deadline of half a minute each.
-pub(super) const LONGEST_CALLS: Duration = Duration::from_secs(30 * 60);
-/// A poller that wakes up later than this counts as stuck.
-const LATE: Duration = Duration::from_secs(15 * 60);
 
 /// The poller of one add-on.
 pub(super) struct Poller {
@@ -61,6 +52,37 @@ impl Drop for Poller {
     }
 }
 
+impl OwnerPoller for Poller {
+    fn owner_id(&self) -> Option<String> {
+        self.state().live.facts.as_ref().map(|facts| facts.addon_id.clone())
+    }
+
+    fn request_poll(&self, who: Key, purpose: Purpose) {
+        {
+            let mut state = self.state();
+            // The first pass looks the add-on up anyway.
+            state.resolve_again |= who == self.addon && state.live.at.is_some();
+            state.requesters.insert(who);
+            if purpose == Purpose::UrgentPoll {
+                state.purpose = purpose;
+            }
+        }
+        self.wake.notify_one();
+    }
+
+    fn set_waiting(&self, who: &Key, waits: bool) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        if !waits {
+            state.waiters.remove(who);
+        } else if !state.waiters.contains_key(who) {
+            state.waiters.insert(who.clone(), now);
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+}
+
 impl Poller {
     pub(super) fn new(
         addon: Key,
@@ -78,7 +100,7 @@ impl Poller {
             read: BTreeMap::new(),
             requesters: BTreeSet::new(),
             purpose: Purpose::Poll,
-            waiters: Waiters::new(),
+            waiters: BTreeMap::new(),
             resolve_again: false,
             schedule: Schedule { due: now, not_before: now, deferred: false, last_success: now, failures: 0 },
         };
@@ -138,31 +160,6 @@ impl Poller {
         self.state().cache.apply_child_listing(listing);
     }
 
-    pub(super) fn request_poll(&self, who: Key, purpose: Purpose) {
-        {
-            let mut state = self.state();
-            // The first pass looks the add-on up anyway.
-            state.resolve_again |= who == self.addon && state.live.at.is_some();
-            state.requesters.insert(who);
-            if purpose == Purpose::UrgentPoll {
-                state.purpose = purpose;
-            }
-        }
-        self.wake.notify_one();
-    }
-
-    pub(super) fn set_waiting(&self, who: &Key, waits: bool) {
-        let now = self.clock.now();
-        let mut state = self.state();
-        if !waits {
-            state.waiters.remove(who);
-        } else if !state.waiters.contains_key(who) {
-            state.waiters.insert(who.clone(), now);
-            drop(state);
-            self.wake.notify_one();
-        }
-    }
-
     pub(super) fn observe<R: RemoteObject>(
         &self,
         collection: &CollectionRef<R>,
@@ -177,7 +174,7 @@ impl Poller {
     pub(super) async fn run(self: Arc<Self>, metrics: Metrics, pulse: Pulse) {
         loop {
             self.wait(&pulse).await;
-            pulse.beat(LONGEST_CALLS);
+            pulse.beat(POLLER_HEARTBEAT);
             let began = self.clock.now();
             let (requesters, purpose) = self.next_pass(began);
             let result = self.pass(began, purpose, &requesters, &pulse).await;
@@ -212,7 +209,7 @@ impl Poller {
                 continue;
             }
             let first = stale_at.map_or(next, |at| at.min(next));
-            pulse.beat(self.clock.until(first).saturating_add(LATE));
+            pulse.beat(self.clock.until(first).saturating_add(POLLER_LATE));
             tokio::select! {
                 () = tokio::time::sleep(self.clock.until(first)) => {}
                 () = self.wake.notified() => {}
@@ -229,9 +226,9 @@ impl Poller {
         let early = if deferred && state.purpose == Purpose::Poll {
             due
         } else if !state.requesters.is_empty() {
-            due.min(began.map_or(now, |at| at + MIN_GAP))
+            due.min(began.map_or(now, |at| at + MIN_POLL_GAP))
         } else if let Some(since) = state.waiters.values().max().filter(|_| self.is_plenty(&state)) {
-            let pace = if now.duration_since(*since) < FAST_FOR { FAST } else { self.poll() };
+            let pace = if now.duration_since(*since) < FAST_POLL_FOR { FAST_POLL } else { self.poll() };
             due.min(began.map_or(now, |at| at + pace))
         } else {
             due

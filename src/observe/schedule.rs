@@ -8,12 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::budget::Purpose;
-
-/// Interval while an object waits for the service, and first back-off after a failure.
-pub(super) const FAST: SignedDuration = SignedDuration::from_secs(5);
-
-/// An add-on is never stale sooner than this.
-const MIN_STALE_AFTER: SignedDuration = SignedDuration::from_mins(5);
+use crate::timing::{FAST_POLL, MIN_STALE_AFTER};
 
 /// How long the state stays valid without a successful poll.
 pub(super) fn stale_after(poll: SignedDuration) -> SignedDuration {
@@ -64,7 +59,7 @@ impl Schedule {
         self.deferred = false;
         let asked = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
         self.due = now + asked.unwrap_or(if outage { backoff(self.failures, poll) } else { poll });
-        self.not_before = if outage { self.due } else { now + FAST };
+        self.not_before = if outage { self.due } else { now + FAST_POLL };
     }
 }
 
@@ -78,7 +73,7 @@ fn jitter(now: Timestamp, poll: SignedDuration) -> SignedDuration {
 
 /// 5 s, 10 s, 20 s and so on, up to the poll interval.
 fn backoff(failures: u32, poll: SignedDuration) -> SignedDuration {
-    (FAST * 2_i32.saturating_pow(failures.clamp(1, 10) - 1)).min(poll)
+    (FAST_POLL * 2_i32.saturating_pow(failures.clamp(1, 10) - 1)).min(poll)
 }
 
 #[cfg(test)]

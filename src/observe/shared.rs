@@ -6,16 +6,13 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Key;
+use super::trigger::Key;
 use crate::clock::Clock;
 use crate::heroku::RemoteError;
-
-/// How long to wait for another poller's listing before making an own call. A slow poller must not block others.
-const MAX_WAIT: Duration = Duration::from_secs(5);
+use crate::timing::SHARED_LISTING_WAIT;
 
 /// UUIDs of the add-on and the app. Listings depend on both.
 pub(super) type ListingScope = (String, String);
@@ -88,7 +85,7 @@ impl Sharing {
     ) -> Result<(Timestamp, T), RemoteError> {
         let slot = self.slot(name);
         let lock = match &slot {
-            Some(slot) => tokio::time::timeout(MAX_WAIT, slot.lock()).await.ok(),
+            Some(slot) => tokio::time::timeout(SHARED_LISTING_WAIT, slot.lock()).await.ok(),
             None => None,
         };
         let Some(mut known) = lock else {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::cache::AddonCache;
 use super::schedule::Schedule;
-use super::{Key, Waiters};
+use super::trigger::Key;
 use crate::budget::Purpose;
 use crate::facts::{AddonFacts, AddonObservation, Outage};
 
@@ -23,7 +23,8 @@ pub(super) struct PollerState {
     pub(super) requesters: BTreeSet<Key>,
     /// Purpose of the next pass.
     pub(super) purpose: Purpose,
-    pub(super) waiters: Waiters,
+    /// Objects that wait for the service, and since when.
+    pub(super) waiters: BTreeMap<Key, Timestamp>,
     /// Look up the app and the add-on again in the next pass.
     pub(super) resolve_again: bool,
     pub(super) schedule: Schedule,

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::state::ReconcileState;
 use super::step::Step;
-use super::timing::{DEPENDENCY_GRACE, REQUEUE_MARGIN, remaining};
 use crate::conditions::{ConditionReport, StatusUpdate};
+use crate::timing::{DEPENDENCY_GRACE, REQUEUE_MARGIN, remaining};
 
 /// What to do next for one object, before its status is added.
 #[derive(Clone, Debug, PartialEq)]

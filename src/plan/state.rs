@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
 use crate::conditions::ConditionReport;
-use crate::crd::{Condition, ConditionType, FINALIZER, Reason, annotation, condition};
+use crate::crd::{ConditionType, FINALIZER, Reason, ResourceStatus, annotation, condition};
 
 /// What the operator is about to create, stored in the annotation `applink.dev/intent` before the call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Eq, Hash)]
@@ -152,8 +152,8 @@ pub struct ReconcileState {
     pub finalizer: bool,
     /// Last intent that the object wrote itself.
     pub intent: Option<Intent>,
-    /// Whether `applink.dev/requestedAt` has a value that the operator did not handle yet.
-    pub requested: bool,
+    /// Value of `applink.dev/requestedAt`, if the operator did not handle it yet.
+    pub requested: Option<String>,
     /// Value of `applink.dev/replace`, if the operator did not handle it yet.
     pub replace: Option<String>,
     /// Whether `applink.dev/force-orphan` is "true".
@@ -181,24 +181,24 @@ pub struct ReconcileState {
 impl ReconcileState {
     /// Reads what the object stores. The caller adds what the process remembers.
     #[must_use]
-    pub fn read(meta: &ObjectMeta, status: StatusFields<'_>) -> Self {
+    pub fn read(meta: &ObjectMeta, status: &impl ResourceStatus) -> Self {
         let annotation_value = |key: &str| meta.annotations.as_ref().and_then(|a| a.get(key));
         let unhandled =
             |key: &str, handled: Option<&str>| annotation_value(key).filter(|v| Some(v.as_str()) != handled).cloned();
-        let ready = condition(status.conditions, ConditionType::Ready);
+        let ready = condition(status.conditions(), ConditionType::Ready);
         let uid = meta.uid.clone().unwrap_or_default();
         let intent = annotation_value(annotation::INTENT)
             .and_then(|text| serde_json::from_str::<Intent>(text).ok())
             .filter(|intent| intent.uid == uid);
         Self {
             generation: meta.generation.unwrap_or_default(),
-            observed_generation: status.observed_generation,
+            observed_generation: status.observed_generation(),
             created: meta.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0),
             deleting: meta.deletion_timestamp.is_some(),
             finalizer: meta.finalizers.as_ref().is_some_and(|all| all.iter().any(|f| f == FINALIZER)),
             intent,
-            requested: unhandled(annotation::REQUESTED_AT, status.handled_request).is_some(),
-            replace: unhandled(annotation::REPLACE, status.handled_replace),
+            requested: unhandled(annotation::REQUESTED_AT, status.handled_request()),
+            replace: unhandled(annotation::REPLACE, status.handled_replace()),
             force_orphan: annotation_value(annotation::FORCE_ORPHAN).is_some_and(|v| v == "true"),
             ready: ready.is_some_and(|c| c.status == "True"),
             reason: ready.and_then(|c| Reason::parse(&c.reason)),
@@ -218,17 +218,4 @@ impl ReconcileState {
     pub fn is_observed(&self) -> bool {
         self.observed_generation == Some(self.generation)
     }
-}
-
-/// Status fields that [`ReconcileState::read`] needs, the same in every kind.
-#[derive(Clone, Copy, Debug)]
-pub struct StatusFields<'a> {
-    /// `status.observedGeneration`
-    pub observed_generation: Option<i64>,
-    /// `status.conditions`
-    pub conditions: &'a [Condition],
-    /// `status.lastHandledReconcileAt`
-    pub handled_request: Option<&'a str>,
-    /// `status.lastHandledReplace`
-    pub handled_replace: Option<&'a str>,
 }

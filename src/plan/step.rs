@@ -38,6 +38,13 @@ pub enum Step {
         /// Why.
         reason: PublishReason,
     },
+    /// Update fields of the remote object in place. AppLink has no such call; other services do.
+    Update {
+        /// Remote ID.
+        id: String,
+        /// Names of the fields, sorted.
+        fields: Vec<String>,
+    },
     /// Delete the remote object.
     Delete {
         /// Remote ID.
@@ -103,16 +110,52 @@ pub enum PublishReason {
 }
 
 impl Step {
-    /// Whether the step changes something in AppLink, or announces such a change. It then needs a write permit.
+    /// Whether the step changes something in the remote service, or announces such a change. It then needs a write permit.
     #[must_use]
     pub fn mutates(&self) -> bool {
-        matches!(self, Self::WriteIntent { .. } | Self::Create { .. } | Self::Publish { .. } | Self::Delete { .. })
+        matches!(self, Self::WriteIntent { .. } | Self::Delete { .. }) || self.sends_payload()
     }
 
-    /// Whether the step sends the payload to AppLink.
+    /// Whether the step calls the remote service, or announces a call.
+    #[must_use]
+    pub fn calls_remote(&self) -> bool {
+        self.mutates() || matches!(self, Self::Get { .. } | Self::ListTargets { .. })
+    }
+
+    /// Whether the step sends the payload.
     #[must_use]
     pub fn sends_payload(&self) -> bool {
+        self.needs_intent() || matches!(self, Self::Update { .. })
+    }
+
+    /// Whether an intent announces the step, because repeating it could create a second object.
+    #[must_use]
+    pub fn needs_intent(&self) -> bool {
         matches!(self, Self::Create { .. } | Self::Publish { .. })
+    }
+
+    /// Name of the step in metrics.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::WriteIntent { .. } => "write_intent",
+            Self::Adopt { .. } => "adopt",
+            Self::AddFinalizer => "add_finalizer",
+            Self::Create { .. } => "create",
+            Self::Publish { .. } => "publish",
+            Self::Update { .. } => "update",
+            Self::Delete { .. } => "delete",
+            Self::WriteOAuthSecret { .. } => "write_oauth_secret",
+            Self::DeleteOAuthSecret => "delete_oauth_secret",
+            Self::Get { .. } => "get",
+            Self::ListTargets { .. } => "list_targets",
+            Self::WriteCredentialsSecret { .. } => "write_credentials_secret",
+            Self::DeleteCredentialsSecret { .. } => "delete_credentials_secret",
+            Self::SetSecretOwner { .. } => "set_secret_owner",
+            Self::Poll => "poll",
+            Self::AwaitRemote => "await_remote",
+            Self::RemoveFinalizer { .. } => "remove_finalizer",
+        }
     }
 
     /// Whether the step only waits.
@@ -130,6 +173,7 @@ impl fmt::Display for Step {
             Self::AddFinalizer => f.write_str("add finalizer"),
             Self::Create { name, .. } => write!(f, "create {name}"),
             Self::Publish { name, .. } => write!(f, "publish {name} again"),
+            Self::Update { id, fields } => write!(f, "update {} of {id}", fields.join(", ")),
             Self::Delete { id } => write!(f, "delete {id}"),
             Self::WriteOAuthSecret { id } => write!(f, "write OAuth Secret for {id}"),
             Self::DeleteOAuthSecret => f.write_str("delete OAuth Secret"),

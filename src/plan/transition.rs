@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Step;
 use super::state::{CallOutcome, CredentialsState, Intent, ReadFailure, ReconcileState, WrittenSecret};
-use super::timing::{CALL_DEADLINE, FIRST_BACK_OFF, LOST_CALL_WAIT, MAX_BACK_OFF, REFUSAL_BACK_OFF, back_off};
 use crate::conditions::ConditionReport;
 use crate::crd::Reason;
 use crate::facts::Phase;
+use crate::timing::{CALL_DEADLINE, FIRST_BACK_OFF, LOST_CALL_WAIT, MAX_BACK_OFF, REFUSAL_BACK_OFF, back_off};
 
 /// How a step ended.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,8 +25,13 @@ pub enum StepOutcome {
         /// Phase of the object in the answer.
         phase: Phase,
     },
-    /// A call to AppLink or Heroku failed.
-    Failed(CallFailure),
+    /// A call to the remote service failed.
+    Failed {
+        /// Why.
+        failure: CallFailure,
+        /// When the call began.
+        began: Timestamp,
+    },
     /// The owned Secret could not be deleted.
     NotDeleted,
 }
@@ -42,8 +47,6 @@ pub struct CallFailure {
     pub text: String,
     /// How long the service asked to wait.
     pub retry_after: Option<SignedDuration>,
-    /// When the call began.
-    pub began: Timestamp,
 }
 
 /// What the operator knows about a failed call.
@@ -96,7 +99,7 @@ impl ReconcileState {
                     next.credentials.undeletable.push(secret.clone());
                 }
             }
-            (_, StepOutcome::Failed(failure)) => next.fail(step, failure, now),
+            (_, StepOutcome::Failed { failure, began }) => next.fail(step, failure, *began, now),
             (Step::WriteIntent { intent } | Step::Adopt { intent }, _) => {
                 (next.finalizer, next.intent) = (true, Some(intent.clone()));
                 // Outcomes of earlier attempts no longer count.
@@ -104,6 +107,7 @@ impl ReconcileState {
             }
             (Step::AddFinalizer, _) => (next.finalizer, next.last_outcome) = (true, None),
             (Step::RemoveFinalizer { .. }, _) => next.finalizer = false,
+            (Step::Update { .. }, _) => (next.last_outcome, next.call_failures) = (None, 0),
             (Step::Create { .. } | Step::Publish { .. } | Step::Delete { .. }, _) => {
                 next.last_outcome = self.outcome_of_answer(step, outcome, now);
                 next.call_failures = 0;
@@ -133,7 +137,7 @@ impl ReconcileState {
         }
     }
 
-    fn fail(&mut self, step: &Step, failure: &CallFailure, now: Timestamp) {
+    fn fail(&mut self, step: &Step, failure: &CallFailure, began: Timestamp, now: Timestamp) {
         // A call that was not sent does not predict the fate of the next one.
         let nth = if failure.kind == FailureKind::NotSent {
             0
@@ -145,8 +149,8 @@ impl ReconcileState {
             self.refusals.retain(|earlier| now.duration_since(*earlier) < REFUSAL_BACK_OFF);
             self.refusals.extend(std::iter::repeat_n(now, failure.kind.refusals()));
         }
-        let intent = self.intent.as_ref().filter(|_| step.sends_payload());
-        let mut outcome = after_failure(step, failure, intent, nth, now);
+        let intent = self.intent.as_ref().filter(|_| step.needs_intent());
+        let mut outcome = after_failure(step, failure, intent, nth, (began, now));
         // A later failure of another call does not change that the creation was not carried out.
         if let (
             CallOutcome::Deferred { attempt: attempt @ None, .. },
@@ -159,8 +163,15 @@ impl ReconcileState {
     }
 }
 
-/// Outcome of a failed call. `intent` is the one that announced it; `nth` counts failures in a row, from 1.
-fn after_failure(step: &Step, failure: &CallFailure, intent: Option<&Intent>, nth: u32, now: Timestamp) -> CallOutcome {
+/// Outcome of a call that began and failed at these times. `intent` is the one that announced it; `nth` counts failures in a
+/// row, from 1.
+fn after_failure(
+    step: &Step,
+    failure: &CallFailure,
+    intent: Option<&Intent>,
+    nth: u32,
+    (began, now): (Timestamp, Timestamp),
+) -> CallOutcome {
     let attempt = intent.map(|intent| intent.attempt);
     let report = failure.report.clone();
     let defer =
@@ -187,7 +198,7 @@ fn after_failure(step: &Step, failure: &CallFailure, intent: Option<&Intent>, nt
                 // The first repetition waits only for proof that nothing was created.
                 true if nth > 1 => later(now, back_off(LOST_CALL_WAIT, nth.saturating_sub(1))),
                 true => now,
-                false => later(failure.began, back_off(CALL_DEADLINE, nth)),
+                false => later(began, back_off(CALL_DEADLINE, nth)),
             };
             CallOutcome::Lost { report, until, attempt: intent.attempt, finished }
         }
@@ -203,14 +214,14 @@ fn after_reading(
     outcome: &StepOutcome,
     now: Timestamp,
 ) -> CredentialsState {
-    let StepOutcome::Failed(failure) = outcome else {
+    let StepOutcome::Failed { failure, began } = outcome else {
         let written = WrittenSecret { id: id.to_owned(), secret: secret.to_owned(), at: now };
         return CredentialsState { written: Some(written), ..CredentialsState::default() };
     };
     let (since, tries) = before.failure.as_ref().map_or((now, 0), |failure| (failure.since, failure.tries));
     let tries = tries.saturating_add((failure.kind != FailureKind::NotSent).into());
     let missing = matches!(failure.kind, FailureKind::Refused { status: 404, .. });
-    let (report, until) = match after_failure(step, failure, None, tries, now) {
+    let (report, until) = match after_failure(step, failure, None, tries, (*began, now)) {
         // The list showed the authorization; its credential may follow a moment later.
         _ if missing => (failure.report.clone(), later(now, back_off(FIRST_BACK_OFF, tries))),
         CallOutcome::Deferred { report, until, .. } => (report, until),

@@ -116,7 +116,11 @@ fn an_add_on_is_found_and_watched() {
         ),
         ("observed from now on", found().with(|c| c.management = ManagementPolicy::Observe), "remove finalizer"),
         ("not looked for yet", found().with(|c| c.live = AddonObservation::default()), "poll"),
-        ("asked again", found().with(|c| (c.state.requested, c.state.changed_at) = (true, at(2))), "poll"),
+        (
+            "asked again",
+            found().with(|c| (c.state.requested, c.state.changed_at) = (Some("now".to_owned()), at(2))),
+            "poll",
+        ),
         ("bad token", found().with(problem(Reason::CredentialInvalid)), "False CredentialInvalid"),
         (
             "outage, never Ready",

@@ -106,7 +106,7 @@ fn refusals() {
         ),
         (
             "refused, asked again",
-            refused(20).with(|w| (w.state.requested, w.state.changed_at) = (true, at(19))),
+            refused(20).with(|w| (w.state.requested, w.state.changed_at) = (Some("now".to_owned()), at(19))),
             "write intent 2, create prod",
         ),
         (
@@ -322,7 +322,7 @@ fn contest_report() {
             "asked to resume",
             contested().with(|w| {
                 w.run();
-                (w.state.requested, w.state.changed_at) = (true, w.now);
+                (w.state.requested, w.state.changed_at) = (Some("now".to_owned()), w.now);
             }),
             "write intent 5, create prod",
         ),

@@ -93,7 +93,7 @@ pub fn recorded(world: World) -> World {
 #[test]
 fn consent_is_waited_for() {
     let expired = || awaiting().with(|w| w.now += SignedDuration::from_mins(15));
-    let asked = |w: &mut World| (w.state.requested, w.state.changed_at) = (true, w.now);
+    let asked = |w: &mut World| (w.state.requested, w.state.changed_at) = (Some("now".to_owned()), w.now);
     table(vec![
         ("nobody yet", awaiting(), "await remote: AwaitingUser"),
         ("asked meanwhile", awaiting().with(asked), "poll"),
@@ -162,14 +162,14 @@ fn each_way_has_its_end() {
     let mut world = gone(awaiting());
     world.run();
     assert_eq!((world.told(), world.status.oauth_secret_name.as_deref()), ("AuthorizationExpired", None));
-    (world.state.requested, world.state.changed_at) = (true, world.now);
+    (world.state.requested, world.state.changed_at) = (Some("now".to_owned()), world.now);
     world.run();
     assert_eq!((world.told(), world.status.remote.id.as_deref()), ("AwaitingUser", Some("id-2")));
 
     let mut world = awaiting().with(|w| w.now += SignedDuration::from_mins(15));
     world.run();
     assert_eq!((world.told(), world.status.oauth_secret_name.as_deref()), ("AuthorizationExpired", Some(SECRET)));
-    (world.state.requested, world.state.changed_at) = (true, world.now);
+    (world.state.requested, world.state.changed_at) = (Some("now".to_owned()), world.now);
     world.run();
     assert_eq!((world.told(), &world.oauth_secret_state), ("AwaitingUser", &ours("id-3")));
 }
@@ -178,7 +178,7 @@ fn each_way_has_its_end() {
 fn a_death_in_the_midst_of_a_new_start_is_made_good() {
     let mut world = awaiting().with(|w| w.now += SignedDuration::from_mins(15));
     world.run();
-    (world.state.requested, world.state.changed_at) = (true, world.now);
+    (world.state.requested, world.state.changed_at) = (Some("now".to_owned()), world.now);
     // Looked, and gave the word; then it dies.
     for _ in 0..2 {
         let plan = world.plan();

@@ -172,7 +172,7 @@ pub fn fresh() -> World {
             deleting: false,
             finalizer: false,
             intent: None,
-            requested: false,
+            requested: None,
             replace: None,
             force_orphan: false,
             ready: false,
@@ -296,6 +296,7 @@ impl World {
             Step::SetSecretOwner { .. } => self.oauth_secret_state = OwnedSecret::Owned { id: None },
             Step::AwaitRemote
             | Step::ListTargets { .. }
+            | Step::Update { .. }
             | Step::WriteCredentialsSecret { .. }
             | Step::DeleteCredentialsSecret { .. } => {}
         }
@@ -335,7 +336,7 @@ impl World {
             self.state.reason = Some(report.reason);
         }
         self.state.observed_generation = Some(self.state.generation);
-        self.state.requested = false;
+        self.state.requested = None;
         self.state.replace =
             self.state.replace.take().filter(|t| Some(t) != self.status.remote.last_handled_replace.as_ref());
     }

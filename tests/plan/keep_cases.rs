@@ -112,7 +112,7 @@ fn what_is_kept_stays_and_is_read_again_in_time() {
         ),
         (
             "asked for since",
-            kept().with(|k| (k.world.state.requested, k.world.state.changed_at) = (true, at(NOW))),
+            kept().with(|k| (k.world.state.requested, k.world.state.changed_at) = (Some("now".to_owned()), at(NOW))),
             "poll",
         ),
         ("not wanted, and none there", unwritten(|k| (k.wanted, k.kept) = (None, None)), "Authorized, nothing"),

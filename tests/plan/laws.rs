@@ -149,7 +149,7 @@ prop_compose! {
         }
         world.state.deleting = deleting;
         world.state.finalizer = finalizer || attempt > 0;
-        world.state.requested = requested;
+        world.state.requested = requested.then(|| "now".to_owned());
         world.state.ready = ready;
         (world.state.first_seen, world.state.changed_at) = (at(since.min(now)), at(since.min(now)));
         world.state.last_outcome = answer;

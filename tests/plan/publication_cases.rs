@@ -204,7 +204,7 @@ impl World {
         }
         if plan.update != StatusUpdate::FactsOnly {
             self.state.observed_generation = Some(self.state.generation);
-            self.state.requested = false;
+            self.state.requested = None;
         }
     }
 }

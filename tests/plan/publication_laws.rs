@@ -35,7 +35,8 @@ prop_compose! {
         world.policies.adoption = if never { AdoptionPolicy::Never } else { AdoptionPolicy::IfMatching };
         world.policies.replacement = if anew { ReplacePolicy::DeleteAndRecreate } else { ReplacePolicy::Never };
         world.policies.suspend = suspend;
-        (world.state.deleting, world.state.requested, world.connection_gone) = (deleting, requested, connection_gone);
+        (world.state.deleting, world.connection_gone) = (deleting, connection_gone);
+        world.state.requested = requested.then(|| "now".to_owned());
         world.state.replace = replace.then(|| "token".to_owned());
         world.parent = match parent {
             0 => ConnectionState::Missing { name: "p".into() },

@@ -1,6 +1,6 @@
-//! AppLinkAddon for the driver.
+//! The AppLinkAddon kind: starts, changes and stops the poller of an add-on.
 //!
-//! Nothing is created or deleted for it in AppLink. Resolving it starts its poller; releasing it ends that.
+//! Creates and deletes nothing in AppLink. Decides nothing.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,15 @@ use kube::ResourceExt;
 use secrecy::ExposeSecret;
 
 use super::read::secret;
-use super::{Kind, Reference, Status};
 use crate::conditions::ConditionReport;
-use crate::control::stores::key;
-use crate::control::{Context, Error};
-use crate::crd::{AppLinkAddon, AppLinkAddonStatus, ConditionType, ManagementPolicy, Reason, condition, poll_interval};
+use crate::control::context::Context;
+use crate::control::effects::Effects;
+use crate::control::error::Error;
+use crate::control::gather::Gather;
+use crate::control::kind::{Kind, Reference, key};
+use crate::crd::{
+    AppLinkAddon, AppLinkAddonStatus, ConditionType, ManagementPolicy, Reason, ResourceStatus, condition, poll_interval,
+};
 use crate::heroku::{AddonSelector, RemoteError};
 use crate::observe::{Key, PollSettings, Trigger, report_for};
 use crate::plan::Plan;
@@ -25,23 +29,25 @@ impl Kind for AppLinkAddon {
     const KIND: &'static str = "AppLinkAddon";
     const INITIAL_REASON: Reason = Reason::AddonNotReady;
     type Status = AppLinkAddonStatus;
-    type Inputs = Result<(), ConditionReport>;
-    type Snapshot = addon::Snapshot;
-    type Payload = String;
 
     fn status(&self) -> Option<&AppLinkAddonStatus> {
         self.status.as_ref()
     }
 
-    fn addon(&self, _shell: &Context) -> Option<Key> {
-        Some(key(self))
-    }
-
     fn references(&self) -> Vec<Reference> {
         vec![Reference::secret(&self.spec.token_secret_ref.name)]
     }
+}
 
-    fn is_affected(&self, _shell: &Context, _moved: &BTreeSet<String>) -> bool {
+impl Gather for AppLinkAddon {
+    type Inputs = Result<(), ConditionReport>;
+    type Snapshot = addon::Snapshot;
+
+    fn owner(&self, _ctx: &Context) -> Option<Key> {
+        Some(key(self))
+    }
+
+    fn is_affected(&self, _ctx: &Context, _changed: &BTreeSet<String>) -> bool {
         false
     }
 
@@ -65,10 +71,6 @@ impl Kind for AppLinkAddon {
 
     async fn gather_without_inputs(&self, ctx: &Context) -> Self::Inputs {
         ctx.observer.unfollowed(&key(self)).map_or(Ok(()), |(report, _)| Err(report))
-    }
-
-    fn is_passive(&self) -> bool {
-        false
     }
 
     fn is_stale(&self, ctx: &Context) -> bool {
@@ -98,8 +100,8 @@ impl Kind for AppLinkAddon {
         addon::plan(snapshot)
     }
 
-    fn on_reported(&self, ctx: &Context, generation_moved: bool) {
-        if generation_moved {
+    fn on_status_written(&self, ctx: &Context, generation_changed: bool) {
+        if generation_changed {
             ctx.trigger(&Trigger::AllOf(key(self)));
         }
     }
@@ -110,6 +112,11 @@ impl Kind for AppLinkAddon {
         }
         ctx.trigger(&Trigger::AllOf(key(self)));
     }
+}
+
+/// It has no remote object of its own.
+impl Effects for AppLinkAddon {
+    type Payload = String;
 }
 
 impl AppLinkAddon {
@@ -179,7 +186,7 @@ pub(super) fn seen(ctx: &Context, key: &Key) -> (OwnerState, ManagementPolicy) {
             return (OwnerState::Unusable { id: recorded.addon_id, report, stale }, ceiling);
         }
         let ready = condition(&recorded.conditions, ConditionType::Ready);
-        let judged = recorded.state().observed_generation == generation;
+        let judged = recorded.observed_generation() == generation;
         // That it waits for those who ask here tells them nothing.
         let blocked = Reason::DeletionBlocked.as_str();
         let addon = match ready.filter(|c| judged && c.status != "True" && c.reason != blocked) {

@@ -1,33 +1,35 @@
-//! Authorization for the driver: as all granted access, and the Secret that keeps its credential.
+//! The Authorization kind: what it shares with connections, and the Secret that keeps its credential.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::org_access::{self, OrgAccessResource};
-use super::{Kind, Made, Reference};
+use super::org_access::{self, OrgAccessResource, org_access_effects, org_access_gather, org_access_kind};
 use crate::budget::Purpose;
+use crate::control::context::Context;
+use crate::control::effects::{Effects, Made};
+use crate::control::error::Error;
+use crate::control::gather::Gather;
+use crate::control::kind::{Kind, Reference, key};
 use crate::control::owned_secrets::{self, SecretContent};
-use crate::control::stores::key;
-use crate::control::{Context, Error};
 use crate::crd::{
     AppLinkAddon, AuthSpec, Authorization, AuthorizationStatus, DeletionPolicies, ManagementPolicies, OrgAccessStatus,
     Reason,
 };
 use crate::facts::{ConsentLink, OrgAccessKind};
-use crate::heroku::RemoteError;
-use crate::observe::{Key, Subscription, Trigger};
+use crate::observe::{Key, Subscription};
 use crate::plan::Plan;
 use crate::plan::inputs::OrgAccessPayload;
 use crate::plan::kinds::authorization::{self, CredentialsSecret};
 use crate::plan::remote::OwnedSecret;
 use crate::plan::state::ReconcileState;
+use crate::plan::transition::CallFailure;
 
-/// What is declared, and whose the Secrets of the credential are.
+/// The inputs, and the state of the Secrets for the credential: the one in the spec, and the one in the status.
 pub(in crate::control) struct Inputs {
     access: org_access::Inputs,
     wanted: Option<CredentialsSecret>,
-    kept: Option<CredentialsSecret>,
+    recorded: Option<CredentialsSecret>,
 }
 
 impl OrgAccessResource for Authorization {
@@ -48,7 +50,7 @@ impl OrgAccessResource for Authorization {
     fn recorded(&self) -> Option<&OrgAccessStatus> {
         self.status.as_ref().map(|status| &status.grant)
     }
-    /// As the CLI has it: apps ask for an authorization by its alias, too.
+    /// As the CLI names it, because apps also look an authorization up by its alias.
     fn alias(&self) -> String {
         format!("applink:{}", self.spec.developer_name)
     }
@@ -58,71 +60,48 @@ impl Kind for Authorization {
     const KIND: &'static str = "Authorization";
     const INITIAL_REASON: Reason = Reason::Creating;
     type Status = AuthorizationStatus;
-    type Inputs = Inputs;
-    type Snapshot = authorization::Snapshot;
-    type Payload = OrgAccessPayload;
 
     fn status(&self) -> Option<&AuthorizationStatus> {
         self.status.as_ref()
     }
 
-    fn addon(&self, _shell: &Context) -> Option<Key> {
-        Some(org_access::addon_key(self))
-    }
-
     fn references(&self) -> Vec<Reference> {
-        let kept = self.status.as_ref().and_then(|status| status.credentials_secret_name.as_ref());
-        let names = self.spec.credentials_secret_name.iter().chain(kept);
+        let recorded = self.status.as_ref().and_then(|status| status.credentials_secret_name.as_ref());
+        let names = self.spec.credentials_secret_name.iter().chain(recorded);
         org_access::references(self).into_iter().chain(names.map(Reference::secret)).collect()
     }
 
-    fn is_affected(&self, _shell: &Context, moved: &BTreeSet<String>) -> bool {
-        org_access::is_affected(self, moved)
-    }
+    org_access_kind!();
+}
 
-    fn subscribe(&self, _shell: &Context, wanted: &mut Subscription) {
-        wanted.authorizations = true;
-    }
+impl Gather for Authorization {
+    type Inputs = Inputs;
+    type Snapshot = authorization::Snapshot;
 
-    fn remote_name(&self) -> Option<String> {
-        Some(self.name().to_owned())
-    }
+    org_access_gather!();
 
-    fn recorded_ids(&self) -> Vec<String> {
-        self.recorded().and_then(|status| status.remote.id.clone()).into_iter().collect()
-    }
-
-    async fn prepare(&self, ctx: &Context) -> Result<(), Error> {
-        org_access::prepare(self, ctx);
-        Ok(())
-    }
-
-    async fn payload(&self, ctx: &Context) -> Result<Option<OrgAccessPayload>, Error> {
-        org_access::payload(self, ctx).await
+    fn subscribe(&self, _ctx: &Context, subscription: &mut Subscription) {
+        subscription.authorizations = true;
     }
 
     async fn gather(&self, ctx: &Context) -> Result<Inputs, Error> {
-        let kept = self.status.as_ref().and_then(|status| status.credentials_secret_name.as_ref());
-        let wanted = look(self, ctx, self.spec.credentials_secret_name.as_ref()).await?;
-        let kept = match &wanted {
-            Some(wanted) if Some(&wanted.secret) == kept => Some(wanted.clone()),
-            _ => look(self, ctx, kept).await?,
+        let recorded_name = self.status.as_ref().and_then(|status| status.credentials_secret_name.as_ref());
+        let wanted = read_secret(self, ctx, self.spec.credentials_secret_name.as_ref()).await?;
+        let recorded = match &wanted {
+            Some(wanted) if Some(&wanted.secret) == recorded_name => Some(wanted.clone()),
+            _ => read_secret(self, ctx, recorded_name).await?,
         };
-        Ok(Inputs { access: org_access::gather(self, ctx).await?, wanted, kept })
+        Ok(Inputs { access: org_access::gather(self, ctx).await?, wanted, recorded })
     }
 
     async fn gather_without_inputs(&self, ctx: &Context) -> Inputs {
-        let recorded = self.status.as_ref().and_then(|status| status.credentials_secret_name.as_ref());
-        let wanted = look_leniently(self, ctx, self.spec.credentials_secret_name.as_ref()).await;
-        let kept = match &wanted {
-            Some(wanted) if Some(&wanted.secret) == recorded => Some(wanted.clone()),
-            _ => look_leniently(self, ctx, recorded).await,
+        let recorded_name = self.status.as_ref().and_then(|status| status.credentials_secret_name.as_ref());
+        let wanted = try_read_secret(self, ctx, self.spec.credentials_secret_name.as_ref()).await;
+        let recorded = match &wanted {
+            Some(wanted) if Some(&wanted.secret) == recorded_name => Some(wanted.clone()),
+            _ => try_read_secret(self, ctx, recorded_name).await,
         };
-        Inputs { access: org_access::gather_without_inputs(self), wanted, kept }
-    }
-
-    fn is_passive(&self) -> bool {
-        org_access::is_passive(self)
+        Inputs { access: org_access::gather_without_inputs(self), wanted, recorded }
     }
 
     fn snapshot(
@@ -135,7 +114,7 @@ impl Kind for Authorization {
         authorization::Snapshot {
             access: org_access::snapshot(self, ctx, &inputs.access, state, now),
             wanted: inputs.wanted.clone(),
-            recorded: inputs.kept.clone(),
+            recorded: inputs.recorded.clone(),
             status: self.status.clone().unwrap_or_default(),
         }
     }
@@ -143,71 +122,52 @@ impl Kind for Authorization {
     fn plan(snapshot: &authorization::Snapshot) -> Plan<AuthorizationStatus> {
         authorization::plan(snapshot)
     }
+}
 
-    async fn create(&self, ctx: &Context, payload: &OrgAccessPayload) -> Result<Made, RemoteError> {
-        org_access::create(self, ctx, payload).await
-    }
+impl Effects for Authorization {
+    org_access_effects!();
 
-    async fn delete(&self, ctx: &Context, id: &str) -> Result<(), RemoteError> {
-        org_access::delete(self, ctx, id).await
-    }
-
-    async fn get(&self, ctx: &Context, id: &str) -> Result<(), RemoteError> {
-        org_access::get(self, ctx, id).await
-    }
-
-    async fn read_credentials(&self, ctx: &Context, id: &str, urgent: bool) -> Result<SecretContent, RemoteError> {
+    async fn read_credentials(&self, ctx: &Context, id: &str, urgent: bool) -> Result<SecretContent, CallFailure> {
         let purpose = if urgent { Purpose::Edit } else { Purpose::Poll };
         let api = ctx.observer.api(&org_access::addon_key(self))?.with_purpose(purpose);
-        let told = api.read_credentials(&self.spec.developer_name, id).await?;
+        let credential = api.read_credentials(&self.spec.developer_name, id).await?;
         let fields = [
-            ("instanceURL", told.org.instance_url),
-            ("apiVersion", told.org.api_version),
-            ("orgID", told.org.id),
-            ("orgType", told.org.kind),
-            ("userID", told.org.user_id),
-            ("username", told.org.username),
+            ("instanceURL", credential.org.instance_url),
+            ("apiVersion", credential.org.api_version),
+            ("orgID", credential.org.id),
+            ("orgType", credential.org.kind),
+            ("userID", credential.org.user_id),
+            ("username", credential.org.username),
         ];
-        let told_fields = fields.into_iter().filter_map(|(key, value)| Some((key, value?.into())));
-        let data: BTreeMap<_, _> = told_fields.chain([("accessToken", told.access_token)]).collect();
+        let org_fields = fields.into_iter().filter_map(|(key, value)| Some((key, value?.into())));
+        let data: BTreeMap<_, _> = org_fields.chain([("accessToken", credential.access_token)]).collect();
         Ok(SecretContent { data, link_for: None })
     }
-
-    fn consent_link(&self, ctx: &Context, id: &str) -> Option<ConsentLink> {
-        org_access::consent_link(self, ctx, id)
-    }
-
-    fn oauth_secret_name(&self) -> Option<String> {
-        Some(org_access::oauth_secret_name(self))
-    }
-
-    fn on_finalizer_removed(&self, ctx: &Context) {
-        // Its name may be free for another, and its add-on for deletion.
-        let addon = org_access::addon_key(self);
-        ctx.trigger(&Trigger::Changed(addon.clone(), BTreeSet::from([self.spec.developer_name.clone()])));
-        ctx.trigger(&Trigger::Object(addon));
-    }
 }
 
-async fn look(me: &Authorization, ctx: &Context, secret: Option<&String>) -> Result<Option<CredentialsSecret>, Error> {
+async fn read_secret(
+    me: &Authorization,
+    ctx: &Context,
+    secret: Option<&String>,
+) -> Result<Option<CredentialsSecret>, Error> {
     let Some(secret) = secret else { return Ok(None) };
-    Ok(Some(kept(me, ctx, secret, owned_secrets::read(ctx, me, secret).await?)))
+    Ok(Some(credentials_secret(me, ctx, secret, owned_secrets::read(ctx, me, secret).await?)))
 }
 
-/// The same where nothing may fail: a Secret that cannot be read is left to Kubernetes, which collects it with its owner.
-async fn look_leniently(me: &Authorization, ctx: &Context, secret: Option<&String>) -> Option<CredentialsSecret> {
+/// Like [`read_secret`], but never fails: Kubernetes deletes a Secret that cannot be read with its owner.
+async fn try_read_secret(me: &Authorization, ctx: &Context, secret: Option<&String>) -> Option<CredentialsSecret> {
     let secret = secret?;
-    let there = owned_secrets::read(ctx, me, secret).await.unwrap_or_else(|error| {
+    let state = owned_secrets::read(ctx, me, secret).await.unwrap_or_else(|error| {
         tracing::warn!(object = %key(me), "{error}; going on without it");
         OwnedSecret::Unreadable
     });
-    Some(kept(me, ctx, secret, there))
+    Some(credentials_secret(me, ctx, secret, state))
 }
 
-fn kept(me: &Authorization, ctx: &Context, secret: &str, there: OwnedSecret) -> CredentialsSecret {
+fn credentials_secret(me: &Authorization, ctx: &Context, secret: &str, state: OwnedSecret) -> CredentialsSecret {
     let token_of = |addon: &AppLinkAddon| addon.spec.token_secret_ref.name.clone();
     let token = ctx.read(&org_access::addon_key(me), token_of);
     let key = me.spec().jwt.as_ref().map(|jwt| jwt.private_key_secret_ref.name.clone());
     let reserved = [token, key, me.oauth_secret_name()].iter().flatten().any(|name| name == secret);
-    CredentialsSecret { secret: secret.to_owned(), state: there, reserved }
+    CredentialsSecret { secret: secret.to_owned(), state, reserved }
 }

@@ -1,4 +1,4 @@
-//! Connection for the driver: as all granted access, but for what lives on it.
+//! The Connection kind: what it shares with authorizations, and what depends on it.
 
 use std::collections::BTreeSet;
 
@@ -6,23 +6,25 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt};
 
-use super::org_access::{self, OrgAccessResource};
-use super::{Kind, Made, Reference};
-use crate::control::stores::key;
-use crate::control::{Context, Error, said};
+use super::org_access::{self, OrgAccessResource, org_access_effects, org_access_gather, org_access_kind};
+use crate::control::context::Context;
+use crate::control::effects::{Effects, Made};
+use crate::control::error::{Error, said};
+use crate::control::gather::Gather;
+use crate::control::kind::{Kind, Reference, key};
 use crate::crd::{
     AuthSpec, Connection, ConnectionStatus, DeletionPolicies, ManagementPolicies, OrgAccessStatus, Provider, Reason,
     annotation,
 };
-use crate::facts::{ConsentLink, OrgAccessKind, Phase};
-use crate::heroku::RemoteError;
-use crate::observe::{ChildListing, ChildObservations, CollectionRef, Key, Trigger};
+use crate::facts::{ConsentLink, OrgAccessKind};
+use crate::observe::{ChildListing, ChildObservations, Key, Trigger};
 use crate::plan::Plan;
 use crate::plan::inputs::OrgAccessPayload;
 use crate::plan::kinds::connection;
 use crate::plan::state::ReconcileState;
+use crate::plan::transition::CallFailure;
 
-/// What is declared, and what becomes of its namespace.
+/// The inputs, and whether its namespace is being deleted.
 pub(in crate::control) struct Inputs {
     access: org_access::Inputs,
     namespace_ends: bool,
@@ -50,48 +52,32 @@ impl OrgAccessResource for Connection {
     fn alias(&self) -> String {
         format!("applink-operator-{}", self.uid().unwrap_or_default())
     }
+    fn on_phase_changed(&self, ctx: &Context) {
+        ctx.trigger(&Trigger::Dependents(key(self)));
+    }
 }
 
 impl Kind for Connection {
     const KIND: &'static str = "Connection";
     const INITIAL_REASON: Reason = Reason::Creating;
     type Status = ConnectionStatus;
-    type Inputs = Inputs;
-    type Snapshot = connection::Snapshot;
-    type Payload = OrgAccessPayload;
 
     fn status(&self) -> Option<&ConnectionStatus> {
         self.status.as_ref()
-    }
-
-    fn addon(&self, _shell: &Context) -> Option<Key> {
-        Some(org_access::addon_key(self))
     }
 
     fn references(&self) -> Vec<Reference> {
         org_access::references(self)
     }
 
-    fn is_affected(&self, _shell: &Context, moved: &BTreeSet<String>) -> bool {
-        org_access::is_affected(self, moved)
-    }
+    org_access_kind!();
+}
 
-    fn remote_name(&self) -> Option<String> {
-        Some(self.name().to_owned())
-    }
+impl Gather for Connection {
+    type Inputs = Inputs;
+    type Snapshot = connection::Snapshot;
 
-    fn recorded_ids(&self) -> Vec<String> {
-        self.recorded().and_then(|status| status.remote.id.clone()).into_iter().collect()
-    }
-
-    async fn prepare(&self, ctx: &Context) -> Result<(), Error> {
-        org_access::prepare(self, ctx);
-        Ok(())
-    }
-
-    async fn payload(&self, ctx: &Context) -> Result<Option<OrgAccessPayload>, Error> {
-        org_access::payload(self, ctx).await
-    }
+    org_access_gather!();
 
     async fn gather(&self, ctx: &Context) -> Result<Inputs, Error> {
         Ok(Inputs { access: org_access::gather(self, ctx).await?, namespace_ends: self.namespace_ends(ctx).await })
@@ -101,13 +87,9 @@ impl Kind for Connection {
         Inputs { access: org_access::gather_without_inputs(self), namespace_ends: self.namespace_ends(ctx).await }
     }
 
-    fn is_passive(&self) -> bool {
-        org_access::is_passive(self)
-    }
-
     fn snapshot(&self, ctx: &Context, inputs: &Inputs, state: ReconcileState, now: Timestamp) -> connection::Snapshot {
         let id = self.recorded().and_then(|status| status.remote.id.as_deref());
-        // No other plan needs to know what depends on it.
+        // Other plans do not read the dependents.
         let asked = state.deleting || self.spec.access.provider == Provider::DataCloud;
         connection::Snapshot {
             access: org_access::snapshot(self, ctx, &inputs.access, state, now),
@@ -122,25 +104,15 @@ impl Kind for Connection {
         connection::plan(snapshot)
     }
 
-    async fn create(&self, ctx: &Context, payload: &OrgAccessPayload) -> Result<Made, RemoteError> {
-        org_access::create(self, ctx, payload).await
+    fn on_observed(&self, ctx: &Context) {
+        ctx.trigger(&Trigger::Dependents(key(self)));
     }
+}
 
-    async fn delete(&self, ctx: &Context, id: &str) -> Result<(), RemoteError> {
-        let before = self.phase(ctx, id);
-        let done = org_access::delete(self, ctx, id).await;
-        self.turned(ctx, id, before);
-        done
-    }
+impl Effects for Connection {
+    org_access_effects!();
 
-    async fn get(&self, ctx: &Context, id: &str) -> Result<(), RemoteError> {
-        let before = self.phase(ctx, id);
-        let done = org_access::get(self, ctx, id).await;
-        self.turned(ctx, id, before);
-        done
-    }
-
-    async fn list_targets(&self, ctx: &Context, id: &str) -> Result<(), RemoteError> {
+    async fn list_targets(&self, ctx: &Context, id: &str) -> Result<(), CallFailure> {
         let addon = org_access::addon_key(self);
         let began = ctx.clock.now();
         let listed = ctx.observer.api(&addon)?.list_targets(id).await?;
@@ -148,49 +120,16 @@ impl Kind for Connection {
         ctx.observer.apply_child_listing(&addon, ChildListing { connection: id.to_owned(), began, seen });
         Ok(())
     }
-
-    fn consent_link(&self, ctx: &Context, id: &str) -> Option<ConsentLink> {
-        org_access::consent_link(self, ctx, id)
-    }
-
-    fn oauth_secret_name(&self) -> Option<String> {
-        Some(org_access::oauth_secret_name(self))
-    }
-
-    fn on_observed(&self, ctx: &Context) {
-        ctx.trigger(&Trigger::Dependents(key(self)));
-    }
-
-    fn on_finalizer_removed(&self, ctx: &Context) {
-        // Its name may be free for another, and its add-on for deletion.
-        let addon = org_access::addon_key(self);
-        ctx.trigger(&Trigger::Changed(addon.clone(), BTreeSet::from([self.spec.connection_name.clone()])));
-        ctx.trigger(&Trigger::Object(addon));
-    }
 }
 
 impl Connection {
-    fn phase(&self, ctx: &Context, id: &str) -> Option<Phase> {
-        let shelf = CollectionRef::org_access(OrgAccessKind::Connection);
-        let seen =
-            ctx.observer.lookup(&org_access::addon_key(self), &shelf, Some(id), self.name(), Timestamp::UNIX_EPOCH);
-        seen.of_id(id).map(|seen| seen.object.phase)
-    }
-
-    /// What lives on it learns by no list what a call of ours showed of it.
-    fn turned(&self, ctx: &Context, id: &str, before: Option<Phase>) {
-        if self.phase(ctx, id) != before {
-            ctx.trigger(&Trigger::Dependents(key(self)));
-        }
-    }
-
-    /// Whether its namespace is being deleted. Asked only where targets stand between it and its own end; who may not read
-    /// that is told no.
+    /// Whether its namespace is being deleted. Asked only if targets block its own deletion; without the right to read
+    /// namespaces, the answer is no.
     async fn namespace_ends(&self, ctx: &Context) -> bool {
-        let leaving = self.metadata.deletion_timestamp.is_some() && self.spec.access.provider == Provider::DataCloud;
+        let deleting = self.metadata.deletion_timestamp.is_some() && self.spec.access.provider == Provider::DataCloud;
         let confirmed = self.annotations().get(annotation::CONFIRM_CASCADE).is_some_and(|word| word == "true");
         let on_it = || ctx.dependents(&key(self)).iter().any(|dependent| dependent.target.is_some());
-        if !leaving || confirmed || !on_it() {
+        if !deleting || confirmed || !on_it() {
             return false;
         }
         let namespaces: Api<Namespace> = Api::all(ctx.client.clone());

@@ -1,14 +1,20 @@
-//! DataActionTarget for the driver.
+//! The DataActionTarget kind. All of its inputs are in the spec.
+//!
+//! Decides nothing. AppLink has no call that deletes a target.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::connection_child::{self, ConnectionChild};
-use super::{Kind, Made, Reference, made, name_claims};
+use super::answer::created;
+use super::connection_child::{self, ConnectionChild, connection_child_gather};
+use super::name_claims::name_claims;
 use crate::applink::NewDataActionTarget;
-use crate::control::Context;
-use crate::control::stores::key;
+use crate::control::context::Context;
+use crate::control::effects::{Effects, Made};
+use crate::control::error::Error;
+use crate::control::gather::Gather;
+use crate::control::kind::{Kind, Reference, key};
 use crate::crd::{
     Connection, DataActionTarget, DataActionTargetStatus, DeletionPolicies, ManagementPolicy, Provider, Reason,
 };
@@ -20,6 +26,7 @@ use crate::plan::Plan;
 use crate::plan::kinds::data_action_target;
 use crate::plan::policies::Policies;
 use crate::plan::state::ReconcileState;
+use crate::plan::transition::CallFailure;
 
 impl ConnectionChild for DataActionTarget {
     const NEEDS: (&'static str, Provider) = ("DataActionTarget", Provider::DataCloud);
@@ -36,25 +43,13 @@ impl Kind for DataActionTarget {
     const KIND: &'static str = "DataActionTarget";
     const INITIAL_REASON: Reason = Reason::Creating;
     type Status = DataActionTargetStatus;
-    /// All of them are in the spec.
-    type Inputs = ();
-    type Snapshot = data_action_target::Snapshot;
-    type Payload = String;
 
     fn status(&self) -> Option<&DataActionTargetStatus> {
         self.status.as_ref()
     }
 
-    fn addon(&self, ctx: &Context) -> Option<Key> {
-        connection_child::addon_key(self, ctx)
-    }
-
     fn references(&self) -> Vec<Reference> {
         vec![Reference::to::<Connection>(&self.spec.connection_ref.name)]
-    }
-
-    fn is_affected(&self, ctx: &Context, moved: &BTreeSet<String>) -> bool {
-        connection_child::is_affected(self, ctx, moved)
     }
 
     fn remote_name(&self) -> Option<String> {
@@ -66,38 +61,36 @@ impl Kind for DataActionTarget {
         connection_child::recorded_ids(self).into_iter().chain(id).collect()
     }
 
-    fn subscribe(&self, ctx: &Context, wanted: &mut Subscription) {
+    fn target_id(&self) -> Option<Option<String>> {
+        Some(self.status.as_ref().and_then(|status| status.remote.id.clone()))
+    }
+}
+
+impl Gather for DataActionTarget {
+    type Inputs = ();
+    type Snapshot = data_action_target::Snapshot;
+
+    connection_child_gather!();
+
+    fn subscribe(&self, ctx: &Context, subscription: &mut Subscription) {
         if let Some(id) = connection_child::connection_id(self, ctx) {
-            wanted.targets.entry(id).or_default().insert(self.spec.name(), key(self));
+            subscription.targets.entry(id).or_default().insert(self.spec.name(), key(self));
         }
     }
 
-    fn target(&self) -> Option<Option<String>> {
-        Some(self.status.as_ref().and_then(|status| status.remote.id.clone()))
-    }
-
-    async fn prepare(&self, ctx: &Context) -> Result<(), crate::control::Error> {
+    async fn prepare(&self, ctx: &Context) -> Result<(), Error> {
         let id = self.status.as_ref().and_then(|status| status.remote.id.as_deref());
-        if let Some(((addon, connection), id)) = connection_child::place(self, ctx).zip(id) {
+        if let Some(((addon, connection), id)) = connection_child::call_target(self, ctx).zip(id) {
             ctx.observer.set_name(&addon, &CollectionRef::targets(&connection), id, &self.spec.name());
         }
         Ok(())
     }
 
-    async fn gather(&self, _ctx: &Context) -> Result<(), crate::control::Error> {
+    async fn gather(&self, _ctx: &Context) -> Result<(), Error> {
         Ok(())
     }
 
     async fn gather_without_inputs(&self, _ctx: &Context) {}
-
-    async fn payload(&self, _ctx: &Context) -> Result<Option<String>, crate::control::Error> {
-        Ok(Some(data_action_target::digest_of(&self.spec.label, &self.spec.name(), &self.spec.target_endpoint)))
-    }
-
-    fn is_passive(&self) -> bool {
-        // Its inputs are all in the spec.
-        false
-    }
 
     fn snapshot(
         &self,
@@ -108,14 +101,14 @@ impl Kind for DataActionTarget {
     ) -> data_action_target::Snapshot {
         let name = self.spec.name();
         let id = self.status.as_ref().and_then(|status| status.remote.id.as_deref());
-        let lookup = match connection_child::place(self, ctx) {
+        let lookup = match connection_child::call_target(self, ctx) {
             Some((addon, connection)) => {
                 ctx.observer.lookup(&addon, &CollectionRef::targets(&connection), id, &name, state.changed_at)
             }
             None => Lookup::default(),
         };
         // Apps that share an add-on have targets of their own.
-        let app = |target: &DataActionTarget| Some(ctx.observer.addon(&target.addon(ctx)?)?.facts?.app_id);
+        let app = |target: &DataActionTarget| Some(ctx.observer.addon(&target.owner(ctx)?)?.facts?.app_id);
         let wants = |other: &DataActionTarget| {
             other.spec.handling.management_policy != ManagementPolicy::Observe
                 && other.spec.name().eq_ignore_ascii_case(&name)
@@ -124,9 +117,10 @@ impl Kind for DataActionTarget {
         };
         let knows = |connection: &Connection| {
             let released = connection.status.iter().flat_map(|status| &status.released_targets);
-            !connection_child::heeds(connection) || id.is_some_and(|id| released.into_iter().any(|known| known == id))
+            !connection_child::has_finalizer(connection)
+                || id.is_some_and(|id| released.into_iter().any(|known| known == id))
         };
-        let mut child = connection_child::child(self, ctx, &state);
+        let mut child = connection_child::context(self, ctx, &state);
         let established = self.status.as_ref().and_then(|status| status.remote.established_at);
         child.connection_gone |= established.is_some_and(|since| connection_child::outlived(self, ctx, since));
         data_action_target::Snapshot {
@@ -135,7 +129,7 @@ impl Kind for DataActionTarget {
             policies: Policies::of(self.spec.handling, DeletionPolicies::default()).under(child.ceiling),
             owner_name: child.owner_name,
             owner: child.addon,
-            connection: child.parent,
+            connection: child.connection,
             app_id_set: child.app_id_set,
             released: connection_child::connection(self, ctx, knows).unwrap_or(true),
             connection_gone: child.connection_gone,
@@ -151,33 +145,29 @@ impl Kind for DataActionTarget {
     fn plan(snapshot: &data_action_target::Snapshot) -> Plan<DataActionTargetStatus> {
         data_action_target::plan(snapshot)
     }
+}
 
-    async fn create(&self, ctx: &Context, _payload: &String) -> Result<Made, RemoteError> {
-        let (addon, connection) = connection_child::place(self, ctx).ok_or(RemoteError::Forgotten)?;
+impl Effects for DataActionTarget {
+    type Payload = String;
+
+    async fn payload(&self, _ctx: &Context) -> Result<Option<String>, Error> {
+        Ok(Some(data_action_target::digest_of(&self.spec.label, &self.spec.name(), &self.spec.target_endpoint)))
+    }
+
+    async fn create(&self, ctx: &Context, _payload: &String) -> Result<Made, CallFailure> {
+        let (addon, connection) = connection_child::call_target(self, ctx).ok_or(RemoteError::Forgotten)?;
         let name = &self.spec.name();
         let new = NewDataActionTarget { label: &self.spec.label, api_name: name, endpoint: &self.spec.target_endpoint };
         let result = ctx.observer.api(&addon)?.create_target(&connection, &new).await;
-        made(ctx, &addon, &CollectionRef::targets(&connection), name, result)
+        created(ctx, &addon, &CollectionRef::targets(&connection), name, result)
     }
 
-    async fn get(&self, ctx: &Context, id: &str) -> Result<(), RemoteError> {
-        let (addon, connection) = connection_child::place(self, ctx).ok_or(RemoteError::Forgotten)?;
+    async fn get(&self, ctx: &Context, id: &str) -> Result<(), CallFailure> {
+        let (addon, connection) = connection_child::call_target(self, ctx).ok_or(RemoteError::Forgotten)?;
         let began = ctx.clock.now();
         let seen = ctx.observer.api(&addon)?.get_target(&connection, id).await?;
-        let told = seen.map_or_else(|| Observation::Deleted(id.to_owned()), Observation::Present);
-        ctx.observer.observe(&addon, &CollectionRef::targets(&connection), began, told);
+        let observation = seen.map_or_else(|| Observation::Deleted(id.to_owned()), Observation::Present);
+        ctx.observer.observe(&addon, &CollectionRef::targets(&connection), began, observation);
         Ok(())
-    }
-
-    fn on_observed(&self, ctx: &Context) {
-        connection_child::on_observed(self, ctx);
-    }
-
-    fn on_reported(&self, ctx: &Context, generation_moved: bool) {
-        connection_child::on_reported(ctx, generation_moved);
-    }
-
-    fn on_finalizer_removed(&self, ctx: &Context) {
-        connection_child::on_finalizer_removed(self, ctx);
     }
 }

@@ -1,35 +1,39 @@
-//! What connections and authorizations share on their way through the driver.
+//! What connections and authorizations share: the inputs, the snapshot, and the calls.
 //!
-//! Decides nothing: reads the key and the Secret of the link, and names the endpoints.
+//! Decides nothing: reads the key and the OAuth Secret, and names the endpoints.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-
 use secrecy::SecretString;
 
-use super::read::{Read, secret, version_of};
-use super::{Kind, Made, Reference, addon, made, name_claims, unread};
+use super::addon;
+use super::answer::created;
+use super::name_claims::name_claims;
+use super::read::{Read, not_needed, secret, version_of};
 use crate::applink::{NewJwt, NewOrgAccess};
 use crate::conditions::ConditionReport;
-use crate::control::stores::key;
-use crate::control::{Context, Error, owned_secrets};
+use crate::control::context::Context;
+use crate::control::effects::Made;
+use crate::control::error::Error;
+use crate::control::kind::{Kind, Reference, key};
+use crate::control::owned_secrets;
 use crate::crd::{
     AppLinkAddon, AuthSpec, DeletionPolicies, JwtMethod, ManagementPolicies, ManagementPolicy, OrgAccessStatus,
     RecordsRemote,
 };
 use crate::facts::collection::Observation;
 use crate::facts::{ConsentLink, OrgAccessKind};
-use crate::heroku::RemoteError;
-use crate::observe::{CollectionRef, Key};
+use crate::observe::{CollectionRef, Key, Trigger};
 use crate::plan::inputs::{AuthPayload, OrgAccessInputs, OrgAccessPayload};
 use crate::plan::kinds::org_access;
 use crate::plan::policies::Policies;
 use crate::plan::remote::{OwnedSecret, OwnerState};
 use crate::plan::state::ReconcileState;
+use crate::plan::transition::CallFailure;
 
-/// A kind that grants access.
+/// A kind that gives access to an org.
 pub(super) trait OrgAccessResource: Kind<Status: RecordsRemote> {
     /// Connection or authorization.
     const GRANT: OrgAccessKind;
@@ -38,17 +42,19 @@ pub(super) trait OrgAccessResource: Kind<Status: RecordsRemote> {
     fn name(&self) -> &str;
     /// Name of its AppLinkAddon.
     fn addon_name(&self) -> &str;
-    /// What the user wrote.
+    /// How it authenticates.
     fn spec(&self) -> &AuthSpec;
     /// The policies of the spec.
     fn own_policies(&self) -> (ManagementPolicies, DeletionPolicies);
     /// What its status records.
     fn recorded(&self) -> Option<&OrgAccessStatus>;
-    /// What the credential is called where the user does not say.
+    /// Name of the credential, if the spec sets none.
     fn alias(&self) -> String;
+    /// Called when a call shows that the phase of the remote object has changed.
+    fn on_phase_changed(&self, _ctx: &Context) {}
 }
 
-/// What was read of the inputs, and of the Secret for a consent link.
+/// The digest of the inputs, and the state of the OAuth Secret.
 pub(in crate::control) struct Inputs {
     inputs: Result<OrgAccessInputs, ConditionReport>,
     oauth_secret_name: String,
@@ -66,13 +72,13 @@ pub(super) fn references<G: OrgAccessResource>(me: &G) -> Vec<Reference> {
     key.chain(link).chain([Reference::to::<AppLinkAddon>(me.addon_name())]).collect()
 }
 
-pub(super) fn is_affected<G: OrgAccessResource>(me: &G, moved: &BTreeSet<String>) -> bool {
+pub(super) fn is_affected<G: OrgAccessResource>(me: &G, changed: &BTreeSet<String>) -> bool {
     let id = me.recorded().and_then(|status| status.remote.id.as_ref());
-    // A name that differs only in case counts as the same, so its going may free this one.
-    moved.iter().any(|name| name.eq_ignore_ascii_case(me.name())) || id.is_some_and(|id| moved.contains(id))
+    // Names that differ only in case count as the same, so the deletion of one may free the other.
+    changed.iter().any(|name| name.eq_ignore_ascii_case(me.name())) || id.is_some_and(|id| changed.contains(id))
 }
 
-/// Lets the observer know which name the recorded id has, where lists do not tell.
+/// Tells the observer which name the recorded ID has, because lists may leave it out.
 pub(super) fn prepare<G: OrgAccessResource>(me: &G, ctx: &Context) {
     if let Some(id) = me.recorded().and_then(|status| status.remote.id.as_deref()) {
         ctx.observer.set_name(&addon_key(me), &CollectionRef::org_access(G::GRANT), id, me.name());
@@ -85,7 +91,8 @@ pub(super) async fn gather<G: OrgAccessResource>(me: &G, ctx: &Context) -> Resul
         Some(jwt) => jwt_inputs(me, ctx, jwt).await?,
         None => OrgAccessPayload::by_oauth(me.name(), me.spec(), &oauth_secret_name).map(|payload| payload.inputs()),
     };
-    // What connected by a key has no link; what never connected may have one from a time when it was to be by OAuth.
+    // A connection that was made with a key has no link. One that never connected may have a link from before its spec
+    // changed from OAuth to JWT.
     let done = |s: &OrgAccessStatus| s.remote.established_at.is_some() && s.oauth_secret_name.is_none();
     let oauth_secret = match &me.spec().jwt {
         Some(_) if me.recorded().is_some_and(done) => OwnedSecret::Absent,
@@ -94,7 +101,7 @@ pub(super) async fn gather<G: OrgAccessResource>(me: &G, ctx: &Context) -> Resul
     Ok(Inputs { inputs, oauth_secret_name, oauth_secret })
 }
 
-/// The digest of the private key and the fields beside it. A key is parsed once for each of its versions.
+/// The digest of the private key and the other fields. Each version of a key is parsed once.
 async fn jwt_inputs<G: OrgAccessResource>(
     me: &G,
     ctx: &Context,
@@ -136,14 +143,10 @@ pub(super) async fn payload<G: OrgAccessResource>(me: &G, ctx: &Context) -> Resu
 
 pub(super) fn gather_without_inputs<G: OrgAccessResource>(me: &G) -> Inputs {
     Inputs {
-        inputs: Err(unread(G::KIND)),
+        inputs: Err(not_needed(G::KIND)),
         oauth_secret_name: me.oauth_secret_name().unwrap_or_default(),
         oauth_secret: OwnedSecret::Absent,
     }
-}
-
-pub(super) fn is_passive<G: OrgAccessResource>(me: &G) -> bool {
-    me.own_policies().0.is_passive()
 }
 
 pub(super) fn snapshot<G: OrgAccessResource>(
@@ -188,7 +191,7 @@ pub(super) async fn create<G: OrgAccessResource>(
     me: &G,
     ctx: &Context,
     payload: &OrgAccessPayload,
-) -> Result<Made, RemoteError> {
+) -> Result<Made, CallFailure> {
     let addon = addon_key(me);
     let api = ctx.observer.api(&addon)?;
     let own = me.alias();
@@ -200,28 +203,50 @@ pub(super) async fn create<G: OrgAccessResource>(
     };
     let (name, provider, login_url) = (payload.name.as_str(), payload.provider, payload.login_url.as_str());
     let result = api.create_org_access(G::GRANT, &NewOrgAccess { name, provider, login_url, jwt }).await;
-    made(ctx, &addon, &CollectionRef::org_access(G::GRANT), name, result)
+    created(ctx, &addon, &CollectionRef::org_access(G::GRANT), name, result)
 }
 
-pub(super) async fn delete<G: OrgAccessResource>(me: &G, ctx: &Context, id: &str) -> Result<(), RemoteError> {
-    let addon = addon_key(me);
-    let result = ctx.observer.api(&addon)?.delete_org_access(G::GRANT, id).await;
-    let touched = Observation::Written(me.name().to_owned());
-    ctx.observer.observe(&addon, &CollectionRef::org_access(G::GRANT), ctx.clock.now(), touched);
-    result?;
-    // Answers to a DELETE differ in code and body; what is left is seen by reading it.
-    get(me, ctx, id).await
+pub(super) async fn delete<G: OrgAccessResource>(me: &G, ctx: &Context, id: &str) -> Result<(), CallFailure> {
+    observing_phase(me, ctx, id, async {
+        let addon = addon_key(me);
+        let result = ctx.observer.api(&addon)?.delete_org_access(G::GRANT, id).await;
+        let written = Observation::Written(me.name().to_owned());
+        ctx.observer.observe(&addon, &CollectionRef::org_access(G::GRANT), ctx.clock.now(), written);
+        result?;
+        // Services answer a DELETE in different ways, so read the object.
+        read(me, ctx, id).await
+    })
+    .await
 }
 
-pub(super) async fn get<G: OrgAccessResource>(me: &G, ctx: &Context, id: &str) -> Result<(), RemoteError> {
+pub(super) async fn get<G: OrgAccessResource>(me: &G, ctx: &Context, id: &str) -> Result<(), CallFailure> {
+    observing_phase(me, ctx, id, read(me, ctx, id)).await
+}
+
+async fn read<G: OrgAccessResource>(me: &G, ctx: &Context, id: &str) -> Result<(), CallFailure> {
     let addon = addon_key(me);
     let began = ctx.clock.now();
     let seen = ctx.observer.api(&addon)?.get_org_access(G::GRANT, id).await?;
     let absent =
         || if id == me.name() { Observation::Absent(id.to_owned()) } else { Observation::Deleted(id.to_owned()) };
-    let told = seen.map_or_else(absent, Observation::Present);
-    ctx.observer.observe(&addon, &CollectionRef::org_access(G::GRANT), began, told);
+    let observation = seen.map_or_else(absent, Observation::Present);
+    ctx.observer.observe(&addon, &CollectionRef::org_access(G::GRANT), began, observation);
     Ok(())
+}
+
+/// Awaits `call`, and tells the resource if that changed the observed phase: no list will report the change.
+async fn observing_phase<G: OrgAccessResource, T>(me: &G, ctx: &Context, id: &str, call: impl Future<Output = T>) -> T {
+    let phase = || {
+        let collection = CollectionRef::org_access(G::GRANT);
+        let seen = ctx.observer.lookup(&addon_key(me), &collection, Some(id), me.name(), Timestamp::UNIX_EPOCH);
+        seen.of_id(id).map(|seen| seen.object.phase)
+    };
+    let before = phase();
+    let result = call.await;
+    if phase() != before {
+        me.on_phase_changed(ctx);
+    }
+    result
 }
 
 pub(super) fn consent_link<G: OrgAccessResource>(me: &G, ctx: &Context, id: &str) -> Option<ConsentLink> {
@@ -231,3 +256,72 @@ pub(super) fn consent_link<G: OrgAccessResource>(me: &G, ctx: &Context, id: &str
 pub(super) fn oauth_secret_name<G: OrgAccessResource>(me: &G) -> String {
     format!("{}-{}-oauth", key(me).name, G::GRANT.noun())
 }
+
+/// Queues the objects that may want the name now, and the add-on, which may be waiting for its deletion.
+pub(super) fn on_finalizer_removed<G: OrgAccessResource>(me: &G, ctx: &Context) {
+    let addon = addon_key(me);
+    ctx.trigger(&Trigger::Changed(addon.clone(), BTreeSet::from([me.name().to_owned()])));
+    ctx.trigger(&Trigger::Object(addon));
+}
+
+/// The methods of `Kind` that connections and authorizations share.
+macro_rules! org_access_kind {
+    () => {
+        fn remote_name(&self) -> Option<String> {
+            Some(self.name().to_owned())
+        }
+        fn recorded_ids(&self) -> Vec<String> {
+            self.recorded().and_then(|status| status.remote.id.clone()).into_iter().collect()
+        }
+        fn is_passive(&self) -> bool {
+            self.own_policies().0.is_passive()
+        }
+        fn oauth_secret_name(&self) -> Option<String> {
+            Some(org_access::oauth_secret_name(self))
+        }
+    };
+}
+
+/// The methods of `Gather` that connections and authorizations share.
+macro_rules! org_access_gather {
+    () => {
+        fn owner(&self, _ctx: &Context) -> Option<Key> {
+            Some(org_access::addon_key(self))
+        }
+        fn is_affected(&self, _ctx: &Context, changed: &BTreeSet<String>) -> bool {
+            org_access::is_affected(self, changed)
+        }
+        async fn prepare(&self, ctx: &Context) -> Result<(), Error> {
+            org_access::prepare(self, ctx);
+            Ok(())
+        }
+        fn on_finalizer_removed(&self, ctx: &Context) {
+            org_access::on_finalizer_removed(self, ctx);
+        }
+    };
+}
+
+/// The methods of `Effects` that connections and authorizations share.
+macro_rules! org_access_effects {
+    () => {
+        type Payload = OrgAccessPayload;
+
+        async fn payload(&self, ctx: &Context) -> Result<Option<OrgAccessPayload>, Error> {
+            org_access::payload(self, ctx).await
+        }
+        async fn create(&self, ctx: &Context, payload: &OrgAccessPayload) -> Result<Made, CallFailure> {
+            org_access::create(self, ctx, payload).await
+        }
+        async fn delete(&self, ctx: &Context, id: &str) -> Result<(), CallFailure> {
+            org_access::delete(self, ctx, id).await
+        }
+        async fn get(&self, ctx: &Context, id: &str) -> Result<(), CallFailure> {
+            org_access::get(self, ctx, id).await
+        }
+        fn consent_link(&self, ctx: &Context, id: &str) -> Option<ConsentLink> {
+            org_access::consent_link(self, ctx, id)
+        }
+    };
+}
+
+pub(super) use {org_access_effects, org_access_gather, org_access_kind};

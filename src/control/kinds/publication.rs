@@ -1,16 +1,22 @@
-//! Publication for the reconciler: reads the ConfigMaps, publishes, and reads what is published then.
+//! The Publication kind: reads the document and the metadata, publishes, and reads what is published then.
+//!
+//! Decides nothing.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::connection_child::{self, ConnectionChild};
-use super::read::{config_map, version_of};
-use super::{Kind, Made, Reference, key, name_claims, unread};
+use super::connection_child::{self, ConnectionChild, connection_child_gather};
+use super::name_claims::name_claims;
+use super::read::{config_map, not_needed, version_of};
 use crate::applink::Upload;
 use crate::conditions::ConditionReport;
-use crate::control::{Context, Error};
+use crate::control::context::Context;
+use crate::control::effects::{Effects, Made};
+use crate::control::error::Error;
+use crate::control::gather::Gather;
+use crate::control::kind::{Kind, Reference, key};
 use crate::crd::{
     ConfigMapKeyRef, Connection, ManagementPolicy, NamedOrMetadata, Provider, Publication, PublicationStatus, Reason,
 };
@@ -23,6 +29,7 @@ use crate::plan::inputs::publication::{PublicationInputs, PublicationPayload, Te
 use crate::plan::kinds::publication;
 use crate::plan::policies::Policies;
 use crate::plan::state::ReconcileState;
+use crate::plan::transition::CallFailure;
 
 impl ConnectionChild for Publication {
     const NEEDS: (&'static str, Provider) = ("Publication", Provider::Salesforce);
@@ -39,16 +46,9 @@ impl Kind for Publication {
     const KIND: &'static str = "Publication";
     const INITIAL_REASON: Reason = Reason::Publishing;
     type Status = PublicationStatus;
-    type Inputs = Result<PublicationInputs, ConditionReport>;
-    type Snapshot = publication::Snapshot;
-    type Payload = PublicationPayload;
 
     fn status(&self) -> Option<&PublicationStatus> {
         self.status.as_ref()
-    }
-
-    fn addon(&self, ctx: &Context) -> Option<Key> {
-        connection_child::addon_key(self, ctx)
     }
 
     fn references(&self) -> Vec<Reference> {
@@ -56,20 +56,30 @@ impl Kind for Publication {
         maps.chain([Reference::to::<Connection>(&self.spec.connection_ref.name)]).collect()
     }
 
-    fn is_affected(&self, ctx: &Context, moved: &BTreeSet<String>) -> bool {
-        connection_child::is_affected(self, ctx, moved)
-    }
-
     fn recorded_ids(&self) -> Vec<String> {
         connection_child::recorded_ids(self)
     }
 
-    fn subscribe(&self, ctx: &Context, wanted: &mut Subscription) {
-        wanted.publications.extend(connection_child::connection_id(self, ctx));
+    fn is_passive(&self) -> bool {
+        self.spec.handling.is_passive()
     }
 
-    fn exclusive_scope(&self, ctx: &Context) -> Option<String> {
-        connection_child::connection_id(self, ctx)
+    fn deprecation(&self) -> Option<String> {
+        self.spec.connected_app.as_ref()?;
+        let text = "spec.connectedApp: Salesforce has deprecated connected apps, and since Spring '26 no new ones can be \
+                    made; move to spec.externalClientApp";
+        Some(text.to_owned())
+    }
+}
+
+impl Gather for Publication {
+    type Inputs = Result<PublicationInputs, ConditionReport>;
+    type Snapshot = publication::Snapshot;
+
+    connection_child_gather!();
+
+    fn subscribe(&self, ctx: &Context, subscription: &mut Subscription) {
+        subscription.publications.extend(connection_child::connection_id(self, ctx));
     }
 
     async fn gather(&self, ctx: &Context) -> Result<Self::Inputs, Error> {
@@ -86,18 +96,7 @@ impl Kind for Publication {
     }
 
     async fn gather_without_inputs(&self, _ctx: &Context) -> Self::Inputs {
-        Err(unread(Self::KIND))
-    }
-
-    async fn payload(&self, ctx: &Context) -> Result<Option<PublicationPayload>, Error> {
-        match self.texts(ctx).await? {
-            Ok((texts, _)) => Ok(self.pack(texts).await?.ok()),
-            Err(_) => Ok(None),
-        }
-    }
-
-    fn is_passive(&self) -> bool {
-        self.spec.handling.is_passive()
+        Err(not_needed(Self::KIND))
     }
 
     fn snapshot(
@@ -107,8 +106,8 @@ impl Kind for Publication {
         state: ReconcileState,
         now: Timestamp,
     ) -> publication::Snapshot {
-        let child = connection_child::child(self, ctx, &state);
-        let lookup = match connection_child::place(self, ctx) {
+        let child = connection_child::context(self, ctx, &state);
+        let lookup = match connection_child::call_target(self, ctx) {
             Some((addon, id)) => {
                 let collection = CollectionRef::publications(&id);
                 ctx.observer.lookup(&addon, &collection, Some(&child.app), &child.app, state.changed_at)
@@ -125,7 +124,7 @@ impl Kind for Publication {
             owner_name: child.owner_name,
             owner: child.addon,
             app: child.app,
-            connection: child.parent,
+            connection: child.connection,
             connection_gone: child.connection_gone,
             inputs: inputs.clone(),
             lookup,
@@ -139,11 +138,26 @@ impl Kind for Publication {
     fn plan(snapshot: &publication::Snapshot) -> Plan<PublicationStatus> {
         publication::plan(snapshot)
     }
+}
 
-    async fn create(&self, ctx: &Context, payload: &PublicationPayload) -> Result<Made, RemoteError> {
-        let (addon, now) = connection_child::place(self, ctx).ok_or(RemoteError::Forgotten)?;
-        // Whatever the connection is by now: the word was given for that one.
-        let connection = connection_child::made_on(self).unwrap_or(now);
+impl Effects for Publication {
+    type Payload = PublicationPayload;
+
+    fn exclusive_scope(&self, ctx: &Context) -> Option<String> {
+        connection_child::connection_id(self, ctx)
+    }
+
+    async fn payload(&self, ctx: &Context) -> Result<Option<PublicationPayload>, Error> {
+        match self.texts(ctx).await? {
+            Ok((texts, _)) => Ok(self.pack(texts).await?.ok()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn create(&self, ctx: &Context, payload: &PublicationPayload) -> Result<Made, CallFailure> {
+        let (addon, now) = connection_child::call_target(self, ctx).ok_or(RemoteError::Forgotten)?;
+        // The intent names the connection, whatever the connection is by now.
+        let connection = connection_child::created_on(self).unwrap_or(now);
         let api = ctx.observer.api(&addon)?;
         let app = api.resolve().await?.facts.app_id.clone();
         let upload = Upload {
@@ -155,48 +169,29 @@ impl Kind for Publication {
         };
         let result = api.publish(&connection, &upload).await;
         if !matches!(result, Err(RemoteError::Budget(_))) {
-            let touched = Observation::Written(app.clone());
-            ctx.observer.observe(&addon, &CollectionRef::publications(&connection), ctx.clock.now(), touched);
+            let written = Observation::Written(app.clone());
+            ctx.observer.observe(&addon, &CollectionRef::publications(&connection), ctx.clock.now(), written);
         }
         result?;
-        // The answer tells next to nothing; what was published is seen by reading it, by the next pass at the latest.
+        // The answer says almost nothing, so read the publication. If that fails, the next poll does it.
         if let Err(error) = self.read(ctx, &addon, &connection, &app).await {
-            tracing::debug!("cannot read what was published: {error}");
+            tracing::debug!("cannot read what was published: {}", error.text);
         }
         Ok(Made { id: app, phase: Phase::Ready })
     }
 
-    async fn delete(&self, ctx: &Context, id: &str) -> Result<(), RemoteError> {
-        let (addon, connection) = connection_child::place(self, ctx).ok_or(RemoteError::Forgotten)?;
+    async fn delete(&self, ctx: &Context, id: &str) -> Result<(), CallFailure> {
+        let (addon, connection) = connection_child::call_target(self, ctx).ok_or(RemoteError::Forgotten)?;
         let result = ctx.observer.api(&addon)?.delete_publication(&connection).await;
-        let touched = Observation::Written(id.to_owned());
-        ctx.observer.observe(&addon, &CollectionRef::publications(&connection), ctx.clock.now(), touched);
+        let written = Observation::Written(id.to_owned());
+        ctx.observer.observe(&addon, &CollectionRef::publications(&connection), ctx.clock.now(), written);
         result?;
         self.read(ctx, &addon, &connection, id).await
     }
 
-    async fn get(&self, ctx: &Context, id: &str) -> Result<(), RemoteError> {
-        let (addon, connection) = connection_child::place(self, ctx).ok_or(RemoteError::Forgotten)?;
+    async fn get(&self, ctx: &Context, id: &str) -> Result<(), CallFailure> {
+        let (addon, connection) = connection_child::call_target(self, ctx).ok_or(RemoteError::Forgotten)?;
         self.read(ctx, &addon, &connection, id).await
-    }
-
-    fn deprecation(&self) -> Option<String> {
-        self.spec.connected_app.as_ref()?;
-        let text = "spec.connectedApp: Salesforce has deprecated connected apps, and since Spring '26 no new ones can be \
-                    made; move to spec.externalClientApp";
-        Some(text.to_owned())
-    }
-
-    fn on_observed(&self, ctx: &Context) {
-        connection_child::on_observed(self, ctx);
-    }
-
-    fn on_reported(&self, ctx: &Context, generation_moved: bool) {
-        connection_child::on_reported(ctx, generation_moved);
-    }
-
-    fn on_finalizer_removed(&self, ctx: &Context) {
-        connection_child::on_finalizer_removed(self, ctx);
     }
 }
 
@@ -207,7 +202,7 @@ impl Publication {
         document.into_iter().chain(metadata.into_iter().flatten()).collect()
     }
 
-    /// Reads the document and the metadata, and tells this version of them from all others.
+    /// Reads the document and the metadata, with a text that identifies their version.
     async fn texts(&self, ctx: &Context) -> Result<Result<(Texts, String), ConditionReport>, Error> {
         let namespace = self.namespace().unwrap_or_default();
         let mut document = self.spec.api_spec.inline.clone().map(String::into_bytes);
@@ -231,21 +226,21 @@ impl Publication {
         Ok(Ok((Texts { document: document.unwrap_or_default(), permission_set, connected_app }, version)))
     }
 
-    /// Checks and packs. A document may be large and deep, so this has a thread of its own.
+    /// Checks and packs the document on a thread of its own, because it may be large.
     async fn pack(&self, texts: Texts) -> Result<Result<PublicationPayload, ConditionReport>, Error> {
         let spec = self.spec.clone();
         let pack = move || PublicationPayload::new(&spec, &texts);
         tokio::task::spawn_blocking(pack).await.map_err(|_| Error::Unpacked)
     }
 
-    /// Reads what is published, which is a whole list of it.
-    async fn read(&self, ctx: &Context, addon: &Key, connection: &str, app: &str) -> Result<(), RemoteError> {
+    /// Lists what is published on the connection.
+    async fn read(&self, ctx: &Context, addon: &Key, connection: &str, app: &str) -> Result<(), CallFailure> {
         let began = ctx.clock.now();
         let listing = ctx.observer.api(addon)?.read_publications(connection).await?;
         let gone = !listing.items.iter().any(|seen| seen.id == app);
-        let page =
+        let children =
             ChildListing { connection: connection.to_owned(), began, seen: ChildObservations::Publications(listing) };
-        ctx.observer.apply_child_listing(addon, page);
+        ctx.observer.apply_child_listing(addon, children);
         if gone {
             let gone = Observation::Deleted(app.to_owned());
             ctx.observer.observe(addon, &CollectionRef::publications(connection), began, gone);

@@ -1,6 +1,6 @@
-//! Reads one key of a Secret or of a ConfigMap: now, since neither is kept.
+//! Reads one key of a Secret or a ConfigMap from the API server. The operator keeps neither.
 //!
-//! Says what is wrong where it cannot be used. The kinds call it while they gather.
+//! Reports why a key cannot be used. The kinds call it while they gather.
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
@@ -8,7 +8,8 @@ use kube::api::ObjectMeta;
 use secrecy::SecretString;
 
 use crate::conditions::ConditionReport;
-use crate::control::{Context, Error};
+use crate::control::context::Context;
+use crate::control::error::Error;
 use crate::crd::{ConfigMapKeyRef, Reason, SecretKeyRef, is_object_name};
 
 /// Why nothing can be read under this name, if so: it is none that Kubernetes allows. `field` names it in the spec.
@@ -88,4 +89,12 @@ pub(super) async fn secret(
         Ok(text) => Ok(Ok(Read { content: SecretString::from(text), version })),
         Err(_) => invalid("not text"),
     }
+}
+
+/// Stands in for an input that was not read.
+pub(super) fn not_needed(kind: &'static str) -> ConditionReport {
+    ConditionReport::in_progress(
+        Reason::Pending,
+        format!("the inputs of this {kind} are not needed now, and were not read"),
+    )
 }

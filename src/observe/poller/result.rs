@@ -2,7 +2,21 @@
 //!
 //! Calls nothing. The poller runs the passes.
 
-use super::*;
+use std::collections::BTreeSet;
+use std::sync::{MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Poller;
+use crate::budget::{Limit, Purpose, Refused};
+use crate::crd::Reason;
+use crate::facts::{AddonObservation, OrgAccessKind};
+use crate::heroku::RemoteError;
+use crate::observe::cache::list_problem;
+use crate::observe::report::report_for;
+use crate::observe::schedule::stale_after;
+use crate::observe::state::{PassResult, PollerState};
+use crate::observe::trigger::{Key, Trigger};
 
 impl Poller {
     pub(super) fn apply_result(

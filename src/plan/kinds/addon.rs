@@ -57,7 +57,8 @@ pub fn plan(snapshot: &Snapshot) -> Plan<AppLinkAddonStatus> {
         status.last_handled_replace = Some(token.clone());
     }
     let decision = first(CHECKS, |check| check(snapshot, &mut status)).unwrap_or_else(Decision::unchanged);
-    Plan { steps: decision.steps, update: decision.update, requeue_after: decision.requeue_after, status }
+    let plan = Plan { steps: decision.steps, update: decision.update, requeue_after: decision.requeue_after, status };
+    plan.complete(&snapshot.status, &snapshot.state, snapshot.now)
 }
 
 /// Removes the finalizer once no resource needs the add-on.
@@ -110,7 +111,7 @@ fn unusable_inputs(snapshot: &Snapshot, status: &mut AppLinkAddonStatus) -> Opti
 /// Polls if there is no result yet, or none since the user asked for one.
 fn missing_observation(snapshot: &Snapshot, _: &mut AppLinkAddonStatus) -> Option<Decision> {
     let (state, observation) = (&snapshot.state, &snapshot.observation);
-    let requested = state.requested && observation.at.is_none_or(|at| at < state.changed_at);
+    let requested = state.requested.is_some() && observation.at.is_none_or(|at| at < state.changed_at);
     let none = observation.facts.is_none() && observation.problem.is_none();
     (requested || none).then(|| Decision::step(Step::Poll))
 }

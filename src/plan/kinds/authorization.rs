@@ -43,6 +43,7 @@ pub fn plan(snapshot: &Snapshot) -> Plan<AuthorizationStatus> {
     };
     first(CREDENTIALS_CHECKS, |check| check(&credentials))
         .unwrap_or_else(|| with_secret_name(plan.clone(), snapshot.recorded.as_ref()))
+        .complete(&snapshot.status, &snapshot.access.state, snapshot.access.now)
 }
 
 /// Whether the authorization works and belongs to the expected org; `None` if that is unknown. Until the plan reports

@@ -15,8 +15,8 @@ use crate::facts::{Lookup, Phase, RemoteOrgAccess, TargetListing};
 use crate::plan::checks::{Check, apply};
 use crate::plan::inputs::{Match, compare};
 use crate::plan::remote::ConnectionState;
-use crate::plan::timing::{BLOCKED_DELETION_RECHECK, MAX_AGE_OF_TARGETS, elapsed};
 use crate::plan::{Plan, Step};
+use crate::timing::{BLOCKED_DELETION_RECHECK, MAX_AGE_OF_TARGETS, elapsed};
 
 /// How the user allows the deletion of targets.
 const CASCADE: &str =
@@ -61,7 +61,7 @@ pub const SAFEGUARDS: &[Check<Guard>] =
 #[must_use]
 pub fn plan(snapshot: &Snapshot) -> Plan<ConnectionStatus> {
     let plan = apply(SAFEGUARDS, org_access::plan(&snapshot.access), |guard, plan| guard(snapshot, plan));
-    with_released_targets(snapshot, plan)
+    with_released_targets(snapshot, plan).complete(&snapshot.status, &snapshot.access.state, snapshot.access.now)
 }
 
 /// The plan, with the released targets in its status.

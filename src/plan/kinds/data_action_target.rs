@@ -67,7 +67,7 @@ pub fn plan(snapshot: &Snapshot) -> Plan<DataActionTargetStatus> {
     if let Some(token) = &snapshot.state.replace {
         plan.status.remote.last_handled_replace = Some(token.clone());
     }
-    plan
+    plan.complete(&snapshot.status, &snapshot.state, snapshot.now)
 }
 
 fn context<'a>(snapshot: &'a Snapshot, recorded: &'a RecordedStatus) -> Context<'a> {

@@ -21,8 +21,8 @@ use crate::plan::remote::recorded::{
 use crate::plan::remote::{RecordedStatus, RemoteContext};
 use crate::plan::state::CallOutcome;
 use crate::plan::step::PublishReason;
-use crate::plan::timing::{PUBLISH_LAG, remaining};
 use crate::plan::{Plan, Step};
+use crate::timing::{PUBLISH_LAG, remaining};
 
 type Context<'a> = RemoteContext<'a, RemotePublication>;
 type Run = fn(&Snapshot, &Context<'_>, &mut PublicationStatus) -> Option<Decision>;
@@ -72,6 +72,7 @@ pub fn plan(snapshot: &Snapshot) -> Plan<PublicationStatus> {
         let decision = first(CHECKS, |check| check(snapshot, &ctx, status)).unwrap_or_else(Decision::unchanged);
         apply(SAFEGUARDS, decision, |guard, decision| guard(&ctx, decision))
     })
+    .complete(&snapshot.status, &snapshot.state, snapshot.now)
 }
 
 fn context<'a>(snapshot: &'a Snapshot, recorded: &'a RecordedStatus) -> Context<'a> {

@@ -12,7 +12,7 @@ use crate::facts::{Observed, RemoteOrgAccess};
 use crate::plan::decision::Decision;
 use crate::plan::state::CallOutcome;
 use crate::plan::step::Step;
-use crate::plan::timing::{CONSENT_LIMIT, elapsed};
+use crate::timing::{CONSENT_LIMIT, elapsed};
 
 /// State of a Secret that the operator writes.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]

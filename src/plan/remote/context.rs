@@ -10,7 +10,7 @@ use crate::facts::{Lookup, Observed, Phase, RemoteObject};
 use crate::plan::decision::Decision;
 use crate::plan::policies::Policies;
 use crate::plan::state::{Intent, ReconcileState};
-use crate::plan::timing::CLOCK_SKEW;
+use crate::timing::CLOCK_SKEW;
 
 /// What a status records of the remote object, the same in every kind.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -112,7 +112,7 @@ impl<'a, R: RemoteObject> RemoteContext<'a, R> {
     /// Whether the user requests another attempt, by either annotation.
     #[must_use]
     pub fn requested(&self) -> bool {
-        self.state.requested || self.replacement_requested()
+        self.state.requested.is_some() || self.replacement_requested()
     }
 
     /// Whether the user requested another attempt after this time.
@@ -159,7 +159,7 @@ impl<'a, R: RemoteObject> RemoteContext<'a, R> {
     /// Whether the observation is older than an edit or a request that the status does not describe yet.
     #[must_use]
     pub fn outdated(&self, observed: &Observed<R>) -> bool {
-        observed.at < self.state.changed_at && (!self.state.is_observed() || self.state.requested)
+        observed.at < self.state.changed_at && (!self.state.is_observed() || self.state.requested.is_some())
     }
 
     /// The recorded ID, if only a listing says that the object is gone.

@@ -13,7 +13,7 @@ use crate::plan::decision::Decision;
 use crate::plan::inputs::changed;
 use crate::plan::state::{CallOutcome, Intent};
 use crate::plan::step::Step;
-use crate::plan::timing::{
+use crate::timing::{
     CONTEST_LIMIT, CONTEST_WINDOW, LISTING_PATIENCE, LOST_CALL_WAIT, PROGRESS_LIMIT, REFUSAL_BACK_OFF, elapsed,
     remaining,
 };

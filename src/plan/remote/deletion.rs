@@ -10,7 +10,7 @@ use crate::facts::{Observed, Phase, RemoteObject};
 use crate::plan::decision::Decision;
 use crate::plan::state::CallOutcome;
 use crate::plan::step::Step;
-use crate::plan::timing::{DELETION_RETRY, FIRST_DELETION_GET, LAST_DELETION_GET, elapsed, remaining};
+use crate::timing::{DELETION_RETRY, FIRST_DELETION_GET, LAST_DELETION_GET, elapsed, remaining};
 
 /// What to do if a deletion cannot go on.
 const REMEDY: &str = "To delete this resource and leave the object in AppLink, set applink.dev/force-orphan: \"true\"";

@@ -11,7 +11,7 @@ use crate::plan::decision::Decision;
 use crate::plan::inputs::changed;
 use crate::plan::state::{CallOutcome, Intent};
 use crate::plan::step::{PublishReason, Step};
-use crate::plan::timing::{CONTEST_LIMIT, MAX_AGE_BEFORE_WRITE, REFUSAL_BACK_OFF, elapsed, remaining};
+use crate::timing::{CONTEST_LIMIT, MAX_AGE_BEFORE_WRITE, REFUSAL_BACK_OFF, elapsed, remaining};
 
 impl<R: RemoteObject> RemoteContext<'_, R> {
     /// Whether the call of this intent took effect, judged by the modification marker, although its answer is unknown.

@@ -10,7 +10,7 @@ use crate::crd::Reason;
 use crate::facts::RemoteObject;
 use crate::plan::decision::Decision;
 use crate::plan::state::CallOutcome;
-use crate::plan::timing::{REFUSAL_BACK_OFF, REFUSAL_LIMIT, elapsed, remaining};
+use crate::timing::{REFUSAL_BACK_OFF, REFUSAL_LIMIT, elapsed, remaining};
 
 impl<R: RemoteObject> RemoteContext<'_, R> {
     /// Check BACK_OFF: waits as the outcome of the last call demands.

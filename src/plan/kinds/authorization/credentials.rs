@@ -13,8 +13,8 @@ use crate::plan::checks::Check;
 use crate::plan::kinds::org_access;
 use crate::plan::remote::OwnedSecret;
 use crate::plan::state::{ReadFailure, ReconcileState};
-use crate::plan::timing::{CREDENTIALS_REFRESH, elapsed, remaining};
 use crate::plan::{Plan, Step};
+use crate::timing::{CREDENTIALS_REFRESH, elapsed, remaining};
 
 /// The Secret of a credential.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -148,7 +148,7 @@ fn is_backing_off(failure: &ReadFailure, state: &ReconcileState, now: Timestamp)
 fn keep_fresh(c: &Credentials<'_>) -> Option<Plan<AuthorizationStatus>> {
     let ((wanted, id), state) = (c.target()?, &c.access.state);
     let written = state.credentials.written.as_ref().filter(|written| written.id == id)?.at;
-    let requested = state.requested && written < state.changed_at;
+    let requested = state.requested.is_some() && written < state.changed_at;
     let left = remaining(CREDENTIALS_REFRESH, written, c.access.now).filter(|_| !requested && wanted.is_owned())?;
     Some(with_secret_name(requeue_within(c.plan.clone(), left), Some(wanted)))
 }

@@ -12,7 +12,7 @@ use crate::plan::checks::{Check, first};
 use crate::plan::decision::Decision;
 use crate::plan::inputs::{OrgAccessInputs, changed};
 use crate::plan::remote::{OwnedSecret, RemoteContext};
-use crate::plan::timing::{MAX_AGE_BEFORE_WRITE, elapsed};
+use crate::timing::{MAX_AGE_BEFORE_WRITE, elapsed};
 
 /// Our object and everything that decides about it.
 struct Own<'a> {
@@ -103,7 +103,7 @@ fn replace(own: &Own<'_>, status: &mut OrgAccessStatus) -> Option<Decision> {
         changed && ctx.policies.replacement == ReplacePolicy::DeleteAndRecreate
     } else {
         let expired = own.awaits_consent(status) && ctx.consent_expired();
-        changed || begun || (expired && ctx.state.requested)
+        changed || begun || (expired && ctx.state.requested.is_some())
     };
     if !wanted && !ctx.replacement_requested() {
         return None;
@@ -125,7 +125,7 @@ fn await_consent(own: &Own<'_>, status: &mut OrgAccessStatus) -> Option<Decision
         return None;
     }
     // The user asks whether the object still waits.
-    if ctx.outdated(own.observed) && ctx.state.requested {
+    if ctx.outdated(own.observed) && ctx.state.requested.is_some() {
         return Some(Decision::step(Step::Poll));
     }
     let written = snapshot.oauth_secret == OwnedSecret::Owned { id: Some(own.observed.object.id.clone()) };

@@ -12,7 +12,7 @@ use crate::facts::{Observed, RemotePublication};
 use crate::plan::remote::RemoteContext;
 use crate::plan::remote::recorded::{establish, merge_known};
 use crate::plan::state::CallOutcome;
-use crate::plan::timing::{PUBLISH_LAG, elapsed, remaining};
+use crate::timing::{PUBLISH_LAG, elapsed, remaining};
 
 /// `status.remoteStatus` of every publication, because AppLink has no status for it.
 const REMOTE_STATUS: &str = "published";
