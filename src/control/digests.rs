@@ -1,6 +1,6 @@
-//! Digests of inputs, kept until an input changes: reading a key or packing a document takes much longer than a plan.
+//! Caches the digests of inputs until an input changes, because parsing a key or packing a document takes longer than a plan.
 //!
-//! Holds no content. The kinds ask it while they gather, by the versions of what they read.
+//! Holds no content. The kinds use it while they gather; the key is the version of the inputs.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::conditions::ConditionReport;
 use crate::observe::Key;
 
-/// What was made of the inputs of each object, or why they cannot be used. One entry an object.
+/// The digests of the inputs of each object, or why they cannot be used. One entry for each object.
 pub(super) struct Digests<T>(Mutex<HashMap<Key, Entry<T>>>);
 
 struct Entry<T> {
@@ -23,17 +23,17 @@ impl<T> Default for Digests<T> {
 }
 
 impl<T: Clone> Digests<T> {
-    /// What is known of this version of the inputs.
+    /// The digests of this version of the inputs, if they are known.
     pub(super) fn get(&self, object: &Key, version: &str) -> Option<Result<T, ConditionReport>> {
         self.all().get(object).filter(|entry| entry.version == version).map(|entry| entry.inputs.clone())
     }
 
-    /// Keeps what was made of this version, and forgets the versions before.
+    /// Keeps the digests of this version, and forgets those of earlier versions.
     pub(super) fn insert(&self, object: Key, version: String, inputs: Result<T, ConditionReport>) {
         self.all().insert(object, Entry { version, inputs });
     }
 
-    /// The object is gone.
+    /// Forgets an object after its deletion.
     pub(super) fn forget(&self, object: &Key) {
         self.all().remove(object);
     }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_last_version_is_known() {
+    fn only_the_last_version_is_kept() {
         let key = |name: &str| Key { kind: "Publication", namespace: "crm".to_owned(), name: name.to_owned() };
         let digests = Digests::default();
         assert_eq!(digests.get(&key("a"), "1"), None);

@@ -1,7 +1,7 @@
-//! Publishes Kubernetes Events: one for each thing that happened, counted where the very same is said again.
+//! Publishes Kubernetes Events. An Event that repeats is counted instead of published again.
 //!
-//! Nothing depends on an Event: one that cannot be published is logged and dropped. kube's own recorder keeps the first
-//! note of Events that repeat, and makes names that are too long for objects with long names.
+//! Nothing depends on Events: one that cannot be published is logged and dropped. kube's recorder is not used because it keeps
+//! the first note of a repeated Event, and fails for objects with long names.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,25 +21,25 @@ use crate::crd::{FIELD_MANAGER, Reason};
 use crate::observe::Key;
 use crate::timing::{EVENT_DEADLINE, EVENT_SERIES};
 
-/// What the API server takes of a note, in bytes.
+/// Longest note that the API server accepts, in bytes.
 const LONGEST_NOTE: usize = 1024;
-/// What the API server takes of a name.
+/// Longest name that the API server accepts.
 const LONGEST_NAME: usize = 253;
 
-/// Publishes Events, and knows those of late.
+/// Publishes Events, and remembers recent ones.
 pub(super) struct Events {
     client: Client,
     recent: Mutex<HashMap<About, Recent>>,
-    /// Tells Events of the same moment apart.
+    /// Makes the names of Events of the same moment unique.
     count: AtomicU64,
     /// Whether the last Event could not be published.
-    speechless: AtomicBool,
+    failing: AtomicBool,
 }
 
-/// What an Event is about: the uid of the object, and the reason.
+/// What an Event is about: the UID of the object, the reason, and whether it is a warning.
 type About = (Option<String>, Reason, bool);
 
-/// The last Event about something.
+/// The last Event about the same thing.
 #[derive(Clone)]
 struct Recent {
     name: String,
@@ -50,12 +50,12 @@ struct Recent {
 
 impl Events {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, recent: Mutex::default(), count: AtomicU64::new(0), speechless: AtomicBool::new(false) }
+        Self { client, recent: Mutex::default(), count: AtomicU64::new(0), failing: AtomicBool::new(false) }
     }
 
     /// Publishes one Event about `object`.
-    pub(super) async fn publish(&self, who: &Key, object: &ObjectReference, events: PendingEvent, now: Timestamp) {
-        let PendingEvent { warning, reason, note } = events;
+    pub(super) async fn publish(&self, who: &Key, object: &ObjectReference, event: PendingEvent, now: Timestamp) {
+        let PendingEvent { warning, reason, note } = event;
         tracing::info!(object = %who, %reason, "{note}");
         let note = cut(&note, LONGEST_NOTE).to_owned();
         let about = (object.uid.clone(), reason, warning);
@@ -64,7 +64,7 @@ impl Events {
             Some(recent) => tokio::time::timeout(EVENT_DEADLINE, count(&api, recent, now)).await,
             None => {
                 let name = self.name(&who.name, now);
-                let event = event(who, object, (&name, &note), (reason, warning), now);
+                let event = new_event(who, object, (&name, &note), (reason, warning), now);
                 let recent = Recent { name, note, times: 1, at: now };
                 let created = async { api.create(&PostParams::default(), &event).await.map(|_| recent) };
                 tokio::time::timeout(EVENT_DEADLINE, created).await
@@ -72,12 +72,12 @@ impl Events {
         };
         match done {
             Ok(Ok(recent)) => {
-                self.speechless.store(false, Ordering::Relaxed);
+                self.failing.store(false, Ordering::Relaxed);
                 self.recent().insert(about, recent);
             }
             Ok(Err(error)) => {
                 self.recent().remove(&about);
-                if self.speechless.swap(true, Ordering::Relaxed) {
+                if self.failing.swap(true, Ordering::Relaxed) {
                     tracing::debug!(object = %who, "cannot publish an Event: {}", said(&error));
                 } else {
                     tracing::warn!(object = %who, "cannot publish Events, which is logged once: {}", said(&error));
@@ -87,7 +87,7 @@ impl Events {
         }
     }
 
-    /// The last Event about the same, where it said just this a short while ago.
+    /// The last Event about the same thing, if it is recent and has the same note.
     fn repeated(&self, about: &About, note: &str, now: Timestamp) -> Option<Recent> {
         let mut recent = self.recent();
         recent.retain(|_, known| now.duration_since(known.at) < EVENT_SERIES);
@@ -99,7 +99,7 @@ impl Events {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         let moment = u64::try_from(now.as_nanosecond()).unwrap_or_default();
         let unique = format!(".{:x}", moment.wrapping_add(count));
-        // A part of a name may end with neither a dash nor a dot.
+        // No part of a name may end with a dash or a dot.
         let object = cut(object, LONGEST_NAME.saturating_sub(unique.len())).trim_end_matches(['-', '.']);
         format!("{object}{unique}")
     }
@@ -109,7 +109,7 @@ impl Events {
     }
 }
 
-/// Counts an Event that is there once more.
+/// Increments the count of an existing Event.
 async fn count(api: &Api<Event>, recent: Recent, now: Timestamp) -> Result<Recent, kube::Error> {
     let times = recent.times.saturating_add(1);
     let series = json!({ "series": EventSeries { count: times, last_observed_time: MicroTime(now) } });
@@ -117,7 +117,7 @@ async fn count(api: &Api<Event>, recent: Recent, now: Timestamp) -> Result<Recen
     Ok(Recent { times, at: now, ..recent })
 }
 
-fn event(
+fn new_event(
     who: &Key,
     object: &ObjectReference,
     (name, note): (&str, &str),

@@ -1,7 +1,7 @@
-//! The fence that every write passes: shut once the process is to stop, or may no longer write.
+//! The fence that every write passes. It closes when the process stops or loses the lease.
 //!
-//! A reconcile enters it before its first effect, `run` shuts it and waits for those within, and `guarded` asks it before
-//! each request that changes something.
+//! A reconcile enters it before its first write, `run` drains it, and `guarded` asks it before each request that changes
+//! something.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 
-/// Counts those within, and lets nobody in once shut.
+/// Counts the reconciles inside, and admits none while it drains.
 #[derive(Clone, Debug)]
 pub(super) struct WriteFence {
     inside: Arc<watch::Sender<Inside>>,
@@ -22,13 +22,13 @@ pub(super) struct WriteFence {
 #[derive(Clone, Copy, Debug, Default)]
 struct Inside {
     count: usize,
-    shut: bool,
-    /// Until when this process may write; `None` where it need not be elected.
+    draining: bool,
+    /// Until when this process may write; `None` without leader election.
     deadline: Option<Deadline>,
 }
 
-/// A moment on two clocks; the earlier one counts. The monotonic clock may stand still while the machine is suspended,
-/// and somebody may set the wall clock back.
+/// A moment on two clocks, of which the earlier one counts: the monotonic clock may stop while the machine is suspended, and
+/// somebody may set the wall clock back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     monotonic: Instant,
@@ -40,7 +40,7 @@ impl Deadline {
         Self { monotonic: Instant::now(), wall: clock.now() }
     }
 
-    /// So long after this one.
+    /// The moment this long after.
     pub(super) fn after(self, time: Duration) -> Self {
         Self { monotonic: self.monotonic + time, wall: self.wall.checked_add(time).unwrap_or(Timestamp::MAX) }
     }
@@ -49,13 +49,13 @@ impl Deadline {
         Instant::now() >= self.monotonic || clock.now() >= self.wall
     }
 
-    /// When it passes, unless the wall clock is set.
+    /// When it passes on the monotonic clock.
     pub(super) fn monotonic(&self) -> Instant {
         self.monotonic
     }
 }
 
-/// One effect under way; done when dropped.
+/// One reconcile inside the fence, until this is dropped.
 #[derive(Debug)]
 pub(super) struct InFlight(WriteFence);
 
@@ -66,17 +66,17 @@ impl Drop for InFlight {
 }
 
 impl WriteFence {
-    /// Open for as long as nobody sets a deadline.
+    /// A fence that is open until somebody sets a deadline.
     pub(super) fn new(clock: Clock) -> Self {
         Self { inside: Arc::default(), clock }
     }
 
-    /// Nothing is written from this moment on.
+    /// Allows writes until this moment.
     pub(super) fn open_until(&self, deadline: Deadline) {
         self.inside.send_modify(|inside| inside.deadline = Some(deadline));
     }
 
-    /// Nothing is written any more.
+    /// Allows no more writes.
     pub(super) fn close(&self) {
         self.open_until(Deadline::now(&self.clock));
     }
@@ -85,27 +85,27 @@ impl WriteFence {
         self.inside.borrow().deadline
     }
 
-    /// Whether an effect that is under way may write.
+    /// Whether a reconcile inside may write.
     pub(super) fn is_open(&self) -> bool {
         !self.deadline().is_some_and(|deadline| deadline.has_passed(&self.clock))
     }
 
-    /// A pass for one effect, unless the process stops or its lease is about to run out.
+    /// Admits one reconcile, unless the process stops or may no longer write.
     pub(super) fn enter(&self) -> Option<InFlight> {
         if !self.is_open() {
             return None;
         }
         let mut entered = false;
         self.inside.send_modify(|inside| {
-            entered = !inside.shut;
+            entered = !inside.draining;
             inside.count = inside.count.saturating_add(usize::from(entered));
         });
         entered.then(|| InFlight(self.clone()))
     }
 
-    /// Lets nobody in any more, and waits at most this long for those within. Tells whether all came out.
-    pub(super) async fn shut(&self, at_most: Duration) -> bool {
-        self.inside.send_modify(|inside| inside.shut = true);
+    /// Admits no more reconciles, and waits at most this long for those inside. Returns whether all have left.
+    pub(super) async fn drain(&self, at_most: Duration) -> bool {
+        self.inside.send_modify(|inside| inside.draining = true);
         let mut inside = self.inside.subscribe();
         tokio::time::timeout(at_most, inside.wait_for(|inside| inside.count == 0)).await.is_ok()
     }
@@ -124,27 +124,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn shut_waits_for_those_within_and_lets_nobody_in() {
+    async fn drain_waits_for_reconciles_inside_and_admits_no_more() {
         let fence = fence();
         let within = fence.enter().expect("open");
         let other = fence.clone();
-        let shut = tokio::spawn(async move { other.shut(Duration::from_secs(8)).await });
+        let drained = tokio::spawn(async move { other.drain(Duration::from_secs(8)).await });
         tokio::task::yield_now().await;
         assert!(fence.enter().is_none());
-        assert!(fence.is_open(), "those within write what they have to");
+        assert!(fence.is_open(), "reconciles inside may finish");
         drop(within);
-        assert!(shut.await.unwrap());
+        assert!(drained.await.unwrap());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn shut_does_not_wait_for_ever() {
+    async fn drain_gives_up_in_the_end() {
         let fence = fence();
         let _within = fence.enter().expect("open");
-        assert!(!fence.shut(Duration::from_secs(8)).await);
+        assert!(!fence.drain(Duration::from_secs(8)).await);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_enters_past_the_lease() {
+    async fn no_reconcile_enters_after_the_deadline() {
         let fence = fence();
         fence.open_until(Deadline::now(&fence.clock).after(Duration::from_secs(10)));
         assert!(fence.enter().is_some());

@@ -1,6 +1,6 @@
-//! What the API server forbade of late to read: asked for again seldom, however many objects want it.
+//! Remembers which reads the API server forbade, so that they are rarely repeated, however many objects need them.
 //!
-//! Decides nothing about objects. Those who read Secrets and ConfigMaps ask it first, and tell it what came of the call.
+//! Decides nothing about objects. All reads of Secrets and ConfigMaps go through it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,8 +9,8 @@ use crate::timing::FORBIDDEN_LIFETIME;
 use jiff::Timestamp;
 use kube::core::Status;
 
-/// So many refusals in a row are taken for slips: a right may just be on its way.
-const FIRST: u32 = 3;
+/// Refusals in a row before one counts, because the right may just be about to be granted.
+const TOLERATED: u32 = 3;
 
 /// Refusals by namespace and resource.
 #[derive(Default)]
@@ -23,7 +23,7 @@ struct Denial {
 }
 
 impl ForbiddenReads {
-    /// Reads by `call`, unless the API server forbade such a read a moment ago: then its answer stands.
+    /// Awaits `call`, unless the API server has just forbidden such a read. Then it returns the same answer.
     pub(super) async fn read<T>(
         &self,
         namespace: &str,
@@ -32,7 +32,7 @@ impl ForbiddenReads {
         call: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, kube::Error> {
         let place = (namespace.to_owned(), resource);
-        if let Some(status) = self.standing(&place, now) {
+        if let Some(status) = self.recent_denial(&place, now) {
             return Err(kube::Error::Api(status));
         }
         let result = call.await.map_err(|error| without_name(error, resource, name));
@@ -47,9 +47,9 @@ impl ForbiddenReads {
         result
     }
 
-    fn standing(&self, place: &(String, &'static str), now: Timestamp) -> Option<Box<Status>> {
+    fn recent_denial(&self, place: &(String, &'static str), now: Timestamp) -> Option<Box<Status>> {
         let all = self.all();
-        let denial = all.get(place).filter(|denial| denial.times >= FIRST)?;
+        let denial = all.get(place).filter(|denial| denial.times >= TOLERATED)?;
         (now.duration_since(denial.at) < FORBIDDEN_LIFETIME).then(|| denial.status.clone())
     }
 
@@ -58,7 +58,7 @@ impl ForbiddenReads {
     }
 }
 
-/// The refusal without the name of what was asked for, so that it is the same for all that want to read such a thing.
+/// The refusal without the name of the object, so that it is the same for all reads in the namespace.
 fn without_name(error: kube::Error, resource: &str, name: &str) -> kube::Error {
     match error {
         kube::Error::Api(mut status) if status.is_forbidden() => {

@@ -19,7 +19,7 @@ use super::fence::WriteFence;
 use crate::timing::{KUBE_DEADLINE, KUBE_LIST_DEADLINE};
 use crate::transport::{Transport, TransportError};
 
-/// Why a request did not leave, or was given up.
+/// Why a request was not sent, or was given up.
 #[derive(Debug, thiserror::Error)]
 enum Stopped {
     #[error("this replica no longer holds the lease, and writes nothing")]
@@ -28,7 +28,7 @@ enum Stopped {
     Late(Duration),
 }
 
-/// `transport`, behind the fence.
+/// Puts `transport` behind the fence.
 pub(super) fn transport(transport: Transport, fence: WriteFence) -> Transport {
     BoxCloneSyncService::new(service_fn(move |request: Request<Bytes>| {
         let fence = (!request.method().is_safe()).then(|| fence.clone());
@@ -45,14 +45,14 @@ pub(super) fn transport(transport: Transport, fence: WriteFence) -> Transport {
     }))
 }
 
-/// `client`, with deadlines, and behind the fence where one is given. kube itself ends a watch that tells nothing; here only
-/// its beginning has a deadline.
+/// Adds deadlines to `client`, and puts it behind the fence if there is one. Only the start of a watch has a deadline here;
+/// kube ends a watch that stays silent.
 pub(super) fn client(client: Client, fence: Option<WriteFence>) -> Client {
     let namespace = client.default_namespace().to_owned();
     let service = service_fn(move |request: Request<Body>| {
         let (client, fence) = (client.clone(), fence.clone().filter(|_| !request.method().is_safe()));
         async move {
-            let (deadline, watches) = patience(request.method(), request.uri());
+            let (deadline, watches) = deadline_of(request.method(), request.uri());
             let late = |_| BoxError::from(Stopped::Late(deadline));
             let begun = tokio::time::Instant::now();
             let answer = async move { client.send(request).await.map_err(BoxError::from) };
@@ -74,15 +74,15 @@ pub(super) fn client(client: Client, fence: Option<WriteFence>) -> Client {
     Client::new(service, namespace)
 }
 
-/// How long to wait for an answer, and whether it is one that goes on for ever.
-fn patience(method: &Method, uri: &Uri) -> (Duration, bool) {
+/// The deadline of a request, and whether it is a watch.
+fn deadline_of(method: &Method, uri: &Uri) -> (Duration, bool) {
     let has = |wanted: &[&str]| uri.query().unwrap_or_default().split('&').any(|part| wanted.contains(&part));
     let watches = method == Method::GET && has(&["watch=true", "watch=1"]);
     let is_list = method == Method::GET && uri.query().unwrap_or_default().split('&').any(|p| p.starts_with("limit="));
     (if is_list || watches { KUBE_LIST_DEADLINE } else { KUBE_DEADLINE }, watches)
 }
 
-/// Asks the fence whenever there is something to do: what is past the deadline is not begun, and does not go on.
+/// Asks the fence at each poll of the request, so that nothing starts or continues after the deadline.
 struct Fenced<F> {
     inner: Pin<Box<F>>,
     fence: WriteFence,
@@ -96,7 +96,7 @@ impl<F> Fenced<F> {
 }
 
 impl<F: Future> Future for Fenced<F> {
-    /// An error tells whether the request may have left.
+    /// The error says whether the request may have been sent.
     type Output = Result<F::Output, bool>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

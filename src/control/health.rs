@@ -1,6 +1,6 @@
-//! How the operator fares: what it can read in which namespace, whether it can use its Lease, and so whether it is ready.
+//! What the operator can read in which namespace, whether it can use its Lease, and therefore whether it is ready.
 //!
-//! Watches and the Lease report here. It logs each change once, and acts on nothing.
+//! The watches and the lease report here. It logs each change once, and acts on nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,18 +24,18 @@ struct Inner {
 #[derive(Default)]
 struct State {
     phase: Phase,
-    /// Why the Lease cannot be used.
+    /// Why the operator cannot use the Lease.
     lease: Option<String>,
-    sources: BTreeMap<Source, CredentialsState>,
+    sources: BTreeMap<Source, SourceState>,
 }
 
 /// What the operator is doing.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Phase {
-    /// Waits until some namespace can be read.
+    /// Waiting until a namespace can be read.
     #[default]
     Starting,
-    /// Wants the Lease, and does not know yet who holds it.
+    /// Waiting for the Lease; its holder is not known yet.
     Electing,
     /// Another replica holds the Lease.
     StandingBy,
@@ -43,17 +43,17 @@ enum Phase {
     Stopping,
 }
 
-/// What is read: one kind, in one namespace or in all.
+/// Something that the operator watches: one kind, in one namespace or in all.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Source {
     pub(super) namespace: Option<String>,
     pub(super) kind: &'static str,
-    /// Whether nothing can be done in the namespace without it. Without the others, changes are only noticed late.
+    /// Whether the operator can do nothing in the namespace without it. Without another source it only notices changes late.
     pub(super) vital: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum CredentialsState {
+enum SourceState {
     Awaited,
     Good,
     Failing(String),
@@ -70,7 +70,7 @@ impl fmt::Display for Source {
 }
 
 impl Source {
-    fn trouble(&self, cause: &str) -> String {
+    fn problem(&self, cause: &str) -> String {
         match self.vital {
             true => format!("cannot read {self}: {cause}"),
             false => format!("cannot watch {self}, so a change in one acts late: {cause}"),
@@ -85,7 +85,7 @@ impl Health {
         health
     }
 
-    /// The operator wants the Lease; nothing is read meanwhile.
+    /// The operator waits for the Lease, and reads nothing until then.
     pub(super) fn electing(&self) {
         self.change(|state| *state = State { phase: Phase::Electing, ..State::default() });
     }
@@ -95,17 +95,17 @@ impl Health {
         self.change(|state| (state.phase, state.lease) = (Phase::StandingBy, None));
     }
 
-    /// The Lease is ours.
+    /// This replica holds the Lease.
     pub(super) fn holds_lease(&self) {
         self.change(|state| state.lease = None);
     }
 
-    /// The Lease can be neither read nor written.
-    pub(super) fn lacks_lease(&self, trouble: String) {
-        self.change(|state| state.lease = Some(trouble));
+    /// The operator can neither read nor write the Lease.
+    pub(super) fn lease_fails(&self, problem: String) {
+        self.change(|state| state.lease = Some(problem));
     }
 
-    /// From here on everything is read anew.
+    /// The operator begins to watch.
     pub(super) fn working(&self) {
         self.change(|state| (state.phase, state.sources) = (Phase::Working, BTreeMap::new()));
     }
@@ -114,30 +114,30 @@ impl Health {
         self.change(|state| state.phase = Phase::Stopping);
     }
 
-    /// This is to be read.
+    /// The operator begins to watch this source.
     pub(super) fn awaits(&self, source: &Source) {
-        self.change(|state| drop(state.sources.insert(source.clone(), CredentialsState::Awaited)));
+        self.change(|state| drop(state.sources.insert(source.clone(), SourceState::Awaited)));
     }
 
-    /// This can be read.
+    /// This source can be read.
     pub(super) fn reads(&self, source: &Source) {
-        if let Some(CredentialsState::Failing(_)) = self.set(source, CredentialsState::Good) {
+        if let Some(SourceState::Failing(_)) = self.set(source, SourceState::Good) {
             tracing::info!(kind = source.kind, "can read {source} again");
         }
     }
 
-    /// This cannot be read.
+    /// This source cannot be read.
     pub(super) fn fails(&self, source: &Source, cause: &str) {
-        let failing = CredentialsState::Failing(cause.to_owned());
+        let failing = SourceState::Failing(cause.to_owned());
         if self.set(source, failing.clone()) != Some(failing) {
-            tracing::warn!(kind = source.kind, "{}", source.trouble(cause));
+            tracing::warn!(kind = source.kind, "{}", source.problem(cause));
         }
     }
 
-    /// Gives what was known before.
-    fn set(&self, source: &Source, reading: CredentialsState) -> Option<CredentialsState> {
+    /// Sets the state of a source, and returns the state before.
+    fn set(&self, source: &Source, state_now: SourceState) -> Option<SourceState> {
         let mut before = None;
-        self.change(|state| before = state.sources.insert(source.clone(), reading));
+        self.change(|state| before = state.sources.insert(source.clone(), state_now));
         before
     }
 
@@ -147,9 +147,9 @@ impl Health {
         self.0.metrics.unreadable_namespaces(state.unreadable());
         let readiness = state.readiness();
         self.0.ready.send_if_modified(|known| {
-            let moved = *known != readiness;
+            let changed = *known != readiness;
             *known = readiness;
-            moved
+            changed
         });
     }
 
@@ -159,8 +159,8 @@ impl Health {
 }
 
 impl State {
-    /// The readings of what is vital, by namespace.
-    fn namespaces(&self) -> BTreeMap<&Option<String>, Vec<&CredentialsState>> {
+    /// The states of the vital sources, by namespace.
+    fn namespaces(&self) -> BTreeMap<&Option<String>, Vec<&SourceState>> {
         let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (source, reading) in self.sources.iter().filter(|(source, _)| source.vital) {
             all.entry(&source.namespace).or_default().push(reading);
@@ -168,19 +168,17 @@ impl State {
         all
     }
 
-    /// In how many namespaces something vital cannot be read.
+    /// Number of namespaces in which a vital source cannot be read.
     fn unreadable(&self) -> usize {
-        let failing =
-            |readings: &&Vec<&CredentialsState>| readings.iter().any(|r| matches!(r, CredentialsState::Failing(_)));
+        let failing = |readings: &&Vec<&SourceState>| readings.iter().any(|r| matches!(r, SourceState::Failing(_)));
         self.namespaces().values().filter(failing).count()
     }
 
-    /// Ready means: every namespace that can be read has been, and there is one; or another replica leads.
+    /// Ready means that every readable namespace was read and that there is one, or that another replica leads.
     fn readiness(&self) -> Readiness {
         let namespaces = self.namespaces();
-        let awaited = namespaces.values().flatten().any(|reading| **reading == CredentialsState::Awaited);
-        let good =
-            namespaces.values().any(|readings| readings.iter().all(|reading| **reading == CredentialsState::Good));
+        let awaited = namespaces.values().flatten().any(|reading| **reading == SourceState::Awaited);
+        let good = namespaces.values().any(|readings| readings.iter().all(|reading| **reading == SourceState::Good));
         let (ready, waiting) = match self.phase {
             Phase::Starting => (false, Some("starting: no namespace has been read yet")),
             Phase::Electing => (false, Some("waiting for the Lease")),
@@ -190,7 +188,7 @@ impl State {
             Phase::Stopping => (false, Some("stopping")),
         };
         let failing = self.sources.iter().filter_map(|(source, reading)| match reading {
-            CredentialsState::Failing(cause) => Some(source.trouble(cause)),
+            SourceState::Failing(cause) => Some(source.problem(cause)),
             _ => None,
         });
         let waiting = waiting.map(str::to_owned).into_iter();
@@ -252,7 +250,7 @@ mod tests {
         assert!(!ready.borrow().ready, "nobody knows yet");
         health.standing_by();
         assert!(ready.borrow().ready);
-        health.lacks_lease("cannot read the Lease".to_owned());
+        health.lease_fails("cannot read the Lease".to_owned());
         assert!(!ready.borrow().ready);
         assert!(ready.borrow().to_string().contains("cannot read the Lease"));
         health.standing_by();

@@ -1,7 +1,7 @@
-//! Who refers to what, who wants which remote name, and who is in which state: kept up to date by the watches, so that an
-//! event costs as much as it has listeners, however many objects there are.
+//! An index of references, remote names, IDs and states. The watches keep it up to date, so that the cost of an event depends
+//! on the objects that it concerns, not on the number of all objects.
 //!
-//! Holds keys only and decides nothing: whoever asks filters the candidates by the objects themselves.
+//! Holds keys only. Callers filter the candidates by the objects themselves.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
@@ -10,16 +10,16 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::kind::Reference;
 use crate::observe::Key;
 
-/// What the index knows of one object.
+/// The entry of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry {
     /// Objects of its namespace that it refers to.
     pub(super) references: Vec<Reference>,
-    /// Remote name that it wants. Names that differ only in case count as one.
+    /// The remote name that it wants. Names that differ only in case count as one.
     pub(super) name: Option<String>,
-    /// Ids that its status records: of its remote object, and of the connection that this is on.
+    /// The remote IDs that it records.
     pub(super) ids: Vec<String>,
-    /// Whether it waits for a name that another resource holds.
+    /// Whether it waits for a name that another resource has.
     pub(super) conflicts: bool,
     /// Whether it is being deleted.
     pub(super) deleting: bool,
@@ -37,36 +37,36 @@ struct Maps {
     ids: HashMap<String, BTreeSet<Key>>,
     conflicts: BTreeSet<Key>,
     deleting: BTreeSet<Key>,
-    /// What objects referred to that are gone, until the queue has taken note of that.
-    departed: HashMap<Key, Vec<Reference>>,
+    /// References of deleted objects, until their queue asks for them.
+    references_of_deleted: HashMap<Key, Vec<Reference>>,
 }
 
 impl Index {
-    /// Takes in the object as a watch shows it.
+    /// Adds or updates an object that a watch shows.
     pub(super) fn insert(&self, key: Key, entry: Entry) {
         let mut maps = self.write();
         if maps.entries.get(&key) == Some(&entry) {
             return;
         }
         maps.remove(&key);
-        maps.departed.remove(&key);
+        maps.references_of_deleted.remove(&key);
         maps.insert(key, entry);
     }
 
-    /// Takes in that a watch shows the object to be gone.
+    /// Removes an object whose deletion a watch shows.
     pub(super) fn remove(&self, key: &Key) {
         let mut maps = self.write();
         if let Some(entry) = maps.remove(key) {
-            maps.departed.insert(key.clone(), entry.references);
+            maps.references_of_deleted.insert(key.clone(), entry.references);
         }
     }
 
-    /// What an object referred to that is gone. Asked once, by its queue.
-    pub(super) fn departed(&self, key: &Key) -> Vec<Reference> {
-        self.write().departed.remove(key).unwrap_or_default()
+    /// The references of a deleted object. Its queue asks once.
+    pub(super) fn references_of_deleted(&self, key: &Key) -> Vec<Reference> {
+        self.write().references_of_deleted.remove(key).unwrap_or_default()
     }
 
-    /// Forgets all of a kind, in this namespace or in all, that a whole list did not show.
+    /// Removes the objects of a kind that a complete list did not show, in one namespace or in all.
     pub(super) fn retain(&self, kind: &str, namespace: Option<&str>, shown: &HashSet<Key>) {
         let mut maps = self.write();
         let covered = |key: &&Key| key.kind == kind && namespace.is_none_or(|namespace| key.namespace == namespace);
@@ -84,12 +84,12 @@ impl Index {
         found(&self.read().names, &name.to_ascii_lowercase())
     }
 
-    /// Objects whose status records this id.
+    /// Objects that record this ID.
     pub(super) fn recording(&self, id: &str) -> Vec<Key> {
         found(&self.read().ids, &id.to_owned())
     }
 
-    /// Objects that wait for a name that another resource holds.
+    /// Objects that wait for a name that another resource has.
     pub(super) fn conflicting(&self) -> Vec<Key> {
         self.read().conflicts.iter().cloned().collect()
     }
@@ -190,9 +190,9 @@ mod tests {
         assert_eq!((index.conflicting(), index.deleting("Connection", "crm")), (vec![], vec![]));
         assert_eq!(index.users("crm", &Reference::secret("key")), []);
         index.remove(&key("a"));
-        assert_eq!(index.departed(&key("a")), [Reference::secret("other")]);
+        assert_eq!(index.references_of_deleted(&key("a")), [Reference::secret("other")]);
         assert!(index.read().users.is_empty() && index.read().names.is_empty() && index.read().ids.is_empty());
-        assert_eq!(index.departed(&key("a")), [], "asked once");
+        assert_eq!(index.references_of_deleted(&key("a")), [], "asked once");
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! Watches Secrets and ConfigMaps by their metadata alone, so that a rotated key or a changed document acts within seconds.
+//! Watches the metadata of Secrets and ConfigMaps, so that a rotated key or a changed document takes effect within seconds.
 //!
-//! Stores nothing, not even names: each event asks who refers to the object. `run` starts one watch per namespace.
+//! Stores nothing, not even names: each event queues the objects that refer to the Secret or ConfigMap. `run` starts one watch
+//! per namespace.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -18,10 +19,11 @@ use super::kind::Reference;
 use super::source::{FirstList, watched};
 use crate::liveness::Liveness;
 
-/// What is listed at a time: of the names that go by, no more than this are in memory at once.
+/// Page size of the lists, which bounds how many names are in memory at a time.
 const PAGE: u32 = 100;
 
-/// Watches objects of `kind` for ever. Its troubles are its own: a watch inside a controller would hold up all other causes.
+/// Watches objects of `kind` forever. It is a task of its own, because a failing watch inside a controller would hold up all
+/// other triggers.
 pub(super) async fn watch<R>(
     ctx: Arc<Context>,
     (health, liveness): (Health, Liveness),
@@ -32,7 +34,7 @@ pub(super) async fn watch<R>(
 {
     let config = watcher::Config::default().page_size(PAGE);
     let source = Source { namespace, kind, vital: false };
-    // Nobody waits for the first list.
+    // Nothing waits for the first list.
     let (first, _) = watch::channel(FirstList::Awaited);
     let mut events = std::pin::pin!(watched(api, config, (health, liveness), source, first).touched_objects());
     while let Some(event) = events.next().await {

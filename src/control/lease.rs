@@ -1,8 +1,8 @@
-//! Leader election on a Lease: of several replicas, one writes.
+//! Leader election with a Lease: only one of several replicas writes.
 //!
-//! Every write carries the resourceVersion that it was decided on, so two takers cannot both succeed. Whether the other
-//! holder is gone is judged by its renewTime standing still on this process's own clock. `run` holds the lease, and
-//! stops when it is lost.
+//! Every write carries the resourceVersion that it is based on, so two replicas cannot both succeed. Another holder counts as
+//! gone if its renewTime does not change for the duration of the lease, measured on this process's own clock. `run` holds the
+//! lease, and stops when it is lost.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::timing::{LEASE_DEADLINE, LEASE_DURATION, LEASE_RENEWAL};
 /// Name of the Lease.
 pub const NAME: &str = "applink-operator";
 
-/// Our claim to one Lease.
+/// One Lease, as this replica tries to hold it.
 pub(super) struct LeaderLease {
     api: Api<Lease>,
     namespace: String,
@@ -38,7 +38,7 @@ pub(super) struct LeaderLease {
     health: Health,
 }
 
-/// What is known of another holder.
+/// Another holder, as far as it is known.
 #[derive(Debug, PartialEq)]
 struct Other {
     holder: String,
@@ -47,7 +47,7 @@ struct Other {
     seen: Instant,
 }
 
-/// The lease, on a task of its own: whatever else takes long, it is renewed in time.
+/// The lease on a task of its own, so that it is renewed in time whatever else takes long.
 pub(super) struct Election {
     task: JoinHandle<Lost>,
     held: oneshot::Receiver<()>,
@@ -61,14 +61,14 @@ impl Drop for Election {
 }
 
 impl Election {
-    /// Stands for election with this lease.
+    /// Starts the election with this lease.
     pub(super) fn start(mut lease: LeaderLease) -> Self {
         let (hold, held) = oneshot::channel();
         let (give_back, given_back) = oneshot::channel();
         let task = tokio::spawn(async move {
             let keep = async {
                 lease.acquire().await;
-                // Nobody listens any more only while the process stops.
+                // The receiver is dropped only while the process stops.
                 let _ = hold.send(());
                 lease.keep().await
             };
@@ -82,20 +82,20 @@ impl Election {
         Self { task, held, give_back: Some(give_back) }
     }
 
-    /// Done once the lease is ours.
+    /// Waits until this replica holds the lease.
     pub(super) async fn held(&mut self) {
         if (&mut self.held).await.is_err() {
-            // The task has ended: `lost` tells why.
+            // The task has ended; `lost` says why.
             std::future::pending().await
         }
     }
 
-    /// Done once the lease is lost.
+    /// Waits until the lease is lost.
     pub(super) async fn lost(&mut self) -> Lost {
         (&mut self.task).await.unwrap_or_else(|error| Lost(format!("its task ended: {error}")))
     }
 
-    /// Gives the lease back, so that the next one need not wait.
+    /// Gives the lease back, so that the next leader does not have to wait.
     pub(super) async fn give_back(mut self) {
         let asked = self.give_back.take().map(|give_back| give_back.send(()));
         if asked.is_some_and(|asked| asked.is_ok()) {
@@ -104,16 +104,16 @@ impl Election {
     }
 }
 
-/// The lease is no longer ours.
+/// This replica no longer holds the lease.
 #[derive(Debug, thiserror::Error)]
 #[error("the lease was lost: {0}")]
 pub struct Lost(String);
 
 impl LeaderLease {
-    /// A claim to the Lease in `namespace`, which opens `fence` for as long as it holds.
+    /// The Lease in `namespace`. It keeps `fence` open while this replica holds it.
     pub(super) fn new(client: Client, namespace: &str, clock: Clock, fence: WriteFence, health: Health) -> Self {
         let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "applink-operator".to_owned());
-        // Nothing may be written before the first claim succeeds.
+        // Nothing may be written before this replica holds the lease.
         fence.close();
         Self {
             api: Api::namespaced(client, namespace),
@@ -127,9 +127,9 @@ impl LeaderLease {
         }
     }
 
-    /// Waits until the lease is ours.
+    /// Waits until this replica holds the lease.
     async fn acquire(&mut self) {
-        let mut told = String::new();
+        let mut logged = String::new();
         loop {
             match self.attempt().await {
                 Ok(None) => {
@@ -138,19 +138,19 @@ impl LeaderLease {
                 }
                 Ok(Some(holder)) => {
                     self.health.standing_by();
-                    if told != holder {
+                    if logged != holder {
                         tracing::info!(%holder, "another replica leads; standing by");
-                        told = holder;
+                        logged = holder;
                     }
                 }
-                // Another was faster: the next look shows who.
+                // Another replica was faster; the next attempt shows which one.
                 Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {}
                 Err(error) => {
-                    let trouble = self.trouble(&error);
-                    self.health.lacks_lease(trouble.clone());
-                    if told != trouble {
-                        tracing::warn!("{trouble}");
-                        told = trouble;
+                    let problem = self.problem(&error);
+                    self.health.lease_fails(problem.clone());
+                    if logged != problem {
+                        tracing::warn!("{problem}");
+                        logged = problem;
                     }
                 }
             }
@@ -158,7 +158,8 @@ impl LeaderLease {
         }
     }
 
-    /// Renews the lease until that fails for too long. Past the deadline it is not even tried: another may hold it by then.
+    /// Renews the lease until that fails for too long. It does not try after the deadline, when another replica may hold the
+    /// lease.
     async fn keep(&mut self) -> Lost {
         loop {
             tokio::time::sleep(LEASE_RENEWAL).await;
@@ -170,7 +171,7 @@ impl LeaderLease {
                 Ok(Ok(None)) => self.health.holds_lease(),
                 Ok(Ok(Some(holder))) => return Lost(format!("{holder} took it")),
                 Ok(Err(error)) if self.fence.is_open() => {
-                    self.health.lacks_lease(self.trouble(&error));
+                    self.health.lease_fails(self.problem(&error));
                     tracing::warn!("cannot renew Lease {NAME}: {}", said(&error))
                 }
                 Ok(Err(error)) => return Lost(format!("not renewed in time: {}", said(&error))),
@@ -179,7 +180,7 @@ impl LeaderLease {
         }
     }
 
-    /// Gives the lease back, so that the next one need not wait.
+    /// Gives the lease back, so that the next leader does not have to wait.
     async fn release(&mut self) {
         let Some(mut lease) = self.held.take().filter(|_| self.fence.is_open()) else { return };
         self.fence.close();
@@ -191,7 +192,7 @@ impl LeaderLease {
         }
     }
 
-    /// One try; `Some` names who holds it instead.
+    /// One attempt. Returns the other holder, if there is one.
     async fn attempt(&mut self) -> Result<Option<String>, kube::Error> {
         let began = Deadline::now(&self.clock);
         let lease = match self.held.take() {
@@ -207,7 +208,7 @@ impl LeaderLease {
         self.take(began, self.renewed(lease)).await
     }
 
-    /// Writes ourselves in. A conflict is an error like any other: the next try reads anew who holds it.
+    /// Writes this replica into the Lease. A conflict is an error like any other; the next attempt reads the Lease again.
     async fn take(&mut self, began: Deadline, lease: Lease) -> Result<Option<String>, kube::Error> {
         let written = if lease.metadata.resource_version.is_none() {
             self.api.create(&params(), &lease).await?
@@ -219,8 +220,8 @@ impl LeaderLease {
         Ok(None)
     }
 
-    /// What keeps us from the Lease, and what to do.
-    fn trouble(&self, error: &kube::Error) -> String {
+    /// Why the operator cannot use the Lease, and what to do.
+    fn problem(&self, error: &kube::Error) -> String {
         let advice = match error {
             kube::Error::Api(status) if status.code == 403 => {
                 ". Grant the operator what deploy/parts/operator has for it"
@@ -233,7 +234,7 @@ impl LeaderLease {
         format!("cannot read or write Lease {NAME} in namespace {}: {}{advice}", self.namespace, said(error))
     }
 
-    /// Who holds it and is not known to be gone.
+    /// The other holder, unless it counts as gone.
     fn living_holder(&mut self, lease: &Lease) -> Option<String> {
         let spec = lease.spec.as_ref()?;
         let holder = spec.holder_identity.clone().filter(|h| !h.is_empty() && *h != self.identity)?;
@@ -274,7 +275,7 @@ fn params() -> PostParams {
     PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }
 
-/// The API keeps microseconds.
+/// The API server keeps microseconds.
 fn micros(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }

@@ -39,5 +39,7 @@ mod source;
 mod state_cache;
 mod status;
 mod stores;
+#[cfg(test)]
+mod tests;
 mod triggers;
 mod unreadable;

@@ -1,14 +1,14 @@
-//! Permits to write to an add-on: so many at a time, and the user's edits before the operator's own repairs.
+//! Permits limit the writers to each owner at a time, and let user edits go before the operator's own repairs.
 //!
-//! kube's queue knows no order, so this is where order is made. The driver takes one before it changes anything in
-//! AppLink, and plans again once it has it.
+//! kube's queue has no priorities, so they are made here. A reconcile acquires a permit before it changes anything in the
+//! remote service, and plans again once it has it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// All queues, one per add-on.
+/// All queues, one for each owner.
 #[derive(Clone, Debug)]
 pub(super) struct Permits(Arc<Shared>);
 
@@ -25,71 +25,71 @@ struct Queue {
     ordinary: VecDeque<oneshot::Sender<Permit>>,
 }
 
-/// Leave to write to one add-on; given back when dropped.
+/// Permit to write to one owner, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
     permits: Option<Permits>,
-    addon: String,
+    owner: String,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(permits) = self.permits.take() {
-            permits.give_back(&self.addon);
+            permits.give_back(&self.owner);
         }
     }
 }
 
 impl Permits {
-    /// `limit` writers at a time on each add-on.
+    /// Permits for `limit` writers to each owner at a time.
     pub(super) fn new(limit: usize) -> Self {
         Self(Arc::new(Shared { limit: limit.max(1), queues: Mutex::default() }))
     }
 
-    /// Waits for leave to write to `addon`; the urgent go first.
-    pub(super) async fn acquire(&self, addon: &str, urgent: bool) -> Permit {
-        self.acquire_of(self.0.limit, addon, urgent).await
+    /// Waits for the permit to write to `owner`. Urgent requests go first.
+    pub(super) async fn acquire(&self, owner: &str, urgent: bool) -> Permit {
+        self.acquire_of(self.0.limit, owner, urgent).await
     }
 
-    /// Waits for leave to be the only writer to `place`; the urgent go first.
-    pub(super) async fn acquire_exclusive(&self, place: &str, urgent: bool) -> Permit {
-        self.acquire_of(1, place, urgent).await
+    /// Waits for the permit to be the only writer to `scope`. Urgent requests go first.
+    pub(super) async fn acquire_exclusive(&self, scope: &str, urgent: bool) -> Permit {
+        self.acquire_of(1, scope, urgent).await
     }
 
-    async fn acquire_of(&self, limit: usize, addon: &str, urgent: bool) -> Permit {
+    async fn acquire_of(&self, limit: usize, owner: &str, urgent: bool) -> Permit {
         let (give, get) = oneshot::channel();
         {
             let mut queues = self.queues();
-            let queue = queues.entry(addon.to_owned()).or_default();
+            let queue = queues.entry(owner.to_owned()).or_default();
             if queue.out < limit {
                 queue.out += 1;
-                return self.permit(addon);
+                return self.permit(owner);
             }
             if urgent { queue.urgent.push_back(give) } else { queue.ordinary.push_back(give) }
         }
-        // The queue keeps the sender until it gives; were it lost, writing on is what keeps things moving.
-        get.await.unwrap_or_else(|_| Permit { permits: None, addon: addon.to_owned() })
+        // The queue keeps the sender until it sends. If the sender were lost, going on is better than waiting forever.
+        get.await.unwrap_or_else(|_| Permit { permits: None, owner: owner.to_owned() })
     }
 
-    fn permit(&self, addon: &str) -> Permit {
-        Permit { permits: Some(self.clone()), addon: addon.to_owned() }
+    fn permit(&self, owner: &str) -> Permit {
+        Permit { permits: Some(self.clone()), owner: owner.to_owned() }
     }
 
-    fn give_back(&self, addon: &str) {
+    fn give_back(&self, owner: &str) {
         let mut unwanted = Vec::new();
         let mut queues = self.queues();
-        let Some(queue) = queues.get_mut(addon) else { return };
+        let Some(queue) = queues.get_mut(owner) else { return };
         loop {
             let Some(next) = queue.urgent.pop_front().or_else(|| queue.ordinary.pop_front()) else {
                 queue.out -= 1;
                 if queue.out == 0 {
-                    queues.remove(addon);
+                    queues.remove(owner);
                 }
                 break;
             };
-            match next.send(self.permit(addon)) {
+            match next.send(self.permit(owner)) {
                 Ok(()) => break,
-                // Who asked has gone; its drop must not come back here while the queues are locked.
+                // The receiver is gone. Dropping the permit here would lock the queues again.
                 Err(mut permit) => {
                     permit.permits = None;
                     unwanted.push(permit);
@@ -109,7 +109,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     #[tokio::test(start_paused = true)]
-    async fn the_urgent_go_first_and_one_at_a_time() {
+    async fn urgent_requests_go_first_one_at_a_time() {
         let permits = Permits::new(1);
         let first = permits.acquire("a", false).await;
         let (tx, mut rx) = mpsc::unbounded_channel();

@@ -142,7 +142,7 @@ fn on_gone<K: Kind>(reconciler: &Reconciler<K>, gone: Key) {
     reconciler.ctx.org_access_digests.forget(&gone);
     reconciler.ctx.publication_digests.forget(&gone);
     // Its last reconcile may have queued them before the watch showed that it is gone.
-    for reference in reconciler.ctx.index.departed(&gone) {
+    for reference in reconciler.ctx.index.references_of_deleted(&gone) {
         let key = Key { kind: reference.kind, namespace: gone.namespace.clone(), name: reference.name };
         reconciler.ctx.trigger(&Trigger::Object(key));
     }

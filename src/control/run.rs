@@ -1,7 +1,7 @@
-//! Puts the operator together, and takes it apart in order.
+//! Starts the parts of the operator, and stops them in order.
 //!
-//! `main` calls [`run`] with what leads outside: the API server's client, the transport, the clock, the signal to stop.
-//! Tests call it with the same, in-process.
+//! `main` calls [`run`] with the ways to the outside: the API client, the transport, the clock, the stop signal. Tests call it
+//! with in-process versions of the same.
 
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
@@ -37,13 +37,13 @@ use crate::transport::Http;
 
 pub use super::setup::{Dependencies, Options};
 
-/// Why [`run`] ended by itself.
+/// Why [`run`] ended without a stop signal.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// Another replica took over, or the lease could not be renewed.
     #[error(transparent)]
     Lost(#[from] Lost),
-    /// A part of it ended, without which it would do half of its work.
+    /// A part ended that the operator cannot work without.
     #[error(transparent)]
     Ended(#[from] Ended),
 }
@@ -51,11 +51,11 @@ pub enum Failure {
 /// Runs until `stop` is done.
 ///
 /// # Errors
-/// [`Failure`] where the operator cannot go on.
+/// [`Failure`] if the operator cannot continue.
 pub async fn run(dependencies: Dependencies, options: Options, stop: impl Future<Output = ()>) -> Result<(), Failure> {
     let fence = WriteFence::new(dependencies.clock);
     let health = Health::new(dependencies.ready.clone(), dependencies.metrics.clone());
-    // The lease is what opens the fence, and is no write that it holds up.
+    // The lease opens the fence, so its own writes do not pass the fence.
     let lease_client = guarded::client(dependencies.client.clone(), None);
     let dependencies = Dependencies {
         client: guarded::client(dependencies.client, Some(fence.clone())),
@@ -74,9 +74,9 @@ pub async fn run(dependencies: Dependencies, options: Options, stop: impl Future
         health.stopping();
         tracing::info!("stopping");
         if result.is_ok() {
-            // What is under way goes on; nothing new begins.
+            // Reconciles with a call in flight finish; no new ones begin.
             tokio::select! {
-                () = last_effect(&fence) => {}
+                () = drain(&fence) => {}
                 _failure = &mut lead => {}
             }
         }
@@ -90,15 +90,15 @@ pub async fn run(dependencies: Dependencies, options: Options, stop: impl Future
     result
 }
 
-/// Shuts the fence, and waits for the effect under way.
-async fn last_effect(fence: &WriteFence) {
+/// Waits until the calls in flight have finished.
+async fn drain(fence: &WriteFence) {
     let seconds = DRAIN_LIMIT.as_secs();
-    if !fence.shut(DRAIN_LIMIT).await {
-        tracing::warn!("an effect is still under way after {seconds} s; what came of it is found after the next start");
+    if !fence.drain(DRAIN_LIMIT).await {
+        tracing::warn!("a call is still in flight after {seconds} s; its outcome is found after the next start");
     }
 }
 
-/// Waits for the CRDs and the lease, then works until the lease is lost, or something ends that must not.
+/// Waits for the CRDs and the lease, then works until the lease is lost or a part ends.
 async fn lead(
     dependencies: &Dependencies,
     options: &Options,
@@ -123,7 +123,7 @@ async fn lead(
     }
 }
 
-/// Waits until every kind can be listed in one of the namespaces. The others may be gone, or lack rights.
+/// Waits until every kind can be listed in one of the namespaces. Others may not exist, or the operator may lack rights there.
 async fn some_namespace_served(dependencies: &Dependencies, options: &Options, health: &Health) {
     struct Served<'a> {
         client: &'a Client,
@@ -150,19 +150,19 @@ async fn some_namespace_served(dependencies: &Dependencies, options: &Options, h
     }
 }
 
-/// All watches, queues and pollers, until one of them ends, which none should.
+/// Runs all watches, queues and pollers. None of them ends unless something is broken.
 async fn work(dependencies: &Dependencies, options: &Options, fence: &WriteFence, health: &Health) -> Ended {
     health.working();
-    // Not bounded, since a watch cannot wait: `pass_on` takes what comes without waiting for anything, so that it holds no
-    // more than one list brings, which is in the stores anyway.
-    let (touch, touched) = mpsc::unbounded_channel();
+    // Unbounded, because a watch cannot wait. `notify_dependents` takes each key immediately, so the channel holds no more than
+    // one list, which is in the stores anyway.
+    let (observed, observations) = mpsc::unbounded_channel();
     let index = Arc::<Index>::default();
     let stores = Stores::default();
     let mut startup =
-        Startup { dependencies, options, health, touch, index: index.clone(), stores, starts: Vec::new() };
+        Startup { dependencies, options, health, observed, index: index.clone(), stores, starts: Vec::new() };
     each(&mut startup);
     let Startup { stores, starts, .. } = startup;
-    let ctx = ctx(dependencies, options, fence, (stores, index));
+    let ctx = context(dependencies, options, fence, (stores, index));
     let liveness = &dependencies.liveness;
     let mut running = Vec::new();
     for place in apis::<PartialObjectMeta<Secret>>(&dependencies.client, &options.namespaces) {
@@ -175,8 +175,8 @@ async fn work(dependencies: &Dependencies, options: &Options, fence: &WriteFence
         let watch = inputs::watch(ctx.clone(), (health.clone(), liveness.clone()), place, "ConfigMap");
         running.push(liveness.spawn("watch of ConfigMaps", watch));
     }
-    running.push(liveness.spawn("sweep of add-ons that are gone", sweep(ctx.clone())));
-    running.push(liveness.spawn("pass-on of what the watches show", pass_on(ctx.clone(), touched)));
+    running.push(liveness.spawn("sweep of deleted add-ons", sweep(ctx.clone())));
+    running.push(liveness.spawn("notification of dependents", notify_dependents(ctx.clone(), observations)));
     let mut queues: FuturesUnordered<_> = starts.into_iter().flat_map(|start| start(&ctx)).collect();
     tokio::select! {
         ended = liveness.ended() => ended,
@@ -184,15 +184,15 @@ async fn work(dependencies: &Dependencies, options: &Options, fence: &WriteFence
     }
 }
 
-/// What starts the queues of one kind.
+/// Starts the queues of one kind.
 type Start = Box<dyn FnOnce(&Arc<Context>) -> Vec<BoxFuture<'static, &'static str>> + Send>;
 
-/// Every kind's roster, and what starts its queues.
+/// The stores of all kinds, and the functions that start their queues.
 struct Startup<'a> {
     dependencies: &'a Dependencies,
     options: &'a Options,
     health: &'a Health,
-    touch: mpsc::UnboundedSender<Key>,
+    observed: mpsc::UnboundedSender<Key>,
     index: Arc<Index>,
     stores: Stores,
     starts: Vec<Start>,
@@ -200,13 +200,14 @@ struct Startup<'a> {
 
 impl ForEach for Startup<'_> {
     fn kind<K: Effects>(&mut self) {
-        let (store, queues) = queues::<K>(self.dependencies, self.options, self.health, &self.touch, &self.index);
+        let (store, queues) = queues::<K>(self.dependencies, self.options, self.health, &self.observed, &self.index);
         self.stores.add(store);
         self.starts.push(Box::new(move |ctx| start(ctx, queues)));
     }
 }
 
-fn ctx(
+/// The context, connected with the observer that wakes its objects.
+pub(super) fn context(
     dependencies: &Dependencies,
     options: &Options,
     fence: &WriteFence,
@@ -214,10 +215,10 @@ fn ctx(
 ) -> Arc<Context> {
     let slot: Arc<OnceLock<Weak<Context>>> = Arc::default();
     let (woken, asked) = (slot.clone(), slot.clone());
-    let ask = Hooks {
-        wake: Arc::new(move |cause: Trigger| {
+    let hooks = Hooks {
+        wake: Arc::new(move |trigger: Trigger| {
             if let Some(ctx) = woken.get().and_then(Weak::upgrade) {
-                ctx.trigger(&cause);
+                ctx.trigger(&trigger);
             }
         }),
         subscription: Arc::new(move |addon: &Key| {
@@ -233,7 +234,7 @@ fn ctx(
         client: dependencies.client.clone(),
         clock: dependencies.clock,
         hosts: options.hosts.clone(),
-        observer: Observer::new(http, dependencies.clock, dependencies.metrics.clone(), liveness, ask),
+        observer: Observer::new(http, dependencies.clock, dependencies.metrics.clone(), liveness, hooks),
         stores,
         index,
         permits: Permits::new(options.write_concurrency),
@@ -246,19 +247,20 @@ fn ctx(
         unreadable_references: Mutex::default(),
         metrics: dependencies.metrics.clone(),
     });
-    // Set once, here.
+    // This is the only place that sets it.
     let _ = slot.set(Arc::downgrade(&ctx));
     ctx
 }
 
-/// Has planned again whom an object concerns that a watch shows: its own report may come before the watch does.
-async fn pass_on(ctx: Arc<Context>, mut touched: mpsc::UnboundedReceiver<Key>) {
-    while let Some(key) = touched.recv().await {
+/// Queues the objects that depend on an object that a watch shows. The trigger of its status write may come before the watch
+/// shows the new status.
+async fn notify_dependents(ctx: Arc<Context>, mut observations: mpsc::UnboundedReceiver<Key>) {
+    while let Some(key) = observations.recv().await {
         ctx.stores.all().for_each(|store| store.on_observed(&ctx, &key));
     }
 }
 
-/// A deletion may be missed while a watch is down; whoever lived on that add-on must learn of it all the same.
+/// Finds add-ons whose deletion no watch has shown, and add-ons whose state has become stale.
 async fn sweep(ctx: Arc<Context>) {
     loop {
         tokio::time::sleep(SWEEP_INTERVAL).await;

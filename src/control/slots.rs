@@ -1,7 +1,7 @@
-//! Slots for reconciles: so many work at a time, over all kinds.
+//! Slots limit how many reconciles run at a time, over all kinds.
 //!
-//! One that waits for a permit or for AppLink gives its slot back meanwhile, so that an add-on that hangs holds up no
-//! other. What is done in a slot is bounded by the deadlines of the calls to the API server.
+//! A reconcile that waits for a permit or for AppLink gives its slot back, so that a hanging add-on does not hold up others.
+//! The deadlines of requests to the API server bound the work in a slot.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(super) struct Slots {
     liveness: Liveness,
 }
 
-/// One slot, given back when dropped.
+/// One slot, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
@@ -29,9 +29,9 @@ impl Slots {
         Self { free: Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS))), liveness }
     }
 
-    /// Waits for a slot to work on this object.
+    /// Waits for a slot for the reconcile of this object.
     pub(super) async fn take(&self, object: &impl std::fmt::Display) -> Slot {
-        // Nobody closes the semaphore.
+        // The semaphore is never closed.
         let permit = self.free.clone().acquire_owned().await.ok();
         Slot { _permit: permit, _pulse: self.liveness.pulse(&format!("reconcile of {object}"), RECONCILE_LIMIT) }
     }

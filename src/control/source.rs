@@ -1,7 +1,7 @@
-//! Where objects are read: one watch for each kind and namespace, or for all namespaces at once.
+//! Watches: one for each kind and namespace, or one for all namespaces.
 //!
-//! Each watch fails and recovers alone, and pauses longer the longer it fails. `run` and `inputs` start them; `health`
-//! learns how they fare.
+//! Each watch fails and recovers on its own, and pauses longer the longer it fails. `queues` and `inputs` start them, and they
+//! report to `health`.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::timing::{
     WATCH_STUCK_AFTER,
 };
 
-/// The API of a kind, once for all namespaces or once for each.
+/// The API of a kind: one for all namespaces, or one for each.
 pub(super) fn apis<K>(client: &Client, namespaces: &[String]) -> Vec<(Option<String>, Api<K>)>
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
@@ -35,20 +35,20 @@ where
     namespaces.iter().map(|ns| (Some(ns.clone()), Api::namespaced(client.clone(), ns))).collect()
 }
 
-/// What has come of the first list of a source.
+/// The state of the first list of a watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FirstList {
-    /// Nothing yet.
+    /// Not answered yet.
     Awaited,
-    /// It was refused, and is asked for again: the namespace is gone, say, or the right to read it is missing.
+    /// The API server refused it; the watch tries again. For example, the namespace does not exist, or a right is missing.
     Refused,
-    /// All that there is has been read.
+    /// Complete.
     Read,
 }
 
-/// Waits until the API server lets us list a kind.
+/// Waits until the API server lets the operator list a kind.
 pub(super) async fn served<K: Kind>(client: &Client, namespace: Option<&String>, health: &Health) {
-    // By metadata alone: one object that cannot be read must not keep the others waiting.
+    // Only metadata, because one unreadable object must not hold up the others.
     let namespaces: Vec<_> = namespace.cloned().into_iter().collect();
     let (namespace, api) = apis::<PartialObjectMeta<K>>(client, &namespaces).swap_remove(0);
     let source = Source { namespace, kind: K::KIND, vital: true };
@@ -64,7 +64,7 @@ pub(super) async fn served<K: Kind>(client: &Client, namespace: Option<&String>,
     }
 }
 
-/// A watch that goes on for ever: it gives events alone, and tells `health` and `first` of errors.
+/// A watch that never ends. The stream has events only; errors go to `health` and `first`.
 pub(super) fn watched<K>(
     api: Api<K>,
     config: watcher::Config,
@@ -89,7 +89,7 @@ struct Watch<K> {
     source: Source,
     first: watch::Sender<FirstList>,
     pulse: Pulse,
-    /// Whether there was a list, so that only the watch itself is to be opened.
+    /// Whether the list is complete, so that only the watch itself must be opened.
     listed: bool,
     failing_since: Option<Instant>,
     pauses: Pauses,
@@ -106,14 +106,14 @@ impl<K> Watch<K> {
                 };
                 next
             } else {
-                // What is quiet is asked for all the same, and so shows that somebody asks.
+                // The timeout shows that the task still runs, even if the watch is quiet.
                 let Ok(next) = timeout(WATCH_HEARTBEAT, self.events.next()).await else { continue };
                 next
             };
             match next? {
                 Ok(event) => {
                     match event {
-                        // Only that a list is about to be asked for: it may well be refused.
+                        // A list is about to begin; it may still be refused.
                         Event::Init => self.listed = false,
                         Event::InitApply(_) => {}
                         Event::InitDone => {
@@ -145,7 +145,7 @@ impl<K> Watch<K> {
             watcher::Error::InitialListFailed(error)
             | watcher::Error::WatchStartFailed(error)
             | watcher::Error::WatchFailed(error) => error,
-            // What was watched is too old: the next list follows.
+            // The resourceVersion is too old; a new list follows.
             watcher::Error::WatchError(status) if status.code == 410 => return,
             other => return self.health.fails(&self.source, &said(other)),
         };
@@ -153,7 +153,7 @@ impl<K> Watch<K> {
         let refused = match code(error) {
             Some(403 | 404) => true,
             Some(_) => since.elapsed() >= FIRST_LIST_LIMIT,
-            // Nobody answered: that concerns all namespaces, and each waits for all.
+            // No answer. That concerns all namespaces, so all of them wait.
             None => false,
         };
         self.first.send_if_modified(|first| {
@@ -173,10 +173,10 @@ fn code(error: &kube::Error) -> Option<u16> {
     }
 }
 
-/// Why something cannot be read, and what to do.
+/// Why a watch fails, and what the user can do.
 fn cause(error: &kube::Error, ours: bool) -> String {
     match code(error) {
-        // Where the server knows the group, but not the kind, its answer is no Status.
+        // If the API server knows the group but not the kind, it does not answer with a Status.
         Some(404) if ours => "the API server does not know this kind: install the CRDs with `applink-operator crds | \
                               kubectl apply --server-side -f -`"
             .to_owned(),
@@ -188,7 +188,7 @@ fn cause(error: &kube::Error, ours: bool) -> String {
     }
 }
 
-/// How long to pause after each failure in a row.
+/// The pauses after failures in a row.
 #[derive(Default)]
 struct Pauses(u32);
 

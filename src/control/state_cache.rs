@@ -1,7 +1,6 @@
-//! What this process remembers of each object of one kind between two plans.
+//! What this process remembers of each object of one kind between reconciles.
 //!
-//! Nothing here decides correctness: it saves waiting, and sees through a watch that lags behind our own writes. The
-//! driver reads and writes it.
+//! Correctness does not depend on it: it saves waiting, and hides that a watch lags behind our own writes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,17 +15,17 @@ use crate::observe::Key;
 use crate::plan::state::{CallOutcome, CredentialsState, Intent, ReconcileState};
 use crate::timing::{FIRST_ERROR_PAUSE, MAX_ERROR_PAUSE};
 
-/// The process's memory of one kind.
+/// The cache of one kind.
 pub(super) struct StateCache<K> {
     objects: Mutex<HashMap<Key, CachedState<K>>>,
-    /// Errors in a row, also of objects of which nothing else is known yet.
-    failures: Mutex<HashMap<Key, Row>>,
+    /// Errors in a row, also of objects that are not in `objects`.
+    failures: Mutex<HashMap<Key, Failures>>,
 }
 
-/// Failures in a row, and when the pause after the last one is over.
+/// Errors in a row, and when the pause after the last one ends.
 #[derive(Clone, Copy, Default)]
-struct Row {
-    times: u32,
+struct Failures {
+    count: u32,
     until: Timestamp,
 }
 
@@ -39,16 +38,16 @@ struct CachedState<K> {
     credentials: CredentialsState,
     call_failures: u32,
     refusals: Vec<Timestamp>,
-    /// What the API server refused, where only an Event could say so.
+    /// The last refusal of the API server that only an Event could report.
     refusal: Option<String>,
-    /// Attempt and time of the last intent that this process wrote, or tried to.
+    /// Attempt and time of the last intent that this process wrote or tried to write.
     intent: Option<(i64, Timestamp)>,
-    /// What our last write returned, and the versions that it and those before it took the place of.
+    /// The version that our last write returned, and the older versions that our writes replaced.
     newest: Option<(Arc<K>, Vec<String>)>,
 }
 
-/// The generation, and what the annotations ask for: whatever moves any of these is an edit.
-const ASKED: [&str; 3] = [annotation::REQUESTED_AT, annotation::REPLACE, annotation::CONFIRM_CASCADE];
+/// Annotations that request something. A change of one is an edit, as a new generation is.
+const REQUESTS: [&str; 3] = [annotation::REQUESTED_AT, annotation::REPLACE, annotation::CONFIRM_CASCADE];
 type Version = (i64, [Option<String>; 3]);
 
 impl<K> Default for StateCache<K> {
@@ -58,7 +57,7 @@ impl<K> Default for StateCache<K> {
 }
 
 impl<K: Kind> StateCache<K> {
-    /// The object as it is now: as read, or as our own last write left it where the watch has not caught up.
+    /// The newest version of the object: the one that was read, or the one that our last write returned if the watch lags.
     pub(super) fn newest(&self, read: Arc<K>) -> Arc<K> {
         let mut all = self.all();
         let Some(known) = all.get_mut(&key(&*read)).filter(|k| Some(&k.uid) == read.meta().uid.as_ref()) else {
@@ -75,7 +74,7 @@ impl<K: Kind> StateCache<K> {
         }
     }
 
-    /// Our write turned `before` into `after`.
+    /// Records that our write turned `before` into `after`.
     pub(super) fn wrote(&self, before: &K, after: Arc<K>) {
         if before.resource_version() == after.resource_version() {
             return;
@@ -87,11 +86,11 @@ impl<K: Kind> StateCache<K> {
         known.newest = Some((after, superseded));
     }
 
-    /// What the object and this process remember.
+    /// What the object and this process remember of earlier reconciles.
     pub(super) fn state(&self, object: &K, now: Timestamp) -> ReconcileState {
         let meta = object.meta();
-        let asked = |key: &str| object.annotations().get(key).cloned();
-        let version = (meta.generation.unwrap_or_default(), ASKED.map(asked));
+        let value = |key: &str| object.annotations().get(key).cloned();
+        let version = (meta.generation.unwrap_or_default(), REQUESTS.map(value));
         let uid = meta.uid.clone().unwrap_or_default();
         let mut all = self.all();
         let fresh = || CachedState {
@@ -117,7 +116,7 @@ impl<K: Kind> StateCache<K> {
         let none = K::Status::default();
         let status = object.status().unwrap_or(&none);
         let mut read = ReconcileState::read(meta, status);
-        // The clock of the process that wrote it may be ahead of ours: by ours, it was before we saw the object.
+        // The clock of the process that wrote it may be ahead of ours. By our clock, it wrote the intent before we saw it.
         if let Some(intent) = read.intent.as_mut().filter(|intent| known.intent != Some((intent.attempt, intent.at))) {
             let before = known.first_seen.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MIN);
             intent.at = intent.at.min(before);
@@ -133,14 +132,14 @@ impl<K: Kind> StateCache<K> {
         }
     }
 
-    /// This process is about to write this intent.
+    /// Records that this process is about to write this intent.
     pub(super) fn writes_intent(&self, object: &K, intent: Option<&Intent>) {
         if let Some(known) = self.all().get_mut(&key(object)) {
             known.intent = intent.map(|intent| (intent.attempt, intent.at)).or(known.intent);
         }
     }
 
-    /// Keeps what this process remembers of the object after a step.
+    /// Stores what this process remembers of the object after a step.
     pub(super) fn store(&self, object: &K, state: &ReconcileState) {
         if let Some(known) = self.all().get_mut(&key(object)) {
             known.last_outcome.clone_from(&state.last_outcome);
@@ -150,51 +149,51 @@ impl<K: Kind> StateCache<K> {
         }
     }
 
-    /// Whether the service took a deletion of the object.
+    /// Whether the service accepted a deletion of the remote object.
     pub(super) fn deleted(&self, object: &K) -> bool {
         self.all()
             .get(&key(object))
             .is_some_and(|known| matches!(known.last_outcome, Some(CallOutcome::Deleting { .. })))
     }
 
-    /// One more failure: how long to pause. One before the pause was over, since something touched the object, leaves the
-    /// row as it is, or ten edits would make an hour of it.
+    /// Records an error, and returns how long to pause. An error during a pause, after something triggered the object, does not
+    /// count, because otherwise a few edits would make the pause very long.
     pub(super) fn failed(&self, key: &Key, now: Timestamp) -> Duration {
         let mut failures = self.failures();
-        let row = failures.entry(key.clone()).or_default();
-        if now < row.until {
-            return Duration::try_from(row.until.duration_since(now)).unwrap_or(FIRST_ERROR_PAUSE);
+        let known = failures.entry(key.clone()).or_default();
+        if now < known.until {
+            return Duration::try_from(known.until.duration_since(now)).unwrap_or(FIRST_ERROR_PAUSE);
         }
-        row.times = row.times.saturating_add(1);
-        let pause = FIRST_ERROR_PAUSE.saturating_mul(2_u32.saturating_pow(row.times - 1)).min(MAX_ERROR_PAUSE);
-        row.until = SignedDuration::try_from(pause).ok().and_then(|pause| now.checked_add(pause).ok()).unwrap_or(now);
+        known.count = known.count.saturating_add(1);
+        let pause = FIRST_ERROR_PAUSE.saturating_mul(2_u32.saturating_pow(known.count - 1)).min(MAX_ERROR_PAUSE);
+        known.until = SignedDuration::try_from(pause).ok().and_then(|pause| now.checked_add(pause).ok()).unwrap_or(now);
         pause
     }
 
-    /// How many failures there were in a row before this one.
+    /// Number of errors in a row.
     pub(super) fn failures_of(&self, key: &Key) -> u32 {
-        self.failures().get(key).map_or(0, |row| row.times)
+        self.failures().get(key).map_or(0, |known| known.count)
     }
 
-    /// Whether this refusal of the API server was not yet published for the object.
+    /// Records a refusal of the API server. Returns whether it was not the last one already.
     pub(super) fn refusal_is_new(&self, object: &K, text: &str) -> bool {
         let mut all = self.all();
         let Some(known) = all.get_mut(&key(object)) else { return true };
         known.refusal.replace(text.to_owned()).as_deref() != Some(text)
     }
 
-    /// The row of failures is over.
+    /// Records a reconcile without an error.
     pub(super) fn succeeded(&self, key: &Key) {
         self.failures().remove(key);
     }
 
-    /// The object is gone.
+    /// Forgets an object after its deletion.
     pub(super) fn forget(&self, key: &Key) {
         self.all().remove(key);
         self.failures().remove(key);
     }
 
-    fn failures(&self) -> MutexGuard<'_, HashMap<Key, Row>> {
+    fn failures(&self) -> MutexGuard<'_, HashMap<Key, Failures>> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

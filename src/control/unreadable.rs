@@ -1,6 +1,6 @@
-//! What is done about an object that this version cannot read: its condition says so, and metadata alone lets go of it.
+//! Handles objects that this version cannot read: reports that in their conditions, and honours a forced orphan.
 //!
-//! Never touches anything in AppLink, nor the fields of the spec. `reconciler` calls it in place of a reconcile.
+//! Never touches AppLink or the spec. `reconcile` calls it instead of gathering and planning.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{ApiResource, DynamicObject, Patch};
@@ -20,10 +20,10 @@ use crate::crd::{AppLinkAddon, Connection, FINALIZER, Reason, ResourceStatus, an
 use crate::observe::Key;
 use crate::plan::ConditionReport;
 
-/// Says of an object that this version cannot read what is wrong with it, and leaves it alone, but for what metadata alone
-/// allows: a forced orphan.
+/// Reports what is wrong with an object that this version cannot read, and otherwise leaves it alone. The metadata is enough
+/// for a forced orphan.
 ///
-/// The Event stays where the status may not: one that was at fault is readable again once it is written anew.
+/// The Event is published even if the status cannot be written. If the status itself was unreadable, writing it repairs it.
 pub(super) async fn report_unreadable<K: Kind>(ctx: &Context, meta: &ObjectMeta, error: &str) -> Result<Action, Error> {
     let (namespace, name) = (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
     tracing::warn!(kind = K::KIND, %namespace, %name, "cannot be read: {error}");
@@ -58,13 +58,13 @@ pub(super) async fn report_unreadable<K: Kind>(ctx: &Context, meta: &ObjectMeta,
     raw.set_observed_generation(generation);
     let body = json!({ "metadata": { "resourceVersion": known.resource_version() }, "status": raw });
     let done = api.patch_status(&who.name, &params(), &Patch::Merge(body)).await;
-    let events = PendingEvent { warning: true, reason: Reason::InvalidSpec, note };
-    publish_event(ctx, &who, &known.object_ref(&resource), events).await;
+    let event = PendingEvent { warning: true, reason: Reason::InvalidSpec, note };
+    publish_event(ctx, &who, &known.object_ref(&resource), event).await;
     done.map_err(Error::kube(format!("patch the status of {who}")))?;
     Ok(Action::await_change())
 }
 
-/// Takes the finalizer off an object that cannot be read, since its user says so.
+/// Removes the finalizer of an object that cannot be read, because the user requests it.
 async fn orphan(ctx: &Context, api: &Api<DynamicObject>, who: &Key, known: &DynamicObject) -> Result<Action, Error> {
     let rest: Vec<_> = known.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).collect();
     let metadata = json!({ "uid": known.uid(), "resourceVersion": known.resource_version(), "finalizers": rest });
@@ -84,7 +84,7 @@ async fn orphan(ctx: &Context, api: &Api<DynamicObject>, who: &Key, known: &Dyna
     Ok(Action::await_change())
 }
 
-/// What an object that cannot be read refers to, as far as its spec tells.
+/// The objects that an unreadable object refers to, as far as its spec shows.
 fn references(data: &Value) -> Vec<Reference> {
     let name = |field: &str| Some(data.pointer(field)?.as_str()?.to_owned());
     let addon = name("/spec/addonRef/name").map(Reference::to::<AppLinkAddon>);

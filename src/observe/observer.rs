@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::addon::{Addon, View};
 use super::cache::CollectionRef;
 use super::owner::{Hooks, OwnerPoller, PollSettings};
 use super::pass::ChildListing;
-use super::poller::Poller;
+use super::poller::{Poller, Reachability};
 use super::schedule::stale_after;
 use super::shared::Shared;
 use super::trigger::Key;
@@ -41,7 +42,7 @@ pub struct Observer {
 }
 
 struct RunningPoller {
-    poller: Arc<Poller>,
+    poller: Arc<Poller<Addon>>,
     _task: Running,
 }
 
@@ -73,15 +74,15 @@ impl Observer {
     /// Starts a poller for `addon`, or replaces it if the settings changed.
     pub fn follow(&self, addon: &Key, settings: PollSettings) {
         let mut pollers = self.pollers();
-        let known = pollers.get(addon).map(|f| f.poller.settings());
+        let known = pollers.get(addon).map(|f| f.poller.source().settings());
         if known.is_some_and(|k| k.selector.same(&settings.selector) && k.poll == settings.poll) {
             return;
         }
         let PollSettings { selector, recorded, .. } = settings.clone();
         let resolver = AddonResolver::new(self.http.clone(), self.clock, selector, recorded);
         let api = AppLink::new(Arc::new(resolver));
-        let poller = Poller::new(addon.clone(), settings, api, self.clock, self.hooks.clone(), self.shared.clone());
-        let poller = Arc::new(poller);
+        let source = Addon::new(addon.clone(), settings, api, self.clock, self.hooks.clone(), self.shared.clone());
+        let poller = Arc::new(Poller::new(addon.clone(), source, self.clock, self.hooks.wake.clone()));
         let name = format!("poller of {addon}");
         let pulse = self.liveness.pulse(&name, POLLER_HEARTBEAT);
         let task = self.liveness.spawn(&name, poller.clone().run(self.metrics.clone(), pulse));
@@ -146,7 +147,10 @@ impl Observer {
     /// The state of `addon`; `None` without a poller.
     #[must_use]
     pub fn addon(&self, addon: &Key) -> Option<AddonObservation> {
-        Some(self.poller(addon)?.addon())
+        let poller = self.poller(addon)?;
+        let Reachability { at, problem, stale, constrained } = poller.reachability();
+        let View { facts, list_problem, connections, authorizations } = poller.source().view();
+        Some(AddonObservation { facts, problem, list_problem, stale, constrained, connections, authorizations, at })
     }
 
     /// Looks up one remote object; see [`crate::facts::collection::Collection::lookup`].
@@ -159,32 +163,32 @@ impl Observer {
         name: &str,
         since: Timestamp,
     ) -> Lookup<R> {
-        self.poller(addon).map(|p| p.lookup(collection, id, name, since)).unwrap_or_default()
+        self.poller(addon).map(|p| p.source().lookup(collection, id, name, since)).unwrap_or_default()
     }
 
     /// The last observation of the object with this ID, including the parts that a snapshot leaves out.
     #[must_use]
     pub fn object<R: RemoteObject>(&self, addon: &Key, collection: &CollectionRef<R>, id: &str) -> Option<R> {
-        self.poller(addon)?.object(collection, id)
+        self.poller(addon)?.source().object(collection, id)
     }
 
     /// Records the name of the object with this ID, which lists may leave out.
     pub fn set_name<R: RemoteObject>(&self, addon: &Key, collection: &CollectionRef<R>, id: &str, name: &str) {
         if let Some(poller) = self.poller(addon) {
-            poller.set_name(collection, id, name);
+            poller.source().set_name(collection, id, name);
         }
     }
 
     /// All targets on a connection, also those of other owners.
     #[must_use]
     pub fn target_listing(&self, addon: &Key, connection: &str) -> TargetListing {
-        self.poller(addon).map(|p| p.target_listing(connection)).unwrap_or_default()
+        self.poller(addon).map(|p| p.source().target_listing(connection)).unwrap_or_default()
     }
 
     /// Whether a listing that began at `since` or later proves that the connection with this ID is gone.
     #[must_use]
     pub fn connection_gone(&self, addon: &Key, connection: &str, since: Timestamp) -> bool {
-        self.poller(addon).is_some_and(|p| p.connection_gone(connection, since))
+        self.poller(addon).is_some_and(|p| p.source().connection_gone(connection, since))
     }
 
     /// The API client of `addon`, for writes.
@@ -192,7 +196,7 @@ impl Observer {
     /// # Errors
     /// [`RemoteError::Forgotten`] without a poller.
     pub fn api(&self, addon: &Key) -> Result<AppLink, RemoteError> {
-        Ok(self.poller(addon).ok_or(RemoteError::Forgotten)?.api().clone())
+        Ok(self.poller(addon).ok_or(RemoteError::Forgotten)?.source().api().clone())
     }
 
     /// The poller of `addon`, if it has one.
@@ -210,18 +214,18 @@ impl Observer {
         observation: Observation<R>,
     ) {
         if let Some(poller) = self.poller(addon) {
-            poller.observe(collection, at, observation);
+            poller.source().observe(collection, at, observation);
         }
     }
 
     /// Records what a call showed about the children of a connection.
     pub fn apply_child_listing(&self, addon: &Key, listing: ChildListing) {
         if let Some(poller) = self.poller(addon) {
-            poller.apply_child_listing(listing);
+            poller.source().apply_child_listing(listing);
         }
     }
 
-    fn poller(&self, addon: &Key) -> Option<Arc<Poller>> {
+    fn poller(&self, addon: &Key) -> Option<Arc<Poller<Addon>>> {
         Some(self.pollers().get(addon)?.poller.clone())
     }
 

@@ -1,73 +1,77 @@
-//! Polls one add-on: decides when to list, caches the results, and wakes objects.
+//! Polls one owner of remote objects: decides when, and wakes objects.
 //!
-//! Writes nothing to Kubernetes or AppLink. A pass takes a few list calls, however many objects there are. All who
-//! request a poll share one pass, so requests are cheap. While the call budget is short, regular passes are deferred;
-//! passes that an edit waits for are not.
-
-mod result;
+//! Writes nothing to Kubernetes or a remote service, and knows no service: its source makes the calls. All who request a
+//! poll share one pass, so requests are cheap. While the call budget is short, regular passes are deferred; passes that an
+//! edit waits for are not.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
-use super::cache::{AddonCache, CollectionRef};
-use super::owner::{Hooks, OwnerPoller, PollSettings};
-use super::pass::{self, ChildListing, OrgAccessListings, Subscription};
+use super::owner::OwnerPoller;
 use super::schedule::{Schedule, stale_after};
-use super::shared::Shared;
-use super::state::{PassResult, PollerState};
+use super::source::{Pass, PassFailure, PassResult, Source};
 use super::trigger::{Key, Trigger};
-use crate::applink::AppLink;
-use crate::budget::Purpose;
+use crate::budget::{Limit, Purpose, Refused};
 use crate::clock::Clock;
-use crate::facts::TargetListing;
-use crate::facts::collection::Observation;
-use crate::facts::{AddonObservation, Lookup, OrgAccessKind, Phase, RemoteObject};
-use crate::heroku::RemoteError;
+use crate::conditions::ConditionReport;
 use crate::liveness::Pulse;
 use crate::metrics::Metrics;
 use crate::timing::{FAST_POLL, FAST_POLL_FOR, MIN_POLL_GAP, POLLER_HEARTBEAT, POLLER_LATE};
 
-/// Without a list endpoint, targets are read one by one. This happens less often than a pass by this factor.
-const SLOW_FACTOR: i32 = 5;
+/// Receives triggers.
+pub type Wake = Arc<dyn Fn(Trigger) + Send + Sync>;
 
-/// The poller of one add-on.
-pub(super) struct Poller {
-    addon: Key,
-    settings: PollSettings,
-    api: AppLink,
+/// The poller of one owner.
+pub struct Poller<S> {
+    /// The resource of the owner.
+    owner: Key,
+    source: S,
     clock: Clock,
-    hooks: Hooks,
-    shared: Shared,
-    wake: Notify,
-    state: Mutex<PollerState>,
+    wake: Wake,
+    changed: Notify,
+    state: Mutex<State>,
 }
 
-/// A stopped poller must not count as one that shares listings.
-impl Drop for Poller {
-    fn drop(&mut self) {
-        self.shared.remove(&self.addon);
-    }
+/// Whether the owner can be reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reachability {
+    /// When the last finished pass began.
+    pub(super) at: Option<Timestamp>,
+    /// Why the owner is unusable now.
+    pub(super) problem: Option<ConditionReport>,
+    /// Whether the outage has lasted so long that the state of all its objects is unknown.
+    pub(super) stale: bool,
+    /// Says that the call budget forces longer poll intervals.
+    pub(super) constrained: Option<String>,
 }
 
-impl OwnerPoller for Poller {
+struct State {
+    reachability: Reachability,
+    requesters: BTreeSet<Key>,
+    /// Purpose of the next pass.
+    purpose: Purpose,
+    /// Objects that wait for the service, and since when.
+    waiters: BTreeMap<Key, Timestamp>,
+    schedule: Schedule,
+}
+
+impl<S: Source> OwnerPoller for Poller<S> {
     fn owner_id(&self) -> Option<String> {
-        self.state().live.facts.as_ref().map(|facts| facts.addon_id.clone())
+        self.source.owner_id()
     }
 
     fn request_poll(&self, who: Key, purpose: Purpose) {
         {
             let mut state = self.state();
-            // The first pass looks the add-on up anyway.
-            state.resolve_again |= who == self.addon && state.live.at.is_some();
             state.requesters.insert(who);
             if purpose == Purpose::UrgentPoll {
                 state.purpose = purpose;
             }
         }
-        self.wake.notify_one();
+        self.changed.notify_one();
     }
 
     fn set_waiting(&self, who: &Key, waits: bool) {
@@ -78,124 +82,66 @@ impl OwnerPoller for Poller {
         } else if !state.waiters.contains_key(who) {
             state.waiters.insert(who.clone(), now);
             drop(state);
-            self.wake.notify_one();
+            self.changed.notify_one();
         }
     }
 }
 
-impl Poller {
-    pub(super) fn new(
-        addon: Key,
-        settings: PollSettings,
-        api: AppLink,
-        clock: Clock,
-        hooks: Hooks,
-        shared: Shared,
-    ) -> Self {
+impl<S: Source> Poller<S> {
+    /// A poller of `source`. `owner` is the resource of the owner; it reports problems.
+    #[must_use]
+    pub fn new(owner: Key, source: S, clock: Clock, wake: Wake) -> Self {
         let now = clock.now();
-        let state = PollerState {
-            live: AddonObservation::default(),
-            cache: AddonCache::default(),
-            outages: Vec::new(),
-            read: BTreeMap::new(),
+        let state = State {
+            reachability: Reachability::default(),
             requesters: BTreeSet::new(),
             purpose: Purpose::Poll,
             waiters: BTreeMap::new(),
-            resolve_again: false,
-            schedule: Schedule { due: now, not_before: now, deferred: false, last_success: now, failures: 0 },
+            schedule: Schedule::starting(now),
         };
-        Self { addon, settings, api, clock, hooks, shared, wake: Notify::new(), state: Mutex::new(state) }
+        Self { owner, source, clock, wake, changed: Notify::new(), state: Mutex::new(state) }
     }
 
-    pub(super) fn settings(&self) -> &PollSettings {
-        &self.settings
+    /// What it polls.
+    pub fn source(&self) -> &S {
+        &self.source
     }
 
-    pub(super) fn api(&self) -> &AppLink {
-        &self.api
-    }
-
-    pub(super) fn addon(&self) -> AddonObservation {
-        self.state().live.clone()
-    }
-
-    pub(super) fn lookup<R: RemoteObject>(
-        &self,
-        collection: &CollectionRef<R>,
-        id: Option<&str>,
-        name: &str,
-        since: Timestamp,
-    ) -> Lookup<R> {
-        let state = self.state();
-        state.cache.get(collection).map(|collection| collection.lookup(id, name, since)).unwrap_or_default()
-    }
-
-    pub(super) fn object<R: RemoteObject>(&self, collection: &CollectionRef<R>, id: &str) -> Option<R> {
-        let state = self.state();
-        state.cache.get(collection)?.object(id).cloned()
-    }
-
-    pub(super) fn set_name<R: RemoteObject>(&self, collection: &CollectionRef<R>, id: &str, name: &str) {
-        let mut state = self.state();
-        if state.cache.get(collection).is_some() {
-            state.cache.at(collection).set_name(id, name);
-        }
-    }
-
-    pub(super) fn target_listing(&self, connection: &str) -> TargetListing {
-        self.state().cache.target_listing(connection)
-    }
-
-    /// Whether a listing that began at `since` or later proves that the connection with this ID is gone.
-    pub(super) fn connection_gone(&self, connection: &str, since: Timestamp) -> bool {
-        let mut state = self.state();
-        let live =
-            state.cache.at(&CollectionRef::org_access(OrgAccessKind::Connection)).lookup(Some(connection), "", since);
-        let seen = live.of_id(connection).map(|seen| seen.object.phase);
-        seen == Some(Phase::Deleted)
-            || (seen.is_none() && (live.complete || live.deleted_ids.iter().any(|id| id == connection)))
-    }
-
-    pub(super) fn apply_child_listing(&self, listing: ChildListing) {
-        self.state().cache.apply_child_listing(listing);
-    }
-
-    pub(super) fn observe<R: RemoteObject>(
-        &self,
-        collection: &CollectionRef<R>,
-        at: Timestamp,
-        observation: Observation<R>,
-    ) {
-        // The caller plans again anyway. Other objects with this name learn of it in the next pass at the latest.
-        self.state().cache.at(collection).observe(at, observation);
+    pub(super) fn reachability(&self) -> Reachability {
+        self.state().reachability.clone()
     }
 
     /// Runs forever.
-    pub(super) async fn run(self: Arc<Self>, metrics: Metrics, pulse: Pulse) {
+    pub async fn run(self: Arc<Self>, metrics: Metrics, pulse: Pulse) {
         loop {
             self.wait(&pulse).await;
             pulse.beat(POLLER_HEARTBEAT);
             let began = self.clock.now();
             let (requesters, purpose) = self.next_pass(began);
-            let result = self.pass(began, purpose, &requesters, &pulse).await;
-            if let Err(RemoteError::Budget(refused)) = &result
-                && self.deferred(began, refused, &requesters, purpose)
+            let (waiting, last) = {
+                let state = self.state();
+                (state.waiters.keys().cloned().collect(), state.reachability.at)
+            };
+            let pass = Pass { began, purpose, requesters: &requesters, waiting, last, pulse: &pulse };
+            let result = self.source.pass(pass).await;
+            if let Err(PassFailure { refused: Some(refused), .. }) = &result
+                && self.defer(began, refused, &requesters, purpose)
             {
                 metrics.pass("deferred");
                 continue;
             }
             metrics.pass(if result.is_ok() { "ok" } else { "failed" });
             let triggers = self.apply_result(began, result, requesters);
-            triggers.into_iter().for_each(|trigger| (self.hooks.wake)(trigger));
+            triggers.into_iter().for_each(|trigger| (self.wake)(trigger));
         }
     }
 
     /// Who requested the pass that begins now, and its purpose.
     fn next_pass(&self, now: Timestamp) -> (BTreeSet<Key>, Purpose) {
         let mut state = self.state();
-        let (requesters, wake) =
-            (std::mem::take(&mut state.requesters), std::mem::replace(&mut state.purpose, Purpose::Poll));
-        (requesters, if now < self.stale_at(&state) { wake } else { Purpose::Overdue })
+        let requesters = std::mem::take(&mut state.requesters);
+        let purpose = std::mem::replace(&mut state.purpose, Purpose::Poll);
+        (requesters, if now < self.stale_at(&state) { purpose } else { Purpose::Overdue })
     }
 
     async fn wait(&self, pulse: &Pulse) {
@@ -212,121 +158,128 @@ impl Poller {
             pulse.beat(self.clock.until(first).saturating_add(POLLER_LATE));
             tokio::select! {
                 () = tokio::time::sleep(self.clock.until(first)) => {}
-                () = self.wake.notified() => {}
+                () = self.changed.notified() => {}
             }
         }
     }
 
-    /// When to list next, and when the state becomes stale.
+    /// When to poll next, and when the state becomes stale.
     fn next(&self) -> (Timestamp, Option<Timestamp>) {
         let now = self.clock.now();
         let state = self.state();
         let Schedule { due, not_before, deferred, .. } = state.schedule;
-        let began = state.live.at;
+        let began = state.reachability.at;
         let early = if deferred && state.purpose == Purpose::Poll {
             due
         } else if !state.requesters.is_empty() {
             due.min(began.map_or(now, |at| at + MIN_POLL_GAP))
-        } else if let Some(since) = state.waiters.values().max().filter(|_| self.is_plenty(&state)) {
-            let pace = if now.duration_since(*since) < FAST_POLL_FOR { FAST_POLL } else { self.poll() };
+        } else if let Some(since) = state.waiters.values().max().filter(|_| self.source.is_plenty()) {
+            let pace = if now.duration_since(*since) < FAST_POLL_FOR { FAST_POLL } else { self.source.poll() };
             due.min(began.map_or(now, |at| at + pace))
         } else {
             due
         };
-        let stale_at = (state.live.problem.is_some() && !state.live.stale).then(|| self.stale_at(&state));
-        (early.max(not_before), stale_at)
+        let unreachable = state.reachability.problem.is_some() && !state.reachability.stale;
+        (early.max(not_before), unreachable.then(|| self.stale_at(&state)))
     }
 
     fn mark_stale(&self) {
-        self.state().live.stale = true;
-        (self.hooks.wake)(Trigger::Object(self.addon.clone()));
-        (self.hooks.wake)(Trigger::AllOf(self.addon.clone()));
+        self.state().reachability.stale = true;
+        (self.wake)(Trigger::Object(self.owner.clone()));
+        (self.wake)(Trigger::AllOf(self.owner.clone()));
     }
 
-    async fn pass(
+    /// Applies the result of a pass, and returns whom it concerns.
+    fn apply_result(
         &self,
         began: Timestamp,
-        purpose: Purpose,
-        requesters: &BTreeSet<Key>,
-        pulse: &Pulse,
-    ) -> Result<PassResult, RemoteError> {
-        let api = self.api.with_purpose(purpose);
-        let resolve_again = std::mem::take(&mut self.state().resolve_again);
-        if resolve_again {
-            api.resolver().forget_addon().await;
-        }
-        let mut found = api.resolve().await?;
-        let mut subscription = (self.hooks.subscription)(&self.addon);
-        found.budget.affords(subscription.calls(), purpose)?;
-        let urgent = !requesters.is_empty() || !self.state().waiters.is_empty();
-        let scope = (found.facts.addon_id.clone(), found.facts.app_id.clone());
-        let sharing = self.shared.sharing(&self.addon, scope, self.clock, self.not_before(began, urgent));
-        let org_access = pass::org_access(&api, self.clock, began, &mut found, &sharing).await?;
-        let listed = org_access.connections.0;
-        let mut whole = org_access.connections.1.whole;
-        whole &=
-            !subscription.authorizations || org_access.authorizations.as_ref().is_ok_and(|(_, listing)| listing.whole);
-        let mut changed_keys = self.apply_org_access(org_access);
-        let (slow, mut due) = self.due(&mut subscription);
-        due.extend(requesters.iter().cloned());
-        let is_due = |connection: &str, who: &Key| slow.contains(connection) || due.contains(who);
-        let children = pass::children(&api, self.clock, &subscription, &sharing, pulse, is_due).await;
+        result: Result<PassResult, PassFailure>,
+        requesters: BTreeSet<Key>,
+    ) -> Vec<Trigger> {
         let now = self.clock.now();
         let mut state = self.state();
-        state.cache.apply_subscription(&subscription);
-        for listing in children {
-            match listing {
-                Ok(listing) => {
-                    if slow.contains(&listing.connection) {
-                        state.read.insert(listing.connection.clone(), now);
-                    }
-                    changed_keys.extend(state.cache.apply_child_listing(listing));
-                }
-                // The next pass tries again.
-                Err(failed_listing) => {
-                    whole = false;
-                    state.cache.apply_failure(now, failed_listing, stale_after(self.poll()));
-                }
+        let before = state.reachability.clone();
+        state.reachability.at = Some(began);
+        let pass = match result {
+            Ok(pass) => {
+                (state.reachability.problem, state.reachability.stale) = (None, false);
+                state.schedule.succeeded(now, self.source.poll(), pass.whole, pass.age);
+                pass
             }
-        }
-        Ok(PassResult { facts: found.facts.clone(), listed, whole, changed_keys })
-    }
-
-    /// The earliest start of a shared listing that this pass can use: now if an object waits, otherwise the last pass,
-    /// or half an interval ago if that is later.
-    fn not_before(&self, began: Timestamp, urgent: bool) -> Timestamp {
-        let last = self.state().live.at.unwrap_or(Timestamp::MIN);
-        let recent = began.checked_sub(self.poll() / 2).unwrap_or(Timestamp::MIN);
-        if urgent { began } else { last.max(recent) }
-    }
-
-    /// Applies the listings of connections and authorizations. Returns what changed.
-    fn apply_org_access(&self, org_access: OrgAccessListings) -> BTreeSet<String> {
-        let OrgAccessListings { connections: (began, connections), authorizations } = org_access;
-        let mut state = self.state();
-        let mut changed_keys = state.cache.apply_org_access_listing(OrgAccessKind::Connection, began, connections);
-        match authorizations {
-            Ok((began, listing)) => {
-                changed_keys.extend(state.cache.apply_org_access_listing(OrgAccessKind::Authorization, began, listing))
+            Err(failure) => {
+                self.apply_failure(&mut state, failure, now);
+                PassResult::default()
             }
-            Err((began, report)) => state.cache.at(&CollectionRef::org_access(OrgAccessKind::Authorization)).failed(
-                began,
-                report,
-                stale_after(self.poll()),
-            ),
+        };
+        if self.source.is_plenty() {
+            state.reachability.constrained = None;
         }
-        changed_keys
+        let after = &state.reachability;
+        let all_changed = pass.all_changed || (&before.problem, before.stale) != (&after.problem, after.stale);
+        let owner_changed = all_changed || pass.owner_changed || before.constrained != after.constrained;
+        let mut triggers = Vec::new();
+        if owner_changed {
+            triggers.push(Trigger::Object(self.owner.clone()));
+        }
+        if all_changed {
+            triggers.push(Trigger::AllOf(self.owner.clone()));
+        } else if !pass.changed_keys.is_empty() {
+            triggers.push(Trigger::Changed(self.owner.clone(), pass.changed_keys));
+        }
+        if !requesters.is_empty() {
+            triggers.push(Trigger::Polled(requesters));
+        }
+        triggers
     }
 
-    /// Returns the connections whose targets are all read one by one, and the objects whose targets are read on the
-    /// others. Removes connections that are not ready from `subscription`: their children cannot be read.
-    fn due(&self, subscription: &mut Subscription) -> (BTreeSet<String>, BTreeSet<Key>) {
+    fn apply_failure(&self, state: &mut State, failure: PassFailure, now: Timestamp) {
+        let PassFailure { report, retry_after, .. } = failure;
+        tracing::warn!(owner = %self.owner, reason = %report.reason, "{}", report.message);
+        let outage = report.reason.is_outage();
+        // Report an outage once, with its first message, even if the symptom changes.
+        if !outage || !state.reachability.problem.as_ref().is_some_and(|known| known.reason.is_outage()) {
+            state.reachability.problem = Some(report);
+        }
+        state.reachability.stale = now >= self.stale_at(state);
+        state.schedule.failed(now, self.source.poll(), outage, retry_after);
+    }
+
+    /// Defers a pass that the budget refuses, and reports that. Returns false if nothing was observed yet or the state
+    /// would become stale: then the pass counts as failed.
+    fn defer(&self, began: Timestamp, refused: &Refused, requesters: &BTreeSet<Key>, purpose: Purpose) -> bool {
+        if refused.limit == Limit::Paused {
+            return false;
+        }
         let now = self.clock.now();
-        let state = self.state();
-        subscription.publications.retain(|id| state.cache.is_ready(id));
-        subscription.targets.retain(|id, _| state.cache.is_ready(id));
-        let pace = self.poll() * SLOW_FACTOR;
-        let slow = |id: &&String| state.read.get(*id).is_none_or(|at| now.duration_since(*at) >= pace);
-        (subscription.targets.keys().filter(slow).cloned().collect(), state.waiters.keys().cloned().collect())
+        let mut state = self.state();
+        let reported = state.reachability.constrained.is_some();
+        state.reachability.constrained.get_or_insert_with(|| {
+            format!("{refused}; until it recovers, the operator polls less often, and edits go first")
+        });
+        let stale_at = self.stale_at(&state);
+        let waits = self.source.owner_id().is_some() && now < stale_at;
+        if waits {
+            state.reachability.at = Some(began);
+            state.requesters.extend(requesters.iter().cloned());
+            if purpose == Purpose::UrgentPoll {
+                state.purpose = purpose;
+            }
+            let due = now + SignedDuration::try_from(refused.wait).unwrap_or(SignedDuration::MAX);
+            state.schedule.deferred(due.min(stale_at), purpose);
+        }
+        drop(state);
+        if !reported {
+            (self.wake)(Trigger::Object(self.owner.clone()));
+        }
+        waits
+    }
+
+    /// When the state becomes stale without another successful pass.
+    fn stale_at(&self, state: &State) -> Timestamp {
+        state.schedule.last_success + stale_after(self.source.poll())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

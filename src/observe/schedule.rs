@@ -1,4 +1,4 @@
-//! When to poll an add-on next.
+//! When to poll an owner next.
 //!
 //! Pure. The poller asks it, and reports each result.
 
@@ -28,6 +28,11 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
+    /// The schedule of a new poller, which polls immediately.
+    pub(super) fn starting(now: Timestamp) -> Self {
+        Self { due: now, not_before: now, deferred: false, last_success: now, failures: 0 }
+    }
+
     /// A pass succeeded. `whole` says whether its listings were complete, `age` how old they were.
     pub(super) fn succeeded(&mut self, now: Timestamp, poll: SignedDuration, whole: bool, age: SignedDuration) {
         let jitter = jitter(now, poll);

@@ -4,7 +4,7 @@
 
 use url::{Host, Url};
 
-use super::CallError;
+use super::error::CallError;
 
 /// Allowed hosts. Credentials go to no others.
 #[derive(Clone, Debug)]

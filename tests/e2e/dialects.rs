@@ -107,10 +107,11 @@ impl<'a> Line<'a> {
         let link = self.scene.link(&self.object("consent")).await;
 
         self.simulator.control("DELETE", &format!("/connections/{}", text(&lost, "/status/id")), Value::Null).await;
-        self.rotate().await;
-        person::answer(&link, "allow", &[]).await;
         let recreated = |o: &Value| is_ready(o) && o["status"]["id"] != lost["status"]["id"];
         self.scene.wait("Connection", &self.object("recreate"), "is recreated", recreated).await;
+        // Only now: a connection that was recreated with the old key would no longer be Ready.
+        self.rotate().await;
+        person::answer(&link, "allow", &[]).await;
         self.made("consent").await;
         for flow in FLOWS {
             let seen = self.scene.get("Connection", &self.object(flow)).await.expect("it exists");

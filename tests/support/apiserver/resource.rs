@@ -17,12 +17,14 @@ pub struct Resource {
     pub unconditional: bool,
 }
 
-static SERVED: [Resource; 10] = [
+static SERVED: [Resource; 11] = [
     custom("AppLinkAddon", "applinkaddons"),
     custom("Connection", "connections"),
     custom("Authorization", "authorizations"),
     custom("Publication", "publications"),
     custom("DataActionTarget", "dataactiontargets"),
+    // Of a made-up backend in the tests of `control`.
+    Resource { group: "notes.applink.dev", version: "v1", ..custom("Note", "notes") },
     builtin("", "Secret", "secrets", true),
     builtin("", "ConfigMap", "configmaps", true),
     Resource { namespaced: false, ..builtin("", "Namespace", "namespaces", true) },
