@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Makes sure that the local control plane is built, and prints the one directory that holds `controlplane`, `kubectl` and
-# `health`, which judges what tests record; whatever else it has to say goes to stderr. Called by the Makefile,
-# deploy/demo.sh and CI; safe when several call it at once. It starts no server and touches nothing outside .tools and
-# Go's own caches.
+# Makes sure that the local control plane is built, and prints the one directory that holds `controlplane`, `kubectl`,
+# `helm`, `kubeconform` and `health`, which judges what tests record; whatever else it has to say goes to stderr. Called by
+# the Makefile, deploy/demo.sh and CI; safe when several call it at once. It starts no server and touches nothing outside
+# .tools and Go's own caches.
 #
-# What is there already is used: kubectl on PATH, and the etcd, kube-apiserver and kubectl of $KUBEBUILDER_ASSETS.
+# What is there already is used: kubectl and Helm 4 on PATH, and the etcd, kube-apiserver and kubectl of
+# $KUBEBUILDER_ASSETS.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -41,7 +42,10 @@ directory() {
     echo "$tools/controlplane-$hash"
 }
 
-complete() { [ -x "$1/controlplane" ] && [ -x "$1/kubectl" ] && [ -x "$1/health" ]; }
+complete() {
+    local program
+    for program in controlplane kubectl helm kubeconform health; do [ -x "$1/$program" ] || return 1; done
+}
 
 # with_progress LOG DESCRIBE COMMAND...: runs it with stderr to LOG; DESCRIBE makes a line of progress from LOG.
 with_progress() {
@@ -96,25 +100,39 @@ find_kubectl() {
     fi
 }
 
+# The Helm to be linked, if the machine has one of the major version that the chart is tested with.
+find_helm() {
+    case "$(helm version --short 2>/dev/null || true)" in v4.*) command -v helm ;; esac
+}
+
 build_all() {
     command -v go >/dev/null || fail "Go is needed to build it, version $(sed -n 's/^go //p' go.mod) or newer: install it from https://go.dev/doc/install and see that \`go\` is on PATH"
     export CGO_ENABLED=0
     work=$(mktemp -d "$tools/building.XXXXXX")
-    local kubectl launcher=. began=$SECONDS
+    local kubectl helm launcher=. began=$SECONDS
     kubectl=$(find_kubectl)
+    helm=$(find_helm)
     if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
         launcher=./assets
         say "building the launcher for the binaries in $KUBEBUILDER_ASSETS"
     else
         say "building etcd, kube-apiserver and controllers: 5 to 10 minutes the first time, then kept"
+        say "to skip that, set KUBEBUILDER_ASSETS to a directory with etcd and kube-apiserver"
     fi
     build controlplane "$launcher"
     build health ./health
+    build kubeconform github.com/yannh/kubeconform/cmd/kubeconform # a tool of go.mod, as Helm is
     if [ -n "$kubectl" ]; then
         ln -s "$kubectl" "$work/kubectl"
     else
         say "there is no kubectl on PATH: building it too"
         build kubectl ./kubectl
+    fi
+    if [ -n "$helm" ]; then
+        ln -s "$helm" "$work/helm"
+    else
+        say "there is no Helm 4 on PATH: building it too"
+        build helm helm.sh/helm/v4/cmd/helm
     fi
     rm -f "$work"/*.log "$work/stale"
     rm -rf "$1"
