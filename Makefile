@@ -34,7 +34,7 @@ test: ## every test there is; the first time it builds a Kubernetes control plan
 	@$(MAKE) -j2 --output-sync=line test-e2e test-rest test-sdk
 
 .PHONY: check
-check: ## format, lints, docs, and that crds/ and docs/ are what the code says
+check: ## format, lints, docs, and that what is generated is what the code says
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --test e2e --test sdk -- -D warnings
@@ -45,15 +45,23 @@ check: ## format, lints, docs, and that crds/ and docs/ are what the code says
 	@$(go_quick) vet ./cluster ./assets
 
 .PHONY: crds
-crds: ## write crds/ from the code
+crds: ## write crds/, the CRDs of the Helm chart, and schemas/ from the code
 	$(xtask) crds
 
 .PHONY: docs
 docs: ## write the generated parts of docs/ from the code
 	$(xtask) docs
 
+.PHONY: manifests
+manifests: ## write dist/install.yaml and dist/crds.yaml, for installation without Helm (IMAGE=name:tag is the operator's image)
+	@mkdir -p dist
+	@kubectl=$$(command -v kubectl || echo "$$($(ensure))/kubectl"); \
+	"$$kubectl" kustomize crds >dist/crds.yaml; \
+	"$$kubectl" kustomize deploy/base | sed '$(if $(IMAGE),s|image: applink-operator:.*|image: $(IMAGE)|)' >dist/install.yaml
+	@ls -l dist/install.yaml dist/crds.yaml
+
 .PHONY: demo
-demo: ## see it work: control plane, simulator and operator, with a story (DEMO_EXIT=1 ends it, DEMO_KUBECONFIG=file uses your cluster)
+demo: ## see it work: control plane, simulator and operator, with a story (DEMO_EXIT=1 ends it, DEMO_KUBECONFIG=file uses your cluster, DEMO_CHART=1 the Helm chart)
 	@deploy/demo.sh
 
 .PHONY: run
@@ -80,7 +88,7 @@ audit: $(deny_bin) ## known vulnerabilities of the dependencies (fetches the adv
 .PHONY: clean
 clean: ## remove what was built here; .tools, which takes long to build, stays
 	cargo clean
-	rm -rf .demo
+	rm -rf .demo dist
 
 # Below is what the commands above call.
 

@@ -4,6 +4,7 @@
 #
 #   DEMO_EXIT=1            exit when the demo is over, with its exit status, instead of running until Ctrl-C
 #   DEMO_KUBECONFIG=FILE   use the cluster of this kubeconfig; the demo works only in its namespace applink-demo
+#   DEMO_CHART=1           install the Helm chart, without a pod, and run the operator here with the rights that it grants
 set -euo pipefail
 case "${DEMO_KUBECONFIG:-/}" in
 /*) ;;
@@ -21,6 +22,8 @@ names=()    # their names
 suspects=() # logs to show if the current step fails
 step="getting ready"
 namespace_is_ours=
+release=applink-demo # of the chart
+chart_is_ours=
 control_plane_build=
 
 # Requests to this machine must not go through a proxy.
@@ -108,6 +111,7 @@ leave_cluster() {
             kubectl -n "$namespace" patch "$object" --type=merge -p '{"metadata":{"finalizers":null}}' >/dev/null || true
         done
     fi
+    if [ -n "$chart_is_ours" ]; then helm -n "$namespace" uninstall "$release" >/dev/null || true; fi
     kubectl delete namespace "$namespace" --timeout=60s >/dev/null ||
         echo "    the namespace $namespace was not deleted; try: kubectl delete namespace $namespace"
     echo "    The CRDs stay. 'kubectl delete -k crds' removes them, together with all of their objects."
@@ -149,13 +153,14 @@ get_ready() {
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     echo $$ >"$work/pid"
-    rm -rf "$work/cluster" "$work/samples" "$work"/*.log "$work"/*.out
+    rm -rf "$work/cluster" "$work/samples" "$work"/*.log "$work"/*.out "$work"/account.*
 }
 
 # Runs both builds at the same time. Each takes minutes the first time, and seconds if nothing changed.
 build() {
     if [ -z "${DEMO_KUBECONFIG:-}" ]; then
         tell "Building the operator (Rust) and a Kubernetes control plane (Go). The first build takes minutes"
+        echo "    To skip the control plane, use a cluster of yours: DEMO_KUBECONFIG=file"
         tests/controlplane/ensure.sh >"$work/tools.out" &
         control_plane_build=$!
     else
@@ -207,6 +212,31 @@ apply_crds() {
     kubectl kustomize crds | kubectl wait --for=condition=Established --timeout="${patience}s" -f - >/dev/null
 }
 
+chart_wanted() { [ "${DEMO_CHART:-0}" != 0 ]; }
+
+# Installs the chart for the demo's namespace. The operator runs on this machine, so the chart gets no pod.
+install_chart() {
+    tell "Installing the Helm chart, which brings the CRDs, an account for the operator, and its rights"
+    command -v helm >/dev/null || fail "DEMO_CHART needs Helm: install version 4 from https://helm.sh/docs/intro/install"
+    kubectl get namespace "$namespace" >/dev/null 2>&1 || kubectl create namespace "$namespace" --save-config >/dev/null
+    local crds=true
+    if kubectl get -k crds >/dev/null 2>&1; then
+        echo "    the CRDs exist already: unchanged"
+        crds=false
+    fi
+    chart_is_ours=yes
+    helm -n "$namespace" install "$release" deploy/helm/applink-operator --set "namespaces={$namespace}" \
+        --set "replicaCount=0,image.repository=applink-operator,crds.enabled=$crds" | sed 's/^/    /'
+    kubectl kustomize crds | kubectl wait --for=condition=Established --timeout="${patience}s" -f - >/dev/null
+    local account=$release-applink-operator
+    kubectl config view --raw --minify --flatten >"$work/account.kubeconfig"
+    chmod 600 "$work/account.kubeconfig"
+    # Not as an argument, which other users of this machine could read.
+    kubectl -n "$namespace" create token "$account" --duration=12h >"$work/account.token"
+    KUBECONFIG=$work/account.kubeconfig kubectl config set users.account.tokenFile "$root/$work/account.token" >/dev/null
+    KUBECONFIG=$work/account.kubeconfig kubectl config set-context --current --user=account --namespace="$namespace" >/dev/null
+}
+
 start_simulator() {
     tell "Starting a simulator of Heroku and AppLink, so that no account is needed" "$work/simulator.log"
     launch simulator "$work/simulator.out" "$bin/applink-simulator" --listen 127.0.0.1:0
@@ -218,8 +248,10 @@ start_simulator() {
 start_operator() {
     local only=()
     tell "Starting the operator" "$work/operator.log"
-    if [ -n "${DEMO_KUBECONFIG:-}" ]; then only=(--namespace "$namespace"); fi
-    launch operator "$work/operator.out" "$bin/applink-operator" run --allowed-host 127.0.0.1 \
+    local kubeconfig=$KUBECONFIG
+    if [ -n "${DEMO_KUBECONFIG:-}" ] || chart_wanted; then only=(--namespace "$namespace"); fi
+    if chart_wanted; then kubeconfig=$work/account.kubeconfig; fi
+    launch operator "$work/operator.out" env KUBECONFIG="$kubeconfig" "$bin/applink-operator" run --allowed-host 127.0.0.1 \
         --admin-addr 127.0.0.1:0 --leader-elect=false ${only[@]+"${only[@]}"}
     await "the operator opens its admin endpoints" grep -q 'admin endpoints on http' "$work/operator.log"
     local admin
@@ -403,7 +435,7 @@ END
 get_ready
 build
 if [ -n "${DEMO_KUBECONFIG:-}" ]; then enter_cluster; else start_control_plane; fi
-apply_crds
+if chart_wanted; then install_chart; else apply_crds; fi
 start_simulator
 start_operator
 create

@@ -12,11 +12,11 @@ use crate::harness::{
 };
 
 /// Namespace of the operator in deploy/.
-const HOME: &str = "applink-system";
+pub const HOME: &str = "applink-system";
 
 /// Applies a kustomization as the README says, and returns its objects. The first run must not warn, the second must
 /// not change anything.
-async fn install(stage: &Stage, kustomization: &Path) -> Vec<Value> {
+pub async fn install(stage: &Stage, kustomization: &Path) -> Vec<Value> {
     let path = kustomization.to_str().expect("UTF-8");
     let first = stage.kubectl(&["apply", "-k", path], "").await;
     assert!(!first.contains("Warning"), "{first}");
@@ -25,26 +25,26 @@ async fn install(stage: &Stage, kustomization: &Path) -> Vec<Value> {
     rendered(stage.kubectl_path(), kustomization)
 }
 
-fn deployment(installed: &[Value]) -> &Value {
+pub fn deployment(installed: &[Value]) -> &Value {
     installed.iter().find(|object| object["kind"] == "Deployment").expect("a Deployment")
 }
 
 /// The values of an option in the Deployment's arguments.
-fn options(installed: &[Value], name: &str) -> Vec<String> {
+pub fn options(installed: &[Value], name: &str) -> Vec<String> {
     let arguments = deployment(installed)["spec"]["template"]["spec"]["containers"][0]["args"].as_array();
     let arguments = arguments.expect("arguments").iter().map(|argument| argument.as_str().expect("text"));
     arguments.filter_map(|argument| argument.strip_prefix(&format!("{name}="))).map(str::to_owned).collect()
 }
 
 /// The Deployment's options.
-fn flags(installed: &[Value]) -> Flags {
+pub fn flags(installed: &[Value]) -> Flags {
     let namespaces = Some(options(installed, "--namespace"));
     Flags { home: Some(HOME.to_owned()), namespaces, leader_elect: true, ..Flags::default() }
 }
 
 /// Asserts that the policy `restricted` of the namespace admits the Deployment's pod, and that its image has this
 /// package's version.
-async fn assert_pod_is_admitted(stage: &Stage, installed: &[Value]) {
+pub async fn assert_pod_is_admitted(stage: &Stage, installed: &[Value]) {
     let template = &deployment(installed)["spec"]["template"];
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod",

@@ -13,6 +13,7 @@ mod crash;
 mod dialects;
 mod harness;
 mod health;
+mod helm;
 mod hosts;
 mod idle;
 mod inputs;

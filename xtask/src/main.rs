@@ -1,10 +1,12 @@
-//! The commands of this repository that are no part of the product: they write `crds/` and the generated parts of
-//! `docs/`, or check that those files are up to date.
+//! The commands of this repository that are no part of the product: they write `crds/`, what else follows from the kinds,
+//! and the generated parts of `docs/`, or check that those files are up to date.
 //!
 //! Called as `cargo run -p xtask -- COMMAND` by the Makefile.
 
+mod chart;
 mod crds;
 mod docs;
+mod schemas;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,7 +23,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Write crds/: the custom resource definitions, a file each, and a kustomization of them.
+    /// Write the custom resource definitions, a file each: into crds/, into the Helm chart, and as JSON schemas into schemas/.
     Crds(Mode),
     /// Write the part of each page of docs/ below its mark.
     Docs(Mode),
@@ -54,8 +56,15 @@ fn directory(name: &str) -> PathBuf {
 }
 
 fn crds(mode: &Mode) -> anyhow::Result<()> {
-    let files = crds::files()?.into_iter().map(|(name, text)| (directory("crds").join(name), text)).collect::<Vec<_>>();
-    write_or_check(&files, mode, "make crds")
+    let places = [
+        ("crds", crds::files()?),
+        ("deploy/helm/applink-operator/templates/crds", chart::files()?),
+        ("schemas", schemas::files()?),
+    ];
+    let place = |(place, files): (&str, Vec<(String, String)>)| {
+        files.into_iter().map(|(name, text)| (directory(place).join(name), text)).collect::<Vec<_>>()
+    };
+    write_or_check(&places.into_iter().flat_map(place).collect::<Vec<_>>(), mode, "make crds")
 }
 
 fn docs(mode: &Mode) -> anyhow::Result<()> {

@@ -81,9 +81,24 @@ impl ControlPlane {
     /// Runs kubectl as an administrator. Returns whether it succeeded, and its output.
     pub async fn try_kubectl(&self, arguments: &[&str], stdin: &str) -> (bool, String) {
         let mut command = Command::new(&self.kubectl);
-        command.env("KUBECONFIG", &self.kubeconfig).env("NO_PROXY", "127.0.0.1").args(arguments);
+        command.args(arguments);
+        self.try_tool(command, stdin).await
+    }
+
+    /// Runs Helm as an administrator, without the files of the user who runs the tests.
+    pub async fn try_helm(&self, arguments: &[&str]) -> (bool, String) {
+        let mut command = Command::new(TOOLS.join("helm"));
+        for place in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+            command.env(place, self.dir.join(place));
+        }
+        command.args(arguments);
+        self.try_tool(command, "").await
+    }
+
+    async fn try_tool(&self, mut command: Command, stdin: &str) -> (bool, String) {
+        command.env("KUBECONFIG", &self.kubeconfig).env("NO_PROXY", "127.0.0.1");
         let stdin = stdin.to_owned();
-        tokio::task::spawn_blocking(move || run(&mut command, &stdin)).await.expect("kubectl")
+        tokio::task::spawn_blocking(move || run(&mut command, &stdin)).await.expect("a command")
     }
 }
 

@@ -57,4 +57,15 @@ impl Stage {
         assert!(ok, "kubectl {arguments:?} failed: {said}");
         said
     }
+
+    /// Runs Helm as an administrator. Returns whether it succeeded, and its output.
+    pub async fn try_helm(&self, arguments: &[&str]) -> (bool, String) {
+        self.control_plane.try_helm(arguments).await
+    }
+
+    pub async fn helm(&self, arguments: &[&str]) -> String {
+        let (ok, said) = self.try_helm(arguments).await;
+        assert!(ok, "helm {arguments:?} failed: {said}");
+        said
+    }
 }
