@@ -373,9 +373,7 @@ republish() {
     local before
     before=$(published)
     tell "Changing the API: its document in the ConfigMap is now version 1.1.0" "$work/operator.log" "$work/simulator.log"
-    sed 's/version: 1.0.0/version: 1.1.0/' deploy/samples/openapi.yaml >"$work/samples/openapi.yaml"
-    objects create configmap orders-openapi --from-file="$work/samples/openapi.yaml" --dry-run=client -o yaml |
-        objects replace -f - | sed 's/^/    /'
+    objects get configmap orders-openapi -o yaml | sed 's/^\( *version:\) 1.0.0$/\1 1.1.0/' | objects replace -f - | sed 's/^/    /'
     await "the API is published again" published_since "$before"
     objects get events.v1.events.k8s.io -o jsonpath='{range .items[?(@.reason=="Republished")]}{"    Event "}{.reason}{": "}{.note}{"\n"}{end}'
 }

@@ -4,6 +4,7 @@
 //! threads take twice as long. The harness is in `harness`.
 
 mod admission;
+mod admission_policies;
 mod adopt;
 mod authorization;
 mod canary;
@@ -29,6 +30,7 @@ mod publications;
 mod rate_limits;
 mod rbac;
 mod replace;
+mod samples;
 mod sets;
 mod stop;
 mod storm;

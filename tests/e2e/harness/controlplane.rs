@@ -95,6 +95,13 @@ impl ControlPlane {
         self.try_tool(command, "").await
     }
 
+    /// Runs kubeconform, which checks manifests against schemas.
+    pub async fn try_kubeconform(&self, arguments: &[&str]) -> (bool, String) {
+        let mut command = Command::new(TOOLS.join("kubeconform"));
+        command.args(arguments);
+        self.try_tool(command, "").await
+    }
+
     async fn try_tool(&self, mut command: Command, stdin: &str) -> (bool, String) {
         command.env("KUBECONFIG", &self.kubeconfig).env("NO_PROXY", "127.0.0.1");
         let stdin = stdin.to_owned();

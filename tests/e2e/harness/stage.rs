@@ -68,4 +68,9 @@ impl Stage {
         assert!(ok, "helm {arguments:?} failed: {said}");
         said
     }
+
+    /// Runs kubeconform. Returns whether all is valid, and its output.
+    pub async fn try_kubeconform(&self, arguments: &[&str]) -> (bool, String) {
+        self.control_plane.try_kubeconform(arguments).await
+    }
 }

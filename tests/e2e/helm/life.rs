@@ -53,6 +53,27 @@ async fn assert_found(scene: &Scene, seq: u64, round: &str) {
     assert_eq!(changes, Vec::<&Value>::new(), "{round}");
 }
 
+/// Every metric in the alerts of the chart is one that the operator serves.
+async fn assert_alerts_know(stage: &Stage, served: &str) {
+    let objects = rendered(stage, &["--set", "metrics.prometheusRule.enabled=true"]).await;
+    let rule = objects.iter().find(|object| object["kind"] == "PrometheusRule").expect("the alerts");
+    let alerts = rule["spec"]["groups"][0]["rules"].as_array().expect("alerts");
+    let metrics = alerts.iter().flat_map(|alert| {
+        let words = text(alert, "/expr").split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let metrics: Vec<_> = words.filter(|word| word.starts_with("applink_")).collect();
+        assert!(!metrics.is_empty(), "an alert about nothing: {alert}");
+        metrics
+    });
+    for metric in metrics {
+        assert!(
+            served
+                .lines()
+                .any(|line| line.starts_with(&format!("{metric}{{")) || line.starts_with(&format!("{metric} "))),
+            "{metric}: {served}"
+        );
+    }
+}
+
 async fn status_of_release(stage: &Stage) -> (i64, String) {
     let said = stage.helm(&["status", super::RELEASE, "--namespace", HOME, "--output", "json"]).await;
     let release: Value = serde_json::from_str(&said).expect("JSON");
@@ -74,6 +95,7 @@ fn release_lives_and_leaves_the_objects() {
         let scene = stage.bare_scene("crm").await;
         let first = operator(&scene, &[]).await;
         all_ready(&scene).await;
+        assert_alerts_know(stage, &first.metrics().await).await;
         let seq = scene.simulator.last_request().await;
         stop(first).await;
 
