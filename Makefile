@@ -49,7 +49,7 @@ crds: ## write crds/, the CRDs of the Helm chart, and schemas/ from the code
 	$(xtask) crds
 
 .PHONY: docs
-docs: ## write the generated parts of docs/ from the code
+docs: ## write the generated parts of docs/ from the code, and check that every link resolves
 	$(xtask) docs
 
 .PHONY: manifests

@@ -12,6 +12,7 @@ mod connection;
 mod consent;
 mod crash;
 mod dialects;
+mod docs;
 mod harness;
 mod health;
 mod helm;

@@ -6,6 +6,8 @@
 #![deny(clippy::disallowed_methods)]
 
 mod kind;
+pub mod links;
+pub mod llms;
 #[cfg(test)]
 mod tests;
 

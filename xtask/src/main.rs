@@ -8,6 +8,7 @@ mod crds;
 mod docs;
 mod schemas;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -25,7 +26,7 @@ struct Cli {
 enum Command {
     /// Write the custom resource definitions, a file each: into crds/, into the Helm chart, and as JSON schemas into schemas/.
     Crds(Mode),
-    /// Write the part of each page of docs/ below its mark.
+    /// Write the part of each page of docs/ below its mark, and llms.txt; and fail if a link in a Markdown file leads nowhere.
     Docs(Mode),
 }
 
@@ -77,7 +78,35 @@ fn docs(mode: &Mode) -> anyhow::Result<()> {
         };
         files.push((path, page.refreshed(&text).map_err(|text| anyhow!(text))?));
     }
-    write_or_check(&files, mode, "make docs")
+    write_or_check(&files, mode, "make docs")?;
+    // Made from the pages as they are now.
+    let pages = docs::llms::PAGES.iter().map(|name| Ok((*name, read(&directory("docs").join(name))?)));
+    let pages = pages.collect::<anyhow::Result<Vec<_>>>()?;
+    let index = docs::llms::index(&pages).map_err(|text| anyhow!(text))?;
+    write_or_check(&[(directory("docs").join("llms.txt"), index)], mode, "make docs")?;
+    check_links()
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Fails with the links in the Markdown files of the repository that lead nowhere.
+fn check_links() -> anyhow::Result<()> {
+    let root = directory("");
+    let mut pages = BTreeMap::new();
+    for place in ["", "docs", "docs/design"] {
+        for entry in std::fs::read_dir(root.join(place)).with_context(|| format!("cannot list {place}"))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|end| end == "md") {
+                pages.insert(path.strip_prefix(&root)?.to_owned(), read(&path)?);
+            }
+        }
+    }
+    match docs::links::broken(&pages, |path| root.join(path).exists()).as_slice() {
+        [] => Ok(()),
+        broken => Err(anyhow!("these links lead nowhere:\n  {}", broken.join("\n  "))),
+    }
 }
 
 /// Writes the files, or fails with the names of those that are out of date and the command that writes them.

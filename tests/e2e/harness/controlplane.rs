@@ -102,6 +102,14 @@ impl ControlPlane {
         self.try_tool(command, "").await
     }
 
+    /// Runs a script of bash as an administrator, with kubectl on its PATH.
+    pub async fn try_script(&self, directory: &Path, script: &str) -> (bool, String) {
+        let path = format!("{}:{}", TOOLS.display(), std::env::var("PATH").unwrap_or_default());
+        let mut command = Command::new("bash");
+        command.arg("-c").arg(script).current_dir(directory).env("PATH", path);
+        self.try_tool(command, "").await
+    }
+
     async fn try_tool(&self, mut command: Command, stdin: &str) -> (bool, String) {
         command.env("KUBECONFIG", &self.kubeconfig).env("NO_PROXY", "127.0.0.1");
         let stdin = stdin.to_owned();

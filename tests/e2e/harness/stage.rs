@@ -73,4 +73,9 @@ impl Stage {
     pub async fn try_kubeconform(&self, arguments: &[&str]) -> (bool, String) {
         self.control_plane.try_kubeconform(arguments).await
     }
+
+    /// Runs a script of bash in a directory. Returns whether it succeeded, and its output.
+    pub async fn try_script(&self, directory: &Path, script: &str) -> (bool, String) {
+        self.control_plane.try_script(directory, script).await
+    }
 }

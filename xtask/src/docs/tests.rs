@@ -8,7 +8,7 @@ use super::*;
 use applink_operator::crd::{AppLinkAddon, Authorization, Connection, DataActionTarget, Publication};
 
 /// The pages that people write, at least in part.
-const WRITTEN: [(&str, &str); 10] = [
+const WRITTEN: [(&str, &str); 15] = [
     ("the front page", include_str!("../../../README.md")),
     ("README.md", include_str!("../../../docs/README.md")),
     ("policies.md", include_str!("../../../docs/policies.md")),
@@ -19,6 +19,11 @@ const WRITTEN: [(&str, &str); 10] = [
     ("publication.md", include_str!("../../../docs/publication.md")),
     ("dataactiontarget.md", include_str!("../../../docs/dataactiontarget.md")),
     ("simulator.md", include_str!("../../../docs/simulator.md")),
+    ("install.md", include_str!("../../../docs/install.md")),
+    ("gitops.md", include_str!("../../../docs/gitops.md")),
+    ("rotate-a-key.md", include_str!("../../../docs/rotate-a-key.md")),
+    ("recover.md", include_str!("../../../docs/recover.md")),
+    ("admission.md", include_str!("../../../docs/admission.md")),
 ];
 
 fn schema(definition: &CustomResourceDefinition) -> &JSONSchemaProps {
