@@ -240,7 +240,7 @@ install_chart() {
 start_simulator() {
     tell "Starting a simulator of Heroku and AppLink, so that no account is needed" "$work/simulator.log"
     launch simulator "$work/simulator.out" "$bin/applink-simulator" --listen 127.0.0.1:0
-    await "the simulator listens" grep -q '^listening on ' "$work/simulator.out"
+    await "the simulator listens" grep -qs '^listening on ' "$work/simulator.out"
     simulator=$(sed -n '1s/^listening on //p' "$work/simulator.out")
     echo "    ready: $simulator"
 }
@@ -253,7 +253,7 @@ start_operator() {
     if chart_wanted; then kubeconfig=$work/account.kubeconfig; fi
     launch operator "$work/operator.out" env KUBECONFIG="$kubeconfig" "$bin/applink-operator" run --allowed-host 127.0.0.1 \
         --admin-addr 127.0.0.1:0 --leader-elect=false ${only[@]+"${only[@]}"}
-    await "the operator opens its admin endpoints" grep -q 'admin endpoints on http' "$work/operator.log"
+    await "the operator opens its admin endpoints" grep -qs 'admin endpoints on http' "$work/operator.log"
     local admin
     admin=$(sed -n 's/.*admin endpoints on \(http:[0-9./:]*\).*/\1/p' "$work/operator.log" | head -n 1)
     await "the operator is ready" curl -fs --max-time 5 -o "$work/ready.out" "$admin/readyz"
