@@ -9,7 +9,7 @@ use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use serde_json::Value;
 
 use crate::harness::deploy::source;
-use crate::harness::{Stage, e2e_alone, e2e_together, text};
+use crate::harness::{Stage, e2e_alone, text};
 
 /// Groups of kinds that this API server does not have. Their manifests must be YAML with apiVersion and kind.
 const ELSEWHERE: [&str; 5] = [
@@ -87,11 +87,15 @@ async fn check(stage: &Stage, namespaces: &mut BTreeSet<String>, block: &str) ->
     if ok && !said.contains("Warning") { Ok("accepted") } else { Err(said) }
 }
 
+async fn install_crds(stage: &Stage) {
+    stage.kubectl(&["apply", "--server-side", "-k", source("crds").to_str().expect("UTF-8")], "").await;
+    stage.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"], "").await;
+}
+
 #[test]
 fn api_server_accepts_every_manifest() {
     e2e_alone("docs", async |stage| {
-        stage.kubectl(&["apply", "--server-side", "-k", source("crds").to_str().expect("UTF-8")], "").await;
-        stage.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"], "").await;
+        install_crds(stage).await;
         let mut namespaces = BTreeSet::from(["default".to_owned()]);
         let (mut wrong, mut found) = (Vec::new(), Vec::new());
         for page in pages() {
@@ -123,7 +127,9 @@ fn port() -> u16 {
 
 #[test]
 fn getting_started_runs_as_it_is_written() {
-    e2e_together("getting-started", async |stage| {
+    // Alone, since its operator has the rights of an administrator.
+    e2e_alone("getting-started", async |stage| {
+        install_crds(stage).await;
         let scene = stage.bare_scene("getting-started-files").await;
         let program = Path::new(env!("CARGO_BIN_EXE_applink-operator"));
         let link = |from: &Path, name: &str| std::os::unix::fs::symlink(from, scene.dir.join(name)).expect("a link");
