@@ -209,7 +209,7 @@ mod tests {
             Ok(builder.body(Bytes::new()).expect("an answer"))
         });
         let hosts = AllowedHosts::new(&["*.heroku.com".to_owned()]).expect("a pattern");
-        let budgets = Budgets::new(Limits { per_hour: 3610, at_once: 10, reserve: 4, last: 0 });
+        let budgets = Budgets::new(Limits { per_hour: 10, at_once: 10, reserve: 4, last: 0 });
         let transport = BoxCloneSyncService::new(transport);
         let http = Http::new(transport, hosts, budgets.clone(), Clock::system(), Metrics::default());
         let budget = budgets.account("token");

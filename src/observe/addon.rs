@@ -192,7 +192,7 @@ impl Addon {
         }
         let mut found = api.resolve().await?;
         let mut subscription = (self.hooks.subscription)(&self.key);
-        found.budget.affords(subscription.calls(), pass.purpose)?;
+        found.budget.affords_pass(subscription.calls(), self.settings.poll, pass.purpose)?;
         let scope = (found.facts.addon_id.clone(), found.facts.app_id.clone());
         let sharing = self.shared.sharing(&self.key, scope, self.clock, self.not_before(pass));
         let org_access = pass::org_access(&api, self.clock, pass.began, &mut found, &sharing).await?;
