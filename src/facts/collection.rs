@@ -2,13 +2,20 @@
 //!
 //! Pure. `observe` is the only writer. A plan sees a [`Lookup`] of one key. An object counts as absent only if that is proved.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod objects;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::conditions::ConditionReport;
 use crate::facts::{Lookup, Observed, Outage, Phase, RemoteObject};
 use crate::timing::OBSERVATION_LIFETIME;
+
+use objects::Objects;
+
+/// Fewer observations than this are not worth a search for old ones.
+const ROOM: usize = 8;
 
 /// Result of one list call.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,10 +44,15 @@ pub enum Observation<R> {
 #[derive(Clone, Debug)]
 pub struct Collection<R> {
     listed: Option<Listed>,
-    objects: BTreeMap<String, Observed<R>>,
+    objects: Objects<R>,
+    /// Observations since the last listing began, but for writes.
     observations: Vec<(Timestamp, Observation<R>)>,
+    /// So many observations are kept before old ones are looked for.
+    room: usize,
+    /// Names of the last writes since the last listing began, and when.
+    written: HashMap<String, Timestamp>,
     /// IDs that a GET or a DELETE found absent, and when. No listing since has shown them.
-    deleted_ids: BTreeMap<String, Timestamp>,
+    deleted_ids: BTreeMap<String, Deleted>,
     /// Names that a GET found absent, and when.
     absent: BTreeMap<String, Timestamp>,
     /// Names by ID, from our own calls, because a listing may show a name late.
@@ -48,6 +60,13 @@ pub struct Collection<R> {
     /// When a list call last succeeded, or when the first one failed.
     succeeded_at: Option<Timestamp>,
     outage: Option<Outage>,
+}
+
+#[derive(Clone, Debug)]
+struct Deleted {
+    at: Timestamp,
+    /// Its name, if known.
+    name: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +79,10 @@ impl<R> Default for Collection<R> {
     fn default() -> Self {
         Self {
             listed: None,
-            objects: BTreeMap::new(),
+            objects: Objects::default(),
             observations: Vec::new(),
+            room: ROOM,
+            written: HashMap::new(),
             deleted_ids: BTreeMap::new(),
             absent: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -80,6 +101,7 @@ impl<R: RemoteObject> Collection<R> {
         }
         // Observations since the call began are newer than the listing.
         self.observations.retain(|(at, _)| *at >= began);
+        self.written.retain(|_, at| *at >= began);
         self.listed = Some(Listed { began, whole: listing.whole });
         self.succeeded(began);
         let ids: BTreeSet<_> = listing.items.iter().map(|item| item.id().to_owned()).collect();
@@ -89,12 +111,13 @@ impl<R: RemoteObject> Collection<R> {
             let older = self.objects.get(object.id()).filter(|old| old.object.name() == object.name());
             older.iter().for_each(|old| object.merge_older(&old.object));
             let detailed = older.is_some_and(|old| old.detailed && old.object.phase() == object.phase());
-            (object.id().to_owned(), Observed { object, at: began, detailed })
+            Observed { object, at: began, detailed }
         };
-        let mut now: BTreeMap<_, _> = listing.items.into_iter().map(observed).collect();
+        let mut now: Objects<_> = listing.items.into_iter().map(observed).collect();
         self.observations.iter().for_each(|(at, observation)| overlay(&mut now, *at, observation));
         self.absent.retain(|_, at| *at >= began);
-        self.deleted_ids.retain(|id, at| !now.contains_key(id) && began.duration_since(*at) < OBSERVATION_LIFETIME);
+        let still = |deleted: &Deleted| began.duration_since(deleted.at) < OBSERVATION_LIFETIME;
+        self.deleted_ids.retain(|id, deleted| now.get(id).is_none() && still(deleted));
         let changed_keys = changes(&self.objects, &now);
         self.objects = now;
         changed_keys
@@ -126,8 +149,7 @@ impl<R: RemoteObject> Collection<R> {
 
     /// Records the name of an object that a listing shows without one.
     pub fn set_name(&mut self, id: &str, name: &str) {
-        if let Some(observed) = self.objects.get_mut(id) {
-            observed.object.set_name(name);
+        if self.objects.change(id, |object| object.set_name(name)) {
             self.names.insert(id.to_owned(), name.to_owned());
         }
     }
@@ -140,44 +162,60 @@ impl<R: RemoteObject> Collection<R> {
             self.names.insert(object.id().to_owned(), name.to_owned());
         }
         match &observation {
-            Observation::Deleted(id) => drop(self.deleted_ids.insert(id.clone(), at)),
+            Observation::Deleted(id) => {
+                let known = self.objects.get(id).and_then(|observed| observed.object.name()).map(str::to_owned);
+                let name = known.or_else(|| self.names.get(id).cloned());
+                self.deleted_ids.insert(id.clone(), Deleted { at, name });
+            }
             Observation::Present(object) => drop(self.deleted_ids.remove(object.id())),
             Observation::Absent(name) => drop(self.absent.insert(name.clone(), at)),
-            // What was found before is no longer certain.
-            Observation::Written(name) => self.absent.retain(|free, since| free != name || *since > at),
+            Observation::Written(name) => {
+                // What was found before is no longer certain.
+                if self.absent.get(name).is_some_and(|since| *since <= at) {
+                    self.absent.remove(name);
+                }
+                let last = self.written.entry(name.clone()).or_insert(at);
+                *last = (*last).max(at);
+            }
         }
         overlay(&mut self.objects, at, &observation);
-        // No listing that is still under way began so long ago. That something was written is known until one shows it,
-        // and of several writes to a name by the last. Where there never was a listing, there is none to doubt.
-        let (listed, young) =
-            (self.listed.is_some(), |since: Timestamp| at.duration_since(since) < OBSERVATION_LIFETIME);
-        self.observations.retain(|(since, known)| match (known, &observation) {
-            (Observation::Written(old), Observation::Written(new)) if old == new && *since <= at => false,
-            (Observation::Written(_), _) => listed || young(*since),
-            _ => young(*since),
-        });
-        self.observations.push((at, observation));
+        if !matches!(observation, Observation::Written(_)) {
+            self.observations.push((at, observation));
+        }
+        if self.observations.len() + self.written.len() > self.room {
+            self.forget_old(at);
+        }
+    }
+
+    /// No listing that is still under way began so long ago. That something was written is known until one shows it; where
+    /// there never was a listing, there is none to doubt.
+    fn forget_old(&mut self, now: Timestamp) {
+        let young = |since: Timestamp| now.duration_since(since) < OBSERVATION_LIFETIME;
+        self.observations.retain(|(since, _)| young(*since));
+        if self.listed.is_none() {
+            self.written.retain(|_, since| young(*since));
+        }
+        self.room = ROOM.max(2 * (self.observations.len() + self.written.len()));
     }
 
     /// Everything observed under an ID and a name. A listing proves absence only if it began at `since` or later, and after
     /// the last write to the name.
     #[must_use]
     pub fn lookup(&self, id: Option<&str>, name: &str, since: Timestamp) -> Lookup<R> {
-        let written_since = |began: Timestamp| {
-            self.observations
-                .iter()
-                .any(|(at, observation)| matches!(observation, Observation::Written(n) if n == name) && *at >= began)
-        };
-        let ours = |s: &&Observed<R>| s.object.name() == Some(name) || Some(s.object.id()) == id;
+        let written_since = |began: Timestamp| self.written.get(name).is_some_and(|at| *at >= began);
         let listed = self.listed.is_some_and(|l| l.whole && l.began >= since && !written_since(l.began))
-            && self.objects.values().all(|s| s.object.name().is_some());
+            && self.objects.all_named();
         let absent_by_get = self.absent.get(name).is_some_and(|at| *at >= since && !written_since(*at));
+        // Those of other names are none of the asker's.
+        let concerns =
+            |known: &str, deleted: &Deleted| deleted.name.as_deref().is_none_or(|of| of == name) || Some(known) == id;
+        let deleted = self.deleted_ids.iter().filter(|(known, deleted)| concerns(known, deleted));
         Lookup {
-            observed: self.objects.values().filter(ours).map(redacted).collect(),
+            observed: self.objects.of(id, name).into_iter().map(redacted).collect(),
             complete: listed || absent_by_get,
             listed,
             absent_by_get,
-            deleted_ids: self.deleted_ids.keys().cloned().collect(),
+            deleted_ids: deleted.map(|(id, _)| id.clone()).collect(),
             outage: self.outage.clone(),
         }
     }
@@ -190,14 +228,14 @@ impl<R: RemoteObject> Collection<R> {
 
     /// All observed objects.
     pub fn objects(&self) -> impl Iterator<Item = &R> {
-        self.objects.values().map(|observed| &observed.object)
+        self.objects.iter().map(|observed| &observed.object)
     }
 
     /// Number of objects, without disconnected ones; `None` before the first listing.
     #[must_use]
     pub fn count(&self) -> Option<i64> {
         self.listed?;
-        i64::try_from(self.objects.values().filter(|s| s.object.phase() != Phase::Deleted).count()).ok()
+        i64::try_from(self.objects.iter().filter(|s| s.object.phase() != Phase::Deleted).count()).ok()
     }
 }
 
@@ -207,32 +245,26 @@ fn redacted<R: RemoteObject>(observed: &Observed<R>) -> Observed<R> {
     observed
 }
 
-fn overlay<R: RemoteObject>(objects: &mut BTreeMap<String, Observed<R>>, at: Timestamp, observation: &Observation<R>) {
+fn overlay<R: RemoteObject>(objects: &mut Objects<R>, at: Timestamp, observation: &Observation<R>) {
     match observation {
         Observation::Present(object) => {
             let mut object = object.clone();
             if let Some(older) = objects.get(object.id()) {
                 object.merge_older(&older.object);
             }
-            objects.insert(object.id().to_owned(), Observed { object, at, detailed: true });
+            objects.insert(Observed { object, at, detailed: true });
         }
-        Observation::Deleted(id) => {
-            objects.remove(id);
-        }
-        Observation::Absent(name) => objects.retain(|_, observed| observed.object.name() != Some(name)),
+        Observation::Deleted(id) => drop(objects.remove(id)),
+        Observation::Absent(name) => objects.remove_named(name),
         Observation::Written(_) => {}
     }
 }
 
-fn changes<R: RemoteObject>(
-    before: &BTreeMap<String, Observed<R>>,
-    after: &BTreeMap<String, Observed<R>>,
-) -> BTreeSet<String> {
-    let differs = |one: &Observed<R>, all: &BTreeMap<String, Observed<R>>| {
-        all.get(one.object.id()).is_none_or(|other| other.object != one.object)
-    };
-    let removed = before.values().filter(|s| differs(s, after));
-    let added = after.values().filter(|s| differs(s, before));
+fn changes<R: RemoteObject>(before: &Objects<R>, after: &Objects<R>) -> BTreeSet<String> {
+    let differs =
+        |one: &Observed<R>, all: &Objects<R>| all.get(one.object.id()).is_none_or(|other| other.object != one.object);
+    let removed = before.iter().filter(|s| differs(s, after));
+    let added = after.iter().filter(|s| differs(s, before));
     removed.chain(added).flat_map(|s| [Some(s.object.id()), s.object.name()]).flatten().map(str::to_owned).collect()
 }
 
