@@ -30,7 +30,9 @@ pub const SSO_LIFETIME: SignedDuration = SignedDuration::from_mins(2);
 
 /// Shortest time between the starts of two passes, however many objects request one.
 pub const MIN_POLL_GAP: SignedDuration = SignedDuration::from_millis(500);
-/// Interval of the polls while an object waits for the service, and first back-off after a failed poll.
+/// How long after an object began to wait for the service the first poll begins. Many wait no longer.
+pub const FIRST_FAST_POLL: SignedDuration = SignedDuration::from_millis(500);
+/// Longest interval of the polls while an object waits for the service, and first back-off after a failed poll.
 pub const FAST_POLL: SignedDuration = SignedDuration::from_secs(5);
 /// How long an object that waits for the service keeps polling fast. A person may consent within minutes, or take long.
 pub const FAST_POLL_FOR: SignedDuration = SignedDuration::from_mins(5);
@@ -188,6 +190,10 @@ const _: () = assert!(LEASE_DEADLINE.as_secs() < LEASE_DURATION.as_secs());
 const _: () = assert!(2 * LEASE_RENEWAL.as_secs() < LEASE_DEADLINE.as_secs());
 // The process ends within the shortest grace period that people set, ten seconds.
 const _: () = assert!(DRAIN_LIMIT.as_secs() + LEASE_RELEASE_DEADLINE.as_secs() < 10);
+// The first poll for a waiting object is not the last one.
+const _: () = assert!(FIRST_FAST_POLL.as_millis() < FAST_POLL.as_millis());
+// Two passes may begin this close to each other.
+const _: () = assert!(MIN_POLL_GAP.as_millis() <= FIRST_FAST_POLL.as_millis());
 // A poll cannot be both fast and stale.
 const _: () = assert!(FAST_POLL.as_secs() < MIN_STALE_AFTER.as_secs());
 // Waiting for another poller must not take longer than an own call.

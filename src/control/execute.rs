@@ -21,7 +21,8 @@ use crate::budget::Purpose;
 use crate::conditions::StatusUpdate;
 use crate::crd::{FINALIZER, Reason, annotation};
 use crate::facts::Phase;
-use crate::plan::state::{Intent, ReconcileState};
+use crate::observe::Wait;
+use crate::plan::state::{CallOutcome, Intent, ReconcileState};
 use crate::plan::transition::StepOutcome;
 use crate::plan::{Plan, Step};
 
@@ -59,7 +60,7 @@ pub(super) async fn execute<K: Effects>(
     let ctx = &*reconciler.ctx;
     let (me, poller) = (key(&**object), object.poller(ctx));
     if let Some(poller) = &poller {
-        poller.set_waiting(&me, plan.steps.first() == Some(&Step::AwaitRemote));
+        poller.set_waiting(&me, (plan.steps.first() == Some(&Step::AwaitRemote)).then(|| awaited(state)));
     }
     let Some(step) = plan.steps.first().filter(|step| **step != Step::AwaitRemote) else {
         return Ok(Next::Finish);
@@ -92,6 +93,12 @@ pub(super) async fn execute<K: Effects>(
     ctx.metrics.step(K::KIND, step.label());
     tracing::info!(object = %me, "{step}");
     Execution { reconciler, object, state, step }.run(read, guard).await
+}
+
+/// What an object waits for while the remote service works.
+fn awaited(state: &ReconcileState) -> Wait {
+    let deletes = state.deleting || matches!(state.last_outcome, Some(CallOutcome::Deleting { .. }));
+    if deletes { Wait::Deletion } else { Wait::Progress }
 }
 
 /// Waits for the permit to write to the owner of the object.
@@ -238,7 +245,7 @@ impl<K: Effects> Execution<'_, K> {
             return Ok(Next::PlanWith(newer));
         }
         if let Some(poller) = object.poller(ctx) {
-            poller.set_waiting(&key(object), false);
+            poller.set_waiting(&key(object), None);
         }
         self.reconciler.state_cache.forget(&key(object));
         Ok(Next::Stop)

@@ -15,6 +15,7 @@ use super::execute::{Next, execute};
 use super::kind::key;
 use super::outcome::PendingEvent;
 use super::reconciler::{Gathered, InputsNeeded, Reconciler, WriteGuard};
+use super::slots::Slot;
 use super::status::{publish_event, write_status};
 use super::unreadable::report_unreadable;
 use crate::observe::Key;
@@ -25,22 +26,20 @@ use crate::timing::{CIRCLE_PAUSE, CONFLICT_PAUSE};
 /// Steps of one reconcile. A plan has fewer; a reconcile that takes more goes in circles, and tries again later.
 const MAX_STEPS: usize = 16;
 
-/// Brings one object nearer to what it declares, until it has to wait for something.
+/// Brings one object nearer to what it declares, until it has to wait for something. Begins in `slot`.
 pub(super) async fn reconcile<K: Effects>(
     object: Arc<DeserializeGuard<K>>,
     reconciler: Arc<Reconciler<K>>,
+    slot: Slot,
 ) -> Result<Action, Error> {
     let ctx = &reconciler.ctx;
-    for store in ctx.stores.all() {
-        store.complete().await;
-    }
     let read = match &object.0 {
         Ok(object) => Arc::new(object.clone()),
         Err(error) => return report_unreadable::<K>(ctx, &error.metadata, &error.error).await,
     };
     let who = key(&*read);
     ctx.unreadable_references().remove(&who);
-    let result = reconcile_object(&reconciler, read).await;
+    let result = reconcile_object(&reconciler, read, slot).await;
     let outcome = match &result {
         Ok(_) => "ok",
         Err(error) if error.is_conflict() => "conflict",
@@ -53,10 +52,10 @@ pub(super) async fn reconcile<K: Effects>(
     result
 }
 
-async fn reconcile_object<K: Effects>(reconciler: &Reconciler<K>, read: Arc<K>) -> Result<Action, Error> {
+async fn reconcile_object<K: Effects>(reconciler: &Reconciler<K>, read: Arc<K>, slot: Slot) -> Result<Action, Error> {
     let mut object = reconciler.state_cache.newest(read);
     let mut during_step = false;
-    let result = run_steps(reconciler, &mut object, &mut during_step).await;
+    let result = run_steps(reconciler, &mut object, &mut during_step, slot).await;
     if let Err(error) = &result {
         report_refusal(reconciler, &object, error, during_step).await;
     }
@@ -69,9 +68,10 @@ async fn run_steps<K: Effects>(
     reconciler: &Reconciler<K>,
     object: &mut Arc<K>,
     during_step: &mut bool,
+    slot: Slot,
 ) -> Result<Action, Error> {
     let ctx = &*reconciler.ctx;
-    let mut guard = WriteGuard::default();
+    let mut guard = WriteGuard::in_slot(slot);
     let me = key(&**object);
     let in_use = ctx.stores.of::<K>().map(|store| store.inputs_of(&me));
     let mut gathered: Option<Gathered<K>> = None;

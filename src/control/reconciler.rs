@@ -76,6 +76,11 @@ pub(super) struct WriteGuard {
 }
 
 impl WriteGuard {
+    /// A reconcile that has this slot, and nothing else yet.
+    pub(super) fn in_slot(slot: Slot) -> Self {
+        Self { slot: Some(slot), ..Self::default() }
+    }
+
     /// Enters the fence, if the reconcile has not done so. Returns whether writes are still allowed.
     pub(super) fn enter(&mut self, ctx: &Context) -> bool {
         if self.in_flight.is_none() {

@@ -22,7 +22,7 @@ mod trigger;
 
 pub use cache::CollectionRef;
 pub use observer::Observer;
-pub use owner::{Hooks, OwnerPoller, PollSettings};
+pub use owner::{Hooks, OwnerPoller, PollSettings, Wait};
 pub use pass::{ChildListing, ChildObservations, Subscription};
 pub use poller::Poller;
 pub use report::report_for;

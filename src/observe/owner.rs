@@ -26,8 +26,17 @@ pub trait OwnerPoller: Send + Sync {
     fn owner_id(&self) -> Option<String>;
     /// Requests a poll now. `who` is woken after a poll that began after this call.
     fn request_poll(&self, who: Key, purpose: Purpose);
-    /// Sets whether `who` waits for the service. The owner is polled often while somebody waits.
-    fn set_waiting(&self, who: &Key, waits: bool);
+    /// Sets whether and for what `who` waits. The owner is polled often while an object waits.
+    fn set_waiting(&self, who: &Key, wait: Option<Wait>);
+}
+
+/// What an object waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// For progress that may already have happened, so the first poll comes soon.
+    Progress,
+    /// For the end of a deletion. The object reads it by ID, because lists may lag, so polls need not come soon.
+    Deletion,
 }
 
 /// How to poll one add-on.

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
-use super::owner::OwnerPoller;
-use super::schedule::{Schedule, stale_after};
+use super::owner::{OwnerPoller, Wait};
+use super::schedule::{Schedule, fast_poll, stale_after};
 use super::source::{Pass, PassFailure, PassResult, Source};
 use super::trigger::{Key, Trigger};
 use crate::budget::{Limit, Purpose, Refused};
@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::conditions::ConditionReport;
 use crate::liveness::Pulse;
 use crate::metrics::Metrics;
-use crate::timing::{FAST_POLL, FAST_POLL_FOR, MIN_POLL_GAP, POLLER_HEARTBEAT, POLLER_LATE};
+use crate::timing::{FAST_POLL, FAST_POLL_FOR, FIRST_FAST_POLL, MIN_POLL_GAP, POLLER_HEARTBEAT, POLLER_LATE};
 
 /// Receives triggers.
 pub type Wake = Arc<dyn Fn(Trigger) + Send + Sync>;
@@ -53,8 +53,8 @@ struct State {
     requesters: BTreeSet<Key>,
     /// Purpose of the next pass.
     purpose: Purpose,
-    /// Objects that wait for the service, and since when.
-    waiters: BTreeMap<Key, Timestamp>,
+    /// Objects that wait for the service, for what, and since when.
+    waiters: BTreeMap<Key, (Wait, Timestamp)>,
     schedule: Schedule,
 }
 
@@ -74,15 +74,17 @@ impl<S: Source> OwnerPoller for Poller<S> {
         self.changed.notify_one();
     }
 
-    fn set_waiting(&self, who: &Key, waits: bool) {
+    fn set_waiting(&self, who: &Key, wait: Option<Wait>) {
         let now = self.clock.now();
         let mut state = self.state();
-        if !waits {
-            state.waiters.remove(who);
-        } else if !state.waiters.contains_key(who) {
-            state.waiters.insert(who.clone(), now);
-            drop(state);
-            self.changed.notify_one();
+        match wait {
+            None => drop(state.waiters.remove(who)),
+            Some(wait) if state.waiters.get(who).is_none_or(|(known, _)| *known != wait) => {
+                state.waiters.insert(who.clone(), (wait, now));
+                drop(state);
+                self.changed.notify_one();
+            }
+            Some(_) => {}
         }
     }
 }
@@ -173,14 +175,29 @@ impl<S: Source> Poller<S> {
             due
         } else if !state.requesters.is_empty() {
             due.min(began.map_or(now, |at| at + MIN_POLL_GAP))
-        } else if let Some(since) = state.waiters.values().max().filter(|_| self.source.is_plenty()) {
-            let pace = if now.duration_since(*since) < FAST_POLL_FOR { FAST_POLL } else { self.source.poll() };
-            due.min(began.map_or(now, |at| at + pace))
+        } else if self.source.is_plenty() {
+            due.min(self.next_fast(&state, now).unwrap_or(due))
         } else {
             due
         };
         let unreachable = state.reachability.problem.is_some() && !state.reachability.stale;
         (early.max(not_before), unreachable.then(|| self.stale_at(&state)))
+    }
+
+    /// When to poll for the objects that wait for the service: soon at first, less often later.
+    fn next_fast(&self, state: &State, now: Timestamp) -> Option<Timestamp> {
+        let last = state.reachability.at.unwrap_or(now);
+        let since = |wanted| state.waiters.values().filter(move |(wait, _)| *wait == wanted).map(|(_, since)| *since);
+        // One poll serves an object that began to wait after the last pass, and those that follow it soon.
+        if let Some(since) = since(Wait::Progress).filter(|since| *since >= last).min() {
+            return Some(since + FIRST_FAST_POLL);
+        }
+        let pause = |since: Timestamp, fast| {
+            if now.duration_since(since) < FAST_POLL_FOR { fast } else { self.source.poll() }
+        };
+        let progress = since(Wait::Progress).max().map(|since| pause(since, fast_poll(last.duration_since(since))));
+        let deletion = since(Wait::Deletion).max().map(|since| pause(since, FAST_POLL));
+        Some(last + progress.into_iter().chain(deletion).min()?)
     }
 
     fn mark_stale(&self) {

@@ -8,7 +8,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::budget::Purpose;
-use crate::timing::{FAST_POLL, MIN_STALE_AFTER};
+use crate::timing::{FAST_POLL, FIRST_FAST_POLL, MIN_STALE_AFTER};
+
+/// The pause until the next poll for an object that has waited this long: short at first, later half of the time waited.
+pub(super) fn fast_poll(waited: SignedDuration) -> SignedDuration {
+    (waited / 2).clamp(FIRST_FAST_POLL, FAST_POLL)
+}
 
 /// How long the state stays valid without a successful poll.
 pub(super) fn stale_after(poll: SignedDuration) -> SignedDuration {
@@ -86,6 +91,17 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn fast_polls_become_rarer_the_longer_an_object_waits() {
+        let (mut waited, mut polls) = (FIRST_FAST_POLL, Vec::new());
+        while waited < SignedDuration::from_secs(30) {
+            polls.push(waited.as_millis());
+            waited += fast_poll(waited);
+        }
+        assert_eq!(polls[..6], [500, 1000, 1500, 2250, 3375, 5062]);
+        assert_eq!(polls.len(), 11, "{polls:?}");
+    }
 
     #[test]
     fn jitter_is_less_than_a_tenth_and_spread() {
