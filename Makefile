@@ -60,6 +60,11 @@ manifests: ## write dist/install.yaml and dist/crds.yaml, for installation witho
 	"$$kubectl" kustomize deploy/base | sed '$(if $(IMAGE),s|image: applink-operator:.*|image: $(IMAGE)|)' >dist/install.yaml
 	@ls -l dist/install.yaml dist/crds.yaml
 
+.PHONY: bench
+bench: ## measure the operator beside a floor and a naive controller, write docs/benchmarks.md (BENCH='apply at-rest --objects 200')
+	cargo build --release -p applink-operator -p applink-simulator -p applink-bench --bins
+	controlplane=$$($(ensure)); APPLINK_CONTROLPLANE="$$controlplane" target/release/applink-bench run --write $(BENCH)
+
 .PHONY: demo
 demo: ## see it work: control plane, simulator and operator, with a story (DEMO_EXIT=1 ends it, DEMO_KUBECONFIG=file uses your cluster, DEMO_CHART=1 the Helm chart)
 	@deploy/demo.sh

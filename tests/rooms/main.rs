@@ -75,7 +75,7 @@ const IMPURE: [&str; 8] =
 const PURE: [&str; 7] = ["conditions", "crd", "document", "facts", "plan", "timing", "wire"];
 
 /// The crates of the workspace by their folders.
-const CRATES: [&str; 3] = ["src", "simulator/src", "xtask/src"];
+const CRATES: [&str; 4] = ["src", "benches", "simulator/src", "xtask/src"];
 
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
