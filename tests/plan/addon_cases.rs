@@ -1,4 +1,4 @@
-//! What comes out for an AppLinkAddon: one line a case.
+//! Plans of an AppLinkAddon. One line is one case.
 
 use applink_operator::conditions::{ConditionReport, ReadyStatus, StatusUpdate};
 use applink_operator::crd::{AppLinkAddonStatus, ConditionType, ManagementPolicy, Reason, condition};
@@ -7,12 +7,13 @@ use applink_operator::plan::kinds::addon::{Snapshot, plan};
 use applink_operator::plan::state::ReconcileState;
 use jiff::Timestamp;
 
-use crate::fixture::{at, fresh, planned};
+use crate::fixture::{at, checked_plan, fresh};
 
+/// Everything that the plan of an AppLinkAddon depends on.
 pub struct Case {
     pub management: ManagementPolicy,
-    pub desired: Result<(), ConditionReport>,
-    pub live: AddonObservation,
+    pub inputs: Result<(), ConditionReport>,
+    pub observation: AddonObservation,
     pub dependents: Vec<String>,
     pub state: ReconcileState,
     pub status: AppLinkAddonStatus,
@@ -30,13 +31,14 @@ pub fn facts() -> AddonFacts {
     }
 }
 
+/// The add-on is found and reachable.
 pub fn found() -> Case {
     let mut state = fresh().state;
     state.finalizer = true;
     Case {
         management: ManagementPolicy::Full,
-        desired: Ok(()),
-        live: AddonObservation {
+        inputs: Ok(()),
+        observation: AddonObservation {
             facts: Some(facts()),
             connections: Some(2),
             at: Some(at(1)),
@@ -58,8 +60,8 @@ impl Case {
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             management: self.management,
-            inputs: self.desired.clone(),
-            observation: self.live.clone(),
+            inputs: self.inputs.clone(),
+            observation: self.observation.clone(),
             dependents: self.dependents.clone(),
             state: self.state.clone(),
             status: self.status.clone(),
@@ -68,22 +70,22 @@ impl Case {
     }
 
     pub fn plan(&self) -> applink_operator::plan::Plan<AppLinkAddonStatus> {
-        planned("AppLinkAddon", &self.snapshot(), plan)
+        checked_plan("AppLinkAddon", &self.snapshot(), plan)
     }
 
-    /// Steps, or Ready's status and reason, and Reachable's.
-    fn says(&self) -> String {
+    /// The plan in one line: its steps, then status and reason of Ready and of Reachable.
+    fn summary(&self) -> String {
         let plan = self.plan();
         let steps: Vec<_> = plan.steps.iter().map(ToString::to_string).collect();
         let ready = match &plan.update {
-            StatusUpdate::SetConditions(v) => {
-                let status = match v.ready {
+            StatusUpdate::SetConditions(report) => {
+                let status = match report.ready {
                     ReadyStatus::True => "True",
                     ReadyStatus::False => "False",
                     ReadyStatus::Unknown => "Unknown",
                     ReadyStatus::Unchanged => "same",
                 };
-                format!("{status} {}", v.reason)
+                format!("{status} {}", report.reason)
             }
             _ => String::new(),
         };
@@ -94,90 +96,102 @@ impl Case {
     }
 }
 
-pub fn problem(reason: Reason) -> impl FnOnce(&mut Case) {
-    move |ctx| ctx.live.problem = Some(ConditionReport::in_progress(reason, "why"))
+/// The last poll failed for this reason.
+pub fn with_problem(reason: Reason) -> impl FnOnce(&mut Case) {
+    move |case| case.observation.problem = Some(ConditionReport::in_progress(reason, "why"))
 }
 
-fn table(cases: Vec<(&str, Case, &str)>) {
-    for (name, ctx, wanted) in cases {
-        assert_eq!(ctx.says(), wanted, "{name}");
+fn assert_plans(cases: Vec<(&str, Case, &str)>) {
+    for (name, case, expected) in cases {
+        assert_eq!(case.summary(), expected, "{name}");
     }
 }
 
 #[test]
-fn an_add_on_is_found_and_watched() {
-    table(vec![
+fn ready_and_reachable_follow_the_observation() {
+    assert_plans(vec![
         ("found", found(), "True AddonReady, reachable True Reachable"),
         ("no finalizer yet", found().with(|c| c.state.finalizer = false), "add finalizer"),
         (
-            "observed",
+            "managementPolicy Observe",
             found().with(|c| (c.management, c.state.finalizer) = (ManagementPolicy::Observe, false)),
             "True AddonReady, reachable True Reachable",
         ),
-        ("observed from now on", found().with(|c| c.management = ManagementPolicy::Observe), "remove finalizer"),
-        ("not looked for yet", found().with(|c| c.live = AddonObservation::default()), "poll"),
         (
-            "asked again",
+            "managementPolicy changed to Observe",
+            found().with(|c| c.management = ManagementPolicy::Observe),
+            "remove finalizer",
+        ),
+        ("not polled yet", found().with(|c| c.observation = AddonObservation::default()), "poll"),
+        (
+            "reconcile requested",
             found().with(|c| (c.state.requested, c.state.changed_at) = (Some("now".to_owned()), at(2))),
             "poll",
         ),
-        ("bad token", found().with(problem(Reason::CredentialInvalid)), "False CredentialInvalid"),
+        ("bad token", found().with(with_problem(Reason::CredentialInvalid)), "False CredentialInvalid"),
         (
             "outage, never Ready",
-            found().with(problem(Reason::RemoteUnavailable)),
+            found().with(with_problem(Reason::RemoteUnavailable)),
             "False RemoteUnavailable, reachable False RemoteUnavailable",
         ),
         (
-            "outage, Ready",
-            found().with(problem(Reason::RateLimited)).with(|c| c.state.ready = true),
+            "rate limited, Ready before",
+            found().with(with_problem(Reason::RateLimited)).with(|c| c.state.ready = true),
             "True AddonReady, reachable False RateLimited",
         ),
         (
-            "outage for too long",
-            found().with(problem(Reason::RemoteUnavailable)).with(|c| c.live.stale = true),
+            "stale outage",
+            found().with(with_problem(Reason::RemoteUnavailable)).with(|c| c.observation.stale = true),
             "Unknown RemoteUnavailable, reachable False RemoteUnavailable",
         ),
         (
-            "a list does not come",
-            found()
-                .with(|c| c.live.list_problem = Some(ConditionReport::in_progress(Reason::RemoteUnavailable, "why"))),
+            "a list fails",
+            found().with(|c| {
+                c.observation.list_problem = Some(ConditionReport::in_progress(Reason::RemoteUnavailable, "why"))
+            }),
             "True AddonReady, reachable False RemoteUnavailable",
         ),
         (
-            "a list does not come, nor any other",
-            found().with(problem(Reason::RateLimited)).with(|c| {
-                (c.live.list_problem, c.state.ready) =
+            "a list fails, rate limited",
+            found().with(with_problem(Reason::RateLimited)).with(|c| {
+                (c.observation.list_problem, c.state.ready) =
                     (Some(ConditionReport::in_progress(Reason::RemoteUnavailable, "why")), true);
             }),
             "True AddonReady, reachable False RateLimited",
         ),
+    ]);
+}
+
+#[test]
+fn a_missing_token_is_reported_after_a_short_wait() {
+    assert_plans(vec![
         (
             "token missing, just applied",
             found()
-                .with(|c| (c.desired, c.now) = (Err(ConditionReport::in_progress(Reason::SecretNotFound, "x")), at(1))),
+                .with(|c| (c.inputs, c.now) = (Err(ConditionReport::in_progress(Reason::SecretNotFound, "x")), at(1))),
             "",
         ),
         (
             "token missing",
-            found().with(|c| c.desired = Err(ConditionReport::in_progress(Reason::SecretNotFound, "x"))),
+            found().with(|c| c.inputs = Err(ConditionReport::in_progress(Reason::SecretNotFound, "x"))),
             "False SecretNotFound",
         ),
     ]);
 }
 
 #[test]
-fn an_add_on_is_let_go_once_nothing_needs_it() {
+fn the_finalizer_stays_while_resources_need_the_add_on() {
     let deleting = || found().with(|c| c.state.deleting = true);
-    table(vec![
+    assert_plans(vec![
         ("deleted", deleting(), "remove finalizer"),
         ("deleted, needed", deleting().with(|c| c.dependents.push("Connection a".into())), "False DeletionBlocked"),
         (
-            "deleted, needed, forced",
+            "deleted, needed, force-orphan annotation",
             deleting().with(|c| (c.state.force_orphan, c.dependents) = (true, vec!["Connection a".into()])),
             "remove finalizer",
         ),
         (
-            "deleted, observed",
+            "deleted, needed, managementPolicy Observe",
             deleting()
                 .with(|c| (c.management, c.dependents) = (ManagementPolicy::Observe, vec!["Connection a".into()])),
             "remove finalizer",
@@ -186,31 +200,39 @@ fn an_add_on_is_let_go_once_nothing_needs_it() {
 }
 
 #[test]
-fn an_add_on_short_of_calls_says_so_and_stays_ready() {
-    let short = || found().with(|c| c.live.constrained = Some("why".to_owned()));
-    table(vec![
-        ("short of calls", short().with(|c| c.state.ready = true), "True AddonReady, reachable False QuotaConstrained"),
+fn an_exhausted_call_budget_is_reported_and_keeps_ready() {
+    let constrained = || found().with(|c| c.observation.constrained = Some("why".to_owned()));
+    assert_plans(vec![
         (
-            "short of calls, in an outage",
-            short().with(problem(Reason::RateLimited)).with(|c| c.live.stale = true),
+            "call budget exhausted",
+            constrained().with(|c| c.state.ready = true),
+            "True AddonReady, reachable False QuotaConstrained",
+        ),
+        (
+            "call budget exhausted, stale",
+            constrained().with(with_problem(Reason::RateLimited)).with(|c| c.observation.stale = true),
             "Unknown RateLimited, reachable False QuotaConstrained",
         ),
-        ("short of calls, bad token", short().with(problem(Reason::CredentialInvalid)), "False CredentialInvalid"),
+        (
+            "call budget exhausted, bad token",
+            constrained().with(with_problem(Reason::CredentialInvalid)),
+            "False CredentialInvalid",
+        ),
     ]);
 }
 
 #[test]
-fn dependants_are_named_and_many_are_counted() {
-    let ctx = found().with(|c| {
+fn the_first_five_dependents_are_named_and_others_counted() {
+    let case = found().with(|c| {
         c.state.deleting = true;
         c.dependents = (0..8).map(|n| format!("Connection c{n}")).collect();
     });
-    let StatusUpdate::SetConditions(report) = ctx.plan().update else { panic!("says nothing") };
+    let StatusUpdate::SetConditions(report) = case.plan().update else { panic!("the plan sets no condition") };
     assert!(report.message.contains("Connection c0") && report.message.ends_with("and 3 more"), "{}", report.message);
 }
 
 #[test]
-fn a_uuid_once_resolved_is_kept() {
+fn another_app_or_add_on_id_is_an_identity_change() {
     assert_eq!(facts().identity_change(None, None), None);
     assert_eq!(facts().identity_change(Some("app-1"), Some("addon-1")), None);
     for (app, addon) in [("app-0", "addon-1"), ("app-1", "addon-0")] {
@@ -219,10 +241,10 @@ fn a_uuid_once_resolved_is_kept() {
 }
 
 #[test]
-fn an_add_on_at_rest_is_written_once() {
-    let mut ctx = found();
-    let first = ctx.plan();
-    ctx.status = first.status;
-    ctx.now = at(9999);
-    assert_eq!(ctx.plan().status, ctx.status);
+fn an_unchanged_add_on_is_written_once() {
+    let mut case = found();
+    let first = case.plan();
+    case.status = first.status;
+    case.now = at(9999);
+    assert_eq!(case.plan().status, case.status);
 }

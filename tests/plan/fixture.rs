@@ -1,6 +1,7 @@
-//! One Connection in its world, as plain values: made in a line, planned, and moved on step by step.
+//! A Connection and everything that its plan depends on, as plain values. A test builds a `World` in one line, plans it, and
+//! executes steps on it.
 //!
-//! Plays the service and the API server as far as one step needs them; knows nothing of how plans are made.
+//! It simulates AppLink and the API server as far as one step needs them. It must not know how plans are made.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -58,15 +59,15 @@ pub fn proptest_config() -> ProptestConfig {
     }
 }
 
-/// Everything a plan is made of.
+/// Everything that the plan of a Connection depends on.
 #[derive(Clone, Debug)]
 pub struct World {
     pub policies: Policies,
     pub addon: OwnerState,
     pub spec: AuthSpec,
-    pub desired: Result<OrgAccessPayload, ConditionReport>,
-    pub oauth_secret_state: OwnedSecret,
-    pub live: Lookup<RemoteOrgAccess>,
+    pub payload: Result<OrgAccessPayload, ConditionReport>,
+    pub oauth_secret: OwnedSecret,
+    pub lookup: Lookup<RemoteOrgAccess>,
     pub name_claims: Vec<NameClaim>,
     pub state: ReconcileState,
     pub status: OrgAccessStatus,
@@ -77,18 +78,18 @@ pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
-/// Plans, and checks three things on the way: the snapshot survives JSON, the plan of the copy has the same bytes, and there
-/// is a snapshot of the message that the plan reports, see `messages`.
-pub fn planned<S, T>(kind: &str, snapshot: &S, plan: impl Fn(&S) -> Plan<T>) -> Plan<T>
+/// Plans, and checks three things: a snapshot survives a round trip through JSON, the plan of the copy has the same bytes, and
+/// the reason that the plan reports has a stored message, see `messages`.
+pub fn checked_plan<S, T>(kind: &str, snapshot: &S, plan: impl Fn(&S) -> Plan<T>) -> Plan<T>
 where
     S: Serialize + DeserializeOwned + PartialEq + Debug,
     T: Serialize + DeserializeOwned + PartialEq + Debug,
 {
     let first = plan(snapshot);
-    let read: S = serde_json::from_str(&serde_json::to_string(snapshot).unwrap()).unwrap();
-    assert_eq!(read, *snapshot);
-    let (json, again) = (serde_json::to_string(&first).unwrap(), serde_json::to_string(&plan(&read)).unwrap());
-    assert_eq!(json, again);
+    let copy: S = serde_json::from_str(&serde_json::to_string(snapshot).unwrap()).unwrap();
+    assert_eq!(copy, *snapshot);
+    let (json, json_of_copy) = (serde_json::to_string(&first).unwrap(), serde_json::to_string(&plan(&copy)).unwrap());
+    assert_eq!(json, json_of_copy);
     assert_eq!(serde_json::from_str::<Plan<T>>(&json).unwrap(), first);
     if let StatusUpdate::SetConditions(report) = &first.update {
         messages::assert_covered(kind, report.reason);
@@ -98,7 +99,7 @@ where
 
 pub const SECRET: &str = "prod-connection-oauth";
 
-/// A spec by JWT; `change` has its JSON.
+/// A spec that uses JWT. `change` edits its JSON.
 pub fn spec(change: impl FnOnce(&mut serde_json::Value)) -> AuthSpec {
     let mut spec = json!({
         "provider": "Salesforce",
@@ -108,16 +109,17 @@ pub fn spec(change: impl FnOnce(&mut serde_json::Value)) -> AuthSpec {
     serde_json::from_value(spec).unwrap()
 }
 
-/// What is declared with the key of this name. Reading a key takes long, so it is read once.
-pub fn desired(key: &str) -> OrgAccessPayload {
-    static READ: Mutex<BTreeMap<String, OrgAccessPayload>> = Mutex::new(BTreeMap::new());
-    let read = || {
+/// The payload with the key of this name. Parsing a key is slow, so each key is parsed once.
+pub fn payload(key: &str) -> OrgAccessPayload {
+    static PARSED: Mutex<BTreeMap<String, OrgAccessPayload>> = Mutex::new(BTreeMap::new());
+    let parse = || {
         let spec = spec(|_| {});
         OrgAccessPayload::by_jwt(NAME, &spec, spec.jwt.as_ref().unwrap(), &pem(key).into()).unwrap()
     };
-    READ.lock().unwrap_or_else(PoisonError::into_inner).entry(key.to_owned()).or_insert_with(read).clone()
+    PARSED.lock().unwrap_or_else(PoisonError::into_inner).entry(key.to_owned()).or_insert_with(parse).clone()
 }
 
+/// A remote connection of our name.
 pub fn remote(id: &str, phase: Phase) -> RemoteOrgAccess {
     let status = match phase {
         Phase::Pending => "connecting",
@@ -142,13 +144,13 @@ pub fn remote(id: &str, phase: Phase) -> RemoteOrgAccess {
     }
 }
 
-/// One that waits for a person's consent.
-pub fn pending(id: &str, link: Option<&str>) -> RemoteOrgAccess {
+/// A remote connection by OAuth that waits for a person's consent.
+pub fn pending_consent(id: &str, link: Option<&str>) -> RemoteOrgAccess {
     let link = link.map(|url| ConsentLink::from(url.to_owned()));
     RemoteOrgAccess { method: Some(AuthMethod::OAuth), link, ..remote(id, Phase::Pending) }
 }
 
-/// Nothing done yet, nothing there, and that is certain.
+/// A new Connection. A complete listing shows that no remote connection has its name.
 pub fn fresh() -> World {
     World {
         policies: Policies {
@@ -160,9 +162,9 @@ pub fn fresh() -> World {
         },
         addon: OwnerState::Ready { id: ADDON.into() },
         spec: spec(|_| {}),
-        desired: Ok(desired("Z29vZA==")),
-        oauth_secret_state: OwnedSecret::Absent,
-        live: Lookup { complete: true, ..Lookup::default() },
+        payload: Ok(payload("Z29vZA==")),
+        oauth_secret: OwnedSecret::Absent,
+        lookup: Lookup { complete: true, ..Lookup::default() },
         name_claims: vec![],
         state: ReconcileState {
             uid: "uid-1".into(),
@@ -190,11 +192,11 @@ pub fn fresh() -> World {
     }
 }
 
-/// Connected long ago, and at rest.
+/// Connected an hour ago, with nothing left to do.
 pub fn settled() -> World {
     let mut world = fresh();
-    world.run();
-    assert_eq!(world.told(), "Connected");
+    world.run_until_idle();
+    assert_eq!(world.recorded_reason(), "Connected");
     world.now = at(3600);
     world
 }
@@ -205,17 +207,18 @@ impl World {
         self
     }
 
-    pub fn see(&mut self, remote: RemoteOrgAccess) {
-        self.live.observed.retain(|s| s.object.id != remote.id);
-        self.live.observed.push(Observed { object: remote, at: self.now, detailed: false });
+    /// Records an observation of `remote`, and drops the earlier one of the same ID.
+    pub fn observe(&mut self, remote: RemoteOrgAccess) {
+        self.lookup.observed.retain(|o| o.object.id != remote.id);
+        self.lookup.observed.push(Observed { object: remote, at: self.now, detailed: false });
     }
 
     pub fn plan(&self) -> Plan<OrgAccessStatus> {
-        planned("Connection", &self.snapshot(OrgAccessKind::Connection), plan)
+        checked_plan("Connection", &self.snapshot(OrgAccessKind::Connection), plan)
     }
 
     pub fn snapshot(&self, kind: OrgAccessKind) -> Snapshot {
-        let mut lookup = self.live.clone();
+        let mut lookup = self.lookup.clone();
         lookup.observed.iter_mut().for_each(|observed| observed.object.redact());
         Snapshot {
             kind,
@@ -224,9 +227,9 @@ impl World {
             spec: self.spec.clone(),
             policies: self.policies,
             owner: self.addon.clone(),
-            inputs: self.desired.clone().map(|payload| payload.inputs()),
+            inputs: self.payload.clone().map(|payload| payload.inputs()),
             oauth_secret_name: SECRET.into(),
-            oauth_secret: self.oauth_secret_state.clone(),
+            oauth_secret: self.oauth_secret.clone(),
             lookup,
             name_claims: self.name_claims.clone(),
             state: self.state.clone(),
@@ -235,65 +238,59 @@ impl World {
         }
     }
 
-    /// The plan in a line: its steps, or the reason it gives.
-    pub fn says(&self) -> String {
-        let plan = self.plan();
-        let steps: Vec<_> = plan.steps.iter().map(ToString::to_string).collect();
-        let report = match plan.update {
-            StatusUpdate::SetConditions(report) => report.reason.to_string(),
-            StatusUpdate::KeepConditions => "keep".into(),
-            StatusUpdate::FactsOnly => "note".into(),
-            StatusUpdate::Unchanged => String::new(),
-        };
-        [steps.join(", "), report].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(": ")
+    pub fn summary(&self) -> String {
+        summary(&self.plan())
     }
 
-    /// Ready's reason as it is recorded.
-    pub fn told(&self) -> &str {
+    /// The reason of the Ready condition in the status.
+    pub fn recorded_reason(&self) -> &str {
         self.state.reason.map_or("", |reason| reason.as_str())
     }
 
-    /// Carries out the first step as a faithful service would.
-    pub fn perform(&mut self, step: &Step) {
+    /// Executes a step: AppLink and the API server do what the operator asks.
+    pub fn execute(&mut self, step: &Step) {
         self.now += SignedDuration::from_millis(10);
         let mut outcome = StepOutcome::Done;
         match step {
             Step::WriteIntent { .. } | Step::Adopt { .. } | Step::AddFinalizer | Step::RemoveFinalizer { .. } => {}
             Step::Create { .. } | Step::Publish { .. } => {
-                let id = format!("id-{}", self.state.intent.as_ref().expect("an intent comes first").attempt);
-                let made = match &self.desired {
-                    Ok(desired) if desired.auth_method() == AuthMethod::OAuth => {
-                        pending(&id, Some("https://login/?state=ey"))
+                let id = format!(
+                    "id-{}",
+                    self.state.intent.as_ref().expect("the intent is written before the create").attempt
+                );
+                let created = match &self.payload {
+                    Ok(payload) if payload.auth_method() == AuthMethod::OAuth => {
+                        pending_consent(&id, Some("https://login/?state=ey"))
                     }
                     _ => remote(&id, Phase::Ready),
                 };
-                let phase = made.phase;
-                self.see(made);
-                self.live.observed.iter_mut().filter(|s| s.object.id == id).for_each(|s| s.detailed = true);
+                let phase = created.phase;
+                self.observe(created);
+                self.lookup.observed.iter_mut().filter(|o| o.object.id == id).for_each(|o| o.detailed = true);
                 outcome = StepOutcome::Made { id, phase };
             }
             Step::Delete { id } | Step::Get { id } => {
-                let gone =
-                    !self.live.observed.iter().any(|s| s.object.id == *id) || matches!(step, Step::Delete { .. });
-                if gone {
-                    self.live.observed.retain(|s| s.object.id != *id);
-                    self.live.deleted_ids.push(id.clone());
+                let deleted =
+                    !self.lookup.observed.iter().any(|o| o.object.id == *id) || matches!(step, Step::Delete { .. });
+                if deleted {
+                    self.lookup.observed.retain(|o| o.object.id != *id);
+                    self.lookup.deleted_ids.push(id.clone());
                 }
                 let now = self.now;
-                let seen = self.live.observed.iter_mut().filter(|s| s.object.id == *id);
-                seen.for_each(|s| (s.at, s.detailed) = (now, true));
+                let observations = self.lookup.observed.iter_mut().filter(|o| o.object.id == *id);
+                observations.for_each(|o| (o.at, o.detailed) = (now, true));
                 if matches!(step, Step::Delete { .. }) {
-                    self.live.complete = false;
+                    self.lookup.complete = false;
                 }
             }
             Step::Poll => {
-                self.live.complete = true;
+                self.lookup.complete = true;
                 let now = self.now;
-                self.live.observed.iter_mut().for_each(|s| s.at = now);
+                self.lookup.observed.iter_mut().for_each(|o| o.at = now);
             }
-            Step::WriteOAuthSecret { id } => self.oauth_secret_state = OwnedSecret::Owned { id: Some(id.clone()) },
-            Step::DeleteOAuthSecret => self.oauth_secret_state = OwnedSecret::Absent,
-            Step::SetSecretOwner { .. } => self.oauth_secret_state = OwnedSecret::Owned { id: None },
+            Step::WriteOAuthSecret { id } => self.oauth_secret = OwnedSecret::Owned { id: Some(id.clone()) },
+            Step::DeleteOAuthSecret => self.oauth_secret = OwnedSecret::Absent,
+            Step::SetSecretOwner { .. } => self.oauth_secret = OwnedSecret::Owned { id: None },
             Step::AwaitRemote
             | Step::ListTargets { .. }
             | Step::Update { .. }
@@ -303,26 +300,27 @@ impl World {
         self.state = self.state.after(step, &outcome, self.now);
     }
 
-    /// Plans and performs until there is nothing left but to wait, and records what is reported. Gives the steps taken.
-    pub fn run(&mut self) -> Vec<Step> {
-        let mut taken = Vec::new();
+    /// Plans and executes until only waiting is left, then records the plan's status. Returns the executed steps.
+    pub fn run_until_idle(&mut self) -> Vec<Step> {
+        let mut executed = Vec::new();
         loop {
             let plan = self.plan();
             match plan.steps.first() {
                 None if plan.update == StatusUpdate::FactsOnly => self.record(plan),
                 Some(Step::AwaitRemote) | None => {
                     self.record(plan);
-                    return taken;
+                    return executed;
                 }
                 Some(step) => {
-                    taken.push(step.clone());
-                    assert!(taken.len() < 12, "goes in circles: {taken:?}");
-                    self.perform(step);
+                    executed.push(step.clone());
+                    assert!(executed.len() < 12, "the plan does not come to rest: {executed:?}");
+                    self.execute(step);
                 }
             }
         }
     }
 
+    /// Writes the plan's status, as the operator does.
     fn record(&mut self, plan: Plan<OrgAccessStatus>) {
         if plan.update == StatusUpdate::Unchanged {
             return;
@@ -342,24 +340,36 @@ impl World {
     }
 }
 
-/// What each world's plan says, in a line.
-pub fn table(cases: Vec<(&str, World, &str)>) {
-    for (name, world, wanted) in cases {
-        assert_eq!(world.says(), wanted, "{name}: {:#?}", world.plan());
+/// A plan in one line: its steps and its reason. `keep` stands for `KeepConditions`, `note` for `FactsOnly`.
+pub fn summary<T>(plan: &Plan<T>) -> String {
+    let steps: Vec<_> = plan.steps.iter().map(ToString::to_string).collect();
+    let report = match &plan.update {
+        StatusUpdate::SetConditions(report) => report.reason.to_string(),
+        StatusUpdate::KeepConditions => "keep".into(),
+        StatusUpdate::FactsOnly => "note".into(),
+        StatusUpdate::Unchanged => String::new(),
+    };
+    [steps.join(", "), report].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(": ")
+}
+
+/// Compares the summary of each world's plan with the expected one.
+pub fn assert_plans(cases: Vec<(&str, World, &str)>) {
+    for (name, world, expected) in cases {
+        assert_eq!(world.summary(), expected, "{name}: {:#?}", world.plan());
     }
 }
 
-/// Waiting, for this reason.
-pub fn waits(reason: Reason) -> ConditionReport {
+/// A report of this reason that says that the operator retries.
+pub fn in_progress(reason: Reason) -> ConditionReport {
     ConditionReport::in_progress(reason, "why")
 }
 
-/// The word given for this attempt at this second.
+/// The intent for this attempt, written at this second.
 pub fn intent(attempt: i64, second: i64) -> Intent {
     Intent {
         uid: "uid-1".into(),
         owner_id: ADDON.into(),
-        hash: desired("Z29vZA==").hash,
+        hash: payload("Z29vZA==").hash,
         attempt,
         at: at(second),
         recreated: vec![],

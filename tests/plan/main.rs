@@ -1,20 +1,21 @@
-//! Tests of the plan: case tables, laws and messages. They do no network I/O and take seconds.
+//! Tests of the plan: case tables, property tests and messages. They do no network I/O and take seconds.
 //!
-//! `fixture` makes a snapshot in one line. The `cases` are tables of snapshots and their plans, the `laws` are property tests,
-//! and `messages` keeps the message for every reason of every kind.
+//! `fixture` builds a snapshot in one line. Each `*_cases` module has tables of snapshots and the plans they give, each
+//! `*properties` module has property tests, and `messages` stores the message for every reason of every kind.
 
 #[path = "../support/keys.rs"]
 mod keys;
 
 mod addon_cases;
-mod adopt_cases;
-mod cases;
+mod adoption_cases;
+mod connection_cases;
 mod consent_cases;
+mod credentials_cases;
+mod deletion_cases;
 mod fixture;
-mod keep_cases;
-mod laws;
-mod leave_cases;
 mod messages;
+mod policy_cases;
+mod properties;
 mod publication_cases;
-mod publication_laws;
+mod publication_properties;
 mod target_cases;

@@ -1,4 +1,4 @@
-//! What comes out for a Publication: one line a case. `publication_laws` uses the same world.
+//! Plans of a Publication. One line is one case. `publication_properties` uses the same `World`.
 
 use applink_operator::conditions::{ConditionReport, ReadyStatus, StatusUpdate};
 use applink_operator::crd::{
@@ -15,29 +15,30 @@ use applink_operator::plan::{Plan, Step};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::fixture::{self, ADDON, at, planned};
+use crate::fixture::{self, ADDON, at, checked_plan, summary};
 
 pub const APP: &str = "app-1";
 pub const CONNECTION: &str = "c-1";
 
-/// Everything a plan is made of.
+/// Everything that the plan of a Publication depends on.
 #[derive(Clone, Debug)]
 pub struct World {
     pub spec: PublicationSpec,
     pub policies: Policies,
-    pub parent: ConnectionState,
+    pub connection: ConnectionState,
     pub connection_gone: bool,
-    pub desired: Result<PublicationPayload, ConditionReport>,
-    pub live: Lookup<RemotePublication>,
+    pub payload: Result<PublicationPayload, ConditionReport>,
+    pub lookup: Lookup<RemotePublication>,
     pub name_claims: Vec<NameClaim>,
     pub state: ReconcileState,
     pub status: PublicationStatus,
     pub now: Timestamp,
-    /// Whether a publish call moves when something was modified, and what that says next.
-    pub dates: bool,
+    /// Whether a publish call changes the modification time.
+    pub updates_modified_at: bool,
 }
 
-pub fn desired(version: &str) -> PublicationPayload {
+/// The payload with this version of the document.
+pub fn payload(version: &str) -> PublicationPayload {
     let text = format!("openapi: 3.0.3\ninfo: {{title: Orders, version: '{version}'}}\npaths: {{}}\n");
     PublicationPayload::new(&spec(), &Texts { document: text.into_bytes(), ..Texts::default() }).unwrap()
 }
@@ -47,40 +48,41 @@ fn spec() -> PublicationSpec {
     serde_json::from_value(spec).unwrap()
 }
 
-pub fn connected(id: &str) -> ConnectionState {
+pub fn ready_connection(id: &str) -> ConnectionState {
     ConnectionState::Ready { id: id.into(), name: "production".into(), deleting: false }
 }
 
-/// Nothing done yet, nothing there, and that is certain.
+/// A new Publication. A complete listing shows that the app is not published.
 pub fn fresh() -> World {
-    let like = fixture::fresh();
+    let base = fixture::fresh();
     World {
         spec: spec(),
-        policies: like.policies,
-        parent: connected(CONNECTION),
+        policies: base.policies,
+        connection: ready_connection(CONNECTION),
         connection_gone: false,
-        desired: Ok(desired("1")),
-        live: Lookup { complete: true, ..Lookup::default() },
+        payload: Ok(payload("1")),
+        lookup: Lookup { complete: true, ..Lookup::default() },
         name_claims: vec![],
-        state: like.state,
+        state: base.state,
         status: PublicationStatus::default(),
-        now: like.now,
-        dates: true,
+        now: base.now,
+        updates_modified_at: true,
     }
 }
 
-/// Published long ago, and at rest.
+/// Published an hour ago, with nothing left to do.
 pub fn settled() -> World {
     let mut world = fresh();
-    world.run();
+    world.run_until_idle();
     assert_eq!(world.state.reason, Some(Reason::Published));
     world.now = at(3600);
     world
 }
 
-pub fn theirs() -> World {
+/// Another client has published the app.
+pub fn published_by_other() -> World {
     let mut world = fresh();
-    world.see("theirs");
+    world.observe("published by another client");
     world
 }
 
@@ -90,7 +92,8 @@ impl World {
         self
     }
 
-    pub fn see(&mut self, modified_at: &str) {
+    /// Records an observation with this modification time.
+    pub fn observe(&mut self, modified_at: &str) {
         let object = RemotePublication {
             id: APP.into(),
             external_service_id: None,
@@ -100,7 +103,7 @@ impl World {
             created_by: None,
             modified_at: Some(modified_at.to_owned()),
         };
-        self.live.observed = vec![Observed { object, at: self.now, detailed: false }];
+        self.lookup.observed = vec![Observed { object, at: self.now, detailed: false }];
     }
 
     pub fn snapshot(&self) -> Snapshot {
@@ -110,10 +113,10 @@ impl World {
             owner_name: "orders".into(),
             owner: OwnerState::Ready { id: ADDON.into() },
             app: APP.into(),
-            connection: self.parent.clone(),
+            connection: self.connection.clone(),
             connection_gone: self.connection_gone,
-            inputs: self.desired.clone().map(|payload| payload.inputs()),
-            lookup: self.live.clone(),
+            inputs: self.payload.clone().map(|payload| payload.inputs()),
+            lookup: self.lookup.clone(),
             name_claims: self.name_claims.clone(),
             state: self.state.clone(),
             status: self.status.clone(),
@@ -122,77 +125,70 @@ impl World {
     }
 
     pub fn plan(&self) -> Plan<PublicationStatus> {
-        planned("Publication", &self.snapshot(), plan)
+        checked_plan("Publication", &self.snapshot(), plan)
     }
 
-    fn says(&self) -> String {
-        let plan = self.plan();
-        let steps: Vec<_> = plan.steps.iter().map(ToString::to_string).collect();
-        let report = match plan.update {
-            StatusUpdate::SetConditions(report) => report.reason.to_string(),
-            StatusUpdate::KeepConditions => "keep".into(),
-            StatusUpdate::FactsOnly => "note".into(),
-            StatusUpdate::Unchanged => String::new(),
-        };
-        [steps.join(", "), report].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(": ")
+    fn summary(&self) -> String {
+        summary(&self.plan())
     }
 
-    /// Carries out a step as a faithful service would.
-    pub fn perform(&mut self, step: &Step) {
+    /// Executes a step: AppLink and the API server do what the operator asks.
+    pub fn execute(&mut self, step: &Step) {
         self.now += SignedDuration::from_millis(10);
         match step {
             Step::WriteIntent { intent } | Step::Adopt { intent } => {
                 (self.state.finalizer, self.state.intent, self.state.last_outcome) = (true, Some(intent.clone()), None);
             }
             Step::Create { .. } | Step::Publish { .. } => {
-                let intent = self.state.intent.clone().expect("a word comes first");
-                let told = match self.live.observed.first().and_then(|seen| seen.object.modified_at.clone()) {
-                    Some(before) if !self.dates => before,
+                let intent = self.state.intent.clone().expect("the intent is written before the call");
+                let modified_at = match self.lookup.observed.first().and_then(|o| o.object.modified_at.clone()) {
+                    Some(before) if !self.updates_modified_at => before,
                     _ => self.now.to_string(),
                 };
-                self.see(&told);
-                self.live.deleted_ids.clear();
+                self.observe(&modified_at);
+                self.lookup.deleted_ids.clear();
                 self.state.last_outcome = Some(CallOutcome::Created { id: APP.into(), intent });
             }
             Step::Delete { id } => {
-                (self.live.observed, self.live.deleted_ids) = (vec![], vec![id.clone()]);
+                (self.lookup.observed, self.lookup.deleted_ids) = (vec![], vec![id.clone()]);
                 self.state.last_outcome = Some(CallOutcome::Deleting { id: id.clone(), at: self.now });
             }
             Step::Get { id } => {
-                let there = !self.live.observed.is_empty();
-                self.live.observed.iter_mut().for_each(|seen| seen.at = self.now);
-                self.live.deleted_ids = if there { vec![] } else { vec![id.clone()] };
-                self.live.complete = true;
+                let exists = !self.lookup.observed.is_empty();
+                self.lookup.observed.iter_mut().for_each(|o| o.at = self.now);
+                self.lookup.deleted_ids = if exists { vec![] } else { vec![id.clone()] };
+                self.lookup.complete = true;
             }
             Step::Poll => {
-                self.live.complete = true;
-                self.live.observed.iter_mut().for_each(|seen| seen.at = self.now);
+                self.lookup.complete = true;
+                self.lookup.observed.iter_mut().for_each(|o| o.at = self.now);
             }
             Step::RemoveFinalizer { .. } => self.state.finalizer = false,
             _ => {}
         }
     }
 
-    /// Plans and performs until there is nothing left but to wait, and records what is reported. Gives the steps taken.
-    pub fn run(&mut self) -> Vec<Step> {
-        let mut taken = Vec::new();
+    /// Plans and executes until only waiting is left, then records the plan's status. Returns the executed steps.
+    pub fn run_until_idle(&mut self) -> Vec<Step> {
+        let mut executed = Vec::new();
         for _ in 0..20 {
             let plan = self.plan();
             match plan.steps.first() {
                 None if plan.update == StatusUpdate::FactsOnly => self.record(plan),
                 Some(Step::AwaitRemote) | None => {
                     self.record(plan);
-                    return taken;
+                    return executed;
                 }
                 Some(step) => {
-                    taken.push(step.clone());
-                    self.perform(step);
+                    executed.push(step.clone());
+                    self.execute(step);
                 }
             }
         }
-        panic!("goes in circles: {taken:?}")
+        panic!("the plan does not come to rest: {executed:?}")
     }
 
+    /// Writes the plan's status, as the operator does.
     fn record(&mut self, plan: Plan<PublicationStatus>) {
         if plan.update == StatusUpdate::Unchanged {
             return;
@@ -209,101 +205,116 @@ impl World {
     }
 }
 
-pub fn after_refusal(conflict: bool, intent: &Intent) -> CallOutcome {
+/// AppLink refused the publish call of this intent.
+pub fn refused_publish(conflict: bool, intent: &Intent) -> CallOutcome {
     let report = ConditionReport::stalled(Reason::RemoteRejected, "no");
     CallOutcome::Refused { report, at: intent.at, attempt: Some(intent.attempt), conflict }
 }
 
-/// A change whose call was sent, a moment ago, by a process that died.
-pub fn sent() -> World {
-    let mut world = settled().with(|w| w.desired = Ok(desired("2")));
-    world.perform(&Step::Get { id: APP.into() });
+/// The document changed. An earlier process sent the publish call a moment ago, and crashed.
+pub fn publish_sent() -> World {
+    let mut world = settled().with(|w| w.payload = Ok(payload("2")));
+    world.execute(&Step::Get { id: APP.into() });
     let intent = world.plan().steps.remove(0);
-    world.perform(&intent);
+    world.execute(&intent);
     world.state.first_seen = world.now + SignedDuration::from_secs(1);
     world.now += SignedDuration::from_secs(2);
     world
 }
 
-fn table(cases: Vec<(&str, World, &str)>) {
-    for (name, world, wanted) in cases {
-        assert_eq!(world.says(), wanted, "{name}: {:#?}", world.plan());
+fn assert_plans(cases: Vec<(&str, World, &str)>) {
+    for (name, world, expected) in cases {
+        assert_eq!(world.summary(), expected, "{name}: {:#?}", world.plan());
     }
 }
 
-pub fn changed() -> World {
-    settled().with(|w| w.desired = Ok(desired("2")))
+/// The document changed after it was published.
+pub fn document_changed() -> World {
+    settled().with(|w| w.payload = Ok(payload("2")))
 }
 
 #[test]
-fn what_is_declared_is_published_once() {
-    table(vec![
-        ("nothing there", fresh(), "write intent 1, create OrdersAPI"),
-        ("not known whether", fresh().with(|w| w.live.complete = false), "poll"),
-        ("at rest", settled(), "Published"),
-        ("changed: how it is now is looked at first", changed(), "get app-1"),
+fn a_document_is_published_once_per_change_or_drift() {
+    assert_plans(vec![
+        ("app not published", fresh(), "write intent 1, create OrdersAPI"),
+        ("incomplete listing", fresh().with(|w| w.lookup.complete = false), "poll"),
+        ("no drift", settled(), "Published"),
+        ("document changed, no get since", document_changed(), "get app-1"),
         (
-            "changed, and looked at",
-            changed().with(|w| w.perform(&Step::Poll)),
+            "document changed, observed since",
+            document_changed().with(|w| w.execute(&Step::Poll)),
             "write intent 2, publish OrdersAPI again",
         ),
         (
-            "dated otherwise, but the same",
+            "modification time in another format",
             settled().with(|w| {
-                (w.status.modified_at = Some("2026-01-01T00:00:00Z".into()), w.see("2026-01-01T00:00:00.000+00:00")).1
+                (w.status.modified_at = Some("2026-01-01T00:00:00Z".into()), w.observe("2026-01-01T00:00:00.000+00:00"))
+                    .1
             }),
             "Published",
         ),
         (
-            "the digest cannot be read",
+            "digest of an unknown version",
             settled()
                 .with(|w| (w.status.remote.applied_hash, w.now) = (Some("v0:abc".into()), at(60)))
-                .with(|w| w.perform(&Step::Poll)),
+                .with(|w| w.execute(&Step::Poll)),
             "write intent 2, publish OrdersAPI again",
         ),
-        ("somebody else published", settled().with(|w| w.see("x")), "write intent 2, publish OrdersAPI again"),
-        ("gone, as a list says", settled().with(|w| w.live.observed.clear()), "get app-1"),
-        ("there first", theirs(), "write intent 1, publish OrdersAPI again"),
         (
-            "there first, and not to be touched",
-            theirs().with(|w| w.policies.adoption = AdoptionPolicy::Never),
+            "another client published since",
+            settled().with(|w| w.observe("x")),
+            "write intent 2, publish OrdersAPI again",
+        ),
+        ("missing from a complete listing", settled().with(|w| w.lookup.observed.clear()), "get app-1"),
+        ("published by another client before", published_by_other(), "write intent 1, publish OrdersAPI again"),
+        (
+            "published by another client before, adoptionPolicy Never",
+            published_by_other().with(|w| w.policies.adoption = AdoptionPolicy::Never),
             "AdoptionRefused",
         ),
-        ("sent, and nothing shows yet", sent(), "await remote"),
-        ("sent, and it shows", sent().with(|w| w.see("y")), "Published"),
-        ("sent, and nothing ever showed", sent().with(|w| w.now += SignedDuration::from_secs(60)), "get app-1"),
-        ("only looked at", theirs().with(|w| w.policies.management = ManagementPolicy::Observe), "Published"),
+        ("publish sent, no change observed yet", publish_sent(), "await remote"),
+        ("publish sent, change observed", publish_sent().with(|w| w.observe("y")), "Published"),
+        (
+            "publish sent a minute ago, no change observed",
+            publish_sent().with(|w| w.now += SignedDuration::from_secs(60)),
+            "get app-1",
+        ),
+        (
+            "managementPolicy Observe",
+            published_by_other().with(|w| w.policies.management = ManagementPolicy::Observe),
+            "Published",
+        ),
     ]);
 }
 
 #[test]
-fn where_it_is_published_and_how_it_ends() {
-    table(vec![
-        ("on the way out", settled().with(|w| w.state.deleting = true), "delete app-1, remove finalizer"),
+fn a_publication_follows_its_connection_and_its_deletion() {
+    assert_plans(vec![
+        ("resource deleted", settled().with(|w| w.state.deleting = true), "delete app-1, remove finalizer"),
         (
-            "on the way out, and the connection is gone",
+            "resource deleted, its connection is deleted",
             settled().with(|w| (w.state.deleting, w.connection_gone) = (true, true)),
             "remove finalizer",
         ),
         (
-            "on the way out, sent, and it shows",
-            sent().with(|w| w.see("y")).with(|w| w.state.deleting = true),
+            "resource deleted, publish sent, change observed",
+            publish_sent().with(|w| w.observe("y")).with(|w| w.state.deleting = true),
             "delete app-1, remove finalizer",
         ),
         (
-            "the connection is another one",
-            settled().with(|w| (w.parent, w.live.observed) = (connected("c-2"), vec![])),
+            "another connection, app not published there",
+            settled().with(|w| (w.connection, w.lookup.observed) = (ready_connection("c-2"), vec![])),
             "write intent 2, create OrdersAPI",
         ),
         (
-            "the connection is another one, and it outlived the first",
-            settled().with(|w| w.parent = connected("c-2")).with(|w| w.perform(&Step::Poll)),
+            "another connection, app published there",
+            settled().with(|w| w.connection = ready_connection("c-2")).with(|w| w.execute(&Step::Poll)),
             "write intent 2, publish OrdersAPI again",
         ),
         (
-            "on a connection that goes",
-            changed().with(|w| {
-                w.parent = ConnectionState::Ready { id: CONNECTION.into(), name: "p".into(), deleting: true }
+            "document changed, connection is being deleted",
+            document_changed().with(|w| {
+                w.connection = ConnectionState::Ready { id: CONNECTION.into(), name: "p".into(), deleting: true }
             }),
             "get app-1",
         ),
@@ -311,8 +322,8 @@ fn where_it_is_published_and_how_it_ends() {
 }
 
 #[test]
-fn a_conflict_makes_room_only_where_that_is_allowed() {
-    for (policy, conflict, wanted) in [
+fn a_conflict_replaces_only_if_the_policy_allows_it() {
+    for (policy, conflict, expected) in [
         (ReplacePolicy::Never, true, "RemoteRejected"),
         (ReplacePolicy::DeleteAndRecreate, false, "RemoteRejected"),
         (
@@ -321,10 +332,10 @@ fn a_conflict_makes_room_only_where_that_is_allowed() {
             "write intent 3, delete app-1, write intent 4, create OrdersAPI: Publishing",
         ),
     ] {
-        let mut world = sent();
+        let mut world = publish_sent();
         world.policies.replacement = policy;
-        world.state.last_outcome = world.state.intent.as_ref().map(|intent| after_refusal(conflict, intent));
+        world.state.last_outcome = world.state.intent.as_ref().map(|intent| refused_publish(conflict, intent));
         world.status = world.plan().status;
-        assert_eq!(world.says(), wanted);
+        assert_eq!(world.summary(), expected);
     }
 }

@@ -12,8 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Message, message, unusable, unusable_input};
 use crate::fixture::at;
-use crate::publication_cases::{CONNECTION, after_refusal, changed, fresh, sent, settled, theirs};
-use crate::target_cases::{CLOUD, Case, new, remote};
+use crate::publication_cases::{
+    CONNECTION, document_changed, fresh, publish_sent, published_by_other, refused_publish, settled,
+};
+use crate::target_cases::{self, Case, remote};
 
 fn claim() -> NameClaim {
     NameClaim { object: "crm/other".into(), holds: true, created: at(-20), uid: "uid-0".into() }
@@ -83,17 +85,17 @@ fn publication_dependencies() -> PublicationCases {
 
 fn publication_calls() -> PublicationCases {
     let refused = |adopted: bool| {
-        let mut world = if adopted { theirs() } else { sent() };
+        let mut world = if adopted { published_by_other() } else { publish_sent() };
         if adopted {
             let step = world.plan().steps.remove(0);
-            world.perform(&step);
+            world.execute(&step);
         }
-        world.state.last_outcome = world.state.intent.as_ref().map(|intent| after_refusal(false, intent));
+        world.state.last_outcome = world.state.intent.as_ref().map(|intent| refused_publish(false, intent));
         world.status = world.plan().status;
         world.snapshot()
     };
     let lost = |ready: bool| {
-        sent().with(|w| {
+        publish_sent().with(|w| {
             let report = ConditionReport::in_progress(Reason::RemoteUnavailable, "[cause]");
             let until = w.now + SignedDuration::from_secs(30);
             w.state.last_outcome = Some(CallOutcome::Lost { report, until, attempt: 2, finished: false });
@@ -101,17 +103,17 @@ fn publication_calls() -> PublicationCases {
         })
     };
     let contested = settled().with(|w| {
-        w.see("x");
+        w.observe("x");
         w.state.reason = Some(Reason::Contested);
     });
-    let replacing = changed().with(|w| {
+    let replacing = document_changed().with(|w| {
         w.state.replace = Some("now".into());
         w.state.ready = true;
     });
     let invisible = || {
         settled().with(|w| {
-            w.live.observed.clear();
-            w.live.deleted_ids = vec!["app-1".into()];
+            w.lookup.observed.clear();
+            w.lookup.deleted_ids = vec!["app-1".into()];
             w.status.remote.remote_status = None;
             w.status.last_published_at = Some(at(3590));
         })
@@ -122,16 +124,18 @@ fn publication_calls() -> PublicationCases {
         ("deferred", fresh().with(|w| w.state.last_outcome = Some(deferral(Reason::RateLimited, at(1)))).snapshot()),
         (
             "deferred, Ready before",
-            changed().with(|w| w.state.last_outcome = Some(deferral(Reason::RateLimited, at(3600)))).snapshot(),
+            document_changed()
+                .with(|w| w.state.last_outcome = Some(deferral(Reason::RateLimited, at(3600))))
+                .snapshot(),
         ),
-        ("answer lost", lost(false).snapshot()),
-        ("answer lost, Ready before", lost(true).snapshot()),
-        ("answer lost by an earlier process", sent().with(|w| w.state.ready = false).snapshot()),
-        ("published again too often", contested.snapshot()),
+        ("response lost", lost(false).snapshot()),
+        ("response lost, Ready before", lost(true).snapshot()),
+        ("response lost by an earlier process", publish_sent().with(|w| w.state.ready = false).snapshot()),
+        ("republished too often", contested.snapshot()),
         ("replaced", replacing.snapshot()),
         ("published, not visible yet", invisible().snapshot()),
         ("deletion, not visible yet", invisible().with(|w| w.state.deleting = true).snapshot()),
-        ("incomplete listing", fresh().with(|w| (w.live.complete, w.now) = (false, at(40))).snapshot()),
+        ("incomplete listing", fresh().with(|w| (w.lookup.complete, w.now) = (false, at(40))).snapshot()),
     ]
 }
 
@@ -140,16 +144,16 @@ fn publication_states() -> PublicationCases {
     let deleting = || settled().with(|w| w.state.deleting = true).snapshot();
     vec![
         ("published", settled().snapshot()),
-        ("observed", theirs().with(observed).snapshot()),
+        ("observed", published_by_other().with(observed).snapshot()),
         ("observed, absent", fresh().with(observed).snapshot()),
         ("suspended", settled().with(|w| w.policies.suspend = true).snapshot()),
-        ("adoptionPolicy Never", theirs().with(|w| w.policies.adoption = AdoptionPolicy::Never).snapshot()),
+        ("adoptionPolicy Never", published_by_other().with(|w| w.policies.adoption = AdoptionPolicy::Never).snapshot()),
         ("deletion, outage", edited(deleting(), |s| s.owner = unusable(Reason::RemoteUnavailable, false))),
         ("deletion, refused", edited(deleting(), |s| s.state.last_outcome = Some(refusal(None, at(3600))))),
         ("replaced after a conflict", {
-            let mut world = sent();
+            let mut world = publish_sent();
             world.policies.replacement = ReplacePolicy::DeleteAndRecreate;
-            world.state.last_outcome = world.state.intent.as_ref().map(|intent| after_refusal(true, intent));
+            world.state.last_outcome = world.state.intent.as_ref().map(|intent| refused_publish(true, intent));
             world.status = world.plan().status;
             world.snapshot()
         }),
@@ -174,24 +178,39 @@ fn with(case: Case, change: impl FnOnce(&mut data_action_target::Snapshot)) -> d
 fn target_dependencies() -> TargetCases {
     let unknown = |s: &mut data_action_target::Snapshot| (s.owner, s.owner_name) = (OwnerState::Missing, String::new());
     vec![
-        ("no Connection", with(new(), |s| s.connection = missing_connection())),
-        ("add-on unknown", with(new(), unknown)),
-        ("Connection of another provider", with(new(), |s| s.connection = ConnectionState::Invalid("[cause]".into()))),
-        ("Connection not ready", with(new(), |s| s.connection = ConnectionState::NotReady("[cause]".into()))),
-        ("Connection is being deleted", with(new(), |s| s.connection = deleting_connection(CLOUD))),
-        ("no add-on", with(new(), |s| s.owner = OwnerState::Missing)),
-        ("add-on not ready", with(new(), |s| s.owner = unusable(Reason::CredentialInvalid, false))),
-        ("another add-on", with(new().made(), |s| s.owner = OwnerState::Ready { id: "addon-2".into() })),
-        ("stale outage", with(new().made(), |s| s.owner = unusable(Reason::RemoteUnavailable, true))),
-        ("rate limited, never Ready", with(new(), |s| s.owner = unusable(Reason::RateLimited, false))),
-        ("list fails", with(new().made(), |s| s.lookup.outage = list_outage(true))),
-        ("name taken", with(new(), |s| s.name_claims.push(claim()))),
+        ("no Connection", with(target_cases::fresh(), |s| s.connection = missing_connection())),
+        ("add-on unknown", with(target_cases::fresh(), unknown)),
+        (
+            "Connection of another provider",
+            with(target_cases::fresh(), |s| s.connection = ConnectionState::Invalid("[cause]".into())),
+        ),
+        (
+            "Connection not ready",
+            with(target_cases::fresh(), |s| s.connection = ConnectionState::NotReady("[cause]".into())),
+        ),
+        (
+            "Connection is being deleted",
+            with(target_cases::fresh(), |s| s.connection = deleting_connection(target_cases::CONNECTION)),
+        ),
+        ("no add-on", with(target_cases::fresh(), |s| s.owner = OwnerState::Missing)),
+        ("add-on not ready", with(target_cases::fresh(), |s| s.owner = unusable(Reason::CredentialInvalid, false))),
+        (
+            "another add-on",
+            with(target_cases::fresh().created(), |s| s.owner = OwnerState::Ready { id: "addon-2".into() }),
+        ),
+        (
+            "stale outage",
+            with(target_cases::fresh().created(), |s| s.owner = unusable(Reason::RemoteUnavailable, true)),
+        ),
+        ("rate limited, never Ready", with(target_cases::fresh(), |s| s.owner = unusable(Reason::RateLimited, false))),
+        ("list fails", with(target_cases::fresh().created(), |s| s.lookup.outage = list_outage(true))),
+        ("name taken", with(target_cases::fresh(), |s| s.name_claims.push(claim()))),
     ]
 }
 
 fn target_states() -> TargetCases {
-    let phase = |phase| new().made().with(|c| c.see(remote("id-1", phase)));
-    let gone = |s: &mut data_action_target::Snapshot| {
+    let phase = |phase| target_cases::fresh().created().with(|c| c.observe(remote("id-1", phase)));
+    let deleted = |s: &mut data_action_target::Snapshot| {
         (s.lookup, s.state.reason) = (Lookup { complete: true, ..Lookup::default() }, Some(Reason::Contested));
         s.lookup.deleted_ids = vec!["id-1".into()];
     };
@@ -200,31 +219,34 @@ fn target_states() -> TargetCases {
         s.status.remote.answered_attempt = Some(1);
         s.state.intent.as_mut().unwrap().at = at(99);
     };
-    let theirs = || new().with(|c| c.see(remote("x", Phase::Ready)));
+    let existing = || target_cases::fresh().with(|c| c.observe(remote("x", Phase::Ready)));
     let observe = |s: &mut data_action_target::Snapshot| s.policies.management = ManagementPolicy::Observe;
     vec![
-        ("created", new().made().snapshot()),
-        ("created without app ID", with(new().made(), |s| s.app_id_set = false)),
-        ("suspended", with(new().made(), |s| s.policies.suspend = true)),
+        ("created", target_cases::fresh().created().snapshot()),
+        ("created without app ID", with(target_cases::fresh().created(), |s| s.app_id_set = false)),
+        ("suspended", with(target_cases::fresh().created(), |s| s.policies.suspend = true)),
         ("failed", phase(Phase::Failed).snapshot()),
         ("failed without app ID", with(phase(Phase::Failed), |s| s.app_id_set = false)),
         ("pending", phase(Phase::Pending).snapshot()),
         ("being deleted", phase(Phase::Deleting).snapshot()),
-        ("recreated too often", with(new().made(), gone)),
-        ("refused", with(new().promised(CLOUD), refused)),
-        ("deferred", with(new(), |s| s.state.last_outcome = Some(deferral(Reason::RateLimited, at(99))))),
-        ("incomplete listing", with(new(), |s| s.lookup.complete = false)),
-        ("adoptionPolicy Never", with(theirs(), |s| s.policies.adoption = AdoptionPolicy::Never)),
-        ("adoption, another label", with(theirs(), |s| s.lookup.observed[0].object.label = Some("other".into()))),
-        ("observed, absent", with(new(), observe)),
-        ("deletion, not released", new().made().deleted().snapshot()),
+        ("recreated too often", with(target_cases::fresh().created(), deleted)),
+        ("refused", with(target_cases::fresh().with_intent(target_cases::CONNECTION), refused)),
         (
-            "deletion, answer lost",
-            with(new().promised(CLOUD).deleted(), |s| {
+            "deferred",
+            with(target_cases::fresh(), |s| s.state.last_outcome = Some(deferral(Reason::RateLimited, at(99)))),
+        ),
+        ("incomplete listing", with(target_cases::fresh(), |s| s.lookup.complete = false)),
+        ("adoptionPolicy Never", with(existing(), |s| s.policies.adoption = AdoptionPolicy::Never)),
+        ("adoption, another label", with(existing(), |s| s.lookup.observed[0].object.label = Some("other".into()))),
+        ("observed, absent", with(target_cases::fresh(), observe)),
+        ("deletion, not released", target_cases::fresh().created().deleting().snapshot()),
+        (
+            "deletion, response lost",
+            with(target_cases::fresh().with_intent(target_cases::CONNECTION).deleting(), |s| {
                 s.state.intent.as_mut().unwrap().at = at(90);
                 s.state.first_seen = at(95);
             }),
         ),
-        ("deletion, suspended", with(new().made().deleted(), |s| s.policies.suspend = true)),
+        ("deletion, suspended", with(target_cases::fresh().created().deleting(), |s| s.policies.suspend = true)),
     ]
 }

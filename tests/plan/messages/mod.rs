@@ -6,7 +6,7 @@
 //! INSTA_UPDATE=always cargo test --test plan messages && git diff tests/plan/snapshots
 //! ```
 //!
-//! A case table or a law whose plan reports a reason without a snapshot fails, too, see [`assert_covered`].
+//! A case table or a property test whose plan reports a reason without a snapshot fails, too, see [`assert_covered`].
 
 mod addon;
 mod children;
@@ -22,7 +22,7 @@ use applink_operator::plan::Plan;
 use applink_operator::plan::remote::OwnerState;
 use serde_json::{Value, json};
 
-use crate::fixture::{ADDON, desired};
+use crate::fixture::{ADDON, payload};
 use crate::keys::pem;
 
 /// Reasons that only Events have, and the one that `control` writes before the first plan.
@@ -56,7 +56,7 @@ fn message<T>(kind: &str, situation: &str, plan: &Plan<T>) -> Message {
     with_reason(kind, situation, report.reason, plan, Value::Null)
 }
 
-/// The same with a reason that is not that of Ready, and the condition that has it.
+/// The same for a condition other than Ready, with its reason.
 fn with_reason<T>(kind: &str, situation: &str, reason: Reason, plan: &Plan<T>, condition: Value) -> Message {
     let mut plan = json!({
         "steps": plan.steps,
@@ -139,7 +139,7 @@ fn every_reason_that_a_plan_can_report_has_a_message() {
 #[test]
 fn no_message_contains_a_secret() {
     let key = pem("Z29vZA==");
-    assert!(desired("Z29vZA==").hash.starts_with("v1:"), "the key is in use");
+    assert!(payload("Z29vZA==").hash.starts_with("v1:"), "the key is in use");
     let secrets: Vec<_> = key.lines().filter(|line| !line.starts_with('-')).chain([LINK, "state=ey"]).collect();
     for message in all() {
         let found = secrets.iter().find(|secret| message.text.contains(**secret));

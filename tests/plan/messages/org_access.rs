@@ -10,11 +10,13 @@ use applink_operator::plan::state::{CallOutcome, CredentialsState};
 use jiff::SignedDuration;
 
 use super::{LINK, Message, message, unusable, unusable_input};
-use crate::adopt_cases::first;
-use crate::cases::contested;
-use crate::consent_cases::{awaiting, by_oauth, declared};
-use crate::fixture::{ADDON, SECRET, World, at, desired, fresh, intent, pending, planned, remote, settled};
-use crate::keep_cases::{kept, there, unread, unwritten};
+use crate::adoption_cases::existing;
+use crate::connection_cases::contested;
+use crate::consent_cases::{awaiting_consent, by_oauth, fresh_oauth};
+use crate::credentials_cases::{authorized, never_written, read_failure, secret};
+use crate::fixture::{
+    ADDON, SECRET, World, at, checked_plan, fresh, intent, payload, pending_consent, remote, settled,
+};
 
 pub fn messages() -> Vec<Message> {
     let shared = [dependencies(), inputs_and_names(), phases(), outcomes(), consent(), deletions()].concat();
@@ -38,7 +40,7 @@ fn connection_plan(
     let (dependents, targets) = (vec![], TargetListing::default());
     let mut snapshot = connection::Snapshot { access, dependents, targets, namespace_ends: false, status };
     change(&mut snapshot);
-    planned("Connection", &snapshot, connection::plan)
+    checked_plan("Connection", &snapshot, connection::plan)
 }
 
 type Cases = Vec<(&'static str, World)>;
@@ -50,7 +52,7 @@ fn late() -> World {
 fn dependencies() -> Cases {
     let list_outage = |stale| {
         let report = ConditionReport::in_progress(Reason::RemoteUnavailable, "[cause]");
-        settled().with(|w| w.live.outage = Some(Outage { report, stale }))
+        settled().with(|w| w.lookup.outage = Some(Outage { report, stale }))
     };
     vec![
         ("no add-on", late().with(|w| w.addon = OwnerState::Missing)),
@@ -66,7 +68,7 @@ fn dependencies() -> Cases {
 }
 
 fn inputs_and_names() -> Cases {
-    let input = |reason| late().with(|w| w.desired = Err(unusable_input(reason)));
+    let input = |reason| late().with(|w| w.payload = Err(unusable_input(reason)));
     let claim = NameClaim { object: "crm/other".into(), holds: true, created: at(-20), uid: "uid-0".into() };
     let expecting =
         |w: &mut World| w.spec.expect = Some(Expect { org_id: None, username: Some("a@example.com".into()) });
@@ -77,63 +79,63 @@ fn inputs_and_names() -> Cases {
         (
             "unusable key, and it has failed",
             settled().with(|w| {
-                w.desired = Err(unusable_input(Reason::InvalidSecret));
-                w.see(remote("id-1", Phase::Failed));
+                w.payload = Err(unusable_input(Reason::InvalidSecret));
+                w.observe(remote("id-1", Phase::Failed));
             }),
         ),
         ("name taken", fresh().with(|w| w.name_claims.push(claim))),
-        ("adoptionPolicy Never", first(|_| {}).with(|w| w.policies.adoption = AdoptionPolicy::Never)),
-        ("adoption, it has failed", first(|r| r.phase = Phase::Failed)),
-        ("adoption, another provider", first(|r| r.provider = Some(Provider::DataCloud))),
-        ("adoption, provider unknown", first(|r| r.provider = None)),
-        ("adoption, another method", first(|r| r.method = Some(AuthMethod::OAuth))),
-        ("adoption, another user", first(|r| r.org.username = Some("else@example.com".into()))),
-        ("adoption, not the expected user", first(|_| {}).with(expecting)),
-        ("adoption, org unknown", first(|r| r.org.username = None).with(expecting)),
-        ("adoption, being disconnected", first(|r| r.phase = Phase::Deleting)),
-        ("incomplete listing", fresh().with(|w| (w.live.complete, w.now) = (false, at(40)))),
+        ("adoptionPolicy Never", existing(|_| {}).with(|w| w.policies.adoption = AdoptionPolicy::Never)),
+        ("adoption, it has failed", existing(|r| r.phase = Phase::Failed)),
+        ("adoption, another provider", existing(|r| r.provider = Some(Provider::DataCloud))),
+        ("adoption, provider unknown", existing(|r| r.provider = None)),
+        ("adoption, another method", existing(|r| r.method = Some(AuthMethod::OAuth))),
+        ("adoption, another user", existing(|r| r.org.username = Some("else@example.com".into()))),
+        ("adoption, not the expected user", existing(|_| {}).with(expecting)),
+        ("adoption, org unknown", existing(|r| r.org.username = None).with(expecting)),
+        ("adoption, being disconnected", existing(|r| r.phase = Phase::Deleting)),
+        ("incomplete listing", fresh().with(|w| (w.lookup.complete, w.now) = (false, at(40)))),
     ]
 }
 
 fn phases() -> Cases {
-    let turned = |phase| settled().with(move |w| w.see(remote("id-1", phase)));
-    let begun = |phase| {
+    let in_phase = |phase| settled().with(move |w| w.observe(remote("id-1", phase)));
+    let with_intent = |phase| {
         fresh().with(move |w| {
             (w.state.finalizer, w.state.intent) = (true, Some(intent(1, 1)));
-            w.see(remote("id-1", phase));
+            w.observe(remote("id-1", phase));
         })
     };
-    let rotated = || settled().with(|w| w.desired = Ok(desired("b3RoZXI=")));
+    let rotated = || settled().with(|w| w.payload = Ok(payload("b3RoZXI=")));
     let org = |id: Option<&str>| Org { id: id.map(str::to_owned), ..Org::default() };
     let expecting = |actual: Option<&str>| {
         settled().with(|w| {
             w.spec.expect = Some(Expect { org_id: Some("00D000000000002".into()), username: None });
-            w.live.observed[0].object.org = org(actual);
-            w.live.observed[0].detailed = true;
+            w.lookup.observed[0].object.org = org(actual);
+            w.lookup.observed[0].detailed = true;
         })
     };
     vec![
         ("works", settled()),
         ("suspended", settled().with(|w| w.policies.suspend = true)),
-        ("pending", begun(Phase::Pending)),
-        ("pending for too long", begun(Phase::Pending).with(|w| w.now = at(902))),
-        ("failed", turned(Phase::Failed)),
+        ("pending", with_intent(Phase::Pending)),
+        ("pending for too long", with_intent(Phase::Pending).with(|w| w.now = at(902))),
+        ("failed", in_phase(Phase::Failed)),
         (
             "failed with a cause",
-            turned(Phase::Failed).with(|w| w.live.observed[0].object.error = Some("[error].".into())),
+            in_phase(Phase::Failed).with(|w| w.lookup.observed[0].object.error = Some("[error].".into())),
         ),
-        ("somebody else disconnects it", turned(Phase::Deleting)),
+        ("disconnected by another client", in_phase(Phase::Deleting)),
         ("another org", expecting(Some("00D000000000001"))),
         ("org unknown", expecting(None)),
         ("changed inputs", rotated()),
-        ("changed inputs, and it has failed", rotated().with(|w| w.see(remote("id-1", Phase::Failed)))),
+        ("changed inputs, and it has failed", rotated().with(|w| w.observe(remote("id-1", Phase::Failed)))),
         ("replaced", rotated().with(|w| w.policies.replacement = ReplacePolicy::DeleteAndRecreate)),
         ("observed, absent", fresh().with(|w| w.policies.management = ManagementPolicy::Observe)),
         (
             "observed, being deleted",
             fresh().with(|w| {
                 w.policies.management = ManagementPolicy::Observe;
-                w.see(remote("x", Phase::Deleting));
+                w.observe(remote("x", Phase::Deleting));
             }),
         ),
         ("recreated too often", contested()),
@@ -166,9 +168,9 @@ fn outcomes() -> Cases {
             "deferred, Ready before",
             settled().with(|w| w.state.last_outcome = Some(deferred(Reason::RateLimited, 3600))),
         ),
-        ("answer lost", after(lost)),
+        ("response lost", after(lost)),
         (
-            "answer lost by an earlier process",
+            "response lost by an earlier process",
             fresh().with(|w| (w.state.finalizer, w.state.intent) = (true, Some(intent(1, -5)))),
         ),
         (
@@ -177,32 +179,32 @@ fn outcomes() -> Cases {
                 w.status.remote.id = Some("id-1".into());
                 w.status.remote.applied_hash = Some(intent(1, 1).hash);
                 w.status.remote.answered_attempt = Some(1);
-                w.live.deleted_ids.push("id-1".into());
+                w.lookup.deleted_ids.push("id-1".into());
             }),
         ),
     ]
 }
 
 fn consent() -> Cases {
-    let secret = |state| declared().with(|w| w.oauth_secret_state = state);
-    let expired = || awaiting().with(|w| w.now += SignedDuration::from_mins(15));
-    let dropped = awaiting().with(|w| {
-        w.live.observed.clear();
-        w.live.deleted_ids.push("id-1".into());
-        w.oauth_secret_state = OwnedSecret::Absent;
+    let with_secret = |state| fresh_oauth().with(|w| w.oauth_secret = state);
+    let expired = || awaiting_consent().with(|w| w.now += SignedDuration::from_mins(15));
+    let dropped = awaiting_consent().with(|w| {
+        w.lookup.observed.clear();
+        w.lookup.deleted_ids.push("id-1".into());
+        w.oauth_secret = OwnedSecret::Absent;
     });
-    let adopted = declared().with(|w| {
-        w.see(pending("x", None));
-        w.run();
+    let adopted = fresh_oauth().with(|w| {
+        w.observe(pending_consent("x", None));
+        w.run_until_idle();
     });
     let without_link = |outcome: bool| {
-        declared().with(|w| {
+        fresh_oauth().with(|w| {
             let intent = applink_operator::plan::state::Intent {
-                hash: w.desired.as_ref().unwrap().hash.clone(),
+                hash: w.payload.as_ref().unwrap().hash.clone(),
                 ..intent(1, -5)
             };
-            w.see(pending("x", None));
-            w.live.observed[0].detailed = true;
+            w.observe(pending_consent("x", None));
+            w.lookup.observed[0].detailed = true;
             (w.status.remote.id, w.status.remote.addon_id) = (Some("x".into()), Some(ADDON.into()));
             w.status.remote.applied_hash = Some(intent.hash.clone());
             w.status.remote.answered_attempt = Some(1);
@@ -212,20 +214,20 @@ fn consent() -> Cases {
         })
     };
     vec![
-        ("consent awaited", awaiting().with(|w| w.see(pending("id-1", Some(LINK))))),
+        ("consent awaited", awaiting_consent().with(|w| w.observe(pending_consent("id-1", Some(LINK))))),
         ("nobody consented", expired()),
         ("consent link dropped", dropped),
-        ("somebody else's consent awaited", adopted),
+        ("consent of another client awaited", adopted),
         ("no consent link", without_link(true)),
         ("consent link lost", without_link(false)),
-        ("OAuth Secret is foreign", secret(OwnedSecret::Foreign)),
-        ("OAuth Secret of another resource", secret(OwnedSecret::OwnedByOther("Authorization batch".into()))),
-        ("OAuth Secret of an earlier resource", secret(OwnedSecret::StaleOwner)),
+        ("OAuth Secret is foreign", with_secret(OwnedSecret::Foreign)),
+        ("OAuth Secret of another resource", with_secret(OwnedSecret::OwnedByOther("Authorization batch".into()))),
+        ("OAuth Secret of an earlier resource", with_secret(OwnedSecret::StaleOwner)),
         (
             "works after consent",
-            awaiting().with(|w| {
-                w.see(by_oauth(Phase::Ready));
-                w.oauth_secret_state = OwnedSecret::Absent;
+            awaiting_consent().with(|w| {
+                w.observe(by_oauth(Phase::Ready));
+                w.oauth_secret = OwnedSecret::Absent;
             }),
         ),
     ]
@@ -237,7 +239,7 @@ fn deletions() -> Cases {
     let refused = CallOutcome::Refused { report: refused, at: at(3600), attempt: None, conflict: false };
     let report = || ConditionReport::in_progress(Reason::RemoteUnavailable, "[cause]");
     vec![
-        ("deletion, AppLink is at work", deleting().with(|w| w.see(remote("id-1", Phase::Deleting)))),
+        ("deletion, being disconnected", deleting().with(|w| w.observe(remote("id-1", Phase::Deleting)))),
         ("deletion, suspended", deleting().with(|w| w.policies.suspend = true)),
         ("deletion, outage", deleting().with(|w| w.addon = unusable(Reason::RemoteUnavailable, false))),
         ("deletion, no add-on", deleting().with(|w| w.addon = OwnerState::Missing)),
@@ -245,9 +247,9 @@ fn deletions() -> Cases {
         (
             "deletion, list fails",
             deleting().with(|w| {
-                (w.live.observed, w.live.complete) = (vec![], false);
-                (w.state.intent, w.live.deleted_ids) = (Some(intent(2, 3000)), vec!["id-1".into()]);
-                w.live.outage = Some(Outage { report: report(), stale: false });
+                (w.lookup.observed, w.lookup.complete) = (vec![], false);
+                (w.state.intent, w.lookup.deleted_ids) = (Some(intent(2, 3000)), vec!["id-1".into()]);
+                w.lookup.outage = Some(Outage { report: report(), stale: false });
             }),
         ),
     ]
@@ -277,31 +279,35 @@ fn connections() -> Vec<Message> {
     vec![
         message("Connection", "used by a Publication", &used),
         message("Connection", "used by a DataActionTarget", &targets),
-        message("Connection", "would delete targets", &unreleased),
+        message("Connection", "would delete DataActionTargets", &unreleased),
     ]
 }
 
 fn authorizations() -> Vec<Message> {
-    let place = |secret: &str, state| unwritten(|k| (k.kept, k.wanted) = (None, there(secret, state)));
+    let first_write =
+        |name: &str, state| never_written(|case| (case.recorded, case.wanted) = (None, secret(name, state)));
     let failing = |reason, since| {
-        kept().with(|k| {
-            k.world.state.credentials =
-                CredentialsState { failure: unread(reason, since, 3660), ..CredentialsState::default() };
+        authorized().with(|case| {
+            case.world.state.credentials =
+                CredentialsState { failure: read_failure(reason, since, 3660), ..CredentialsState::default() };
         })
     };
-    let missing = failing(Reason::RemoteRejected, 3595).with(|k| k.wanted = there("kept", OwnedSecret::Absent));
+    let missing = failing(Reason::RemoteRejected, 3595).with(|case| case.wanted = secret("kept", OwnedSecret::Absent));
     let cases = vec![
-        ("credentials Secret is foreign", place("kept", OwnedSecret::Foreign)),
-        ("credentials Secret of another resource", place("kept", OwnedSecret::OwnedByOther("Connection prod".into()))),
-        ("credentials Secret of an earlier resource", place("kept", OwnedSecret::StaleOwner)),
-        ("credentials Secret is reserved", place(SECRET, OwnedSecret::Absent)),
-        ("credential kept", kept()),
+        ("credentials Secret is foreign", first_write("kept", OwnedSecret::Foreign)),
+        (
+            "credentials Secret of another resource",
+            first_write("kept", OwnedSecret::OwnedByOther("Connection prod".into())),
+        ),
+        ("credentials Secret of an earlier resource", first_write("kept", OwnedSecret::StaleOwner)),
+        ("credentials Secret is reserved", first_write(SECRET, OwnedSecret::Absent)),
+        ("credential written", authorized()),
         ("credential out of date", failing(Reason::RemoteRejected, 3595)),
         ("credential missing", missing),
         (
             "credential unreadable, never Ready",
-            failing(Reason::RemoteUnavailable, 3595).with(|k| k.world.state.ready = false),
+            failing(Reason::RemoteUnavailable, 3595).with(|case| case.world.state.ready = false),
         ),
     ];
-    cases.into_iter().map(|(name, keeping)| message("Authorization", name, &keeping.plan())).collect()
+    cases.into_iter().map(|(name, case)| message("Authorization", name, &case.plan())).collect()
 }
