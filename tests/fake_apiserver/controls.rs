@@ -1,4 +1,4 @@
-//! The controls of a test: faults, the hook, and methods that change the world without a client.
+//! Tests of what a test controls: faults, the write hook, and methods that change objects without a client.
 //! Part of the `fake_apiserver` tests.
 
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::support::apiserver::ApiServer;
 use crate::{HOUR, code, connection, connections, patch, patch_status};
 
 #[tokio::test(start_paused = true)]
-async fn faults_strike_as_configured() {
+async fn each_fault_affects_the_configured_requests() {
     let server = ApiServer::new();
     server.apply(connection(json!({"a": 1})));
     let api = connections(server.client());
     let change = || patch(&api, json!({"spec": {"a": 2}}));
     server.forbid("patch", "connections");
     assert_eq!(code(change().await), 403);
-    patch_status(&api, json!({"status": {"id": "7"}})).await.expect("another resource to RBAC");
+    patch_status(&api, json!({"status": {"id": "7"}})).await.expect("the status subresource is not forbidden");
     server.allow("patch", "connections");
     server.fail_next("patch", "connections", 2, 500);
     assert_eq!(code(change().await), 500);
@@ -36,15 +36,15 @@ async fn faults_strike_as_configured() {
     server.outage(true);
     let broken = async { while let Some(Ok(_)) = watch.next().await {} };
     let in_time = tokio::time::timeout(Duration::from_secs(1), broken).await;
-    in_time.expect("an open watch breaks at once");
+    in_time.expect("an open watch ends when an outage begins");
     assert!(matches!(change().await, Err(kube::Error::Service(_))));
-    assert_eq!(server.writes().len(), 5, "what did not arrive is no write");
+    assert_eq!(server.writes().len(), 5, "a request lost in an outage is not logged");
     server.outage(false);
     change().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn hook_sees_each_write_before_its_response() {
+async fn the_hook_runs_before_the_response_of_a_write() {
     let server = ApiServer::new();
     server.apply(connection(json!({"a": 1})));
     let other = server.clone();
@@ -52,13 +52,13 @@ async fn hook_sees_each_write_before_its_response() {
         other.annotate("connections", "crm", &write.name, "seen", Some(write.verb));
     });
     let api = connections(server.client());
-    let answer = patch(&api, json!({"spec": {"a": 2}})).await.unwrap();
-    let version = json!({"metadata": {"resourceVersion": answer.resource_version()}});
-    assert_eq!(code(patch(&api, version).await), 409, "the hook was there first");
+    let response = patch(&api, json!({"spec": {"a": 2}})).await.unwrap();
+    let version = json!({"metadata": {"resourceVersion": response.resource_version()}});
+    assert_eq!(code(patch(&api, version).await), 409, "the hook changed the object before the response");
 }
 
 #[tokio::test(start_paused = true)]
-async fn replace_drops_what_apply_keeps() {
+async fn replace_drops_annotations_that_apply_preserves() {
     let server = ApiServer::new();
     server.apply(connection(json!({"a": 1, "b": 1})));
     server.annotate("connections", "crm", "production", "applink.dev/intent", Some("{}"));
@@ -71,12 +71,12 @@ async fn replace_drops_what_apply_keeps() {
     assert_eq!((&applied["status"]["id"], &replaced["status"]["id"]), (&json!("7"), &json!("7")));
     assert_eq!(replaced["metadata"]["generation"], 2);
     assert_eq!(server.list("connections").len(), 1);
-    assert_eq!(server.writes(), [], "the test's own hand is not in the log");
+    assert_eq!(server.writes(), [], "changes by the test are not logged");
 }
 
 #[tokio::test(start_paused = true)]
 #[should_panic(expected = "is not what the test waits for")]
-async fn wait_timeout_shows_the_object() {
+async fn a_wait_that_times_out_shows_the_object() {
     let server = ApiServer::new();
     server.apply(connection(json!({})));
     let never = |_: Option<&Value>| false;

@@ -1,4 +1,4 @@
-//! Reads: lists, watches, metadata only, and a whole controller through a day.
+//! Tests of reads: lists, watches, metadata-only responses, and a controller that runs for a day.
 //! Part of the `fake_apiserver` tests.
 
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use crate::support::apiserver::ApiServer;
 use crate::{FINALIZER, HOUR, code, connection, connection_type, connections, patch};
 
-fn told(event: WatchEvent<DynamicObject>) -> (&'static str, String) {
+/// The type of an event, and its object's name, version or error code.
+fn summary(event: WatchEvent<DynamicObject>) -> (&'static str, String) {
     let name = |object: DynamicObject| object.name_any();
     match event {
         WatchEvent::Added(object) => ("added", name(object)),
@@ -68,7 +69,7 @@ async fn watch_continues_from_the_list() {
     let begin = tokio::time::Instant::now();
     let params = WatchParams::default().timeout(290);
     let stream = api.watch(&params, &version).await.unwrap();
-    let events: Vec<_> = stream.map_ok(told).try_collect().await.unwrap();
+    let events: Vec<_> = stream.map_ok(summary).try_collect().await.unwrap();
     assert_eq!(begin.elapsed(), Duration::from_secs(290));
     let kinds: Vec<_> = events.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, ["modified", "deleted", "added", "bookmark"]);
@@ -92,7 +93,7 @@ async fn label_changes_add_and_remove_watched_objects() {
     server.apply(connection(json!({"a": 1})));
     let params = WatchParams::default().labels("tier=gold").timeout(10).disable_bookmarks();
     let stream = api.watch(&params, &version).await.unwrap();
-    let events: Vec<_> = stream.map_ok(|event| told(event).0).try_collect().await.unwrap();
+    let events: Vec<_> = stream.map_ok(|event| summary(event).0).try_collect().await.unwrap();
     assert_eq!(events, ["added", "deleted"]);
     let named = ListParams::default().fields("metadata.name=none");
     assert!(api.list(&named).await.unwrap().items.is_empty());
@@ -100,14 +101,14 @@ async fn label_changes_add_and_remove_watched_objects() {
     assert_eq!(code(api.list(&unknown).await), 400);
 }
 
-/// What a controller saw: the generation, and whether the object is being deleted.
-type Seen = Arc<Mutex<Vec<(i64, bool)>>>;
+/// What a controller observed: the generation, and whether the object is being deleted.
+type Observed = Arc<Mutex<Vec<(i64, bool)>>>;
 
-async fn run_controller(client: Client, seen: Seen) {
+async fn run_controller(client: Client, observed: Observed) {
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &connection_type());
     let reconcile = move |object: Arc<DynamicObject>, _: Arc<()>| {
         let deleting = object.metadata.deletion_timestamp.is_some();
-        seen.lock().unwrap().push((object.metadata.generation.unwrap(), deleting));
+        observed.lock().unwrap().push((object.metadata.generation.unwrap(), deleting));
         let finalizers = if deleting { Value::Null } else { json!([FINALIZER]) };
         let api = connections(client.clone());
         async move {
@@ -123,29 +124,29 @@ async fn run_controller(client: Client, seen: Seen) {
 
 #[tokio::test(start_paused = true)]
 async fn controller_sees_all_changes_despite_outages() {
-    let (server, seen) = (ApiServer::new(), Seen::default());
-    let controller = tokio::spawn(run_controller(server.client(), seen.clone()));
-    let held =
+    let (server, observed) = (ApiServer::new(), Observed::default());
+    let controller = tokio::spawn(run_controller(server.client(), observed.clone()));
+    let has_finalizer =
         |object: Option<&Value>| object.is_some_and(|object| object["metadata"]["finalizers"] == json!([FINALIZER]));
     server.apply(connection(json!({"a": 1})));
-    server.wait_until("connections", "crm", "production", held, HOUR).await;
+    server.wait_until("connections", "crm", "production", has_finalizer, HOUR).await;
     tokio::time::sleep(12 * HOUR).await;
-    let at_noon = seen.lock().unwrap().len();
-    assert!((12..20).contains(&at_noon), "about once an hour, but {at_noon}");
+    let reconciles = observed.lock().unwrap().len();
+    assert!((12..20).contains(&reconciles), "expected about one reconcile an hour, got {reconciles}");
 
     server.outage(true);
     server.apply(connection(json!({"a": 2})));
     tokio::time::sleep(12 * HOUR).await;
-    let failed = seen.lock().unwrap().len() - at_noon;
-    assert!((8000..9000).contains(&failed), "an attempt every 5 s, but {failed}");
+    let failed = observed.lock().unwrap().len() - reconciles;
+    assert!((8000..9000).contains(&failed), "expected an attempt every 5 s, got {failed}");
     server.outage(false);
     server.compact();
     tokio::time::sleep(HOUR).await;
-    assert_eq!(seen.lock().unwrap().last(), Some(&(2, false)));
+    assert_eq!(observed.lock().unwrap().last(), Some(&(2, false)));
 
     server.delete("connections", "crm", "production");
     server.wait_until("connections", "crm", "production", |object| object.is_none(), HOUR).await;
-    assert_eq!(seen.lock().unwrap().last(), Some(&(3, true)));
+    assert_eq!(observed.lock().unwrap().last(), Some(&(3, true)));
     controller.abort();
 }
 
@@ -157,6 +158,6 @@ async fn old_watch_expires() {
     server.compact();
     let api = connections(server.client());
     let stream = api.watch(&WatchParams::default(), "1").await.unwrap();
-    let events: Vec<_> = stream.map_ok(told).try_collect().await.unwrap();
+    let events: Vec<_> = stream.map_ok(summary).try_collect().await.unwrap();
     assert_eq!(events, [("error", "410".to_owned())]);
 }

@@ -16,7 +16,7 @@ pub enum Scope {
 }
 
 /// What the server sets on a created object.
-pub struct Birth {
+pub struct ServerFields {
     pub version: u64,
     pub now: String,
 }
@@ -37,12 +37,12 @@ const SERVER_OWNED: [&str; 8] = [
 ];
 
 /// The stored form of an object that a client creates.
-pub fn newborn(
+pub fn created_object(
     resource: &'static Resource,
     namespace: &str,
     mut object: Value,
     scope: Scope,
-    birth: &Birth,
+    server_fields: &ServerFields,
 ) -> Result<Value> {
     if !text(&object, VERSION).is_empty() {
         let why = "resourceVersion should not be set on objects to be created";
@@ -54,7 +54,7 @@ pub fn newborn(
                 let why = "metadata.name: Required value: name or generateName is required";
                 return Err(Refusal::invalid(resource, "", why));
             }
-            prefix => format!("{prefix}{:05}", birth.version),
+            prefix => format!("{prefix}{:05}", server_fields.version),
         },
         name => name.to_owned(),
     };
@@ -64,10 +64,10 @@ pub fn newborn(
         meta.remove(owned);
     }
     // Derived from the version: unique, and the same when a failing test runs again.
-    let uid = format!("00000000-0000-4000-8000-{:012x}", birth.version);
+    let uid = format!("00000000-0000-4000-8000-{:012x}", server_fields.version);
     meta.insert("name".into(), json!(name));
     meta.insert("uid".into(), json!(uid));
-    meta.insert("creationTimestamp".into(), json!(birth.now));
+    meta.insert("creationTimestamp".into(), json!(server_fields.now));
     if resource.namespaced {
         meta.insert("namespace".into(), json!(namespace));
     }
@@ -83,7 +83,7 @@ pub fn newborn(
 }
 
 /// Applies `new` to `old`, within the scope and without server fields.
-pub fn admit(resource: &'static Resource, old: &Value, mut new: Value, scope: Scope) -> Result<Value> {
+pub fn updated_object(resource: &'static Resource, old: &Value, mut new: Value, scope: Scope) -> Result<Value> {
     check_version(resource, old, &new)?;
     let fields = fields_of(&mut new)?;
     if resource.custom {

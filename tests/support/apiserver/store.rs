@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::resource::{Refusal, Resource, Result, Selection, text};
-use super::rules::{Birth, Scope, admit, bump_generation, finalizers, is_deleting, merge, newborn};
+use super::rules::{
+    Scope, ServerFields, bump_generation, created_object, finalizers, is_deleting, merge, updated_object,
+};
 
 pub type Object = Arc<Value>;
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -84,8 +86,8 @@ impl Store {
         object: Value,
         scope: Scope,
     ) -> Result<Object> {
-        let birth = Birth { version: self.version + 1, now: self.now() };
-        let object = newborn(resource, namespace, object, scope, &birth)?;
+        let server_fields = ServerFields { version: self.version + 1, now: self.now() };
+        let object = created_object(resource, namespace, object, scope, &server_fields)?;
         let name = text(&object, "/metadata/name");
         match self.get(resource, namespace, name) {
             Ok(_) => Err(Refusal::already_exists(resource, name)),
@@ -160,7 +162,7 @@ impl Store {
     }
 
     fn write(&mut self, resource: &'static Resource, old: Object, new: Value, scope: Scope) -> Result<Object> {
-        let new = admit(resource, &old, new, scope)?;
+        let new = updated_object(resource, &old, new, scope)?;
         if new == *old {
             return Ok(old);
         }
