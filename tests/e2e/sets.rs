@@ -7,14 +7,14 @@ use futures::future::join_all;
 use serde_json::Value;
 
 use crate::harness::{PATIENCE, Scene, e2e, until};
-use crate::support::sets::{Ground, play};
+use crate::support::sets::{Environment, play};
 
 /// Sets that run at once with one operator.
 const AT_A_TIME: usize = 4;
 
 struct Here<'a>(&'a Scene);
 
-impl Ground for Here<'_> {
+impl Environment for Here<'_> {
     async fn apply(&self, manifest: &Value) {
         self.0.apply(manifest).await;
     }

@@ -8,7 +8,7 @@ use http::Request;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::support::sets::{Ground, play};
+use crate::support::sets::{Environment, play};
 use crate::world::{NS, World};
 
 const PLURALS: [(&str, &str); 5] = [
@@ -37,7 +37,7 @@ async fn control(simulator: &Simulator, method: &str, path: &str, body: Value) -
     serde_json::from_slice(&body).unwrap_or_default()
 }
 
-impl Ground for Here {
+impl Environment for Here {
     async fn apply(&self, manifest: &Value) {
         let mut manifest = manifest.clone();
         manifest["metadata"]["namespace"] = json!(NS);

@@ -1,7 +1,7 @@
-//! Random sets of manifests from a seed: applied in random order, edited at random while the operator works, and
-//! deleted in random order. Each must end as a fresh apply of its last manifests would.
+//! Random sets of manifests from a seed. A run applies a set in random order, edits it at random while the operator works,
+//! and deletes it in random order. The result must equal a first apply of the last manifests.
 //!
-//! Knows neither cluster nor simulator: a set runs on a [`Ground`], in-process or real.
+//! It must know neither cluster nor simulator: a set runs in an [`Environment`], in-process or real.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const REMOTE: [&str; 4] = ["connections", "authorizations", "publications", "dataActionTargets"];
 
 /// Where a set runs.
-pub trait Ground {
+pub trait Environment {
     /// Like `kubectl apply`.
     async fn apply(&self, manifest: &Value);
     /// Like `kubectl delete --wait=false --ignore-not-found`.
@@ -27,7 +27,7 @@ pub trait Ground {
     async fn moment(&self);
     /// Lets the operator work until `done`. `explain` describes the failure.
     async fn until(&self, what: &str, done: impl AsyncFnMut() -> bool, explain: impl AsyncFn() -> String);
-    /// Kills the operator and starts another, if the ground supports that.
+    /// Kills the operator and starts another, if the environment supports that.
     async fn restart(&mut self) {}
 }
 
@@ -37,10 +37,10 @@ struct Set {
     rng: Rng,
     /// The user's current manifests, dependencies first.
     manifests: Vec<Value>,
-    words: u32,
-    /// Objects that lost finalizer and intent: a deletion would leave their remote objects behind, as if never ours.
+    tokens: u32,
+    /// Objects whose finalizer and intent were removed: a deletion would leave their remote objects in place.
     wiped: BTreeSet<String>,
-    /// Objects deleted meanwhile.
+    /// Objects that were deleted during the run.
     removed: BTreeSet<String>,
 }
 
@@ -67,7 +67,7 @@ impl Set {
             seed,
             rng: Rng::with_seed(seed),
             manifests: Vec::new(),
-            words: 0,
+            tokens: 0,
             wiped: BTreeSet::new(),
             removed: BTreeSet::new(),
         };
@@ -104,11 +104,11 @@ impl Set {
         set
     }
 
-    fn access(&mut self, provider: &str, field: &str, remote: &str, robots: bool) -> Value {
+    fn access(&mut self, provider: &str, field: &str, remote: &str, allow_jwt: bool) -> Value {
         let mut access = json!({
             "addonRef": {"name": "orders"}, field: remote, "provider": provider, "replacePolicy": "DeleteAndRecreate",
         });
-        if robots && self.rng.u8(..4) != 0 {
+        if allow_jwt && self.rng.u8(..4) != 0 {
             access["jwt"] = json!({
                 "clientID": "3MVG9", "username": "ci@example.com",
                 "privateKeySecretRef": {"name": "sf-jwt", "key": "server.key"},
@@ -131,31 +131,31 @@ impl Set {
         all
     }
 
-    fn word(&mut self) -> Value {
-        self.words += 1;
-        json!(format!("{} {}", self.seed, self.words))
+    fn token(&mut self) -> Value {
+        self.tokens += 1;
+        json!(format!("{} {}", self.seed, self.tokens))
     }
 
-    /// An edit by a user or by somebody in AppLink, whatever the operator does.
-    async fn edit(&mut self, ground: &impl Ground) {
+    /// A random edit by a user, or by another client of AppLink.
+    async fn edit(&mut self, environment: &impl Environment) {
         let nth = self.rng.usize(..self.manifests.len());
-        let word = self.word();
+        let token = self.token();
         let (kind, name) = (kind(&self.manifests[nth]).to_owned(), name(&self.manifests[nth]).to_owned());
         match (self.rng.u8(..8), kind.as_str()) {
             (0, "ConfigMap") | (1..=7, "ConfigMap") => self.manifests[nth] = document(&name, self.rng.u8(..3)),
             (0, _) => self.manifests[nth]["spec"]["suspend"] = json!(self.rng.bool()),
             (1, _) => {
-                let asked = if self.rng.bool() { "requestedAt" } else { "replace" };
-                self.manifests[nth]["metadata"]["annotations"][format!("applink.dev/{asked}")] = word;
+                let annotation = if self.rng.bool() { "requestedAt" } else { "replace" };
+                self.manifests[nth]["metadata"]["annotations"][format!("applink.dev/{annotation}")] = token;
             }
             (2, _) if self.removed.contains(&name) => return,
             (2, _) => {
                 self.wiped.insert(name.clone());
                 let wiped = json!({"metadata": {"finalizers": null, "annotations": {"applink.dev/intent": null}}});
-                return ground.patch(&kind, &name, wiped).await;
+                return environment.patch(&kind, &name, wiped).await;
             }
-            (3, _) => return self.remove(ground, nth).await,
-            (4, _) => return self.meddle(ground, &self.manifests[nth].clone()).await,
+            (3, _) => return self.remove(environment, nth).await,
+            (4, _) => return self.change_remotely(environment, &self.manifests[nth].clone()).await,
             (_, "Publication") => {
                 let app = json!({"name": format!("App{}", self.rng.u8(..3))});
                 let field = *self.rng.choice(["permissionSet", "externalClientApp"].iter()).expect("one of two");
@@ -164,7 +164,7 @@ impl Set {
             (_, "DataActionTarget") => {}
             _ => self.edit_access(nth),
         }
-        ground.apply(&self.manifests[nth]).await;
+        environment.apply(&self.manifests[nth]).await;
     }
 
     fn edit_access(&mut self, nth: usize) {
@@ -178,26 +178,27 @@ impl Set {
             _ => spec["loginURL"] = json!(format!("https://{host}.salesforce.com")),
         }
         if let Some(secret) = spec.get("credentialsSecretName").cloned() {
-            let moved = format!("{}x", secret.as_str().expect("a name"));
-            spec["credentialsSecretName"] = json!(moved);
+            let renamed = format!("{}x", secret.as_str().expect("a name"));
+            spec["credentialsSecretName"] = json!(renamed);
         }
     }
 
-    /// Deletes an object and its children, since it would wait for them.
-    async fn remove(&mut self, ground: &impl Ground, nth: usize) {
-        let gone = name(&self.manifests[nth]).to_owned();
-        let these: Vec<_> = self.manifests.iter().filter(|m| name(m) == gone || lives_on(m, &gone)).cloned().collect();
+    /// Deletes an object and its children, because the deletion waits for them.
+    async fn remove(&mut self, environment: &impl Environment, nth: usize) {
+        let parent = name(&self.manifests[nth]).to_owned();
+        let affected = |m: &&Value| name(m) == parent || depends_on(m, &parent);
+        let these: Vec<_> = self.manifests.iter().filter(affected).cloned().collect();
         if these.iter().any(|manifest| self.wiped.contains(name(manifest))) {
             return;
         }
         for manifest in &these {
             self.removed.insert(name(manifest).to_owned());
-            ground.delete(kind(manifest), name(manifest)).await;
+            environment.delete(kind(manifest), name(manifest)).await;
         }
     }
 
-    /// Somebody else changes AppLink.
-    async fn meddle(&mut self, ground: &impl Ground, manifest: &Value) {
+    /// Another client changes or deletes the remote object.
+    async fn change_remotely(&mut self, environment: &impl Environment, manifest: &Value) {
         let spec = &manifest["spec"];
         let (path, key) = match kind(manifest) {
             "Connection" => ("connections", &spec["connectionName"]),
@@ -207,104 +208,104 @@ impl Set {
         };
         let path = format!("/{path}/{}", key.as_str().expect("a name"));
         if kind(manifest) == "Publication" && self.rng.bool() {
-            ground.control("POST", &format!("{path}/touch"), json!({})).await;
+            environment.control("POST", &format!("{path}/touch"), json!({})).await;
         } else {
-            ground.control("DELETE", &path, Value::Null).await;
+            environment.control("DELETE", &path, Value::Null).await;
         }
     }
 
-    /// The last edits, after which the end is determined.
-    async fn calm(&mut self, ground: &impl Ground) {
+    /// Makes the last edits, after which the expected result is fixed.
+    async fn finish_edits(&mut self, environment: &impl Environment) {
         for nth in 0..self.manifests.len() {
-            let word = self.word();
+            let token = self.token();
             if kind(&self.manifests[nth]) == "ConfigMap" {
                 continue;
             }
             self.manifests[nth]["spec"]["suspend"] = json!(false);
             let annotations = &mut self.manifests[nth]["metadata"]["annotations"];
-            annotations["applink.dev/requestedAt"] = word;
+            annotations["applink.dev/requestedAt"] = token;
             annotations["applink.dev/confirm-cascade"] = json!("true");
         }
-        let leaving = async || {
-            let all = self.mine(ground).await;
+        let deleting = async || {
+            let all = self.mine(environment).await;
             all.into_iter().filter(|o| o["metadata"]["deletionTimestamp"].is_string()).collect::<Vec<_>>()
         };
-        // Don't block objects that are being deleted.
-        for object in leaving().await {
-            let gone = name(&object);
-            for lodger in self.manifests.iter().filter(|manifest| lives_on(manifest, gone)) {
-                ground.delete(kind(lodger), name(lodger)).await;
+        // Deletes the children too, which would block the deletion.
+        for object in deleting().await {
+            let parent = name(&object);
+            for child in self.manifests.iter().filter(|manifest| depends_on(manifest, parent)) {
+                environment.delete(kind(child), name(child)).await;
             }
         }
-        for object in leaving().await {
-            ground.patch(kind(&object), name(&object), json!({"spec": {"suspend": false}})).await;
+        for object in deleting().await {
+            environment.patch(kind(&object), name(&object), json!({"spec": {"suspend": false}})).await;
         }
-        let what = format!("seed {}: what was deleted is gone", self.seed);
-        let explain = async || format!("{:#?}", leaving().await);
-        let gone = async || {
-            self.consent(ground).await;
-            leaving().await.is_empty()
+        let what = format!("seed {}: all deletions end", self.seed);
+        let explain = async || format!("{:#?}", deleting().await);
+        let deleted = async || {
+            self.consent(environment).await;
+            deleting().await.is_empty()
         };
-        ground.until(&what, gone, explain).await;
+        environment.until(&what, deleted, explain).await;
         for manifest in self.manifests.clone() {
-            ground.apply(&manifest).await;
+            environment.apply(&manifest).await;
         }
     }
 
-    async fn mine(&self, ground: &impl Ground) -> Vec<Value> {
+    async fn mine(&self, environment: &impl Environment) -> Vec<Value> {
         let prefix = format!("r{}-", self.seed);
-        ground.objects().await.into_iter().filter(|object| name(object).starts_with(&prefix)).collect()
+        environment.objects().await.into_iter().filter(|object| name(object).starts_with(&prefix)).collect()
     }
 
-    /// Everybody who is asked consents.
-    async fn consent(&self, ground: &impl Ground) {
+    /// Consents to everything of this set that waits for consent.
+    async fn consent(&self, environment: &impl Environment) {
         let prefix = format!("r{}", self.seed);
-        let world = ground.control("GET", "/world", Value::Null).await;
+        let world = environment.control("GET", "/world", Value::Null).await;
         for collection in &REMOTE[..2] {
             for access in world[*collection].as_array().into_iter().flatten() {
                 let waits =
                     access["method"] == "OAuth" && ["connecting", "authorizing"].contains(&text(access, "status"));
                 if waits && text(access, "name").starts_with(&prefix) {
                     let path = format!("/{collection}/{}/consent", text(access, "id"));
-                    ground.control("POST", &path, json!({})).await;
+                    environment.control("POST", &path, json!({})).await;
                 }
             }
         }
     }
 
     /// Waits until everything is Ready, and returns its state.
-    async fn settle(&self, ground: &impl Ground, how: &str) -> Value {
-        let wanted = self.manifests.iter().filter(|m| kind(m) != "ConfigMap").count();
+    async fn settle(&self, environment: &impl Environment, how: &str) -> Value {
+        let expected = self.manifests.iter().filter(|m| kind(m) != "ConfigMap").count();
         let settled = |object: &Value| {
             let manifest = self.manifests.iter().find(|m| kind(m) == kind(object) && name(m) == name(object));
-            let word = &manifest.expect("one of the set")["metadata"]["annotations"]["applink.dev/requestedAt"];
+            let token = &manifest.expect("one of the set")["metadata"]["annotations"]["applink.dev/requestedAt"];
             let status = &object["status"];
             let ready = status["conditions"].as_array().into_iter().flatten().find(|c| c["type"] == "Ready");
             status["observedGeneration"] == object["metadata"]["generation"]
-                && status["lastHandledReconcileAt"] == *word
+                && status["lastHandledReconcileAt"] == *token
                 && ready.is_some_and(|ready| ready["status"] == "True")
         };
         let done = async || {
-            self.consent(ground).await;
-            let all = self.mine(ground).await;
-            all.len() == wanted && all.iter().all(settled)
+            self.consent(environment).await;
+            let all = self.mine(environment).await;
+            all.len() == expected && all.iter().all(settled)
         };
         let explain = async || {
-            let all = self.mine(ground).await;
+            let all = self.mine(environment).await;
             let unsettled = all.iter().filter(|object| !settled(object));
             let shown: Vec<_> = unsettled
                 .map(|o| json!([o["kind"], o["metadata"]["name"], o["metadata"]["annotations"], o["status"]]))
                 .collect();
-            format!("{shown:#?}\n{:#}", self.remote(ground).await)
+            format!("{shown:#?}\n{:#}", self.remote(environment).await)
         };
-        ground.until(&format!("seed {}: all converged, {how}", self.seed), done, explain).await;
-        self.remote(ground).await
+        environment.until(&format!("seed {}: all converged, {how}", self.seed), done, explain).await;
+        self.remote(environment).await
     }
 
-    /// AppLink's objects of this set, without values that differ each time.
-    async fn remote(&self, ground: &impl Ground) -> Value {
+    /// AppLink's objects of this set, without values that differ in each run.
+    async fn remote(&self, environment: &impl Environment) -> Value {
         let prefix = format!("r{}", self.seed);
-        let world = ground.control("GET", "/world", Value::Null).await;
+        let world = environment.control("GET", "/world", Value::Null).await;
         let mut state = json!({});
         for collection in REMOTE {
             let key = ["connectionName", "apiName", "name"];
@@ -319,20 +320,20 @@ impl Set {
     }
 
     /// Deletes everything in random order, and asserts that nothing is left.
-    async fn end(&mut self, ground: &impl Ground) {
+    async fn end(&mut self, environment: &impl Environment) {
         for manifest in self.shuffled() {
-            ground.delete(kind(&manifest), name(&manifest)).await;
+            environment.delete(kind(&manifest), name(&manifest)).await;
         }
-        let gone = async || self.mine(ground).await.is_empty();
-        let explain = async || format!("{:#?}", self.mine(ground).await);
-        ground.until(&format!("seed {}: all are gone", self.seed), gone, explain).await;
-        let left = self.remote(ground).await;
+        let deleted = async || self.mine(environment).await.is_empty();
+        let explain = async || format!("{:#?}", self.mine(environment).await);
+        environment.until(&format!("seed {}: all are deleted", self.seed), deleted, explain).await;
+        let left = self.remote(environment).await;
         let empty = REMOTE.iter().all(|collection| left[*collection] == json!([]));
         assert!(empty, "seed {}: left in AppLink: {left:#}", self.seed);
     }
 }
 
-fn lives_on(manifest: &Value, connection: &str) -> bool {
+fn depends_on(manifest: &Value, connection: &str) -> bool {
     manifest["spec"]["connectionRef"]["name"] == connection
 }
 
@@ -367,32 +368,32 @@ fn stable(item: &Value) -> Value {
 }
 
 /// Runs the set with this seed.
-pub async fn play(ground: &mut impl Ground, seed: u64) {
+pub async fn play(environment: &mut impl Environment, seed: u64) {
     let mut set = Set::new(seed);
     for manifest in set.shuffled() {
-        ground.apply(&manifest).await;
+        environment.apply(&manifest).await;
         if set.rng.u8(..4) == 0 {
-            ground.moment().await;
+            environment.moment().await;
         }
     }
     let restart = set.rng.usize(..16);
     for nth in 0..set.rng.usize(4..14) {
-        set.edit(ground).await;
+        set.edit(environment).await;
         if nth == restart {
-            ground.restart().await;
+            environment.restart().await;
         }
         if set.rng.bool() {
-            set.consent(ground).await;
-            ground.moment().await;
+            set.consent(environment).await;
+            environment.moment().await;
         }
     }
-    set.calm(ground).await;
-    let raged = set.settle(ground, "after all that").await;
-    set.end(ground).await;
+    set.finish_edits(environment).await;
+    let edited = set.settle(environment, "after the edits").await;
+    set.end(environment).await;
     for manifest in set.manifests.clone() {
-        ground.apply(&manifest).await;
+        environment.apply(&manifest).await;
     }
-    let fresh = set.settle(ground, "applied afresh").await;
-    assert_eq!(raged, fresh, "seed {seed}");
-    set.end(ground).await;
+    let fresh = set.settle(environment, "applied again").await;
+    assert_eq!(edited, fresh, "seed {seed}");
+    set.end(environment).await;
 }
