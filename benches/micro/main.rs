@@ -93,7 +93,7 @@ fn snapshot(all: &Collection<RemoteOrgAccess>) -> Snapshot {
             deleting: false,
             finalizer: false,
             intent: None,
-            requested: false,
+            requested: None,
             replace: None,
             force_orphan: false,
             ready: false,

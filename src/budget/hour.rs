@@ -83,8 +83,11 @@ fn leaves(since: Instant) -> Instant {
 mod tests {
     use super::*;
 
-    /// Calls made so many seconds ago.
-    fn hour(now: Instant, made: &[(u64, u32)]) -> Hour {
+    /// Calls that were made so many seconds ago, and how many.
+    type Made = (u64, u32);
+
+    /// An hour with these calls.
+    fn hour(now: Instant, made: &[Made]) -> Hour {
         let mut hour = Hour::default();
         made.iter().for_each(|(ago, calls)| hour.add(now - Duration::from_secs(*ago), *calls));
         hour
@@ -96,7 +99,7 @@ mod tests {
 
     #[test]
     fn counts_the_calls_of_the_last_hour() {
-        let cases: [(&[(u64, u32)], u32); 5] =
+        let cases: [(&[Made], u32); 5] =
             [(&[], 0), (&[(0, 7)], 7), (&[(3600, 7)], 7), (&[(3601, 7)], 0), (&[(5000, 1), (3000, 2), (10, 4)], 6)];
         for (made, used) in cases {
             assert_eq!(hour(now(), made).used(now()), used, "{made:?}");
@@ -115,7 +118,7 @@ mod tests {
     #[test]
     fn keeps_what_a_steady_need_cannot_take_from_calls_that_leave() {
         let spread: Vec<_> = (1..=60).rev().map(|minute| (minute * 60, 2)).collect();
-        let cases: [(&str, &[(u64, u32)], f64, u32); 5] = [
+        let cases: [(&str, &[Made], f64, u32); 5] = [
             ("nothing leaves", &[], 120.0, 120),
             ("all leaves at the end", &[(1, 4000)], 120.0, 120),
             ("all leaves at once", &[(3600, 4000)], 120.0, 1),

@@ -182,7 +182,7 @@ impl<R: RemoteObject> Collection<R> {
         if !matches!(observation, Observation::Written(_)) {
             self.observations.push((at, observation));
         }
-        if self.observations.len() + self.written.len() > self.room {
+        if self.observations.len().saturating_add(self.written.len()) > self.room {
             self.forget_old(at);
         }
     }
@@ -195,7 +195,7 @@ impl<R: RemoteObject> Collection<R> {
         if self.listed.is_none() {
             self.written.retain(|_, since| young(*since));
         }
-        self.room = ROOM.max(2 * (self.observations.len() + self.written.len()));
+        self.room = ROOM.max(self.observations.len().saturating_add(self.written.len()).saturating_mul(2));
     }
 
     /// Everything observed under an ID and a name. A listing proves absence only if it began at `since` or later, and after

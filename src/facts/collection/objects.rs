@@ -56,7 +56,7 @@ impl<R: RemoteObject> Objects<R> {
         self.remove(&id);
         match observed.object.name() {
             Some(name) => self.by_name.entry(name.to_owned()).or_default().push(id.clone()),
-            None => self.nameless += 1,
+            None => self.nameless = self.nameless.saturating_add(1),
         }
         self.by_id.insert(id, observed);
     }
@@ -64,7 +64,7 @@ impl<R: RemoteObject> Objects<R> {
     pub(super) fn remove(&mut self, id: &str) -> Option<Observed<R>> {
         let removed = self.by_id.remove(id)?;
         let Some(name) = removed.object.name() else {
-            self.nameless -= 1;
+            self.nameless = self.nameless.saturating_sub(1);
             return Some(removed);
         };
         if let Some(ids) = self.by_name.get_mut(name) {
