@@ -85,7 +85,7 @@ impl Budgets {
         let mut accounts = self.accounts();
         let key = (scope, id);
         if !accounts.contains_key(&key) {
-            // One whose hour is empty and that nobody uses can go: a new one starts so, too.
+            // An unused budget with an empty hour can be dropped, because a new one is the same.
             accounts.retain(|_, account| Arc::strong_count(account) > 1 || !account.is_unused());
         }
         let fresh = || Arc::new(Account::new(scope, self.0.limits, self.0.unsent.clone()));
@@ -120,15 +120,15 @@ impl Budget {
         Ok(std::array::from_fn(|_| CallToken(self.0.clone())))
     }
 
-    /// Checks whether a pass of so many calls could be made now, without acquiring tokens. Regular passes take place
-    /// `every` so often; edits leave them the calls for that.
+    /// Checks whether a pass of this many calls could be made now, without acquiring tokens. Also records the interval of
+    /// regular passes, so that edits leave them enough calls.
     ///
     /// # Errors
     /// [`Refused`] if it must wait.
     pub fn affords_pass(&self, calls: u32, every: Duration, purpose: Purpose) -> Result<(), Refused> {
         let now = Instant::now();
         let mut state = self.0.state();
-        state.need.told(now, calls, every, self.0.limits);
+        state.need.record(now, calls, every, self.0.limits);
         self.0.check(&mut state, now, calls, purpose)
     }
 
@@ -165,7 +165,7 @@ impl CallToken {
     /// no document says what its header counts; a 429 still applies.
     pub fn correct(&self, left: u32) {
         if self.0.scope == Scope::Account {
-            self.0.state().told.lower(Instant::now(), left);
+            self.0.state().reported.lower(Instant::now(), left);
         }
     }
 }
@@ -182,8 +182,8 @@ struct Account {
 #[derive(Debug)]
 struct State {
     hour: Hour,
-    /// What Heroku says is left of an account, refilled as Heroku does. An add-on's stays full.
-    told: Pace,
+    /// What Heroku reports as left for an account, refilled as Heroku does. Stays full for an add-on.
+    reported: Pace,
     /// Spreads polls out.
     polls: Pace,
     need: Need,
@@ -192,7 +192,7 @@ struct State {
     next_retry: Instant,
 }
 
-/// What regular passes need: the most that was told within the last hour.
+/// What regular passes need: the largest need that was recorded within the last hour.
 #[derive(Debug)]
 struct Need {
     /// Calls in an hour.
@@ -203,7 +203,7 @@ struct Need {
 }
 
 impl Need {
-    fn told(&mut self, now: Instant, pass: u32, every: Duration, limits: Limits) {
+    fn record(&mut self, now: Instant, pass: u32, every: Duration, limits: Limits) {
         let passes = HOUR.as_secs_f64() / every.as_secs_f64().max(1.0);
         let an_hour = (f64::from(pass) * passes).min(f64::from(limits.spread()));
         if an_hour >= self.an_hour || self.at + HOUR <= now {
@@ -214,7 +214,7 @@ impl Need {
 
 impl State {
     fn left(&mut self, now: Instant, limits: Limits) -> u32 {
-        limits.per_hour.saturating_sub(self.hour.used(now)).min(self.told.left(now))
+        limits.per_hour.saturating_sub(self.hour.used(now)).min(self.reported.left(now))
     }
 }
 
@@ -224,7 +224,7 @@ impl Account {
         let refill = |calls: u32| HOUR / calls.max(1);
         let state = State {
             hour: Hour::default(),
-            told: Pace::new(now, limits.per_hour, refill(limits.per_hour)),
+            reported: Pace::new(now, limits.per_hour, refill(limits.per_hour)),
             polls: Pace::new(now, limits.at_once, refill(limits.spread())),
             need: Need { an_hour: 0.0, pass: 0, at: now },
             paused_until: None,
@@ -239,7 +239,7 @@ impl Account {
         self.check(&mut state, now, calls, purpose)?;
         state.hour.add(now, calls);
         if self.scope == Scope::Account {
-            state.told.take(now, calls);
+            state.reported.take(now, calls);
         }
         if matches!(purpose, Purpose::Poll | Purpose::Overdue) {
             state.polls.take(now, calls);
@@ -268,19 +268,19 @@ impl Account {
     /// How long a call for this purpose must wait for calls to become free.
     fn wait(&self, state: &mut State, now: Instant, calls: u32, purpose: Purpose) -> Duration {
         let Limits { per_hour, reserve, last, .. } = self.limits;
-        let (kept, kept_of_told) = match purpose {
+        let (kept, kept_of_reported) = match purpose {
             Purpose::Edit | Purpose::UrgentPoll => {
                 (state.hour.kept_for(now, state.need.an_hour).max(state.need.pass).max(last), last)
             }
             Purpose::Poll => (0, reserve),
             Purpose::Overdue => (0, 0),
         };
-        // More than there ever is waits until nothing is used.
+        // A call that needs more than the whole budget waits until nothing is used.
         let most = per_hour.saturating_sub(calls.saturating_add(kept));
         let hour = state.hour.until_at_most(now, most);
-        let told = state.told.until(now, calls.saturating_add(kept_of_told).min(per_hour));
+        let reported = state.reported.until(now, calls.saturating_add(kept_of_reported).min(per_hour));
         let polls = if purpose == Purpose::Poll { state.polls.until(now, calls) } else { Duration::ZERO };
-        hour.max(told).max(polls)
+        hour.max(reported).max(polls)
     }
 
     fn refusal(&self, limit: Limit, wait: Duration) -> Refused {
@@ -295,7 +295,7 @@ impl Account {
     fn is_unused(&self) -> bool {
         let now = Instant::now();
         let mut state = self.state();
-        let idle = state.hour.used(now) == 0 && state.told.is_full(now) && state.polls.is_full(now);
+        let idle = state.hour.used(now) == 0 && state.reported.is_full(now) && state.polls.is_full(now);
         idle && state.paused_until.is_none_or(|end| end <= now)
     }
 

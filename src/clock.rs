@@ -1,7 +1,7 @@
-//! The time of day: the machine's in production, and tokio's paused clock in tests, where an operator lives through days.
+//! The time of day: the machine's clock in production, tokio's paused clock in tests that cover days.
 //!
-//! It follows the machine's clock when somebody sets it or the machine was suspended, and never runs backwards. Every
-//! room that does I/O reads it; the pure rooms are handed its values.
+//! It follows the machine's clock when somebody sets it or the machine was suspended, and never runs backwards. Rooms that do
+//! I/O read it; pure rooms receive its values.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -10,13 +10,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-/// Where the time of day comes from.
+/// The source of the time of day.
 #[derive(Clone, Copy)]
 pub struct Clock(Source);
 
 #[derive(Clone, Copy)]
 enum Source {
-    /// Began at some time of day, and goes as tokio's clock does.
+    /// Starts at some time of day, and advances with tokio's clock.
     Tokio { began: Instant, began_at: Timestamp },
     /// A wall clock, which somebody may set.
     Wall(&'static Wall),
@@ -24,7 +24,7 @@ enum Source {
 
 struct Wall {
     read: Box<dyn Fn() -> Timestamp + Send + Sync>,
-    /// What was read last, and when.
+    /// The last reading, and when it was taken.
     last: Mutex<(Timestamp, Instant)>,
 }
 
@@ -35,13 +35,13 @@ impl fmt::Debug for Clock {
 }
 
 impl Clock {
-    /// A clock that shows `at` now, and goes as tokio's clock does.
+    /// A clock that shows `at` now, and advances with tokio's clock.
     #[must_use]
     pub fn starting_at(at: Timestamp) -> Self {
         Self(Source::Tokio { began: Instant::now(), began_at: at })
     }
 
-    /// A clock that follows a wall clock. A process makes one of these, which lives as long as the process.
+    /// A clock that follows a wall clock. A process creates one, which exists as long as the process.
     #[must_use]
     pub fn following(read: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         let last = Mutex::new((read(), Instant::now()));
@@ -67,15 +67,15 @@ impl Clock {
         }
     }
 
-    /// How long it is until `at`; nothing where that is past.
+    /// Time until `at`; zero if that has passed.
     #[must_use]
     pub fn until(&self, at: Timestamp) -> Duration {
         Duration::try_from(at.duration_since(self.now())).unwrap_or_default()
     }
 }
 
-/// The time of day, so long after it was `last`. Where the wall clock was set back, time goes at half its pace until the
-/// wall clock has caught up: it does not run backwards, and nothing that waits for a moment waits for ever.
+/// The time of day this long after it was `last`. If the wall clock was set back, time runs at half speed until the wall clock
+/// has caught up. So it never runs backwards, and nothing waits forever.
 fn forward(last: Timestamp, elapsed: Duration, wall: Timestamp) -> Timestamp {
     wall.max(last.checked_add(elapsed / 2).unwrap_or(last))
 }

@@ -1,7 +1,7 @@
-//! The way to the API server: a kubeconfig, read as kubectl reads it, or the account of the pod.
+//! Finds the API server: through a kubeconfig, read as kubectl reads it, or the service account of the pod.
 //!
-//! kube's own loader takes a missing file, a line break after a token, and `NO_PROXY` otherwise than kubectl does. No
-//! error shows a token or the password of a proxy. `main` asks for the client.
+//! kube's own loader differs from kubectl for a missing file, a line break after a token, and `NO_PROXY`. No error shows a
+//! token or the password of a proxy. `main` asks for the client.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -20,38 +20,38 @@ use rustls_pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 use tower::util::MapRequestLayer;
 
-/// Why there is no way to a cluster.
+/// Why there is no client for a cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Neither a kubeconfig nor a pod.
     #[error("there is no kubeconfig at {files}, and this is no pod of a cluster ({cause})")]
     Nowhere {
-        /// Where a kubeconfig was looked for.
+        /// The files that do not exist.
         files: String,
-        /// Why this is no pod.
+        /// Why the process does not run in a pod.
         cause: InClusterError,
     },
-    /// A file that cannot be read or understood.
+    /// A file that cannot be read or parsed.
     #[error(transparent)]
     File(#[from] KubeconfigError),
-    /// Something that the kubeconfig names is not in it.
+    /// The kubeconfig refers to something that it does not contain.
     #[error("the kubeconfig has no {0}")]
     Missing(String),
-    /// Something in it is not what it must be.
+    /// A field is invalid.
     #[error("{what} of the kubeconfig is not {wanted}")]
     Invalid {
-        /// What.
+        /// The field.
         what: &'static str,
-        /// What it must be.
+        /// What the field must be.
         wanted: &'static str,
     },
-    /// A token that no request can carry. It is not shown.
+    /// A token that cannot be sent in a header. The error does not show it.
     #[error("the token of {0} has characters that no HTTP header can have, such as a line break within it")]
     Token(String),
     /// A file with a token.
     #[error("cannot read the token file {0}: {1}")]
     TokenFile(String, std::io::Error),
-    /// A proxy that is none. It is not shown, since it may have a password.
+    /// An invalid proxy URL. The error does not show it, because it may have a password.
     #[error("{0} is not the URL of a proxy: it must begin with http://, https:// or socks5://")]
     Proxy(&'static str),
     /// Anything else.
@@ -62,7 +62,7 @@ pub enum Error {
 /// A client for the cluster of `KUBECONFIG`, of `~/.kube/config`, or of this pod.
 ///
 /// # Errors
-/// Where there is none, or what there is cannot be used.
+/// [`Error`] if there is no kubeconfig and no pod, or if they cannot be used.
 pub async fn client() -> Result<Client, Error> {
     let files = files(std::env::var_os("KUBECONFIG"), std::env::home_dir());
     let mut config = match read(&files)? {
@@ -76,14 +76,14 @@ pub async fn client() -> Result<Client, Error> {
     build(config).await
 }
 
-/// Where kubeconfigs are looked for.
+/// The files in which to look for a kubeconfig.
 fn files(named: Option<std::ffi::OsString>, home: Option<PathBuf>) -> Vec<PathBuf> {
     let named = named.unwrap_or_default();
     let named: Vec<_> = std::env::split_paths(&named).filter(|path| !path.as_os_str().is_empty()).collect();
     if named.is_empty() { home.into_iter().map(|home| home.join(".kube/config")).collect() } else { named }
 }
 
-/// All of them merged; nothing where none is there, or none names a cluster.
+/// All files merged; `None` if no file exists, or none names a cluster.
 fn read(files: &[PathBuf]) -> Result<Option<Kubeconfig>, Error> {
     let mut merged = Kubeconfig::default();
     for file in files {
@@ -96,7 +96,7 @@ fn read(files: &[PathBuf]) -> Result<Option<Kubeconfig>, Error> {
     Ok((merged.current_context.is_some() || !merged.contexts.is_empty()).then_some(merged))
 }
 
-/// What the current context means.
+/// The cluster and the user of the current context.
 fn config(kubeconfig: &Kubeconfig, env: impl Fn(&str) -> Option<String>) -> Result<Config, Error> {
     let missing = |what: String| move || Error::Missing(what);
     let name = kubeconfig.current_context.as_deref().filter(|name| !name.is_empty());
@@ -108,7 +108,7 @@ fn config(kubeconfig: &Kubeconfig, env: impl Fn(&str) -> Option<String>) -> Resu
     let cluster = cluster.ok_or_else(missing(format!("cluster {}", context.cluster)))?;
     let server = cluster.server.as_deref().ok_or_else(missing(format!("server for cluster {}", context.cluster)))?;
     let server: Uri = server.parse().map_err(|_| Error::Invalid { what: "the server", wanted: "a URL" })?;
-    // A user that is not there is nobody in particular, for kubectl too.
+    // As for kubectl, a user that does not exist is anonymous.
     let user = kubeconfig.auth_infos.iter().find(|user| Some(&user.name) == context.user.as_ref());
     let mut user = user.and_then(|found| found.auth_info.clone()).unwrap_or_default();
     if let Some(exec) = user.exec.as_mut().filter(|exec| exec.provide_cluster_info) {
@@ -125,7 +125,7 @@ fn config(kubeconfig: &Kubeconfig, env: impl Fn(&str) -> Option<String>) -> Resu
     Ok(config)
 }
 
-/// Who signed the server's certificate, where that is nobody whom the system knows.
+/// The CA of the server's certificate, if it is not one that the system trusts.
 fn authority(cluster: &Cluster) -> Result<Option<Vec<Vec<u8>>>, Error> {
     let invalid = || Error::Invalid { what: "the certificate authority", wanted: "a list of PEM certificates" };
     let pem = match (&cluster.certificate_authority_data, &cluster.certificate_authority) {
@@ -140,8 +140,8 @@ fn authority(cluster: &Cluster) -> Result<Option<Vec<Vec<u8>>>, Error> {
     if certificates.is_empty() { Err(invalid()) } else { Ok(Some(certificates)) }
 }
 
-/// The proxy on the way to the server. What the kubeconfig names is taken; the environment's is not used for what
-/// `NO_PROXY` names, nor for this machine.
+/// The proxy to the server. The kubeconfig's proxy always applies; the environment's does not apply to hosts in `NO_PROXY`, nor
+/// to this machine.
 fn proxy(cluster: &Cluster, server: &Uri, env: impl Fn(&str) -> Option<String>) -> Result<Option<Uri>, Error> {
     let first = |names: [&str; 2]| names.iter().filter_map(|name| env(name)).find(|value| !value.trim().is_empty());
     if let Some(url) = cluster.proxy_url.as_deref().filter(|url| !url.is_empty()) {
@@ -171,11 +171,12 @@ fn proxy_url(text: &str) -> Option<Uri> {
 }
 
 thread_local! {
-    /// Whose token kube reads on this thread.
+    /// The user whose token kube reads on this thread.
     static BUILDING: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// What a panic on this thread means, where that is known: it is no bug of ours, and the process is about to end.
+/// The meaning of a panic on this thread, if kube caused it by reading a token: the process is about to end, and the user can fix
+/// it.
 #[must_use]
 pub fn explain_panic() -> Option<Error> {
     BUILDING.take().map(Error::Token)
@@ -185,9 +186,9 @@ fn unnamed() -> String {
     "the kubeconfig".to_owned()
 }
 
-/// A client that carries the token, without the blanks round it.
+/// A client that sends the token, without surrounding whitespace.
 async fn build(mut config: Config) -> Result<Client, Error> {
-    // Each of those who call tries again at a pace of its own. kube would repeat a call for minutes, unseen.
+    // No retries in the client, because every caller has its own. kube would silently repeat a call for minutes.
     config.default_retry = false;
     let file = TokenFile::take(&mut config.auth_info)?;
     if let Some(token) = config.auth_info.token.take().filter(|token| !token.expose_secret().trim().is_empty()) {
@@ -196,7 +197,7 @@ async fn build(mut config: Config) -> Result<Client, Error> {
         config.auth_info.token = Some(SecretString::from(token));
     }
     let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
-    // Runs a plugin, which may take its time. kube panics where what that gives is no token.
+    // This may run a slow plugin. kube panics if the plugin does not return a token.
     let named = plugin.clone();
     let building = move || {
         BUILDING.replace(Some(named.unwrap_or_else(unnamed)));
@@ -219,21 +220,21 @@ async fn build(mut config: Config) -> Result<Client, Error> {
     })
 }
 
-/// What carries a token.
+/// Adds a token to requests.
 fn header(token: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim())).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
-/// A token in a file, which others may renew.
+/// A token in a file that another process may renew.
 struct TokenFile {
     path: PathBuf,
     last: Mutex<(HeaderValue, Instant)>,
 }
 
 impl TokenFile {
-    /// Takes it from what the kubeconfig says of the user. A token beside it counts where the file cannot be read.
+    /// The token file of the kubeconfig's user. If the file cannot be read, the token beside it counts.
     fn take(user: &mut AuthInfo) -> Result<Option<Self>, Error> {
         let Some(path) = user.token_file.take().filter(|path| !path.is_empty()).map(PathBuf::from) else {
             return Ok(None);
@@ -255,7 +256,7 @@ impl TokenFile {
         header(token.expose_secret()).ok_or_else(|| Error::Token(shown()))
     }
 
-    /// What is in the file now, or was when it could last be read.
+    /// The content of the file, or its last content if it cannot be read now.
     fn header(&self) -> HeaderValue {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.1.elapsed() >= TOKEN_FILE_LIFETIME {

@@ -1,7 +1,7 @@
-//! Whether what is to go on for ever does: tasks that must not end, and loops that must come round again.
+//! Notices tasks that end and loops that are stuck.
 //!
-//! Knows nothing of what they do. A loop that fails and tries again is alive; an API server or a service that is away
-//! stops nothing here. `observe` and `control` report, `run` ends with what ended, and `/healthz` tells what stands still.
+//! Knows nothing of what they do. A loop that fails and tries again is alive, so an unreachable API server or service makes
+//! nothing stuck. `observe` and `control` report, `run` ends when a task ended, and `/healthz` names what is stuck.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -27,12 +27,12 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Loops {
-    /// Bounded by the pulses that exist: each takes its own out when it is dropped.
+    /// Bounded by the existing pulses: each removes its entry when it is dropped.
     due: BTreeMap<u64, (String, Instant)>,
     count: u64,
 }
 
-/// A task ended that goes on for as long as the process.
+/// A task ended that must run as long as the process.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {task} ended, which it never should: {how}")]
 pub struct Ended {
@@ -40,7 +40,7 @@ pub struct Ended {
     how: String,
 }
 
-/// A task, which ends when this is dropped.
+/// A running task. It is aborted when this is dropped.
 #[derive(Debug)]
 pub struct Running(AbortHandle);
 
@@ -50,7 +50,7 @@ impl Drop for Running {
     }
 }
 
-/// The pulse of one loop, which need not beat any more once this is dropped.
+/// The heartbeat of one loop, until this is dropped.
 #[derive(Debug)]
 pub struct Pulse {
     liveness: Liveness,
@@ -58,7 +58,7 @@ pub struct Pulse {
 }
 
 impl Pulse {
-    /// It is alive, and says so again within this time.
+    /// The loop is alive, and beats again within this time.
     pub fn beat(&self, within: Duration) {
         let due = Instant::now().checked_add(within);
         let mut loops = self.liveness.loops();
@@ -75,7 +75,7 @@ impl Drop for Pulse {
 }
 
 impl Liveness {
-    /// Starts a task that goes on for as long as what this gives.
+    /// Starts a task that runs as long as the returned value exists.
     #[must_use]
     pub fn spawn(&self, name: &str, task: impl Future<Output = ()> + Send + 'static) -> Running {
         let (liveness, task_name) = (self.clone(), name.to_owned());
@@ -89,7 +89,7 @@ impl Liveness {
         Running(tokio::spawn(watched).abort_handle())
     }
 
-    /// Done once one of the tasks has ended.
+    /// Waits until a task has ended.
     pub async fn ended(&self) -> Ended {
         let mut ended = self.0.ended.subscribe();
         match ended.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone()) {
@@ -99,7 +99,7 @@ impl Liveness {
         }
     }
 
-    /// Says that something ended that never should.
+    /// Reports that something ended that must not.
     pub fn has_ended(&self, ended: Ended) {
         self.0.ended.send_if_modified(|first| {
             let is_first = first.is_none();
@@ -108,7 +108,7 @@ impl Liveness {
         });
     }
 
-    /// The pulse of a loop that comes round within this time, whatever happens outside.
+    /// The heartbeat of a loop that beats within this time, whatever happens outside.
     #[must_use]
     pub fn pulse(&self, name: &str, within: Duration) -> Pulse {
         let mut loops = self.loops();
@@ -120,7 +120,7 @@ impl Liveness {
         Pulse { liveness: self.clone(), id }
     }
 
-    /// What stands still, and since when it should have come round again.
+    /// The loops that are stuck, and since when their heartbeat is overdue.
     #[must_use]
     pub fn stalled(&self) -> Vec<String> {
         let now = Instant::now();
@@ -135,14 +135,14 @@ impl Liveness {
 }
 
 impl Ended {
-    /// This task came to its end.
+    /// The task returned.
     #[must_use]
     pub fn returned(task: &str) -> Self {
         Self { task: task.to_owned(), how: "it returned".to_owned() }
     }
 }
 
-/// What a panic says.
+/// The message of a panic.
 fn said(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message")

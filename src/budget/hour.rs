@@ -1,6 +1,6 @@
 //! The calls of the last hour, as a service counts them.
 //!
-//! Pure: whoever asks says what time it is. `budget` decides who may make the next call.
+//! Pure: the caller passes the time. `budget` decides who may make the next call.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
-/// Calls of one second are counted together, until the last of them may be an hour old.
+/// Calls within one second are counted together. They count until the last of them is an hour old.
 const TOGETHER: Duration = Duration::from_secs(1);
 
 /// When calls were made, oldest first.
@@ -35,7 +35,7 @@ impl Hour {
         self.used
     }
 
-    /// How long until at most so many calls are within the last hour.
+    /// How long until the last hour has at most this many calls.
     pub(super) fn until_at_most(&mut self, now: Instant, calls: u32) -> Duration {
         let mut excess = self.used(now).saturating_sub(calls);
         for (since, count) in &self.calls {
@@ -50,8 +50,8 @@ impl Hour {
         Duration::ZERO
     }
 
-    /// How many calls must be left now so that a steady need of `an_hour` calls is always met within the next hour. What
-    /// was called an hour before becomes free by then.
+    /// How many calls must be left now to meet a steady need of `an_hour` calls during the next hour. Calls of the last hour
+    /// become free again meanwhile.
     pub(super) fn kept_for(&mut self, now: Instant, an_hour: f64) -> u32 {
         self.forget(now);
         let (mut freed, mut most) = (0.0, 0.0_f64);
@@ -74,7 +74,7 @@ impl Hour {
     }
 }
 
-/// When none of the calls that were counted together is within the last hour any more.
+/// When all of the calls that were counted together have left the last hour.
 fn leaves(since: Instant) -> Instant {
     since + TOGETHER + HOUR
 }

@@ -1,4 +1,4 @@
-//! What limits calls, why they are made, and why one is refused.
+//! The limits of calls, their purposes, and refusals.
 //!
 //! Data only: `budget` counts.
 
@@ -7,9 +7,9 @@ use std::time::Duration;
 /// How many calls may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most calls within any hour. Edits may use them all at once, but for what passes need until calls become free.
+    /// Most calls within any hour. Edits may use them all at once, except what regular polls need until calls become free.
     pub per_hour: u32,
-    /// Largest burst of polls. The rest of theirs, two thirds of all calls, is spread over the hour.
+    /// Largest burst of polls. Polls beyond it, up to two thirds of all calls, are spread over the hour.
     pub at_once: u32,
     /// Calls of an account that polls leave to edits when others use the account, too.
     pub reserve: u32,
@@ -38,8 +38,7 @@ pub enum Purpose {
 }
 
 impl Limits {
-    /// Polls in an hour beyond the burst. With it they are two thirds of all calls: more passes than that are spread out,
-    /// however many lists they take.
+    /// Calls of polls in an hour beyond the burst. Together with the burst they are two thirds of all calls.
     pub(super) fn spread(self) -> u32 {
         (self.per_hour - self.per_hour / 3).saturating_sub(self.at_once).max(1)
     }

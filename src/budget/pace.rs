@@ -1,6 +1,6 @@
-//! A token bucket: so many at once, and the rest one after another.
+//! A token bucket.
 //!
-//! Pure: whoever asks says what time it is. Polls are spread out by one; another is the account as Heroku describes it.
+//! Pure: the caller passes the time. One bucket spreads polls out; another one follows what Heroku reports for an account.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(super) struct Pace {
     size: u32,
-    /// Time in which one is refilled.
+    /// Time in which one token is refilled.
     interval: Duration,
     full_at: Instant,
 }
@@ -21,24 +21,24 @@ impl Pace {
         Self { size, interval, full_at: now }
     }
 
-    /// What is in it.
+    /// The tokens in it.
     pub(super) fn left(&self, now: Instant) -> u32 {
         let missing = self.full_at.saturating_duration_since(now).as_nanos().div_ceil(self.interval.as_nanos());
         self.size.saturating_sub(u32::try_from(missing).unwrap_or(u32::MAX))
     }
 
-    /// How long until so many are in it; for more than its size, until it is full.
+    /// How long until it has this many tokens, or until it is full if it is smaller.
     pub(super) fn until(&self, now: Instant, wanted: u32) -> Duration {
         let enough = self.interval * self.size.saturating_sub(wanted);
         self.full_at.saturating_duration_since(now).saturating_sub(enough)
     }
 
-    /// Takes so many, also if they are not in it.
+    /// Takes tokens, even if it does not have them.
     pub(super) fn take(&mut self, now: Instant, count: u32) {
         self.full_at = self.full_at.max(now) + self.interval * count;
     }
 
-    /// At most so many are left.
+    /// Lowers the tokens to at most this many.
     pub(super) fn lower(&mut self, now: Instant, left: u32) {
         self.full_at = self.full_at.max(now + self.interval * self.size.saturating_sub(left));
     }

@@ -1,6 +1,6 @@
 //! The context: everything that the reconcilers of all kinds share.
 //!
-//! Holds and passes on; decides nothing. Whom a trigger wakes is in `triggers`, behind [`AnyStore`].
+//! Decides nothing. Which objects a trigger concerns is in `triggers`, behind [`AnyStore`].
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -42,7 +42,7 @@ pub(super) struct Context {
     pub(super) org_access_digests: Digests<OrgAccessInputs>,
     pub(super) publication_digests: Digests<PublicationInputs>,
     pub(super) denied: ForbiddenReads,
-    /// What the objects that this version cannot read refer to, as far as that can be told.
+    /// References of the objects that this version cannot read, as far as they are known.
     pub(super) unreadable_references: Mutex<HashMap<Key, Vec<Reference>>>,
     pub(super) metrics: Metrics,
 }

@@ -2,21 +2,21 @@
 //!
 //! A failed call to a remote service is no error here: it is an outcome that the next plan reads.
 
-/// What went wrong on the way to Kubernetes. Trouble with AppLink is no error: it is planned with.
+/// Why a request to the API server failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A call to the API server.
     #[error("cannot {what}: {}", said(&**cause))]
     Kube {
-        /// What it was for.
+        /// What the request was for.
         what: String,
-        /// What came back.
+        /// The error of the client.
         cause: Box<kube::Error>,
     },
-    /// A document could not be packed, which is a bug.
+    /// A document could not be packed. That is a bug.
     #[error("cannot pack what is to be published")]
     Unpacked,
-    /// An object that cannot be written as JSON, which is a bug.
+    /// An object cannot be written as JSON. That is a bug.
     #[error("cannot write {0} as JSON")]
     Json(&'static str),
 }
@@ -26,7 +26,7 @@ impl Error {
         move |cause| Self::Kube { what: what.into(), cause: Box::new(cause) }
     }
 
-    /// The object changed since it was read: plan again, soon.
+    /// The object changed since it was read, so plan again soon.
     pub(super) fn is_conflict(&self) -> bool {
         self.answer().is_some_and(|answer| answer.is_conflict())
     }
@@ -35,8 +35,8 @@ impl Error {
         self.answer().is_some_and(|answer| answer.is_not_found())
     }
 
-    /// What the reader can do where the API server refuses a request for good, as far as can be told: nothing where it is
-    /// only busy, or was not reached.
+    /// What the user can do about a request that the API server refuses. `None` if the API server is only busy, or was not
+    /// reached.
     pub(super) fn remedy(&self) -> Option<&'static str> {
         const AGAIN: &str = "The operator tries again by itself";
         let status = self.answer()?;
@@ -46,7 +46,7 @@ impl Error {
             403 if status.details.iter().any(|details| details.causes.iter().any(ends)) => {
                 Some("The namespace is being deleted, and Kubernetes creates nothing in it any more")
             }
-            // The authorizer's own sentence; admission answers with 403 as well.
+            // The sentence of the authorizer. Admission answers with 403, too.
             403 if status.message.contains(" cannot ") && status.message.contains(" resource ") => {
                 Some("Grant the operator what deploy/ has for it; it goes on by itself then")
             }
@@ -64,7 +64,7 @@ impl Error {
         self.answer().is_none_or(|status| status.code == 429 || status.code >= 500)
     }
 
-    /// What the API server answered, where it did.
+    /// The answer of the API server, if there is one.
     fn answer(&self) -> Option<&kube::core::Status> {
         match self {
             Self::Kube { cause, .. } => match &**cause {
@@ -76,7 +76,7 @@ impl Error {
     }
 }
 
-/// What went wrong between us and the API server, in its own words; kube's would repeat the whole answer.
+/// The message of an error in the words of the API server, because kube's message repeats the whole answer.
 pub(super) fn said(error: &(dyn std::error::Error + 'static)) -> String {
     let chain = std::iter::successors(Some(error), |error| error.source());
     let answers = chain.filter_map(|error| match error.downcast_ref() {

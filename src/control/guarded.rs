@@ -1,7 +1,6 @@
-//! The ways out, guarded: no request that changes something leaves past the fence, and none to the API server waits for
-//! ever.
+//! Guards all requests: none that changes something passes the closed fence, and none to the API server waits forever.
 //!
-//! Repeats nothing. `run` puts this on the API server's client and on the transport before anything else has them.
+//! Retries nothing. `run` wraps the API client and the transport in this before anything else gets them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

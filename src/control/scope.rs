@@ -1,11 +1,11 @@
-//! Which namespaces the operator works in, as its users write them.
+//! The namespaces that the operator works in.
 //!
 //! Pure. `main` reads flags and environment variables with it.
 
-/// The namespaces that were given, each once; none means all. What a template leaves empty counts as not given.
+/// The given namespaces, each once; none means all. Empty values, which templates produce, do not count.
 ///
 /// # Errors
-/// Where one cannot be the name of a namespace: which, and what can.
+/// A message for the user about the first value that cannot be a namespace.
 pub fn namespaces(given: &[String]) -> Result<Vec<String>, String> {
     let mut all: Vec<String> = Vec::new();
     for name in given.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {

@@ -120,7 +120,7 @@ impl Effects for AppLinkAddon {
 }
 
 impl AppLinkAddon {
-    /// Records why it cannot be followed, and wakes those who wait for it where that changed.
+    /// Records why it cannot be polled. If that changed, queues the objects on it.
     fn cannot_follow(&self, ctx: &Context, cause: Option<ConditionReport>) {
         let poll = poll_interval(&self.spec.poll_interval);
         if ctx.observer.cannot_follow(&key(self), cause, poll) {
@@ -128,7 +128,7 @@ impl AppLinkAddon {
         }
     }
 
-    /// How it is to be followed, or what in the spec or its Secret keeps it from that.
+    /// The settings of its poller, or what is wrong with the spec or the Secret.
     async fn following(&self, ctx: &Context) -> Result<Result<PollSettings, ConditionReport>, Error> {
         let namespace = self.namespace().unwrap_or_default();
         let invalid = |text: String| ConditionReport::stalled(Reason::InvalidSpec, text);
@@ -144,8 +144,7 @@ impl AppLinkAddon {
             ctx.observer.unfollow(&key(self));
             return Ok(Err(report));
         }
-        // Where the Secret is gone, what follows the add-on keeps the token it has: a namespace deleted at once, Secret
-        // first, still ends clean.
+        // If the Secret is gone, the poller keeps its token, so that a namespace can be deleted with the Secret first.
         let token = match secret(ctx, &namespace, "spec.tokenSecretRef", &self.spec.token_secret_ref).await? {
             Ok(read) => read.content,
             Err(report) => return Ok(Err(report)),
@@ -168,13 +167,13 @@ impl AppLinkAddon {
     }
 }
 
-/// What is known of an add-on, from its poller, or from its own status where nothing follows it; and the ceiling that it
-/// sets to what lives on it.
+/// The state of an add-on, from its poller, or from its status without a poller; and the management policy that limits the
+/// objects on it.
 pub(super) fn seen(ctx: &Context, key: &Key) -> (OwnerState, ManagementPolicy) {
-    let told = |resource: &AppLinkAddon| {
+    let recorded = |resource: &AppLinkAddon| {
         (resource.spec.management_policy, resource.status.clone().unwrap_or_default(), resource.metadata.generation)
     };
-    let Some((ceiling, recorded, generation)) = ctx.read(key, told) else {
+    let Some((ceiling, recorded, generation)) = ctx.read(key, recorded) else {
         let addon = match ctx.is_unreadable::<AppLinkAddon>(key) {
             true => OwnerState::Unusable { id: None, report: unreadable(), stale: false },
             false => OwnerState::Missing,
@@ -187,14 +186,14 @@ pub(super) fn seen(ctx: &Context, key: &Key) -> (OwnerState, ManagementPolicy) {
         }
         let ready = condition(&recorded.conditions, ConditionType::Ready);
         let judged = recorded.observed_generation() == generation;
-        // That it waits for those who ask here tells them nothing.
+        // The add-on waits for the deletion of the objects that ask here, so that reason would be circular.
         let blocked = Reason::DeletionBlocked.as_str();
         let addon = match ready.filter(|c| judged && c.status != "True" && c.reason != blocked) {
-            Some(told) => OwnerState::Unusable {
+            Some(ready) => OwnerState::Unusable {
                 id: recorded.addon_id,
                 report: ConditionReport::in_progress(
-                    Reason::parse(&told.reason).unwrap_or(Reason::Pending),
-                    told.message.clone(),
+                    Reason::parse(&ready.reason).unwrap_or(Reason::Pending),
+                    ready.message.clone(),
                 ),
                 stale: false,
             },
@@ -212,7 +211,7 @@ pub(super) fn seen(ctx: &Context, key: &Key) -> (OwnerState, ManagementPolicy) {
     (addon, ceiling)
 }
 
-/// What those who need it are told of an add-on whose resource cannot be read.
+/// The report for objects on an add-on whose resource cannot be read.
 fn unreadable() -> ConditionReport {
     ConditionReport::stalled(
         Reason::InvalidSpec,
@@ -220,7 +219,7 @@ fn unreadable() -> ConditionReport {
     )
 }
 
-/// Whether both stand for the same add-on, as far as is known.
+/// Whether both resources refer to the same add-on, as far as is known.
 pub(super) fn same(ctx: &Context, one: &Key, other: &Key) -> bool {
     let id = |key: &Key| ctx.observer.addon(key)?.facts.map(|facts| facts.addon_id);
     one == other || id(one).is_some_and(|one| id(other) == Some(one))
