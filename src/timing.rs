@@ -125,9 +125,9 @@ pub const TOKEN_FILE_LIFETIME: Duration = Duration::from_secs(10);
 // Watches.
 
 /// First pause of a watch that fails. Each further failure in a row doubles the pause.
-pub const FIRST_WATCH_PAUSE: Duration = Duration::from_secs(1);
+pub const FIRST_WATCH_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 /// Longest pause of a watch that fails.
-pub const MAX_WATCH_PAUSE: Duration = Duration::from_secs(30);
+pub const MAX_WATCH_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 /// How often the operator looks for missing CRDs, because whoever installs them waits for it.
 pub const CRD_RECHECK: Duration = Duration::from_secs(2);
 /// A watch that was opened again and has not failed for this long counts as open, because a quiet watch shows nothing.
@@ -144,9 +144,9 @@ pub const FIRST_LIST_LIMIT: Duration = Duration::from_secs(30);
 /// A reconcile that keeps its slot for longer counts as stuck. It makes a few requests, each with a deadline.
 pub const RECONCILE_LIMIT: Duration = Duration::from_secs(20 * 60);
 /// First pause of an object after an error. Each further error in a row doubles the pause.
-pub const FIRST_ERROR_PAUSE: Duration = Duration::from_secs(1);
+pub const FIRST_ERROR_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 /// Longest pause of an object after an error.
-pub const MAX_ERROR_PAUSE: Duration = Duration::from_secs(300);
+pub const MAX_ERROR_PAUSE: SignedDuration = SignedDuration::from_secs(300);
 /// Pause after a conflict, when somebody else changed the object.
 pub const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
 /// Pause of a reconcile that goes in circles.
@@ -164,8 +164,8 @@ pub const LEASE_DEADLINE: Duration = Duration::from_secs(10);
 pub const LEASE_RENEWAL: Duration = Duration::from_secs(3);
 /// How long a call in flight may take once the process must stop.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(8);
-/// How long giving the lease back may take.
-pub const LEASE_RELEASE_DEADLINE: Duration = Duration::from_secs(1);
+/// How long the process may take to stop: to finish the calls in flight, and to give the lease back.
+pub const STOP_LIMIT: Duration = Duration::from_secs(9);
 
 // A process waits for longer than any call of its predecessor can take.
 const _: () = assert!(LOST_CALL_WAIT.as_secs() > CALL_DEADLINE.as_secs());
@@ -189,7 +189,9 @@ const _: () = assert!(3 * CREDENTIALS_REFRESH.as_secs() <= SHORTEST_SESSION.as_s
 const _: () = assert!(LEASE_DEADLINE.as_secs() < LEASE_DURATION.as_secs());
 const _: () = assert!(2 * LEASE_RENEWAL.as_secs() < LEASE_DEADLINE.as_secs());
 // The process ends within the shortest grace period that people set, ten seconds.
-const _: () = assert!(DRAIN_LIMIT.as_secs() + LEASE_RELEASE_DEADLINE.as_secs() < 10);
+const _: () = assert!(STOP_LIMIT.as_secs() < 10);
+// Time is left to give the lease back.
+const _: () = assert!(DRAIN_LIMIT.as_secs() < STOP_LIMIT.as_secs());
 // The first poll for a waiting object is not the last one.
 const _: () = assert!(FIRST_FAST_POLL.as_millis() < FAST_POLL.as_millis());
 // Two passes may begin this close to each other.
@@ -201,7 +203,7 @@ const _: () = assert!(SHARED_LISTING_WAIT.as_secs() < CALL_DEADLINE.as_secs() as
 // A quiet watch is not stuck.
 const _: () = assert!(WATCH_HEARTBEAT.as_secs() < WATCH_STUCK_AFTER.as_secs());
 // A refused read is not reported as allowed, or asked again, before the watch of its kind tries again.
-const _: () = assert!(FORBIDDEN_LIFETIME.as_secs() < MAX_WATCH_PAUSE.as_secs() as i64);
+const _: () = assert!(FORBIDDEN_LIFETIME.as_secs() < MAX_WATCH_PAUSE.as_secs());
 
 /// Time between `from` and `to`; zero if `to` is earlier.
 #[must_use]
@@ -215,9 +217,15 @@ pub fn remaining(limit: SignedDuration, since: Timestamp, now: Timestamp) -> Opt
     Some(limit.saturating_sub(elapsed(since, now))).filter(SignedDuration::is_positive)
 }
 
-/// Pause after the nth failure in a row: `first`, then twice as long each time, up to [`MAX_BACK_OFF`].
+/// Pause after the nth failure in a row: `first`, then twice as long each time, up to `max`. All back-offs use it.
+#[must_use]
+pub fn doubling(first: SignedDuration, nth: u32, max: SignedDuration) -> SignedDuration {
+    let factor = 2_i32.saturating_pow(nth.saturating_sub(1));
+    first.checked_mul(factor).unwrap_or(max).min(max)
+}
+
+/// Pause after the nth failed call in a row, up to [`MAX_BACK_OFF`].
 #[must_use]
 pub fn back_off(first: SignedDuration, nth: u32) -> SignedDuration {
-    let factor = 2_i32.saturating_pow(nth.saturating_sub(1).min(10));
-    first.checked_mul(factor).unwrap_or(MAX_BACK_OFF).min(MAX_BACK_OFF)
+    doubling(first, nth, MAX_BACK_OFF)
 }

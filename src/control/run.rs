@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
 use kube::api::PartialObjectMeta;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::context::{Context, Stores};
 use super::digests::Digests;
@@ -32,7 +33,7 @@ use super::{guarded, inputs};
 use crate::budget::Budgets;
 use crate::liveness::Ended;
 use crate::observe::{Hooks, Key, Observer, Subscription, Trigger};
-use crate::timing::{DRAIN_LIMIT, LEASE_RELEASE_DEADLINE, SWEEP_INTERVAL};
+use crate::timing::{DRAIN_LIMIT, STOP_LIMIT, SWEEP_INTERVAL};
 use crate::transport::Http;
 
 pub use super::setup::{Dependencies, Options};
@@ -64,7 +65,7 @@ pub async fn run(dependencies: Dependencies, options: Options, stop: impl Future
     };
     let mut election = None;
     let mut result = Ok(());
-    {
+    let stopped_by = {
         let lead = lead(&dependencies, &options, &fence, &health, lease_client, &mut election);
         let mut lead = std::pin::pin!(lead);
         tokio::select! {
@@ -73,6 +74,7 @@ pub async fn run(dependencies: Dependencies, options: Options, stop: impl Future
         }
         health.stopping();
         tracing::info!("stopping");
+        let stopped_by = Instant::now() + STOP_LIMIT;
         if result.is_ok() {
             // Reconciles with a call in flight finish; no new ones begin.
             tokio::select! {
@@ -80,9 +82,10 @@ pub async fn run(dependencies: Dependencies, options: Options, stop: impl Future
                 _failure = &mut lead => {}
             }
         }
-    }
+        stopped_by
+    };
     if let Some(election) = election
-        && tokio::time::timeout(LEASE_RELEASE_DEADLINE, election.give_back()).await.is_err()
+        && tokio::time::timeout_at(stopped_by, election.give_back()).await.is_err()
     {
         tracing::warn!("could not give the lease back: the API server does not answer");
     }

@@ -21,7 +21,7 @@ use super::kind::Kind;
 use crate::liveness::{Liveness, Pulse};
 use crate::timing::{
     CRD_RECHECK, FIRST_LIST_LIMIT, FIRST_WATCH_PAUSE, MAX_WATCH_PAUSE, WATCH_HEARTBEAT, WATCH_OPEN_AFTER,
-    WATCH_STUCK_AFTER,
+    WATCH_STUCK_AFTER, doubling,
 };
 
 /// The API of a kind: one for all namespaces, or one for each.
@@ -194,8 +194,7 @@ struct Pauses(u32);
 
 impl Pauses {
     fn next(&mut self) -> Duration {
-        let pause = FIRST_WATCH_PAUSE.saturating_mul(2_u32.saturating_pow(self.0)).min(MAX_WATCH_PAUSE);
         self.0 = self.0.saturating_add(1);
-        pause
+        doubling(FIRST_WATCH_PAUSE, self.0, MAX_WATCH_PAUSE).unsigned_abs()
     }
 }

@@ -13,7 +13,7 @@ use super::kind::{Kind, key};
 use crate::crd::annotation;
 use crate::observe::Key;
 use crate::plan::state::{CallOutcome, CredentialsState, Intent, ReconcileState};
-use crate::timing::{FIRST_ERROR_PAUSE, MAX_ERROR_PAUSE};
+use crate::timing::{FIRST_ERROR_PAUSE, MAX_ERROR_PAUSE, doubling};
 
 /// The cache of one kind.
 pub(super) struct StateCache<K> {
@@ -162,12 +162,12 @@ impl<K: Kind> StateCache<K> {
         let mut failures = self.failures();
         let known = failures.entry(key.clone()).or_default();
         if now < known.until {
-            return Duration::try_from(known.until.duration_since(now)).unwrap_or(FIRST_ERROR_PAUSE);
+            return known.until.duration_since(now).unsigned_abs();
         }
         known.count = known.count.saturating_add(1);
-        let pause = FIRST_ERROR_PAUSE.saturating_mul(2_u32.saturating_pow(known.count - 1)).min(MAX_ERROR_PAUSE);
-        known.until = SignedDuration::try_from(pause).ok().and_then(|pause| now.checked_add(pause).ok()).unwrap_or(now);
-        pause
+        let pause = doubling(FIRST_ERROR_PAUSE, known.count, MAX_ERROR_PAUSE);
+        known.until = now.checked_add(pause).unwrap_or(now);
+        pause.unsigned_abs()
     }
 
     /// Number of errors in a row.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::budget::Purpose;
-use crate::timing::{FAST_POLL, FIRST_FAST_POLL, MIN_STALE_AFTER};
+use crate::timing::{FAST_POLL, FIRST_FAST_POLL, MIN_STALE_AFTER, doubling};
 
 /// The pause until the next poll for an object that has waited this long: short at first, later half of the time waited.
 pub(super) fn fast_poll(waited: SignedDuration) -> SignedDuration {
@@ -83,7 +83,7 @@ fn jitter(now: Timestamp, poll: SignedDuration) -> SignedDuration {
 
 /// 5 s, 10 s, 20 s and so on, up to the poll interval.
 fn backoff(failures: u32, poll: SignedDuration) -> SignedDuration {
-    (FAST_POLL * 2_i32.saturating_pow(failures.clamp(1, 10) - 1)).min(poll)
+    doubling(FAST_POLL, failures, poll)
 }
 
 #[cfg(test)]
