@@ -70,7 +70,7 @@ demo: ## see it work: control plane, simulator and operator, with a story (DEMO_
 	@deploy/demo.sh
 
 .PHONY: run
-run: ## run the operator from here against the cluster of KUBECONFIG (more flags: ARGS='...'); the CRDs must be there: kubectl apply -k crds
+run: ## run the operator from here against the cluster of KUBECONFIG (more flags: ARGS='...'); the CRDs must be there: kubectl apply --server-side -k crds
 	cargo run --bin applink-operator -- run --leader-elect=false $(ARGS)
 
 .PHONY: controlplane
