@@ -11,7 +11,7 @@ use kube::core::DeserializeGuard;
 
 use super::context::{AnyStore, Context};
 use super::gather::Gather;
-use super::kind::{Kind, Reference};
+use super::kind::{Kind, Reference, key};
 use super::kinds::on_connection;
 use super::stores::KindStore;
 use crate::crd::{AppLinkAddon, FINALIZER};
@@ -25,7 +25,7 @@ impl<K: Gather> AnyStore for KindStore<K> {
             Trigger::Dependents(of) => {
                 self.trigger_users_of(ctx, &of.namespace, &Reference { kind: of.kind, name: of.name.clone() });
             }
-            Trigger::AllOf(addon) => on_addon(self, ctx, addon, |_| true).iter().for_each(|key| self.queue(key)),
+            Trigger::AllOf(addon) => on_addon(self, ctx, addon, key).iter().for_each(|key| self.queue(key)),
             Trigger::Changed(addon, names) => {
                 let affected = |object: &K| object.owner(ctx).as_ref() == Some(addon) && object.is_affected(ctx, names);
                 let candidates = candidates(ctx, names).into_iter().filter(|key| key.kind == K::KIND);
@@ -60,21 +60,15 @@ impl<K: Gather> AnyStore for KindStore<K> {
         let mut all: Vec<_> = users.filter_map(|key| self.read(&key, dependent)).collect();
         if of.kind == AppLinkAddon::KIND && K::KIND != of.kind {
             // Objects that are on the add-on through a Connection. Asked only while an add-on is being deleted.
-            let indirect = on_addon(self, ctx, of, |object| !object.references().contains(&needed));
-            all.extend(indirect.iter().filter_map(|key| self.read(key, dependent)));
+            let indirect = |object: &K| (!object.references().contains(&needed)).then(|| dependent(object));
+            all.extend(on_addon(self, ctx, of, indirect).into_iter().flatten());
         }
         all.extend(unreadable_dependents(self, ctx, of, &needed));
         all
     }
 
     fn subscribe(&self, ctx: &Context, addon: &Key, subscription: &mut Subscription) {
-        for guard in self.all() {
-            if let Ok(object) = &guard.0
-                && object.owner(ctx).as_ref() == Some(addon)
-            {
-                object.subscribe(ctx, subscription);
-            }
-        }
+        drop(on_addon(self, ctx, addon, |object| object.subscribe(ctx, subscription)));
     }
 
     fn complete(&self) -> BoxFuture<'_, ()> {
@@ -90,11 +84,10 @@ fn queue_all<K: Kind>(store: &KindStore<K>, keys: impl IntoIterator<Item = Key>)
     keys.into_iter().filter(|key| key.kind == K::KIND).for_each(|key| store.queue(&key));
 }
 
-/// The objects on an add-on that `wanted` accepts.
-fn on_addon<K: Gather>(store: &KindStore<K>, ctx: &Context, addon: &Key, wanted: impl Fn(&K) -> bool) -> Vec<Key> {
-    let on_it = |object: &K| object.owner(ctx).as_ref() == Some(addon) && wanted(object);
-    let all = store.all().filter_map(|guard| Some(guard.0.as_ref().ok().filter(|object| on_it(object))?.clone()));
-    all.map(|object| super::kind::key(&object)).collect()
+/// What `read` makes of each object on an add-on.
+fn on_addon<K: Gather, T>(store: &KindStore<K>, ctx: &Context, addon: &Key, mut read: impl FnMut(&K) -> T) -> Vec<T> {
+    let on_it = |object: &&K| object.owner(ctx).as_ref() == Some(addon);
+    store.all().filter_map(|guard| guard.0.as_ref().ok().filter(on_it).map(&mut read)).collect()
 }
 
 fn dependent<K: Kind>(object: &K) -> Dependent {

@@ -21,8 +21,8 @@ use crate::facts::{Lookup, Phase};
 use crate::observe::{Key, OwnerPoller};
 use crate::plan::decision::Decision;
 use crate::plan::policies::Policies;
-use crate::plan::remote::recorded::{reset_for_id, take_ownership, with_recorded_outcome};
-use crate::plan::remote::{OwnerState, Ownership, RecordedStatus, RemoteContext};
+use crate::plan::remote::recorded::{own_object, reset_for_id, with_recorded_outcome};
+use crate::plan::remote::{OwnerState, RecordedStatus, RemoteContext};
 use crate::plan::state::ReconcileState;
 use crate::plan::transition::CallFailure;
 use crate::plan::{Plan, Step};
@@ -177,14 +177,7 @@ fn reconcile_existing(
     ctx: &RemoteContext<'_, RemoteNote>,
     status: &mut NoteStatus,
 ) -> Option<Decision> {
-    let observed = match ctx.ownership(|_| true) {
-        Ownership::Recorded(observed) => observed,
-        Ownership::Intended(observed) | Ownership::Foreign(observed) => {
-            *status = take_ownership(status, ctx.open_intent());
-            observed
-        }
-        Ownership::Unclaimed => return None,
-    };
+    let (observed, _) = own_object(ctx, ctx.ownership(|_| true), status)?;
     reset_for_id(status, &observed.object.id);
     status.remote.addon_id = ctx.owner_id().map(str::to_owned);
     status.remote.applied_hash = Some(HASH.to_owned());

@@ -14,8 +14,8 @@ use crate::facts::{Phase, RemoteDataActionTarget};
 use crate::plan::checks::{Check, apply, first};
 use crate::plan::decision::Decision;
 use crate::plan::remote::recorded::{
-    establish, merge_known, merge_org, readable, reset_for_id, reset_if_moved, retain_resource_fields, take_ownership,
-    with_recorded_outcome,
+    establish, merge_known, merge_org, own_object, readable, reset_for_id, reset_if_moved, retain_resource_fields,
+    take_ownership, with_recorded_outcome,
 };
 use crate::plan::remote::{ConnectionState, OwnerState, Ownership, RecordedStatus, RemoteContext};
 use crate::plan::{Plan, Step};
@@ -100,20 +100,7 @@ fn adopt(snapshot: &Snapshot, ctx: &Context<'_>) -> Option<Decision> {
 
 /// Check OWN: records and reports our target.
 fn own(snapshot: &Snapshot, ctx: &Context<'_>, status: &mut DataActionTargetStatus) -> Option<Decision> {
-    let (observed, applied) = match ownership(snapshot, ctx) {
-        Ownership::Recorded(observed) => (observed, status.remote.applied_hash.take()),
-        Ownership::Intended(observed) => {
-            let intent = ctx.open_intent();
-            *status = take_ownership(status, intent);
-            (observed, intent.map(|intent| intent.hash.clone()))
-        }
-        // The intent to adopt it is written.
-        Ownership::Foreign(observed) => {
-            *status = take_ownership(status, ctx.open_intent());
-            (observed, None)
-        }
-        Ownership::Unclaimed => return None,
-    };
+    let (observed, applied) = own_object(ctx, ownership(snapshot, ctx), status)?;
     let hash = snapshot.hash();
     record_facts(snapshot, ctx, status, &observed.object);
     status.remote.applied_hash = Some(readable(applied.as_deref(), &hash));

@@ -17,7 +17,7 @@ use crate::plan::checks::{Check, apply, first};
 use crate::plan::decision::Decision;
 use crate::plan::inputs::{MatchCriteria, changed};
 use crate::plan::remote::recorded::{
-    establish, merge_known, merge_org, readable, reset_for_id, retain_resource_fields, take_ownership,
+    establish, merge_known, merge_org, own_object, readable, reset_for_id, retain_resource_fields,
     with_recorded_outcome,
 };
 use crate::plan::remote::{Ownership, RecordedStatus, RemoteContext};
@@ -132,20 +132,7 @@ fn adopt(snapshot: &Snapshot, ctx: &Context<'_>, _: &mut OrgAccessStatus) -> Opt
 /// Check OWN: reconciles our object.
 fn own(snapshot: &Snapshot, ctx: &Context<'_>, status: &mut OrgAccessStatus) -> Option<Decision> {
     let inputs = snapshot.inputs.as_ref().ok()?;
-    let (observed, applied) = match ownership(snapshot, ctx) {
-        Ownership::Recorded(observed) => (observed, status.remote.applied_hash.take()),
-        Ownership::Intended(observed) => {
-            let intent = ctx.open_intent();
-            *status = take_ownership(status, intent);
-            (observed, intent.map(|intent| intent.hash.clone()))
-        }
-        // The intent to adopt it is written.
-        Ownership::Foreign(observed) => {
-            *status = take_ownership(status, ctx.open_intent());
-            (observed, None)
-        }
-        Ownership::Unclaimed => return None,
-    };
+    let (observed, applied) = own_object(ctx, ownership(snapshot, ctx), status)?;
     record_facts(status, &observed.object, ctx);
     status.remote.applied_hash = Some(readable(applied.as_deref(), &inputs.hash));
     Some(reconcile_owned(snapshot, ctx, observed, inputs, status))

@@ -2,9 +2,10 @@
 //!
 //! Pure. Every kind plans inside [`with_recorded_outcome`], and writes its observations with the other functions.
 
-use super::context::RecordedStatus;
+use super::context::{Ownership, RecordedStatus, RemoteContext};
 use crate::conditions::{Progress, StatusUpdate, whole_seconds};
 use crate::crd::{Org, RecordsRemote, RemoteStatus};
+use crate::facts::{Observed, RemoteObject};
 use crate::plan::Plan;
 use crate::plan::decision::Decision;
 use crate::plan::inputs::changed;
@@ -161,6 +162,30 @@ pub fn take_ownership<S: RecordsRemote>(status: &S, intent: Option<&Intent>) -> 
         remote.last_handled_replace = Some(token);
     }
     status
+}
+
+/// Our object, and the digest that the status records for it. If an intent created or adopts the object, `status` becomes its
+/// record; an adopted object has no digest yet.
+#[must_use]
+pub fn own_object<'a, R: RemoteObject, S: RecordsRemote>(
+    ctx: &RemoteContext<'a, R>,
+    ownership: Ownership<'a, R>,
+    status: &mut S,
+) -> Option<(&'a Observed<R>, Option<String>)> {
+    Some(match ownership {
+        Ownership::Recorded(observed) => (observed, status.remote_mut().applied_hash.take()),
+        Ownership::Intended(observed) => {
+            let intent = ctx.open_intent();
+            *status = take_ownership(status, intent);
+            (observed, intent.map(|intent| intent.hash.clone()))
+        }
+        // The intent to adopt it is written.
+        Ownership::Foreign(observed) => {
+            *status = take_ownership(status, ctx.open_intent());
+            (observed, None)
+        }
+        Ownership::Unclaimed => return None,
+    })
 }
 
 /// The digest to record for our object. A missing digest, or one of an unknown version, becomes `wanted` and is no change.
